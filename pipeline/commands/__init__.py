@@ -1,0 +1,1 @@
+"""The commands, one module each; heavy imports happen only inside the functions."""

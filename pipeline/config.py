@@ -1,0 +1,365 @@
+"""Typed configuration: YAML plus ``--set`` overrides; unknown keys are errors.
+
+A configuration has a few run-wide keys (:class:`RunConfig`) and one section per stage, named like
+the stage, whose type the stage declares. ``load_config`` reads, overrides and validates; the
+checks that need the whole run (missing files, a language the translator cannot produce, a layer
+that does not exist) are in :meth:`pipeline.stage.Stage.check`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+
+from pipeline.arms import ARMS
+from pipeline.errors import ConfigError, suggest
+from pipeline.languages import canonical
+from pipeline.resources import resolve_path, shipped_configs
+
+Section = TypeVar("Section", bound="StageConfig")
+
+
+class ConfigModel(BaseModel):
+    """Base of every part of a configuration: unknown keys are errors, values are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StageConfig(ConfigModel):
+    """Base of the typed options of one stage.
+
+    Attributes:
+        neutral: Names of options that never change the data a stage writes (workers, device-free
+            batch sizes that were shown to be neutral …); they are left out of fingerprints.
+    """
+
+    neutral: ClassVar[frozenset[str]] = frozenset()
+
+    def identity(self) -> dict[str, Any]:
+        """Return the options that decide the result, as JSON values."""
+        return self.model_dump(mode="json", exclude=set(self.neutral))
+
+
+class DataSource(ConfigModel):
+    """Where one labelled or unlabelled corpus comes from: a local path or a hub data set.
+
+    ``{lang}`` and ``{lang3}`` in ``path``, ``hub`` and ``hub_config`` stand for the ISO 639-1 (or,
+    where there is none, 639-3) and the ISO 639-3 code of the language.
+    """
+
+    path: str | None = Field(None, description="file or folder; relative to data.root if set")
+    hub: str | None = Field(None, description="data set id on the Hugging Face hub")
+    hub_config: str | None = Field(None, description="configuration name of the hub data set")
+    split: str | None = Field(None, description="split of a hub or save_to_disk data set")
+    revision: str | None = Field(None, description="commit, tag or branch of the hub data set")
+    format: Literal["auto", "conll", "jsonl", "parquet", "hub", "text"] = "auto"
+    scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io"] = "auto"
+    tag_column: int | str | None = Field(
+        None, description="CoNLL: index (from 0, negative allowed) or name of the tag column"
+    )
+    word_column: int | str | None = Field(None, description="CoNLL: index or name of the words")
+    columns: list[str] | None = Field(None, description="CoNLL: names of the columns, in order")
+    label_names: list[str] | None = Field(
+        None, description="names of integer tags, where the file does not hold them"
+    )
+    encoding: str = "utf-8"
+    limit: int | None = Field(None, ge=1, description="use only the first N sentences")
+
+
+class DataConfig(ConfigModel):
+    """The corpora of a run. Per-language entries are one source with ``{lang}``, or a mapping."""
+
+    root: str | None = Field(
+        None, description="folder that holds the local copies: sources with a path then use it"
+    )
+    train: DataSource | None = None
+    dev: DataSource | None = None
+    source_test: DataSource | None = None
+    test: DataSource | dict[str, DataSource] | None = None
+    target_dev: DataSource | dict[str, DataSource] | None = None
+    target_train: DataSource | dict[str, DataSource] | None = Field(
+        None, description="gold target training data, for the arm supervised"
+    )
+    parallel: DataSource | dict[str, DataSource] | None = Field(
+        None, description="labelled target side of data.train, sentence by sentence: no translation"
+    )
+    unlabelled: DataSource | dict[str, DataSource] | None = Field(
+        None, description="real unlabelled text of the target languages"
+    )
+    source_unlabelled: DataSource | None = Field(
+        None, description="unlabelled source-language text, for synthesize"
+    )
+
+    @field_validator("test", "target_dev", "target_train", "parallel", "unlabelled")
+    @classmethod
+    def _canonical_keys(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {canonical(k): v for k, v in value.items()}
+        return value
+
+    def per_language(self, key: str, lang: str) -> DataSource | None:
+        """Return the source that ``data.<key>`` names for ``lang``, or ``None``."""
+        value = getattr(self, key)
+        if value is None or isinstance(value, DataSource):
+            return value
+        return cast("dict[str, DataSource]", value).get(lang)
+
+
+class LabelsConfig(ConfigModel):
+    """What the labels are called."""
+
+    map: dict[str, str] = Field(
+        default_factory=dict, description="rename labels; a label mapped to O is dropped"
+    )
+    types: list[str] | None = Field(
+        None, description="the entity types, in order; default: those of data.train, sorted"
+    )
+
+
+class ModelsConfig(ConfigModel):
+    """The pre-trained models of a run: hub ids or local folders in the same format."""
+
+    encoder: str = "artifacts/models/encoder"
+    translator: str | dict[str, str] = Field(
+        "artifacts/models/translator",
+        description="one translator for all directions, or a mapping: 'de' (source to de), "
+        "'de-en' (de to en) …; '{source}' and '{target}' in a name stand for language codes",
+    )
+
+    def translator_for(self, source: str, target: str, source_lang: str) -> str | None:
+        """Return the translator's name for one direction, or ``None`` where none is named."""
+        if isinstance(self.translator, str):
+            name: str | None = self.translator
+        else:
+            keys = [f"{source}-{target}"] + ([target] if source == source_lang else []) + ["*"]
+            name = next((self.translator[k] for k in keys if k in self.translator), None)
+        return name.format(source=source, target=target) if name else None
+
+
+class RunConfig(ConfigModel):
+    """The run-wide keys. The loaded configuration also has one attribute per stage section."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(13, ge=0, description="the one seed that all randomness derives from")
+    source: str = "en"
+    languages: list[str] = Field(default_factory=list, description="the target languages")
+    seeds: list[int] = Field(default=[13], min_length=1, description="training seeds")
+    arms: list[str] = Field(default_factory=list, description="arms of the comparison")
+    stages: list[str] | None = Field(
+        None, description="stages of the run, in any order; default: all that the arms need"
+    )
+    repair_encoding: bool = Field(False, description="repair text encoded in UTF-8 twice")
+    part_rows: int = Field(1000, ge=1, description="rows per part file of row-wise stages")
+    engine: Literal["local", "ray"] = "local"
+    workers: int = Field(1, ge=1, description="processes for row-wise stages")
+    data: DataConfig = DataConfig()
+    labels: LabelsConfig = LabelsConfig()
+    models: ModelsConfig = ModelsConfig()
+
+    # Where the file was, so that relative paths mean the same wherever the command is run.
+    base: ClassVar[Path | None] = None
+
+    @field_validator("source")
+    @classmethod
+    def _source(cls, value: str) -> str:
+        return canonical(value)
+
+    @field_validator("languages", mode="after")
+    @classmethod
+    def _languages(cls, value: list[str]) -> list[str]:
+        codes = [canonical(v) for v in value]
+        if len(set(codes)) != len(codes):
+            raise ValueError(f"a language is named twice: {value}")
+        return codes
+
+    @field_validator("arms")
+    @classmethod
+    def _arms(cls, value: list[str]) -> list[str]:
+        for arm in value:
+            if arm not in ARMS:
+                raise ValueError(
+                    f"unknown arm {arm!r}{suggest(arm, ARMS)}; allowed: {', '.join(ARMS)}"
+                )
+        if len(set(value)) != len(value):
+            raise ValueError(f"an arm is named twice: {value}")
+        return value
+
+    def section(self, name: str, kind: type[Section]) -> Section:
+        """Return the section of stage ``name``, which is of type ``kind``."""
+        value = getattr(self, name)
+        if not isinstance(value, kind):  # pragma: no cover - a programming error
+            raise TypeError(f"section {name!r} is a {type(value).__name__}, not {kind.__name__}")
+        return value
+
+    def path(self, text: str) -> Path:
+        """Resolve a path of this configuration (see :func:`pipeline.resources.resolve_path`)."""
+        return resolve_path(text, self.config_dir)
+
+    @property
+    def config_dir(self) -> Path | None:
+        """The folder of the YAML file that this configuration was read from, if any."""
+        return getattr(self, "_config_dir", None)
+
+
+def config_model(sections: Mapping[str, type[StageConfig]]) -> type[RunConfig]:
+    """Build the type of a whole configuration: :class:`RunConfig` plus one section per stage."""
+    fields: dict[str, Any] = {
+        name: (kind, Field(default_factory=kind)) for name, kind in sections.items()
+    }
+    return create_model("Config", __base__=_RootConfig, **fields)
+
+
+class _RootConfig(RunConfig):
+    """A RunConfig that remembers where it was read from (a private attribute, not a key)."""
+
+    _config_dir: Path | None = None
+
+
+def find_config(name: str) -> Path:
+    """Return the path of a configuration given as a ``.yaml`` path or a shipped name.
+
+    Raises:
+        ConfigError: If there is no such file or shipped configuration.
+    """
+    shipped = shipped_configs()
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        path = Path(name)
+        if path.is_file():
+            return path
+        if path.parent.name == "configs" and path.stem in shipped:
+            return shipped[path.stem]
+        raise ConfigError(
+            f"config file not found: {name}{suggest(path.stem, shipped)}; "
+            f"shipped configs: {', '.join(shipped)}"
+        )
+    if name in shipped:
+        return shipped[name]
+    raise ConfigError(
+        f"no config named {name!r}{suggest(name, shipped)}; "
+        f"give a .yaml path or one of: {', '.join(shipped)}"
+    )
+
+
+def load_config(
+    name: str, overrides: Sequence[str] = (), *, model: type[RunConfig] | None = None
+) -> RunConfig:
+    """Read a configuration and apply ``key.sub=value`` overrides.
+
+    Args:
+        name: A ``.yaml`` path or the name of a shipped configuration.
+        overrides: ``dotted.key=value``; the value is YAML.
+        model: The type of the configuration; default: that of all registered stages.
+
+    Raises:
+        ConfigError: With every problem found, each naming its key.
+    """
+    path = find_config(name)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a configuration is a mapping, not a {type(raw).__name__}")
+    raw.setdefault("name", path.stem)
+    for override in overrides:
+        _apply_override(raw, override)
+    config = parse_config(raw, origin=str(path), model=model)
+    config._config_dir = path.resolve().parent  # type: ignore[attr-defined]
+    return config
+
+
+def parse_config(
+    raw: Mapping[str, Any], *, origin: str = "config", model: type[RunConfig] | None = None
+) -> RunConfig:
+    """Validate a mapping as a whole configuration.
+
+    Raises:
+        ConfigError: With every problem found, each naming its key.
+    """
+    if model is None:
+        from pipeline.registry import section_types
+
+        model = config_model(section_types())
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError([f"{origin}: {p}" for p in _explain(error, model)]) from None
+
+
+def _apply_override(raw: dict[str, Any], override: str) -> None:
+    key, sep, text = override.partition("=")
+    if not sep or not key.strip():
+        raise ConfigError(f"--set {override!r}: expected key=value, for example languages='[de]'")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {key}: the value is not valid YAML: {error}") from error
+    node: dict[str, Any] = raw
+    parts = key.strip().split(".")
+    for part in parts[:-1]:
+        child = node.get(part)
+        if child is None:
+            child = node[part] = {}
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {key}: {part!r} is not a section (it is {child!r})")
+        node = child
+    node[parts[-1]] = value
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> Iterable[str]:
+    """Turn pydantic's errors into one sentence each, with the key and the allowed values."""
+    for item in error.errors():
+        path = [p for p in item["loc"] if not (isinstance(p, str) and _is_branch(p))]
+        key = ".".join(str(p) for p in path) or "(top level)"
+        if item["type"] == "extra_forbidden":
+            allowed = _allowed_keys(model, path[:-1])
+            word = str(path[-1])
+            yield f"unknown key {key!r}{suggest(word, allowed)}; allowed: {', '.join(allowed)}"
+        elif item["type"] == "literal_error":
+            allowed = [str(a) for a in _literals(item["ctx"]["expected"])]
+            given = item["input"]
+            yield f"{key}: {given!r} is not allowed{suggest(str(given), allowed)}; " + (
+                f"allowed: {', '.join(allowed)}"
+            )
+        elif item["type"] == "missing":
+            yield f"{key}: this key is required"
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            yield f"{key}: {message} (got {item['input']!r})"
+
+
+def _is_branch(part: str) -> bool:
+    # Names that pydantic adds for the branches of a union, not keys of the file.
+    return part in {"DataSource", "str", "int"} or part.startswith(("dict[", "list["))
+
+
+def _allowed_keys(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    kind: Any = model
+    for part in path:
+        info = getattr(kind, "model_fields", {}).get(part)
+        if info is None:
+            continue
+        kind = _model_in(info.annotation) or kind
+    return sorted(kind.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for arg in getattr(annotation, "__args__", ()):
+        found = _model_in(arg)
+        if found:
+            return found
+    return None
+
+
+def _literals(expected: str) -> list[Any]:
+    parts = expected.replace(" or ", ", ").split(", ")
+    return [ast.literal_eval(p) for p in parts]

@@ -1,0 +1,134 @@
+"""Locates pre-trained models: a local checkpoint folder, or an id on the Hugging Face hub.
+
+Everything here reads configuration files only; no weights are loaded and torch is not imported.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ModelError
+from pipeline.resources import resolve_path
+
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+CTRANSLATE2_WEIGHTS = "model.bin"
+_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
+# What a checkpoint needs beside weights; big duplicates in other frameworks' formats are left out.
+_PATTERNS = ["*.json", "*.txt", "*.model", "*.spm", "*.safetensors", "*.bin", "*.tiktoken"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model named in a configuration.
+
+    Attributes:
+        name: As written in the configuration.
+        path: The local folder; ``None`` for a hub id that is not in the local cache yet.
+    """
+
+    name: str
+    path: Path | None
+
+    @property
+    def identity(self) -> Path | str:
+        """What stands for the model in a fingerprint: its folder, or its name before download."""
+        return self.path or f"hub:{self.name}"
+
+    @property
+    def config(self) -> dict[str, Any] | None:
+        """The parsed ``config.json``; ``None`` before download.
+
+        Raises:
+            ModelError: If the folder has none or it cannot be parsed.
+        """
+        if self.path is None:
+            return None
+        file = self.path / "config.json"
+        try:
+            parsed: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelError(f"{self.path}: no config.json: not a checkpoint folder") from None
+        except ValueError as error:
+            raise ModelError(f"{file}: not valid JSON ({error})") from None
+        return parsed
+
+    def require_weights(self) -> None:
+        """Check that the folder holds weights.
+
+        Raises:
+            ModelError: If it does not.
+        """
+        if self.path is None:
+            return
+        accepted = (*WEIGHTS, CTRANSLATE2_WEIGHTS)
+        if not any((self.path / name).is_file() for name in accepted):
+            raise ModelError(
+                f"{self.path}: a model folder without weights (looked for {', '.join(accepted)})"
+            )
+
+    def download(self) -> Path:
+        """Return the local folder, fetching the model from the hub if need be.
+
+        Raises:
+            ModelError: If the hub cannot be reached or does not have it.
+        """
+        if self.path is not None:
+            return self.path
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+        try:
+            return Path(
+                snapshot_download(
+                    self.name,
+                    allow_patterns=_PATTERNS,
+                    ignore_patterns=["onnx/*", "openvino/*", "tf_model*", "flax_model*"],
+                )
+            )
+        except (HfHubHTTPError, HFValidationError, OSError, RuntimeError) as error:
+            raise ModelError(
+                f"model {self.name!r} is neither a local folder nor in the local hub cache, and it "
+                f"could not be downloaded ({type(error).__name__}); check the name and the "
+                "network, or give a local folder"
+            ) from error
+
+
+def locate(name: str, config_dir: Path | None = None) -> ModelSource:
+    """Find a model by local folder or hub id; nothing is downloaded.
+
+    Args:
+        name: A folder (absolute, or relative to the config file, the current folder or the shipped
+            files), or a hub id such as ``bert-base-multilingual-cased``.
+        config_dir: Folder of the config file.
+
+    Raises:
+        ModelError: If it looks like a path and there is no such folder.
+    """
+    folder = resolve_path(name, config_dir)
+    if folder.is_dir():
+        return ModelSource(name, folder)
+    if not _HUB_ID.match(name):
+        raise ModelError(f"model folder not found: {folder}")
+    return ModelSource(name, _cached(name))
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, FileNotFoundError):
+        return None
+    # A snapshot may hold the configuration only (someone looked at it); weights decide.
+    complete = any((folder / f).is_file() for f in (*WEIGHTS, CTRANSLATE2_WEIGHTS))
+    return folder if complete else None

@@ -1,0 +1,84 @@
+"""Where stages that see their inputs whole write: parts of a dataset, or files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.artifacts import PartInfo, merge_counts, part_name, write_part
+from pipeline.errors import XlnerError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class DatasetOutput:
+    """Writes the parts of a dataset.
+
+    Args:
+        folder: Where to.
+        kind: Kind of dataset, a key of :data:`pipeline.schema.SCHEMAS`.
+        part_rows: Rows per part of :meth:`write_rows`.
+    """
+
+    def __init__(self, folder: Path, kind: str, part_rows: int) -> None:
+        self.folder = folder
+        self.parts: list[PartInfo] = []
+        self.drops: dict[str, dict[str, int]] = {}
+        self._kind = kind
+        self._part_rows = part_rows
+
+    def write(self, data: pa.Table) -> None:
+        """Append the next part.
+
+        Raises:
+            XlnerError: If the table is not of the declared kind.
+        """
+        from pipeline.schema import SCHEMAS, count_drops
+
+        if not data.schema.equals(SCHEMAS[self._kind], check_metadata=False):
+            raise XlnerError(f"not a {self._kind} table:\n{data.schema}")
+        self.parts.append(write_part(data, self.folder / part_name(len(self.parts))))
+        self.drops = merge_counts([self.drops, count_drops(data)])
+
+    def write_rows(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Write rows as parts of ``part_rows`` each, streaming; an empty input gives one part."""
+        from pipeline.schema import table
+
+        total = 0
+        stream: Iterator[Mapping[str, Any]] = iter(rows)
+        while chunk := list(islice(stream, self._part_rows)):
+            self.write(table(self._kind, chunk))
+            total += len(chunk)
+        if not self.parts:
+            self.write(table(self._kind, []))
+        return total
+
+
+class FilesOutput:
+    """A folder for files of any kind.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, data: pa.Table) -> None:
+        """Not for this kind of output.
+
+        Raises:
+            TypeError: Always; write files into ``folder``.
+        """
+        raise TypeError("this task writes files: put them into `folder`")
+
+    def write_rows(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Not for this kind of output.
+
+        Raises:
+            TypeError: Always; write files into ``folder``.
+        """
+        raise TypeError("this task writes files: put them into `folder`")

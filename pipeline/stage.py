@@ -1,0 +1,261 @@
+"""The contract of a stage.
+
+A stage declares its name, version, typed configuration, and the tasks it performs for a run; each
+task names its inputs and what it writes. It does the work in one of two ways:
+
+- :class:`RowStage`: rows are independent (translate, align, project, predict). ``worker`` returns a
+  factory for a :class:`Worker`, which is built once per process (loads its model) and called with
+  the tables of one part; the engine decides where workers run.
+- :class:`RunStage`: everything else. ``run`` reads its inputs and writes into ``out``.
+
+The modules ``stages/<name>/__init__.py`` that hold these classes must import in milliseconds:
+import torch and its friends inside the worker or ``run``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from pipeline.config import RunConfig, StageConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import RenderableType
+
+    from pipeline.artifacts import Artifact
+    from pipeline.progress import Progress
+
+Kind = Literal[
+    "labelled",
+    "translations",
+    "alignments",
+    "projected",
+    "synthetic",
+    "predictions",
+    "model",
+    "files",
+]
+"""What a task writes: a dataset of :data:`pipeline.schema.SCHEMAS`, a model folder, or files."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Names the output of a task: ``<run>/<stage>/<unit>/``."""
+
+    stage: str
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.stage}/{self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One unit of work of a stage, and the smallest thing that is skipped or redone.
+
+    Attributes:
+        stage: Name of the stage.
+        unit: Path of the output below the stage's folder: ``de``, ``train/en``,
+            ``projected/seed-13`` …
+        kind: What it writes.
+        inputs: Outputs of other tasks by the name that the stage reads them under. For a
+            :class:`RowStage` all of them have the same parts, row by row the same ids.
+        side_inputs: For a :class:`RowStage`: outputs that every worker may read whole (a model, a
+            dictionary). A :class:`RunStage` has everything in ``inputs``.
+        lang: The language of the words in the output, if it is one.
+        options: What distinguishes this task from its siblings (direction, arm, seed …); part
+            of the fingerprint.
+        uses: Names of run-wide keys, beside the stage's own section, that change the result
+            (``seed``, ``labels`` …); part of the fingerprint.
+        sections: Names of other stages' sections that decide the result too, if any.
+    """
+
+    stage: str
+    unit: str
+    kind: Kind
+    inputs: Mapping[str, Ref] = field(default_factory=dict)
+    side_inputs: Mapping[str, Ref] = field(default_factory=dict)
+    lang: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    uses: tuple[str, ...] = ("seed",)
+    sections: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> Ref:
+        """The name of this task's output."""
+        return Ref(self.stage, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with the configuration of a run, found before anything is loaded.
+
+    Attributes:
+        key: The dotted key.
+        message: What is wrong, and what is allowed.
+    """
+
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}"
+
+
+@dataclass(slots=True)
+class Part:
+    """What a worker is told about the part it is working on.
+
+    Attributes:
+        index: Number of the part, from 0.
+        seed: Seed for all randomness within the part, derived from the run's seed, the task and
+            the index: the same for every engine and worker count.
+        advance: Call with a number of finished rows to move the progress bar.
+    """
+
+    index: int
+    seed: int
+    advance: Callable[[int], None] = lambda rows: None
+
+
+class Worker(Protocol):
+    """Processes parts; built once per process."""
+
+    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        """Return the output rows for one part: a table of the task's kind (``schema.table``)."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What ``RunStage.run`` gets beside its inputs.
+
+    Attributes:
+        config: The whole configuration.
+        task: The task.
+        seed: Seed derived from the run's seed and the task.
+        work_dir: Scratch folder that survives a kill; checkpoints go here. Deleted once the task
+            is complete.
+        progress: For progress bars.
+        counts: Free counters for the manifest, ``{"sentences_read": 7, …}``.
+        drops: Dropped sentences or spans by reason (a key of ``schema.REASONS``).
+        notes: Facts for the manifest (detected scheme, hardware …), JSON values.
+    """
+
+    config: RunConfig
+    task: Task
+    seed: int
+    work_dir: Path
+    progress: Progress
+    counts: dict[str, int] = field(default_factory=dict)
+    drops: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add ``n`` to a counter."""
+        self.counts[name] = self.counts.get(name, 0) + n
+
+    def drop(self, reason: str, n: int = 1) -> None:
+        """Count ``n`` drops that no row of the output tells of (rows with a reason are counted).
+
+        Raises:
+            KeyError: If ``reason`` is not in the closed list.
+        """
+        from pipeline.schema import REASONS
+
+        if reason not in REASONS:
+            raise KeyError(f"{reason!r} is not one of the drop reasons")
+        self.drops[reason] = self.drops.get(reason, 0) + n
+
+
+class Output(Protocol):
+    """Where ``RunStage.run`` writes: parts of a dataset, or files in a folder."""
+
+    folder: Path
+
+    def write(self, data: pa.Table) -> None:
+        """Append the next part (datasets only)."""
+
+    def write_rows(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Write rows as parts of ``part_rows`` rows each, streaming; returns how many."""
+
+
+class Stage(ABC):
+    """What every stage declares."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    """Raise it whenever the same inputs and options would give another result."""
+    config_type: ClassVar[type[StageConfig]]
+    about: ClassVar[str]
+    """One line for ``--help`` and the plan."""
+    standalone: ClassVar[bool] = False
+    """Whether it runs only where ``stages`` names it (it is no part of the way to a report)."""
+
+    def options(self, config: RunConfig) -> StageConfig:
+        """Return this stage's section of the configuration."""
+        return config.section(self.name, self.config_type)
+
+    @abstractmethod
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """Return the tasks that this run needs of the stage (none is fine)."""
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Yield what is wrong with the configuration; must be quick and load no model."""
+        return iter(())
+
+    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
+        """Bring what the tasks need from the hub into the local cache, before anything runs."""
+        return None
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """Return the input files and model folders whose content enters the fingerprint.
+
+        A string stands for itself: use it for what is not on this machine yet
+        (:attr:`pipeline.models.ModelSource.identity`).
+        """
+        return {}
+
+    def summary(self, config: RunConfig, artifact: Artifact) -> RenderableType | None:
+        """Return what is worth showing in the terminal at the end of a run, if anything."""
+        return None
+
+
+class RunStage(Stage):
+    """A stage that sees its inputs whole."""
+
+    @abstractmethod
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Do the work of ``context.task``, writing into ``out``."""
+
+
+class RowStage(Stage):
+    """A stage that treats rows independently; part ``i`` of the input becomes part ``i``.
+
+    What rows need to know of the whole corpus (renderings of an entity elsewhere, say) is gathered
+    beforehand in :meth:`collect`, once, and handed to every worker.
+    """
+
+    def collect(
+        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+    ) -> None:
+        """Gather corpus-wide facts into files in ``folder``, before any worker runs; optional.
+
+        Must stream over the inputs (``Artifact.tables()``), and be deterministic.
+        """
+
+    @abstractmethod
+    def worker(
+        self, config: RunConfig, task: Task, side: Mapping[str, Path]
+    ) -> Callable[[], Worker]:
+        """Return a picklable factory that builds the worker (and loads its model).
+
+        Args:
+            config: The whole configuration.
+            task: The task.
+            side: Folders of the task's ``side_inputs`` by name, and ``"collected"``: the folder
+                that :meth:`collect` filled.
+        """

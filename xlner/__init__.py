@@ -1,0 +1,51 @@
+"""Cross-lingual named entity recognition, from labelled source text to a target-language tagger.
+
+The public API, imported when first used::
+
+    from xlner import Tagger, load_config, Runner
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "ConfigError": "pipeline.errors",
+    "DataError": "pipeline.errors",
+    "ModelError": "pipeline.errors",
+    "XlnerError": "pipeline.errors",
+    "Link": "pipeline.schema",
+    "Sentence": "pipeline.schema",
+    "Span": "pipeline.schema",
+    "load_config": "pipeline.config",
+    "Runner": "pipeline.runner",
+}
+
+if TYPE_CHECKING:
+    from pipeline.config import load_config
+    from pipeline.errors import ConfigError, DataError, ModelError, XlnerError
+    from pipeline.runner import Runner
+    from pipeline.schema import Link, Sentence, Span
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "Link",
+    "ModelError",
+    "Runner",
+    "Sentence",
+    "Span",
+    "XlnerError",
+    "__version__",
+    "load_config",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'xlner' has no attribute {name!r}")
+    return getattr(importlib.import_module(_EXPORTS[name]), name)
