@@ -284,9 +284,9 @@ def parse_config(
         ConfigError: With every problem found, each naming its key.
     """
     if model is None:
-        from pipeline.registry import section_types
+        from pipeline.registry import STAGES
 
-        model = config_model(section_types())
+        model = STAGES.config_type()
     try:
         return model.model_validate(raw)
     except ValidationError as error:

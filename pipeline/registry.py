@@ -3,47 +3,91 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
-    from pipeline.config import StageConfig
+    from pipeline.config import RunConfig, StageConfig
     from pipeline.stage import Stage
 
-STAGES: Final[tuple[str, ...]] = (
-    "pretrain_encoder",
-    "train_translator",
-    "prepare",
-    "translate",
-    "align",
-    "project",
-    "synthesize",
-    "train",
-    "self_train",
-    "predict",
-    "evaluate",
-    "report",
-)
-"""The stages in their order. Each is the package ``stages.<name>`` with a ``STAGE`` object."""
 
-
-@cache
-def stage(name: str) -> Stage:
-    """Return a stage.
-
-    Raises:
-        ConfigError: If there is none of that name.
-    """
-    if name not in STAGES:
-        raise ConfigError(
-            f"no stage named {name!r}{suggest(name, STAGES)}; stages: {', '.join(STAGES)}"
-        )
+def _import_stage(name: str) -> Stage:
     found: Stage = importlib.import_module(f"stages.{name}").STAGE
     return found
 
 
-def section_types() -> dict[str, type[StageConfig]]:
-    """Return the type of each stage's section in a configuration."""
-    return {name: stage(name).config_type for name in STAGES}
+class Registry:
+    """The stages that there are, in their order.
+
+    Args:
+        names: The names, in the order in which stages may read each other's output.
+        load: Returns the stage of a name.
+    """
+
+    def __init__(self, names: Sequence[str], load: Callable[[str], Stage] = _import_stage) -> None:
+        self.names = tuple(names)
+        self._load = load
+        self._loaded: dict[str, Stage] = {}
+
+    def __getitem__(self, name: str) -> Stage:
+        """Return a stage, importing it if need be.
+
+        Raises:
+            ConfigError: If there is none of that name.
+        """
+        self.require(name)
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def require(self, name: str, key: str = "") -> None:
+        """Check that there is a stage of that name.
+
+        Args:
+            name: The name.
+            key: Where the user wrote it.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        if name not in self.names:
+            raise ConfigError(
+                f"{key + ': ' if key else ''}no stage named {name!r}{suggest(name, self.names)}; "
+                f"stages: {', '.join(self.names)}"
+            )
+
+    def rank(self, name: str) -> int:
+        """Return the position of a stage in the order."""
+        self.require(name)
+        return self.names.index(name)
+
+    def section_types(self) -> dict[str, type[StageConfig]]:
+        """Return the type of each stage's section in a configuration."""
+        return {name: self[name].config_type for name in self.names}
+
+    def config_type(self) -> type[RunConfig]:
+        """Return the type of a whole configuration."""
+        from pipeline.config import config_model
+
+        return config_model(self.section_types())
+
+
+STAGES: Final = Registry(
+    (
+        "pretrain_encoder",
+        "train_translator",
+        "prepare",
+        "translate",
+        "align",
+        "project",
+        "synthesize",
+        "train",
+        "self_train",
+        "predict",
+        "evaluate",
+        "report",
+    )
+)
+"""The stages of xlner. Each is the package ``stages.<name>`` with a ``STAGE`` object."""

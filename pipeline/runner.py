@@ -8,18 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline import artifacts as store
 from pipeline import engine as engines
 from pipeline.artifacts import Artifact, FileHashes, Manifest, Partial, PartInfo, RunFolder
 from pipeline.config import RunConfig
-from pipeline.errors import ConfigError, XlnerError, suggest
+from pipeline.errors import ConfigError, XlnerError
 from pipeline.output import DatasetOutput, FilesOutput
 from pipeline.progress import Progress
-from pipeline.registry import STAGES, stage
+from pipeline.registry import STAGES, Registry
 from pipeline.schema import SCHEMAS
-from pipeline.stage import Context, Ref, RowStage, RunStage, Stage, Task
+from pipeline.stage import Context, Ref, RowStage, RunStage, Task
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 State = Literal["up to date", "run", "resume", "not selected"]
 
@@ -57,20 +60,17 @@ class Selection:
     last: str | None = None
     force: bool = False
 
-    def __contains__(self, name: str) -> bool:
-        low = STAGES.index(self.first) if self.first else 0
-        high = STAGES.index(self.last) if self.last else len(STAGES) - 1
-        return low <= STAGES.index(name) <= high
+    def stages(self, registry: Registry) -> tuple[str, ...]:
+        """Return the names of the selected stages.
 
-    def check(self) -> None:
-        """Raise ConfigError if a stage name is unknown or the order is reversed."""
-        for name in (self.first, self.last):
-            if name is not None and name not in STAGES:
-                raise ConfigError(
-                    f"no stage named {name!r}{suggest(name, STAGES)}; stages: {', '.join(STAGES)}"
-                )
-        if self.first and self.last and STAGES.index(self.first) > STAGES.index(self.last):
+        Raises:
+            ConfigError: If a name is unknown or the order is reversed.
+        """
+        low = registry.rank(self.first) if self.first else 0
+        high = registry.rank(self.last) if self.last else len(registry.names) - 1
+        if low > high:
             raise ConfigError(f"--from {self.first} comes after --until {self.last}")
+        return registry.names[low : high + 1]
 
 
 @dataclass(slots=True)
@@ -95,9 +95,17 @@ class Runner:
         config: The configuration.
         runs_dir: Folder that holds the runs.
         progress: Where to show progress; default: standard error.
+        registry: The stages that there are.
     """
 
-    def __init__(self, config: RunConfig, runs_dir: Path, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        runs_dir: Path,
+        progress: Progress | None = None,
+        registry: Registry = STAGES,
+    ) -> None:
+        self.registry = registry
         self.config = config
         self.folder = RunFolder(runs_dir / config.name)
         self.progress = progress or Progress()
@@ -113,20 +121,19 @@ class Runner:
         """
         named = self.config.stages
         for name in named or ():
-            if name not in STAGES:
-                raise ConfigError(
-                    f"stages: no stage named {name!r}{suggest(name, STAGES)}; "
-                    f"stages: {', '.join(STAGES)}"
-                )
-        chosen = [n for n in STAGES if (n in named if named else not stage(n).standalone)]
-        every = {t.ref: t for name in chosen for t in stage(name).tasks(self.config)}
+            self.registry.require(name, "stages")
+        chosen = [
+            n
+            for n in self.registry.names
+            if (n in named if named else not self.registry[n].standalone)
+        ]
+        every = {t.ref: t for name in chosen for t in self.registry[name].tasks(self.config)}
         wanted = list(every) if named else _goals(every)
         ordered: dict[Ref, Task] = {}
         for ref in wanted:
             _visit(ref, every, ordered, named, ())
-        rank = {name: i for i, name in enumerate(STAGES)}
         # A stable order by stage keeps dependencies first: stages read earlier stages only.
-        return sorted(ordered.values(), key=lambda t: rank[t.stage])
+        return sorted(ordered.values(), key=lambda t: self.registry.rank(t.stage))
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Check the whole configuration before anything is loaded.
@@ -135,32 +142,35 @@ class Runner:
             ConfigError: With every problem found.
         """
         problems: list[str] = []
-        for name in STAGES:
+        for name in self.registry.names:
             mine = [t for t in tasks if t.stage == name]
             if mine:
-                problems.extend(str(p) for p in stage(name).check(self.config, mine))
+                problems.extend(str(p) for p in self.registry[name].check(self.config, mine))
         if problems:
             raise ConfigError(list(dict.fromkeys(problems)))
 
     def plan(self, tasks: Sequence[Task], selection: Selection | None = None) -> list[Step]:
         """Say for each task whether it is up to date, and why not."""
         selection = selection or Selection()
+        selected = selection.stages(self.registry)
         steps: dict[Ref, Step] = {}
         for task in tasks:
             identity = self._identity(task, steps)
             mark = store.fingerprint(identity)
-            state, why = self._state(task, mark, identity, steps, selection)
+            state, why = self._state(task, mark, identity, steps)
+            if task.stage not in selected:
+                state = "up to date" if state == "up to date" else "not selected"
+            elif state == "up to date" and selection.force:
+                state, why = "run", "forced"
             steps[task.ref] = Step(task, mark, identity, state, why)
         self._hashes.save()
         return list(steps.values())
 
     def _identity(self, task: Task, steps: Mapping[Ref, Step]) -> dict[str, Any]:
-        of = stage(task.stage)
+        of = self.registry[task.stage]
         config = self.config
         keys = {k: _json(getattr(config, k)) for k in task.uses}
-        sections = {
-            name: config.section(name, stage(name).config_type).identity() for name in task.sections
-        }
+        sections = {name: self.registry[name].options(config).identity() for name in task.sections}
         identity: dict[str, Any] = {
             "version": of.version,
             "kind": task.kind,
@@ -188,7 +198,6 @@ class Runner:
         mark: str,
         identity: Mapping[str, Any],
         steps: Mapping[Ref, Step],
-        selection: Selection,
     ) -> tuple[State, str]:
         known = self.folder.artifact(task.ref)
         redone = [
@@ -197,8 +206,6 @@ class Runner:
             if steps[ref].state in ("run", "resume")
         ]
         if known is not None and known.manifest.fingerprint == mark:
-            if selection.force and task.stage in selection:
-                return "run", "forced"
             return "up to date", f"made {known.manifest.finished:%Y-%m-%d %H:%M}"
         if known is None:
             why = "no output yet"
@@ -206,8 +213,6 @@ class Runner:
             why = f"its input {redone[0]} is made again"
         else:
             why = difference(known.manifest.identity, identity)
-        if task.stage not in selection:
-            return "not selected", why
         partial = self.folder.folder(task.ref).with_name(
             self.folder.folder(task.ref).name + ".partial"
         )
@@ -227,7 +232,7 @@ class Runner:
             LockedError: If another process works on the same run.
         """
         selection = selection or Selection()
-        selection.check()
+        selected = selection.stages(self.registry)
         tasks = self.tasks()
         if not tasks:
             raise ConfigError(
@@ -235,8 +240,8 @@ class Runner:
                 "list the stages under 'stages'"
             )
         self.check(tasks)
-        for name in dict.fromkeys(t.stage for t in tasks if t.stage in selection):
-            stage(name).fetch(self.config, [t for t in tasks if t.stage == name])
+        for name in dict.fromkeys(t.stage for t in tasks if t.stage in selected):
+            self.registry[name].fetch(self.config, [t for t in tasks if t.stage == name])
         with self.folder.lock():
             steps = self.plan(tasks, selection)
             self._require(steps)
@@ -274,7 +279,7 @@ class Runner:
         started = datetime.now(UTC)
         clock = time.monotonic()
         inputs = {name: self._input(ref) for name, ref in task.inputs.items()}
-        of = stage(task.stage)
+        of = self.registry[task.stage]
         facts: dict[str, Any]
         if isinstance(of, RowStage):
             facts = self._rows(of, task, inputs, partial)
@@ -300,6 +305,17 @@ class Runner:
             **facts,
         )
         return partial.finish(manifest)
+
+    def summaries(self, steps: Sequence[Step]) -> list[RenderableType]:
+        """Return what the stages of a run want to show in the terminal at its end."""
+        shown = []
+        for step in steps:
+            found = self.folder.artifact(step.task.ref)
+            if found is not None:
+                renderable = self.registry[step.task.stage].summary(self.config, found)
+                if renderable is not None:
+                    shown.append(renderable)
+        return shown
 
     def _input(self, ref: Ref) -> Artifact:
         found = self.folder.artifact(ref)
@@ -465,16 +481,3 @@ def _no_empty(counts: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]
 
 def _json(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-
-
-def summaries(config: RunConfig, folder: RunFolder, steps: Sequence[Step]) -> list[Any]:
-    """Return what the stages of a run want to show in the terminal at its end."""
-    shown = []
-    for step in steps:
-        found = folder.artifact(step.task.ref)
-        of: Stage = stage(step.task.stage)
-        if found is not None:
-            renderable = of.summary(config, found)
-            if renderable is not None:
-                shown.append(renderable)
-    return shown

@@ -46,8 +46,7 @@ def list_runs(
 
 def schema() -> None:
     """Print the JSON schema of a config, for editors."""
-    from pipeline.config import config_model
-    from pipeline.registry import section_types
+    from pipeline.registry import STAGES
 
     with reported_errors():
-        typer.echo(json.dumps(config_model(section_types()).model_json_schema(), indent=2))
+        typer.echo(json.dumps(STAGES.config_type().model_json_schema(), indent=2))

@@ -13,7 +13,6 @@ from pipeline.commands.shared import command, make_app, quiet_libraries, reporte
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.config import RunConfig
     from pipeline.runner import Result, Runner, Selection, Step
 
 DEFAULT_RUNS = Path("artifacts/runs")
@@ -88,7 +87,7 @@ def _run(
     config = load_config(name, overrides)
     runner = Runner(config, runs_dir, Progress(Console(stderr=True)))
     if dry_run:
-        selection.check()
+        selection.stages(runner.registry)
         tasks = runner.tasks()
         runner.check(tasks)
         show_plan(runner.plan(tasks, selection), console, as_json)
@@ -97,7 +96,7 @@ def _run(
     if as_json:
         _print_json(console, _result_json(result))
     else:
-        show_result(config, runner, result, console)
+        show_result(runner, result, console)
 
 
 def show_plan(steps: list[Step], console: Console, as_json: bool) -> None:
@@ -116,12 +115,10 @@ def show_plan(steps: list[Step], console: Console, as_json: bool) -> None:
     console.print(f"{todo} of {len(steps)} tasks to do")
 
 
-def show_result(config: RunConfig, runner: Runner, result: Result, console: Console) -> None:
+def show_result(runner: Runner, result: Result, console: Console) -> None:
     """Print the results of a run and where everything is."""
-    from pipeline.runner import summaries
-
     skipped = sum(s.state == "up to date" for s in result.steps)
-    for shown in summaries(config, runner.folder, result.steps):
+    for shown in runner.summaries(result.steps):
         console.print(shown)
     console.print(f"{len(result.done)} tasks done, {skipped} up to date.")
     console.print("Written:", style="bold")

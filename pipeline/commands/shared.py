@@ -21,6 +21,7 @@ def make_app(name: str, about: str) -> typer.Typer:
         help=about,
         add_completion=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 

@@ -1,0 +1,57 @@
+"""Describes the runs below a folder: their state and headline result."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import Artifact, RunFolder
+
+
+def describe_runs(runs_dir: Path) -> list[dict[str, Any]]:
+    """Return one entry per run, newest change first.
+
+    Each has ``run``, ``folder``, ``state`` (``running``, ``interrupted``, ``complete`` or
+    ``partial``: done as far as it was asked to), ``tasks`` (complete outputs), ``changed`` and
+    ``headline`` (the line that the report gave it, or empty).
+    """
+    runs = []
+    for path in sorted(p for p in runs_dir.glob("*") if (p / "config.json").is_file()):
+        found = list(RunFolder(path).artifacts())
+        changed = max((a.manifest.finished for a in found), default=None)
+        runs.append(
+            {
+                "run": path.name,
+                "folder": str(path),
+                "state": _state(path, found),
+                "tasks": len(found),
+                "changed": f"{changed:%Y-%m-%d %H:%M}" if changed else "",
+                "headline": _headline(found),
+            }
+        )
+    return sorted(runs, key=lambda r: str(r["changed"]), reverse=True)
+
+
+def _state(path: Path, found: list[Artifact]) -> str:
+    if _locked(path / ".lock"):
+        return "running"
+    if any(p.is_dir() for p in path.rglob("*.partial")):
+        return "interrupted"
+    return "complete" if any(a.manifest.stage == "report" for a in found) else "partial"
+
+
+def _locked(path: Path) -> bool:
+    if not path.exists():
+        return False
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _headline(found: list[Artifact]) -> str:
+    notes = [a.manifest.notes for a in found if a.manifest.stage == "report"]
+    return str(notes[0].get("headline", "")) if notes else ""
