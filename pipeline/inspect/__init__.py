@@ -1,0 +1,1 @@
+"""Looking at what a run projected: reading, filtering, showing, exporting and importing."""

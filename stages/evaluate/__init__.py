@@ -1,0 +1,64 @@
+"""Scores every arm on the gold test data and compares the arms with statistics.
+
+Strict IOB2 by seqeval, per language, type, arm and seed; bootstrap intervals over sentences; paired
+approximate randomisation with Holm's correction; error analysis; what projection kept and lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.arms import ARMS
+from pipeline.config import RunConfig
+from pipeline.errors import suggest
+from pipeline.stage import Context, Output, Problem, RunStage, Task
+from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.inputs import evaluation_inputs
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+
+
+class EvaluateStage(RunStage):
+    """See the module."""
+
+    name = "evaluate"
+    version = "1"
+    config_type = EvaluateConfig
+    about = "score all arms (strict IOB2) and compare them with intervals and significance"
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """Return the one task, if the run has anything to score."""
+        inputs = evaluation_inputs(config)
+        if not inputs:
+            return []
+        return [Task("evaluate", "all", "files", inputs, uses=("seed", "labels"))]
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Yield pairs that name no arm, or an arm twice."""
+        options = self.options(config)
+        assert isinstance(options, EvaluateConfig)
+        for first, second in options.pairs:
+            for arm in (first, second):
+                if arm not in ARMS:
+                    yield Problem(
+                        "evaluate.pairs",
+                        f"unknown arm {arm!r}{suggest(arm, ARMS)}; allowed: {', '.join(ARMS)}",
+                    )
+            if first == second:
+                yield Problem("evaluate.pairs", f"{first!r} is compared with itself")
+
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Score, compare, and write the tables."""
+        from stages.evaluate.evaluation import evaluate
+        from stages.evaluate.tables import write_results
+
+        results, mistakes = evaluate(inputs, context)
+        write_results(results, mistakes, out.folder)
+        context.notes["headline"] = {
+            f"{s.arm}/{s.lang or 'mean'}": round(s.f1, 4) for s in results.summary if not s.type
+        }
+
+
+STAGE = EvaluateStage()

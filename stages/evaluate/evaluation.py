@@ -1,0 +1,211 @@
+"""Reads the artifacts of a run and evaluates them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.inspect.statistics import ProjectionStatistics, projection_statistics
+from stages.evaluate.compare import Comparer
+from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.grading import Graded, pair_up
+from stages.evaluate.mistakes import blame, entity_strings, entity_text, familiarity, mistakes
+from stages.evaluate.results import (
+    CATEGORIES,
+    PROJECTION,
+    Confusion,
+    ErrorCount,
+    Familiarity,
+    ProjectionBlame,
+    Results,
+    TestSet,
+    unique,
+)
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+    from pipeline.stage import Context
+
+
+class _Evaluation:
+    """One pass over everything that is to be scored."""
+
+    def __init__(self, comparer: Comparer, seen: frozenset[str]) -> None:
+        self.comparer = comparer
+        self.seen = seen
+        self.sets: list[TestSet] = []
+        self.errors: list[ErrorCount] = []
+        self.confusions: list[Confusion] = []
+        self.familiarity: list[Familiarity] = []
+        self.blame: list[ProjectionBlame] = []
+        self.mistakes: list[dict[str, Any]] = []
+
+    def describe(self, lang: str, key: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        sentences = words = 0
+        entities: Counter[str] = Counter()
+        for row in rows:
+            sentences += 1
+            words += len(row["words"])
+            entities.update(s["type"] for s in row["spans"])
+        self.sets.append(
+            TestSet(
+                lang=lang,
+                key=key,
+                sentences=sentences,
+                words=words,
+                entities=dict(sorted(entities.items())),
+            )
+        )
+
+    def score(self, lang: str, key: str, arm: str, seed: int | None, graded: list[Graded]) -> None:
+        self.comparer.add(lang, key, arm, seed, graded)
+        kinds: Counter[tuple[str, str]] = Counter()
+        confused: Counter[tuple[str, str]] = Counter()
+        for sentence in graded:
+            for found in mistakes(sentence):
+                gold, predicted = found.gold, found.predicted
+                either = gold or predicted
+                assert either is not None
+                kinds[either.type, found.category] += 1
+                if gold and predicted and gold.type != predicted.type:
+                    confused[gold.type, predicted.type] += 1
+                self.mistakes.append(
+                    {
+                        "arm": arm,
+                        "lang": lang,
+                        "seed": seed,
+                        "id": found.id,
+                        "category": found.category,
+                        "words": sentence.words,
+                        "gold_start": gold.start if gold else None,
+                        "gold_end": gold.end if gold else None,
+                        "gold_type": gold.type if gold else None,
+                        "gold_text": entity_text(sentence.words, gold) if gold else None,
+                        "predicted_start": predicted.start if predicted else None,
+                        "predicted_end": predicted.end if predicted else None,
+                        "predicted_type": predicted.type if predicted else None,
+                        "predicted_text": (
+                            entity_text(sentence.words, predicted) if predicted else None
+                        ),
+                        "seen": (
+                            entity_text(sentence.words, gold).casefold() in self.seen
+                            if gold
+                            else None
+                        ),
+                    }
+                )
+        self.errors += [
+            ErrorCount(arm=arm, lang=lang, seed=seed, type=t, category=c, count=n)
+            for (t, c), n in sorted(
+                kinds.items(), key=lambda kv: (kv[0][0], CATEGORIES.index(kv[0][1]))
+            )
+        ]
+        self.confusions += [
+            Confusion(arm=arm, lang=lang, seed=seed, gold=g, predicted=p, count=n)
+            for (g, p), n in sorted(confused.items())
+        ]
+        self.familiarity += [
+            Familiarity(arm=arm, lang=lang, seed=seed, seen=known, tp=tp, gold=gold_count)
+            for known, (tp, gold_count) in familiarity(graded, self.seen).items()
+        ]
+
+    def score_projection(
+        self, lang: str, gold: list[dict[str, Any]], projected: list[dict[str, Any]]
+    ) -> None:
+        graded = pair_up(gold, projected, what=f"project/{lang}", only_kept=True)
+        self.score(lang, "parallel", PROJECTION, None, graded)
+        reasons = Counter(
+            item for g, row in zip(graded, projected, strict=True) for item in blame(g, row)
+        )
+        self.blame += [
+            ProjectionBlame(lang=lang, stage=stage, reason=reason, count=n)
+            for (stage, reason), n in sorted(reasons.items(), key=lambda kv: (-kv[1], kv[0]))
+        ]
+
+
+def evaluate(
+    inputs: Mapping[str, Artifact], context: Context
+) -> tuple[Results, list[dict[str, Any]]]:
+    """Evaluate a run.
+
+    Args:
+        inputs: ``gold/<lang>``, ``predicted/<lang>/<arm>/<seed>``, ``projected/<lang>``,
+            ``parallel/<lang>`` and ``train``, as the stage's task names them.
+        context: Of the task.
+
+    Returns:
+        The results, and one row per error (see :data:`stages.evaluate.tables.MISTAKES`).
+    """
+    config = context.config
+    options = config.section("evaluate", EvaluateConfig)
+    seen = entity_strings(inputs["train"].rows()) if "train" in inputs else frozenset()
+    types = _types(inputs, config.labels.types)
+    evaluation = _Evaluation(Comparer(types, options, context.seed), seen)
+    statistics: list[ProjectionStatistics] = []
+    arms: list[str] = []
+    total = sum(name.startswith(("predicted/", "projected/")) for name in inputs)
+    with context.progress.task("evaluate", total=total, unit="prediction sets") as bar:
+        for lang in config.languages:
+            if f"gold/{lang}" in inputs:
+                gold = list(inputs[f"gold/{lang}"].rows())
+                evaluation.describe(lang, "test", gold)
+                for arm in config.arms:
+                    for seed in config.seeds:
+                        name = f"predicted/{lang}/{arm}/{seed}"
+                        if name not in inputs:
+                            continue
+                        what = f"predict/{arm}/seed-{seed}/test/{lang}"
+                        graded = pair_up(gold, inputs[name].rows(), what=what)
+                        evaluation.score(lang, "test", arm, seed, graded)
+                        arms.append(arm)
+                        bar.advance()
+            if f"projected/{lang}" in inputs:
+                projected = inputs[f"projected/{lang}"]
+                statistics.append(projection_statistics(lang, projected.rows()))
+                if f"parallel/{lang}" in inputs:
+                    gold = list(inputs[f"parallel/{lang}"].rows())
+                    # Parallel text without labels is fine: then there is nothing to score.
+                    if any(row["spans"] for row in gold):
+                        evaluation.describe(lang, "parallel", gold)
+                        evaluation.score_projection(lang, gold, list(projected.rows()))
+                        arms.append(PROJECTION)
+                bar.advance()
+        summary = evaluation.comparer.summarise()
+        comparisons = evaluation.comparer.compare(options.pairs)
+    results = Results(
+        run=config.name,
+        source=config.source,
+        languages=config.languages,
+        arms=[a for a in (*config.arms, PROJECTION) if a in arms],
+        seeds=config.seeds,
+        types=types,
+        confidence=options.confidence,
+        alpha=options.alpha,
+        resamples=options.resamples,
+        rounds=options.rounds,
+        sets=evaluation.sets,
+        scores=evaluation.comparer.scores,
+        summary=summary,
+        comparisons=comparisons,
+        errors=evaluation.errors,
+        confusions=evaluation.confusions,
+        familiarity=evaluation.familiarity,
+        projection=statistics,
+        blame=evaluation.blame,
+    )
+    return results, evaluation.mistakes
+
+
+def _types(inputs: Mapping[str, Artifact], configured: list[str] | None) -> list[str]:
+    """Return every type that occurs, the configured ones first."""
+    import pyarrow.compute as pc
+
+    found: set[str] = set()
+    for name, artifact in inputs.items():
+        if name == "train":
+            continue
+        for data in artifact.tables():
+            spans = data.column("spans").combine_chunks().flatten()
+            found.update(t for t in pc.unique(spans.field("type")).to_pylist() if t)
+    return unique([*(configured or []), *sorted(found)])

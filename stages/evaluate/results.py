@@ -1,0 +1,206 @@
+"""What ``evaluate`` finds, as typed records: the content of ``scores.json``.
+
+Scores are fractions in [0, 1]; ``type`` is ``None`` for all types together (micro average) and
+``lang`` is ``None`` for the mean over the languages (each language counts the same).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import DataError
+from pipeline.inspect.statistics import ProjectionStatistics
+
+PROJECTION: Final = "projection"
+"""The name under which projected labels that have gold ones to be scored against are listed."""
+
+CATEGORIES: Final = ("missed", "spurious", "wrong_type", "wrong_boundary", "wrong_both")
+Category = Literal["missed", "spurious", "wrong_type", "wrong_boundary", "wrong_both"]
+"""What can be wrong. ``wrong_both``: overlaps an entity, but both type and boundary are wrong."""
+
+
+class Record(BaseModel):
+    """Base: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Score(Record):
+    """Precision, recall and F1 of one arm, seed, language and type (seqeval, strict IOB2)."""
+
+    arm: str
+    lang: str
+    seed: int | None
+    type: str | None
+    precision: float
+    recall: float
+    f1: float
+    tp: int
+    predicted: int
+    gold: int
+
+
+class Summary(Record):
+    """The mean of :class:`Score` over the seeds of an arm.
+
+    Attributes:
+        f1_std: Sample standard deviation over the seeds; ``None`` with a single one.
+        f1_low: Lower end of the bootstrap interval, over sentences, of the mean F1.
+        f1_high: Upper end of it.
+    """
+
+    arm: str
+    lang: str | None
+    type: str | None
+    seeds: list[int | None]
+    precision: float
+    precision_std: float | None
+    recall: float
+    recall_std: float | None
+    f1: float
+    f1_std: float | None
+    f1_low: float
+    f1_high: float
+    gold: int
+
+
+class Comparison(Record):
+    """Two arms compared: mean F1 of ``first`` minus that of ``second`` on the same seeds.
+
+    Attributes:
+        p: Of approximate randomisation over sentences, two-sided.
+        p_adjusted: The same after Holm's correction for all comparisons of the run.
+        verdict: ``better``/``worse`` where ``p_adjusted`` is below alpha, else ``same``.
+    """
+
+    first: str
+    second: str
+    lang: str | None
+    seeds: list[int | None]
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_adjusted: float
+    verdict: Literal["better", "worse", "same"]
+
+
+class ErrorCount(Record):
+    """How often one kind of error was made. ``type`` is the gold type (spurious: predicted)."""
+
+    arm: str
+    lang: str
+    seed: int | None
+    type: str
+    category: Category
+    count: int
+
+
+class Confusion(Record):
+    """Entities of type ``gold`` that were labelled ``predicted``, boundaries right or not."""
+
+    arm: str
+    lang: str
+    seed: int | None
+    gold: str
+    predicted: str
+    count: int
+
+
+class Familiarity(Record):
+    """Recall on entity strings that the source training data holds (``seen``) or lacks."""
+
+    arm: str
+    lang: str
+    seed: int | None
+    seen: bool
+    tp: int
+    gold: int
+
+
+class ProjectionBlame(Record):
+    """Where gold target entities were lost on the way through projection."""
+
+    lang: str
+    stage: str
+    reason: str
+    count: int
+
+
+class TestSet(Record):
+    """What was scored on."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    lang: str
+    key: str
+    sentences: int
+    words: int
+    entities: dict[str, int]
+
+
+class Results(Record):
+    """The whole comparison of a run."""
+
+    run: str
+    source: str
+    languages: list[str]
+    arms: list[str]
+    seeds: list[int]
+    types: list[str]
+    confidence: float
+    alpha: float
+    resamples: int
+    rounds: int
+    sets: list[TestSet]
+    scores: list[Score]
+    summary: list[Summary]
+    comparisons: list[Comparison]
+    errors: list[ErrorCount]
+    confusions: list[Confusion]
+    familiarity: list[Familiarity]
+    projection: list[ProjectionStatistics]
+    blame: list[ProjectionBlame]
+
+    def of(self, arm: str, lang: str | None, type_: str | None = None) -> Summary | None:
+        """Return the summary of one arm, language and type, if it was scored."""
+        for item in self.summary:
+            if (item.arm, item.lang, item.type) == (arm, lang, type_):
+                return item
+        return None
+
+    def scored_arms(self) -> list[str]:
+        """Return the arms that have scores, in the order of the configuration."""
+        return unique(s.arm for s in self.summary)
+
+    def scored_languages(self, arms: Iterable[str] | None = None) -> list[str]:
+        """Return the languages that (some of) the arms were scored on."""
+        wanted = None if arms is None else set(arms)
+        return unique(
+            s.lang for s in self.summary if s.lang and (wanted is None or s.arm in wanted)
+        )
+
+
+def unique(items: Iterable[str]) -> list[str]:
+    """Return the distinct items in order of first appearance."""
+    return list(dict.fromkeys(items))
+
+
+def load_results(path: Path) -> Results:
+    """Read ``scores.json``, given as that file, the folder that holds it, or a run's folder.
+
+    Raises:
+        DataError: If there is none, or it is not what ``evaluate`` writes.
+    """
+    candidates = [path, path / "scores.json", path / "evaluate" / "all" / "scores.json"]
+    found = next((c for c in candidates if c.is_file()), None)
+    if found is None:
+        raise DataError(f"{path}: no scores.json here; the stage evaluate writes it")
+    try:
+        return Results.model_validate_json(found.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{found}: not the results of the stage evaluate: {error}") from error

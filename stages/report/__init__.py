@@ -1,0 +1,53 @@
+"""Shows what a run found: tables, the answer in words, and one self-contained HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.config import RunConfig
+from pipeline.stage import Context, Output, Ref, RunStage, Task
+from stages.evaluate.inputs import evaluation_inputs
+from stages.report.config import ReportConfig
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pipeline.artifacts import Artifact
+
+
+class ReportStage(RunStage):
+    """See the module."""
+
+    name = "report"
+    version = "1"
+    config_type = ReportConfig
+    about = "write the comparison as tables, and report.html to look at what was projected"
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """Return the one task, if there is something to report on."""
+        scored = evaluation_inputs(config)
+        if not scored:
+            return []
+        inputs = {"evaluate": Ref("evaluate", "all")}
+        for ref in scored.values():
+            if ref.stage == "project":
+                for stage in ("translate", "align", "project"):
+                    inputs[f"{stage}/{ref.unit}"] = Ref(stage, ref.unit)
+        return [Task("report", "all", "files", inputs)]
+
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Write the report."""
+        from stages.report.writing import write_report
+
+        write_report(inputs, out.folder, context)
+
+    def summary(self, config: RunConfig, artifact: Artifact) -> RenderableType | None:
+        """Return the results table and the answer, for the end of a run."""
+        from stages.evaluate.results import load_results
+        from stages.report.tables import shown
+
+        return shown(load_results(artifact.folder))
+
+
+STAGE = ReportStage()

@@ -1,0 +1,166 @@
+"""The answer in words, made from the numbers and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pipeline.languages import english_name
+from stages.evaluate.results import PROJECTION, Comparison, Results
+from stages.report.figures import p_text, percent, signed
+
+QUESTION: Final = (
+    "Does synthetic unlabelled data, together with projection-based transfer, help zero-shot "
+    "cross-lingual NER more than multilingual pre-training alone?"
+)
+
+_DECIDING: Final = (
+    ("self_trained", "fused"),
+    ("self_trained_last", "zero_shot"),
+    ("projected_fused", "fused"),
+    ("projected", "zero_shot"),
+)
+"""The pairs that bear on the question, the most telling one first."""
+
+_SMALL = 100  # gold entities; below, an interval is too wide to say much
+
+Reply = Literal["yes", "no", "not distinguishable"]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageAnswer:
+    """The answer for one language (``None``: the mean over all of them)."""
+
+    lang: str | None
+    reply: Reply
+    sentence: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The closing paragraph and what it is made of.
+
+    Attributes:
+        text: The paragraph.
+        pair: The pair of arms that it rests on, if there is one.
+        languages: One answer per language, the mean last.
+        caveats: What limits it.
+    """
+
+    text: str
+    pair: tuple[str, str] | None
+    languages: list[LanguageAnswer]
+    caveats: list[str]
+
+
+def answer(scores: Results) -> Answer:
+    """Return the answer that ``scores`` give to :data:`QUESTION`."""
+    compared = {(c.first, c.second) for c in scores.comparisons}
+    pair = next((p for p in _DECIDING if p in compared), None)
+    if pair is None:
+        return Answer(_without_pair(scores), None, [], [])
+    mine = [c for c in scores.comparisons if (c.first, c.second) == pair]
+    languages = [_language(scores, c) for c in sorted(mine, key=lambda c: c.lang is None)]
+    caveats = _caveats(scores, pair, languages)
+    single = [a for a in languages if a.lang is not None]
+    parts = [_opening(pair, single), *(a.sentence for a in languages), *caveats]
+    return Answer(" ".join(parts), pair, languages, caveats)
+
+
+def name_of(lang: str | None) -> str:
+    """Return the English name of a language, or what the mean over languages is called."""
+    return "the mean over the languages" if lang is None else english_name(lang)
+
+
+def _reply(comparison: Comparison) -> Reply:
+    replies: dict[str, Reply] = {"better": "yes", "worse": "no", "same": "not distinguishable"}
+    return replies[comparison.verdict]
+
+
+def _opening(pair: tuple[str, str], languages: Sequence[LanguageAnswer]) -> str:
+    groups: dict[Reply, list[str]] = {}
+    for item in languages:
+        groups.setdefault(item.reply, []).append(name_of(item.lang))
+    order: tuple[Reply, ...] = ("yes", "no", "not distinguishable")
+    told = "; ".join(f"{reply} for {_and(groups[reply])}" for reply in order if reply in groups)
+    what = (
+        "Do projected labels and synthetic text help more than multilingual pre-training alone?"
+        if pair[0].startswith("self_trained")
+        else "Do projected labels (without synthetic text) help more than multilingual "
+        "pre-training alone?"
+    )
+    return f"{what} {told[0].upper()}{told[1:]} ({pair[0]} against {pair[1]}, strict F1)."
+
+
+def _language(scores: Results, c: Comparison) -> LanguageAnswer:
+    first, second = scores.of(c.first, c.lang), scores.of(c.second, c.lang)
+    assert first is not None and second is not None, "a comparison without scores"
+    verb = "On" if c.lang is None else "In"
+    span = f"interval {signed(c.low)} to {signed(c.high)}, p = {p_text(c.p_adjusted)} after Holm"
+    span = span.replace("p = < ", "p < ")
+    numbers = f"{percent(first.f1)} against {percent(second.f1)}"
+    points = f"{abs(100 * c.difference):.1f} points"
+    if c.verdict == "same":
+        told = f"the two cannot be told apart: {numbers}, a difference of {signed(c.difference)}"
+    else:
+        side = "gains" if c.verdict == "better" else "loses"
+        told = f"{c.first} {side} {points}: {numbers}"
+    return LanguageAnswer(c.lang, _reply(c), f"{verb} {name_of(c.lang)} {told} ({span}).", c)
+
+
+def _caveats(
+    scores: Results, pair: tuple[str, str], languages: Sequence[LanguageAnswer]
+) -> list[str]:
+    found: list[str] = []
+    seeds = min(len(a.comparison.seeds) for a in languages)
+    if seeds == 1:
+        found.append(
+            "All of this is from one seed, so that the spread between training runs is unknown."
+        )
+    few = [
+        f"{name_of(t.lang)} ({sum(t.entities.values())} entities in {t.sentences} sentences)"
+        for t in scores.sets
+        if t.key == "test" and sum(t.entities.values()) < _SMALL
+    ]
+    if few:
+        found.append(f"The test data is too small to say much: {_and(few)}.")
+    best = {
+        lang: max(
+            ((s.f1, s.arm) for s in scores.summary if s.lang == lang and s.type is None),
+            default=None,
+        )
+        for lang in scores.scored_languages([pair[0]])
+    }
+    others = [
+        f"{name_of(lang)}: {top[1]} ({percent(top[0])})"
+        for lang, top in best.items()
+        if top and top[1] not in (pair[0], PROJECTION)
+    ]
+    if others:
+        found.append(f"Another arm has the highest F1 in {'; '.join(others)}.")
+    return found
+
+
+def _without_pair(scores: Results) -> str:
+    told: list[str] = []
+    for item in scores.summary:
+        if item.arm == PROJECTION and item.type is None and item.lang:
+            told.append(
+                f"{name_of(item.lang)}: F1 {percent(item.f1)} (precision "
+                f"{percent(item.precision)}, recall {percent(item.recall)}, interval "
+                f"{percent(item.f1_low)} to {percent(item.f1_high)})"
+            )
+    if told:
+        return f"Projected labels against the gold labels of the target side: {'; '.join(told)}."
+    if scores.summary:
+        return (
+            "The run holds no pair of arms that would answer the question: it takes self_trained "
+            "and fused, or projected and zero_shot."
+        )
+    return "Nothing was scored in this run: it names no arms with test data."
+
+
+def _and(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,0 +1,107 @@
+"""The comparison for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages.evaluate.results import PROJECTION, Results, Summary
+from stages.report.figures import p_text, percent, signed, verdict_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+def _cell(summary: Summary | None, best: bool) -> str:
+    if summary is None:
+        return "[dim]–[/dim]"
+    spread = f" ± {percent(summary.f1_std)}" if summary.f1_std is not None else ""
+    mean = f"[bold]{percent(summary.f1)}[/bold]" if best else percent(summary.f1)
+    return f"{mean}{spread}\n[dim]{percent(summary.f1_low)}–{percent(summary.f1_high)}[/dim]"
+
+
+def results_table(scores: Results) -> Table:
+    """Return F1 by arm (rows) and language (columns): mean ± deviation, and the interval below.
+
+    Args:
+        scores: What ``evaluate`` found (:func:`stages.evaluate.results.load_results`).
+    """
+    from rich.table import Table
+
+    arms = scores.scored_arms()
+    langs: list[str | None] = [*scores.scored_languages()]
+    if any(s.lang is None for s in scores.summary):
+        langs.append(None)
+    seeds = max((len(s.seeds) for s in scores.summary), default=0)
+    table = Table(
+        title=f"F1 (strict IOB2), {seeds} seed{'s' if seeds != 1 else ''}; "
+        f"{100 * scores.confidence:.0f} % interval over sentences below",
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column("arm")
+    for lang in langs:
+        table.add_column(lang or "mean", justify="right")
+    best = {
+        lang: max(
+            (s.f1 for arm in arms if arm != PROJECTION and (s := scores.of(arm, lang))),
+            default=None,
+        )
+        for lang in langs
+    }
+    for arm in arms:
+        cells = []
+        for lang in langs:
+            found = scores.of(arm, lang)
+            is_best = found is not None and arm != PROJECTION and found.f1 == best[lang]
+            cells.append(_cell(found, is_best and len(arms) > 1))
+        table.add_row(arm, *cells)
+    return table
+
+
+def comparisons_table(scores: Results) -> Table:
+    """Return the paired comparisons: difference with its interval, p after Holm, verdict."""
+    from rich.table import Table
+
+    table = Table(
+        title=f"Compared (approximate randomisation, Holm over {len(scores.comparisons)})",
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column("pair")
+    table.add_column("language")
+    for name in ("difference", "interval", "p (Holm)"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    styles = {"better": "green", "worse": "red", "same": "dim"}
+    for c in scores.comparisons:
+        table.add_row(
+            f"{c.first} − {c.second}",
+            c.lang or "mean",
+            signed(c.difference),
+            f"{signed(c.low)} … {signed(c.high)}",
+            p_text(c.p_adjusted),
+            f"[{styles[c.verdict]}]{verdict_text(c)}[/]",
+        )
+    return table
+
+
+def shown(scores: Results) -> RenderableType:
+    """Return everything that a run shows in the terminal at its end."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from stages.report.answer import answer
+
+    parts: list[RenderableType] = [results_table(scores)]
+    if scores.comparisons:
+        parts += ["", comparisons_table(scores)]
+    parts += ["", Text(answer(scores).text), ""]
+    return Padding(Group(*parts), (1, 0, 0, 0))

@@ -1,0 +1,30 @@
+"""Writes the files of the report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.evaluate.results import load_results
+from stages.report.answer import QUESTION, answer
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+    from pipeline.stage import Context
+
+COPIED = ("scores.json", "scores.csv", "summary.csv", "significance.csv", "errors.csv")
+"""Tables of ``evaluate`` that lie beside the report, so that one folder holds everything."""
+
+
+def write_report(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:
+    """Write tables, the answer, and report.html into ``folder``."""
+    source = inputs["evaluate"].folder
+    results = load_results(source)
+    for name in COPIED:
+        shutil.copyfile(source / name, folder / name)
+    told = answer(results)
+    text = f"# {QUESTION}\n\n{told.text}\n"
+    (folder / "answer.md").write_text(text, encoding="utf-8")
+    context.notes["answer"] = told.text
