@@ -252,7 +252,8 @@ class Runner:
                 self.progress.console.print(
                     f"[bold]{step.task.ref}[/bold] [dim]({number} of {len(todo)}: {step.why})[/dim]"
                 )
-                result.done.append(self._do(step))
+                with store.disk_errors(self.folder.folder(step.task.ref)):
+                    result.done.append(self._do(step))
             return result
 
     def _require(self, steps: Sequence[Step]) -> None:

@@ -1,0 +1,88 @@
+"""Text that was encoded in UTF-8 twice (``subrayÃ³`` for ``subrayó``): recognised and repaired.
+
+Such text is UTF-8 that somebody took for Latin-1 or Windows-1252 and encoded once more. Decoding is
+exact and loses nothing: every character goes back to the one byte it was taken for, and the bytes
+are read as UTF-8. A text that is not of this kind almost never survives that, so whether a source
+is double-encoded is decided over all of its sentences, not word by word (``Fleiß“`` alone would
+decode, too).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MIN_SHARE: Final = 0.5
+"""A source is double-encoded if more than this share of its non-ASCII texts decode once more."""
+
+# Windows-1252 in the range 0x80-0x9F; the five bytes that it leaves undefined stand for themselves,
+# as browsers read it. Latin-1 characters stand for themselves in any case.
+_TO_BYTE: Final = {
+    ord(bytes([b]).decode("cp1252")): b
+    for b in range(0x80, 0xA0)
+    if b not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+# The lead byte of a two- or three-byte sequence and its continuation, both taken for characters.
+_TELLTALE: Final = re.compile("[\u00c2-\u00ef][\u0080-\u00bf\u20ac\u2018-\u201e\u2020-\u2026]")
+
+
+def _once_taken_for_bytes(text: str) -> bytes | None:
+    try:
+        return text.translate(_TO_BYTE).encode("latin-1")
+    except UnicodeEncodeError:
+        return None
+
+
+def repair(text: str) -> str | None:
+    """Return ``text`` decoded once more, or ``None`` if it is not UTF-8 encoded twice."""
+    if text.isascii():
+        return None
+    data = _once_taken_for_bytes(text)
+    if data is None:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def repair_with_offsets(text: str) -> tuple[str, list[int]] | None:
+    """Like :func:`repair`, with the new position of every old character border.
+
+    Returns:
+        The repaired text and a list of ``len(text) + 1`` positions in it, or ``None``.
+    """
+    repaired = repair(text)
+    if repaired is None:
+        return None
+    positions = []
+    done = 0
+    for byte in _once_taken_for_bytes(text) or b"":
+        positions.append(done)
+        # A character begins at every byte that does not continue one; a border inside a character
+        # is moved to its end.
+        if byte & 0xC0 != 0x80:
+            done += 1
+    positions.append(done)
+    return repaired, positions
+
+
+class EncodingEvidence:
+    """Gathers, over the texts of a source, whether it is encoded in UTF-8 twice."""
+
+    def __init__(self) -> None:
+        self.non_ascii = 0
+        self.decodable = 0
+
+    def feed(self, text: str) -> None:
+        """Look at one sentence."""
+        if text.isascii():
+            return
+        self.non_ascii += 1
+        if _TELLTALE.search(text) and repair(text) is not None:
+            self.decodable += 1
+
+    @property
+    def double_encoded(self) -> bool:
+        """Whether more than :data:`MIN_SHARE` of the non-ASCII texts decode once more."""
+        return self.decodable > MIN_SHARE * self.non_ascii

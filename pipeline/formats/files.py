@@ -1,0 +1,118 @@
+"""Opening text files: missing, binary and wrongly encoded ones are refused with a clear message."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import DataError, suggest
+
+_HEAD: Final = 65536
+_MAGIC: Final = {
+    b"PAR1": "a Parquet file: set format: parquet",
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"\x1f\x8b": "gzip-compressed: unpack it first",
+    b"BZh": "bzip2-compressed: unpack it first",
+    b"\xfd7zXZ": "xz-compressed: unpack it first",
+    b"ARROW1": "an Arrow file: give the folder that save_to_disk wrote",
+}
+# Longest first: the UTF-32 mark begins with the UTF-16 one.
+_WIDE_MARKS: Final = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def require_file(path: Path) -> None:
+    """Check that ``path`` is a file.
+
+    Raises:
+        DataError: If it is missing or a folder.
+    """
+    if path.is_dir():
+        names = sorted(p.name for p in path.iterdir())[:10]
+        raise DataError(
+            f"{path}: is a folder, not a file; name one of its files ({', '.join(names)})"
+        )
+    if not path.exists():
+        near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"{path}: file not found{suggest(path.name, near)}")
+
+
+def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    r"""Yield the lines of a text file with their numbers from 1, without their line ends.
+
+    Lines end at ``\n`` or ``\r\n`` (or at ``\r`` in a file without ``\n``) and nowhere else:
+    U+0085, U+2028, form feeds and the like are text. A byte order mark is removed.
+
+    Raises:
+        DataError: If the file is missing, binary, or not in this encoding; with file and line.
+    """
+    require_file(path)
+    wide = _is_wide(encoding)
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        file.seek(0)
+        if not wide:
+            _refuse_binary(path, head)
+        if wide or (b"\r" in head and b"\n" not in head):
+            ending = "\r" if not wide else "\n"
+            yield from _decoded_as_whole(path, file, encoding, ending)
+            return
+        for number, raw in enumerate(file, 1):
+            try:
+                line = raw.decode(encoding)
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path}:{number}: byte 0x{raw[error.start]:02x} (byte {error.start + 1} of "
+                    f"the line) is not valid {encoding}; set the encoding of this data source, "
+                    f"for example encoding: {'utf-8' if encoding != 'utf-8' else 'latin-1'}"
+                ) from None
+            if "\0" in line:
+                raise DataError(f"{path}:{number}: a binary file, not text (it has a NUL byte)")
+            if number == 1:
+                line = line.removeprefix("\ufeff")
+            yield number, line.rstrip("\r\n")
+
+
+def _is_wide(encoding: str) -> bool:
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        raise DataError(f"encoding: {encoding!r} is not an encoding that Python knows") from None
+    return name.startswith(("utf-16", "utf-32"))
+
+
+def _refuse_binary(path: Path, head: bytes) -> None:
+    for mark, name in _WIDE_MARKS.items():
+        if head.startswith(mark):
+            raise DataError(f"{path}: looks like {name.upper()} text: set encoding: {name}")
+    for magic, what in _MAGIC.items():
+        if head.startswith(magic):
+            raise DataError(f"{path}: {what}")
+    position = head.find(b"\0")
+    if position >= 0:
+        line = head.count(b"\n", 0, position) + 1
+        raise DataError(f"{path}:{line}: a binary file, not text (it has a NUL byte)")
+
+
+def _decoded_as_whole(
+    path: Path, file: io.BufferedReader, encoding: str, ending: str
+) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        for number, line in enumerate(
+            io.TextIOWrapper(file, encoding=encoding, newline=ending), 1
+        ):
+            text = line.removeprefix("\ufeff") if number == 1 else line
+            yield number, text.rstrip("\r\n")
+    except UnicodeError as error:
+        raise DataError(
+            f"{path}:{number + 1}: not valid {encoding} ({error}); "
+            "set the encoding of this data source"
+        ) from None

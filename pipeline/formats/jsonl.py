@@ -1,0 +1,65 @@
+"""JSON Lines: one object per sentence; see :mod:`pipeline.formats.columns` for the fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from pipeline.errors import DataError
+from pipeline.formats.columns import RecordReader
+from pipeline.formats.files import read_lines
+from pipeline.formats.report import RawSentence
+from pipeline.formats.schemes import tags_from_spans
+from pipeline.schema import Sentence
+
+
+def read_raw(
+    path: Path,
+    *,
+    encoding: str = "utf-8",
+    label_names: Sequence[str] | None = None,
+    labelled: bool = True,
+) -> Iterator[RawSentence]:
+    """Yield the sentences of a JSONL file; blank lines are skipped.
+
+    Raises:
+        DataError: If a line is not a JSON object or its fields do not fit, with file and line.
+    """
+    reader = RecordReader(str(path), default_names=label_names, labelled=labelled)
+    for number, line in read_lines(path, encoding):
+        if not line or line.isspace():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            hint = "; a JSON array must become one object per line" if line[0] == "[" else ""
+            raise DataError(
+                f"{path}:{number}: not valid JSON: {error.msg} at column {error.colno}{hint}"
+            ) from None
+        if not isinstance(record, dict):
+            raise DataError(
+                f"{path}:{number}: a JSON object was expected, not a {type(record).__name__}; "
+                "write one object per line"
+            )
+        yield reader(record, number)
+
+
+def write_jsonl(sentences: Iterable[Sentence], path: str | Path) -> int:
+    """Write sentences as JSONL with ``id``, ``lang``, ``tokens`` and IOB2 ``ner_tags``.
+
+    Returns:
+        The number of sentences written.
+    """
+    count = 0
+    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+        for sentence in sentences:
+            record = {
+                "id": sentence.id,
+                "lang": sentence.lang,
+                "tokens": sentence.words,
+                "ner_tags": tags_from_spans(sentence.spans, len(sentence.words)),
+            }
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+    return count

@@ -1,0 +1,49 @@
+"""What labels are called: renaming and dropping them, and comparing the labels of two data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from pipeline.errors import DataError
+from pipeline.schema import Sentence, Span
+
+
+def map_spans(spans: Iterable[Span], mapping: Mapping[str, str]) -> list[Span]:
+    """Rename the types of ``spans``; those mapped to ``O`` are left out.
+
+    A type is looked up once: ``{A: B, B: C}`` turns A into B.
+    """
+    named = (replace(s, type=mapping.get(s.type, s.type)) for s in spans)
+    return [s for s in named if s.type != "O"]
+
+
+def map_labels(sentences: Iterable[Sentence], mapping: Mapping[str, str]) -> Iterator[Sentence]:
+    """Yield the sentences with their labels renamed or dropped; see :func:`map_spans`."""
+    for sentence in sentences:
+        sentence.spans = map_spans(sentence.spans, mapping)
+        yield sentence
+
+
+def require_known_types(
+    found: Collection[str], known: Collection[str], *, key: str, reference: str
+) -> None:
+    """Check that a data set has no entity type that the tagger will not know.
+
+    Args:
+        found: The types of the data set, after mapping.
+        known: The types of the tagger.
+        key: The key of the data set, such as ``data.test.de``.
+        reference: Where the known types come from, such as ``data.train``.
+
+    Raises:
+        DataError: Naming the types, and the key to map them with.
+    """
+    unknown = sorted(set(found) - set(known))
+    if unknown:
+        example = ", ".join(f"{t}: O" for t in unknown)
+        raise DataError(
+            f"{key}: has the entity types {', '.join(unknown)}, which {reference} does not have "
+            f"({', '.join(sorted(known)) or 'none'}); rename or drop them, "
+            f"for example labels.map: {{{example}}}"
+        )

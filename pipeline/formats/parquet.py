@@ -1,0 +1,159 @@
+"""Parquet files: those of HF data sets, those that this package writes, and ``labelled`` tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import DataError
+from pipeline.formats.columns import IDS, SPANS, TAGS, TEXT, WORDS, RecordReader
+from pipeline.formats.files import require_file
+from pipeline.formats.report import RawSentence
+from pipeline.formats.schemes import tags_from_spans
+from pipeline.schema import Sentence
+
+_BATCH = 1000
+_COLUMNS = frozenset(WORDS + TAGS + TEXT + SPANS + IDS)
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """Return the Parquet files that ``path`` names: itself, or those in the folder, sorted.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if path.is_dir():
+        files = sorted(path.glob("*.parquet"))
+        if not files:
+            raise DataError(f"{path}: the folder has no .parquet files")
+        return files
+    require_file(path)
+    return [path]
+
+
+def read_raw(
+    path: Path, *, label_names: Sequence[str] | None = None, labelled: bool = True
+) -> Iterator[RawSentence]:
+    """Yield the sentences of a Parquet file, or of all Parquet files in a folder.
+
+    Integer tags take their names from the ``ClassLabel`` features that HF data sets keep in the
+    schema, or from ``label_names``.
+
+    Raises:
+        DataError: If it is not a Parquet file or its columns do not fit.
+    """
+    row = 0
+    for file in parquet_files(path):
+        try:
+            source = pq.ParquetFile(file)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{file}: not a Parquet file: {error}") from None
+        with source:
+            schema = source.schema_arrow
+            reader = RecordReader(
+                str(file),
+                names=class_labels(schema),
+                default_names=label_names,
+                labelled=labelled,
+            )
+            columns = [n for n in schema.names if n in _COLUMNS]
+            for batch in source.iter_batches(batch_size=_BATCH, columns=columns):
+                for record in batch.to_pylist():
+                    row += 1
+                    yield reader(record, row)
+
+
+def class_labels(schema: pa.Schema) -> dict[str, list[str]]:
+    """Return the names of integer labels by column, from HF's metadata in an Arrow schema."""
+    raw = (schema.metadata or {}).get(b"huggingface")
+    if raw is None:
+        return {}
+    features = json.loads(raw).get("info", {}).get("features", {})
+    return {k: names for k, v in features.items() if (names := _names(v))}
+
+
+def _names(feature: Any) -> list[str] | None:
+    if isinstance(feature, list):  # the older way to write a sequence
+        return _names(feature[0]) if feature else None
+    if not isinstance(feature, Mapping):
+        return None
+    if feature.get("_type") == "ClassLabel":
+        return list(feature["names"])
+    return _names(feature.get("feature"))
+
+
+def write_parquet(
+    sentences: Iterable[Sentence], path: str | Path, *, types: Sequence[str] | None = None
+) -> int:
+    """Write sentences as a Parquet file with HF features.
+
+    ``datasets.load_dataset("parquet", data_files=path)`` opens it with ``tokens`` as a sequence of
+    strings and ``ner_tags`` as a sequence of ``ClassLabel`` (``O``, ``B-…``, ``I-…``), beside
+    ``id`` and ``lang``.
+
+    Args:
+        sentences: The sentences.
+        path: The file to write.
+        types: The entity types in the order of their labels. Without them the sentences are held in
+            memory to gather them, and sorted.
+
+    Returns:
+        The number of sentences written.
+
+    Raises:
+        DataError: If a span's type is not among ``types``.
+    """
+    if types is None:
+        sentences = list(sentences)
+        types = sorted({span.type for s in sentences for span in s.spans})
+    names = ["O", *(f"{prefix}-{t}" for t in types for prefix in "BI")]
+    index = {n: i for i, n in enumerate(names)}
+    features = {
+        "id": _value("string"),
+        "lang": _value("string"),
+        "tokens": {"feature": _value("string"), "_type": "Sequence"},
+        "ner_tags": {"feature": {"names": names, "_type": "ClassLabel"}, "_type": "Sequence"},
+    }
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("lang", pa.string()),
+            ("tokens", pa.list_(pa.string())),
+            ("ner_tags", pa.list_(pa.int64())),
+        ],
+        metadata={"huggingface": json.dumps({"info": {"features": features}})},
+    )
+    count = 0
+    rest = iter(sentences)
+    with pq.ParquetWriter(str(path), schema) as writer:
+        for first in rest:
+            rows = [_row(s, index) for s in chain([first], islice(rest, _BATCH - 1))]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            count += len(rows)
+    return count
+
+
+def _value(kind: str) -> dict[str, str]:
+    return {"dtype": kind, "_type": "Value"}
+
+
+def _row(sentence: Sentence, index: Mapping[str, int]) -> dict[str, Any]:
+    tags = tags_from_spans(sentence.spans, len(sentence.words))
+    unknown = next((t for t in tags if t not in index), None)
+    if unknown is not None:
+        raise DataError(
+            f"sentence {sentence.id!r}: type {unknown[2:]!r} is not one of the types to write "
+            f"({', '.join(n[2:] for n in index if n.startswith('B-'))})"
+        )
+    return {
+        "id": sentence.id,
+        "lang": sentence.lang,
+        "tokens": sentence.words,
+        "ner_tags": [index[t] for t in tags],
+    }

@@ -1,0 +1,133 @@
+"""From text and character spans to words and word spans; words that have nothing to see."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pipeline.formats.report import CharSpan
+from pipeline.schema import Span
+
+Tokenizer = Callable[[str], Sequence[tuple[int, int]]]
+"""Returns the character ranges ``[start, end)`` of the words of a text, in order."""
+
+# Control and format characters (zero-width ones, direction marks, soft hyphens) and separators.
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+_NOT_SPACE: Final = re.compile(r"[^ \t\r\n\f\v]+")
+
+
+def invisible(word: str) -> bool:
+    """Whether ``word`` has no visible character: empty, white space, or zero-width only."""
+    return all(unicodedata.category(c) in _INVISIBLE for c in word)
+
+
+def drop_invisible(words: list[str], spans: list[Span]) -> tuple[list[str], list[Span], int]:
+    """Leave out the words that :func:`invisible` tells, and shift the spans accordingly.
+
+    Tokenizers make no piece of such a word, so a tagger could not label it.
+
+    Returns:
+        The words, the spans, and the number of spans that had no other words and are gone.
+    """
+    # Few words begin with an unprintable character; this keeps the common path short.
+    gone = [
+        i
+        for i, w in enumerate(words)
+        if (not w or w[0] == " " or not w[0].isprintable()) and invisible(w)
+    ]
+    if not gone:
+        return words, spans, 0
+    dropped = set(gone)
+    kept_words = [w for i, w in enumerate(words) if i not in dropped]
+    moved = [
+        Span(s.start - bisect_left(gone, s.start), s.end - bisect_left(gone, s.end), s.type, s.score)
+        for s in spans
+    ]
+    kept_spans = [s for s in moved if s.end > s.start]
+    return kept_words, kept_spans, len(moved) - len(kept_spans)
+
+
+def whitespace_offsets(text: str) -> list[tuple[int, int]]:
+    """Return the character ranges of the white-space separated words of ``text``.
+
+    Only ASCII white space separates; a no-break space is part of its word.
+    """
+    return [m.span() for m in _NOT_SPACE.finditer(text)]
+
+
+def offsets_by(tokenise: Callable[[str], Sequence[str]]) -> Tokenizer:
+    """Make a :data:`Tokenizer` of a function that returns the words of a text.
+
+    The words must occur in the text as they are, in order; what lies between them is not looked at.
+    """
+
+    def offsets(text: str) -> list[tuple[int, int]]:
+        found = []
+        position = 0
+        for word in tokenise(text):
+            start = text.index(word, position)
+            position = start + len(word)
+            found.append((start, position))
+        return found
+
+    return offsets
+
+
+class SpanBorderError(ValueError):
+    """A character span that cannot be turned into words."""
+
+
+def words_from_text(
+    text: str, spans: Sequence[CharSpan], tokenizer: Tokenizer
+) -> tuple[list[str], list[Span], int]:
+    """Cut a text with character spans into words with word spans.
+
+    A word that a span's border falls into is split there.
+
+    Args:
+        text: The text.
+        spans: Entities as character ranges ``[start, end)``, not overlapping.
+        tokenizer: Gives the character ranges of the words.
+
+    Returns:
+        The words, the word spans, and the number of words that were split.
+
+    Raises:
+        SpanBorderError: If a span is empty, leaves the text, overlaps another or covers no word.
+    """
+    ordered = sorted(spans, key=lambda s: (s.start, s.end))
+    for span in ordered:
+        if not 0 <= span.start < span.end <= len(text):
+            raise SpanBorderError(
+                f"span [{span.start}, {span.end}) {span.type} does not fit a text of "
+                f"{len(text)} characters"
+            )
+    for first, second in zip(ordered, ordered[1:], strict=False):
+        if second.start < first.end:
+            raise SpanBorderError(
+                f"spans [{first.start}, {first.end}) {first.type} and [{second.start}, "
+                f"{second.end}) {second.type} overlap; keep one of them"
+            )
+    borders = sorted({b for s in ordered for b in (s.start, s.end)})
+    offsets: list[tuple[int, int]] = []
+    split = 0
+    for start, end in tokenizer(text):
+        inner = borders[bisect_right(borders, start) : bisect_left(borders, end)]
+        split += bool(inner)
+        edges = [start, *inner, end]
+        offsets.extend(zip(edges, edges[1:], strict=False))
+    starts = [o[0] for o in offsets]
+    ends = [o[1] for o in offsets]
+    word_spans = []
+    for span in ordered:
+        first, last = bisect_left(starts, span.start), bisect_right(ends, span.end)
+        if first >= last:
+            raise SpanBorderError(
+                f"span [{span.start}, {span.end}) {span.type} covers no word: "
+                f"{text[span.start : span.end]!r}"
+            )
+        word_spans.append(Span(first, last, span.type))
+    return [text[a:b] for a, b in offsets], word_spans, split

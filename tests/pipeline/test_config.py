@@ -1,0 +1,115 @@
+"""Configurations: overrides, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import RunConfig, find_config, load_config, parse_config
+from pipeline.errors import ConfigError
+from tests.pipeline.toy_stages import TOYS
+
+MODEL = TOYS.config_type()
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def load(path: str, *overrides: str) -> RunConfig:
+    return load_config(path, overrides, model=MODEL)
+
+
+def problems(path: str, *overrides: str) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        load(path, *overrides)
+    return error.value.problems
+
+
+def test_the_name_defaults_to_that_of_the_file(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "languages: [de]")).name == "run"
+
+
+def test_overrides_are_yaml_and_reach_into_sections(tmp_path: Path) -> None:
+    path = write(tmp_path, "languages: [de]")
+    config = load(path, "languages=[es, swa]", "align.offset=4", "data.train.path=x.txt")
+    assert config.languages == ["es", "sw"]
+    assert config.align.offset == 4  # type: ignore[attr-defined]
+    assert config.data.train is not None
+    assert config.data.train.path == "x.txt"
+
+
+def test_language_codes_are_canonical_and_either_is_accepted(tmp_path: Path) -> None:
+    path = write(tmp_path, "{languages: [deu, swa, yor, bam], data: {test: {swh: {path: a}}}}")
+    config = load(path)
+    assert config.languages == ["de", "sw", "yo", "bm"]
+    assert config.data.per_language("test", "sw") is not None
+    assert config.data.per_language("test", "de") is None
+
+
+def test_an_unknown_key_gets_a_suggestion(tmp_path: Path) -> None:
+    path = write(tmp_path, "langauges: [de]")
+    (problem,) = problems(path)
+    assert problem.startswith(f"{path}: unknown key 'langauges' (did you mean 'languages'?); ")
+
+
+def test_an_unknown_key_in_a_section_names_what_is_allowed(tmp_path: Path) -> None:
+    path = write(tmp_path, "align: {ofset: 3}")
+    assert problems(path) == [
+        f"{path}: unknown key 'align.ofset' (did you mean 'offset'?); "
+        "allowed: batch_size, fail_at, kill_at, offset"
+    ]
+
+
+def test_an_unknown_key_of_a_data_source(tmp_path: Path) -> None:
+    path = write(tmp_path, "data: {test: {de: {paht: x}}}")
+    found = problems(path)
+    assert any("unknown key 'data.test.de.paht' (did you mean 'path'?)" in p for p in found)
+
+
+def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "{seed: -1, engine: rya, arms: [fussed], align: {offset: x}}")
+    text = "\n".join(problems(path))
+    assert "seed: Input should be greater than or equal to 0 (got -1)" in text
+    assert "engine: 'rya' is not allowed (did you mean 'ray'?); allowed: local, ray" in text
+    assert "arms: unknown arm 'fussed' (did you mean 'fused'?)" in text
+    assert "align.offset: Input should be a valid integer" in text
+
+
+def test_languages_named_twice_or_unknown(tmp_path: Path) -> None:
+    assert "a language is named twice" in problems(write(tmp_path, "languages: [sw, swa]"))[0]
+    assert "'xx' is not a known ISO 639" in problems(write(tmp_path, "languages: [xx]"))[0]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("languages", "--set 'languages': expected key=value"),
+        ("seed.x=1", "--set seed.x: 'seed' is not a section (it is 7)"),
+        ("seed=[", "--set seed: the value is not valid YAML"),
+    ],
+)
+def test_bad_overrides(tmp_path: Path, override: str, message: str) -> None:
+    (problem,) = problems(write(tmp_path, "seed: 7"), override)
+    assert problem.startswith(message)
+
+
+def test_files_that_are_no_configuration(tmp_path: Path) -> None:
+    assert "a configuration is a mapping, not a list" in problems(write(tmp_path, "[1, 2]"))[0]
+    assert "not valid YAML" in problems(write(tmp_path, "a: [1"))[0]
+    with pytest.raises(ConfigError, match=r"config file not found: no/such\.yaml"):
+        find_config("no/such.yaml")
+    with pytest.raises(ConfigError, match="no config named 'defualt'"):
+        find_config("defualt")
+
+
+def test_translators_by_direction() -> None:
+    translator = {"de": "a", "de-en": "b", "*": "{source}2{target}"}
+    raw = {"name": "x", "models": {"translator": translator}}
+    models = parse_config(raw, model=MODEL).models
+    assert models.translator_for("en", "de", "en") == "a"
+    assert models.translator_for("de", "en", "en") == "b"
+    assert models.translator_for("en", "sw", "en") == "en2sw"
