@@ -27,8 +27,6 @@ from pipeline.formats.words import (
 from pipeline.schema import Sentence, Span, overlapping
 
 Format = Literal["conll", "jsonl", "parquet", "hub", "text"]
-Reopen = Callable[[ReadReport | None], Iterator[RawSentence]]
-"""Starts reading a source from its beginning; gives the report what only the format knows."""
 
 _JSON_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 _CONLL_SUFFIXES = frozenset({".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio"})
@@ -96,11 +94,29 @@ class SentenceStream(Iterator[Sentence]):
         return next(self._sentences)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A source whose format is known.
+
+    Attributes:
+        report: The report, with what is known before reading.
+        where: What to name in errors: the whole path, where the report has a shorter origin.
+        start: Starts reading from the beginning, and tells the report what only the format knows.
+        may_have_prefix: Whether words may have a ``lang:`` prefix.
+    """
+
+    report: ReadReport
+    where: str
+    start: Callable[[ReadReport | None], Iterator[RawSentence]]
+    may_have_prefix: bool = False
+
+
 @dataclass(slots=True)
 class _Settings:
     """How the sentences of one source are to be made."""
 
     lang: str
+    where: str
     id_prefix: str
     limit: int | None
     repair: bool
@@ -149,13 +165,14 @@ def read_labelled(
     Raises:
         DataError: Here or while iterating, if the source cannot be read; with file and line.
     """
-    report, reopen = _open(source, path, origin, labelled)
+    opened = _open(source, path, origin, labelled)
+    report = opened.report
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
     prefix_evidence = conll.PrefixEvidence()
-    any_id = False
-    for raw in reopen(report):
+    any_id = any_tags = False
+    for raw in opened.start(report):
         report.total += 1
-        if raw.tags:
+        if raw.tags is not None:
             scheme_evidence.feed(raw.tags)
         if raw.words is not None:
             encoding_evidence.feed(" ".join(raw.words))
@@ -163,11 +180,10 @@ def read_labelled(
         elif raw.text is not None:
             encoding_evidence.feed(raw.text)
         any_id = any_id or raw.id is not None
-        has_tags = raw.tags is not None
-        if has_tags and report.scheme is None:
-            report.scheme = source.scheme
+        any_tags = any_tags or raw.tags is not None
     settings = _Settings(
         lang=lang,
+        where=opened.where,
         id_prefix=id_prefix,
         limit=source.limit,
         repair=repair_encoding and encoding_evidence.double_encoded,
@@ -176,12 +192,12 @@ def read_labelled(
         tokenizer=tokenizer,
         has_ids=any_id,
     )
-    if report.scheme is not None:
+    if any_tags:
         report.scheme_detected = source.scheme == "auto"
         scheme = scheme_evidence.scheme() if source.scheme == "auto" else source.scheme
         report.scheme = scheme
         settings.decoder = TagDecoder(scheme)
-    if report.format == "conll" and prefix_evidence.prefix and "declared" not in str(report.layout):
+    if opened.may_have_prefix and prefix_evidence.prefix:
         settings.prefix = prefix_evidence.prefix
         report.layout = f"{report.layout}, prefix {settings.prefix!r}"
         _check_prefix(settings.prefix, lang, report)
@@ -192,7 +208,7 @@ def read_labelled(
             f"({encoding_evidence.decodable} of {encoding_evidence.non_ascii} sentences with "
             "non-ASCII characters); set repair_encoding: true to repair it"
         )
-    return SentenceStream(_sentences(reopen(None), settings, report), report)
+    return SentenceStream(_sentences(opened.start(None), settings, report), report)
 
 
 def _check_prefix(prefix: str, lang: str, report: ReadReport) -> None:
@@ -212,49 +228,35 @@ def _check_prefix(prefix: str, lang: str, report: ReadReport) -> None:
             )
 
 
-def _open(
-    source: DataSource, path: Path | None, origin: str | None, labelled: bool
-) -> tuple[ReadReport, Reopen]:
-    """Find the format and return an empty report and a function that starts reading."""
-    kind: Format
+def _open(source: DataSource, path: Path | None, origin: str | None, labelled: bool) -> _Source:
+    """Find the format of a source, and prepare to read it."""
     names = source.label_names
     if path is None:
-        if not source.hub:
-            raise DataError("a data source needs a path or a hub data set; it has neither")
-        split = source.split or "train"
-        config = f"[{source.hub_config}]" if source.hub_config else ""
-        report = ReadReport(origin or f"hub:{source.hub}{config}/{split}", "hub")
-        data = hub.open_hub(
-            source.hub, config=source.hub_config, split=split, revision=source.revision
-        )
-        return report, lambda _: hub.read_raw(
-            data, report.origin, label_names=names, labelled=labelled
-        )
+        return _open_hub(source, origin, labelled)
+    kind: Format
     if source.format == "auto":
         kind = detect_format(path, labelled=labelled, encoding=source.encoding)
     else:
         kind = source.format
-    report = ReadReport(origin or str(path), kind)
-    if kind == "text" and labelled:
-        raise DataError(f"{path}: plain text has no labels; set format to one that has them")
+    where = str(path)
+    report = ReadReport(origin or where, kind)
     if kind == "hub":
         data = hub.open_saved(path, source.split)
-        return report, lambda _: hub.read_raw(data, str(path), label_names=names, labelled=labelled)
+        read_saved = partial(hub.read_raw, data, where, label_names=names, labelled=labelled)
+        return _Source(report, where, lambda _: read_saved())
     if kind == "parquet":
         read_parquet = partial(parquet.read_raw, path, label_names=names, labelled=labelled)
-        return report, lambda _: read_parquet()
+        return _Source(report, where, lambda _: read_parquet())
     report.encoding = source.encoding
+    if kind == "text":
+        if labelled:
+            raise DataError(f"{path}: plain text has no labels; set format to one that has them")
+        return _Source(report, where, lambda _: text.read_raw(path, encoding=source.encoding))
     if kind == "jsonl":
         read_jsonl = partial(
-            jsonl.read_raw,
-            path,
-            encoding=source.encoding,
-            label_names=names,
-            labelled=labelled,
+            jsonl.read_raw, path, encoding=source.encoding, label_names=names, labelled=labelled
         )
-        return report, lambda _: read_jsonl()
-    if kind == "text":
-        return report, lambda _: text.read_raw(path, encoding=source.encoding)
+        return _Source(report, where, lambda _: read_jsonl())
     layout = conll.detect_layout(
         path,
         encoding=source.encoding,
@@ -264,7 +266,22 @@ def _open(
         labelled=labelled,
     )
     report.layout = str(layout)
-    return report, lambda r: conll.read_raw(path, layout, encoding=source.encoding, report=r)
+    read_conll = partial(conll.read_raw, path, layout, encoding=source.encoding)
+    return _Source(report, where, lambda r: read_conll(report=r), not layout.explicit)
+
+
+def _open_hub(source: DataSource, origin: str | None, labelled: bool) -> _Source:
+    if not source.hub:
+        raise DataError("a data source needs a path or a hub data set; it has neither")
+    split = source.split or "train"
+    config = f"[{source.hub_config}]" if source.hub_config else ""
+    where = f"hub:{source.hub}{config}/{split}"
+    data = hub.open_hub(
+        source.hub, config=source.hub_config, split=split, revision=source.revision
+    )
+    names = source.label_names
+    read = partial(hub.read_raw, data, where, label_names=names, labelled=labelled)
+    return _Source(ReadReport(origin or where, "hub"), where, lambda _: read())
 
 
 def _sentences(
@@ -283,7 +300,7 @@ def _sentences(
         if settings.has_ids:
             if name in seen:
                 raise DataError(
-                    f"{report.origin}:{raw.line}: the id {name!r} is there twice; "
+                    f"{settings.where}:{raw.line}: the id {name!r} is there twice; "
                     "ids must be unique within a source"
                 )
             seen.add(name)
@@ -307,27 +324,29 @@ def _words_and_spans(
         words = [w[len(settings.prefix) :] for w in words]
     if settings.repair:
         words = [w if w.isascii() else _repaired(w, report) for w in words]
-    if raw.tags is not None and settings.decoder is not None:
-        return words, _decode(raw, settings.decoder, report)
+    if raw.tags is not None:
+        return words, _decode(raw, settings, report)
     spans = raw.spans or []
     bad = next((s for s in spans if not 0 <= s.start < s.end <= len(words)), None)
     if bad is not None:
         raise DataError(
-            f"{report.origin}:{raw.line}: entity [{bad.start}, {bad.end}) {bad.type} does not fit "
+            f"{settings.where}:{raw.line}: entity [{bad.start}, {bad.end}) {bad.type} does not fit "
             f"a sentence of {len(words)} words"
         )
     if overlapping(spans):
-        raise DataError(f"{report.origin}:{raw.line}: two entities overlap; keep one of them")
+        raise DataError(f"{settings.where}:{raw.line}: two entities overlap; keep one of them")
     return words, spans
 
 
-def _decode(raw: RawSentence, decoder: TagDecoder, report: ReadReport) -> list[Span]:
-    tags = raw.tags or []
+def _decode(raw: RawSentence, settings: _Settings, report: ReadReport) -> list[Span]:
+    tags, decoder = raw.tags or [], settings.decoder
+    if decoder is None:  # no tags were seen when the scheme was detected
+        return []
     lines = raw.lines or [raw.line or 0] * len(tags)
     try:
         spans, repairs = decoder(tags)
     except TagError as error:
-        raise DataError(f"{report.origin}:{lines[error.index]}: {error}") from None
+        raise DataError(f"{settings.where}:{lines[error.index]}: {error}") from None
     for found in repairs:
         report.repaired_tags[found.kind] += 1
         report.example(found.kind, f"{report.origin}:{lines[found.index]}")
@@ -357,12 +376,15 @@ def _from_text(
         else:
             report.repaired_words += affected
             sentence, at = better
-            last = len(at) - 1
-            spans = [CharSpan(at[min(s.start, last)], at[min(s.end, last)], s.type) for s in spans]
+            # What does not fit the text is left as it is, to be refused below.
+            spans = [
+                CharSpan(at[s.start], at[s.end], s.type) if 0 <= s.start <= s.end < len(at) else s
+                for s in spans
+            ]
     try:
         words, word_spans, split = words_from_text(sentence, spans, settings.tokenizer)
     except SpanBorderError as error:
-        raise DataError(f"{report.origin}:{raw.line}: {error}") from None
+        raise DataError(f"{settings.where}:{raw.line}: {error}") from None
     if split:
         report.split_words += split
         report.example("split_words", f"{report.origin}:{raw.line}")

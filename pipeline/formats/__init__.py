@@ -1,0 +1,54 @@
+"""Foreign formats: reading corpora of any kind into sentences, and writing sentences out.
+
+:func:`read_labelled` is the one entry for reading; it detects the format, the tag scheme and the
+encoding, and attaches a :class:`ReadReport`. Tags and files exist only here: inside, sentences are
+words with half-open spans (:mod:`pipeline.schema`).
+
+=====================  ===========================================================================
+module                 what it knows
+=====================  ===========================================================================
+``conll``              CoNLL-like columns
+``jsonl``              JSON Lines
+``parquet``            Parquet, with HF ``ClassLabel`` features
+``hub``                HF data sets, from the hub or from ``save_to_disk``
+``text``               plain text
+``pharaoh``            word alignments
+``schemes``            IOB1, IOB2, BIOES, BILOU and IO tags to and from spans
+``encoding``           text encoded in UTF-8 twice
+``labels``             renaming, dropping and comparing labels
+=====================  ===========================================================================
+"""
+
+from pipeline.formats.conll import write_conll
+from pipeline.formats.encoding import repair
+from pipeline.formats.jsonl import write_jsonl
+from pipeline.formats.labels import map_labels, map_spans, require_known_types
+from pipeline.formats.parquet import write_parquet
+from pipeline.formats.pharaoh import PharaohLine, read_pharaoh, write_pharaoh
+from pipeline.formats.reading import SentenceStream, detect_format, read_labelled
+from pipeline.formats.report import ReadReport
+from pipeline.formats.schemes import SCHEMES, spans_from_tags, tags_from_spans
+from pipeline.formats.words import Tokenizer, offsets_by, whitespace_offsets
+
+__all__ = [
+    "SCHEMES",
+    "PharaohLine",
+    "ReadReport",
+    "SentenceStream",
+    "Tokenizer",
+    "detect_format",
+    "map_labels",
+    "map_spans",
+    "offsets_by",
+    "read_labelled",
+    "read_pharaoh",
+    "repair",
+    "require_known_types",
+    "spans_from_tags",
+    "tags_from_spans",
+    "whitespace_offsets",
+    "write_conll",
+    "write_jsonl",
+    "write_parquet",
+    "write_pharaoh",
+]
