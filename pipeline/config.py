@@ -267,6 +267,8 @@ def load_config(
         raw = {}
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a configuration is a mapping, not a {type(raw).__name__}")
+    # Keys that start with an underscore hold YAML anchors and mean nothing by themselves.
+    raw = {k: v for k, v in raw.items() if not str(k).startswith("_")}
     raw.setdefault("name", path.stem)
     for override in overrides:
         _apply_override(raw, override)

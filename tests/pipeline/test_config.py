@@ -33,6 +33,11 @@ def test_the_name_defaults_to_that_of_the_file(tmp_path: Path) -> None:
     assert load(write(tmp_path, "languages: [de]")).name == "run"
 
 
+def test_keys_with_an_underscore_hold_anchors(tmp_path: Path) -> None:
+    path = write(tmp_path, "_shared: &s {offset: 9}\nalign: *s")
+    assert load(path).align.offset == 9  # type: ignore[attr-defined]
+
+
 def test_overrides_are_yaml_and_reach_into_sections(tmp_path: Path) -> None:
     path = write(tmp_path, "languages: [de]")
     config = load(path, "languages=[es, swa]", "align.offset=4", "data.train.path=x.txt")
