@@ -106,9 +106,7 @@ def _decoded_as_whole(
 ) -> Iterator[tuple[int, str]]:
     number = 0
     try:
-        for number, line in enumerate(
-            io.TextIOWrapper(file, encoding=encoding, newline=ending), 1
-        ):
+        for number, line in enumerate(io.TextIOWrapper(file, encoding=encoding, newline=ending), 1):
             text = line.removeprefix("\ufeff") if number == 1 else line
             yield number, text.rstrip("\r\n")
     except UnicodeError as error:

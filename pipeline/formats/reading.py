@@ -1,4 +1,4 @@
-"""The single entry for reading corpora: any format in, clean :class:`~pipeline.schema.Sentence` out."""
+"""The single entry for reading corpora: any format in, clean sentences out."""
 
 from __future__ import annotations
 
@@ -169,7 +169,8 @@ def read_labelled(
     report = opened.report
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
     prefix_evidence = conll.PrefixEvidence()
-    any_id = any_tags = False
+    any_tags = False
+    own_ids = 0
     for raw in opened.start(report):
         report.total += 1
         if raw.tags is not None:
@@ -179,7 +180,7 @@ def read_labelled(
             prefix_evidence.feed(raw.words)
         elif raw.text is not None:
             encoding_evidence.feed(raw.text)
-        any_id = any_id or raw.id is not None
+        own_ids += raw.id is not None
         any_tags = any_tags or raw.tags is not None
     settings = _Settings(
         lang=lang,
@@ -190,8 +191,9 @@ def read_labelled(
         keep_empty=keep_empty,
         labelled=labelled,
         tokenizer=tokenizer,
-        has_ids=any_id,
+        has_ids=own_ids > 0,
     )
+    report.own_ids = own_ids == report.total > 0
     if any_tags:
         report.scheme_detected = source.scheme == "auto"
         scheme = scheme_evidence.scheme() if source.scheme == "auto" else source.scheme
@@ -276,9 +278,7 @@ def _open_hub(source: DataSource, origin: str | None, labelled: bool) -> _Source
     split = source.split or "train"
     config = f"[{source.hub_config}]" if source.hub_config else ""
     where = f"hub:{source.hub}{config}/{split}"
-    data = hub.open_hub(
-        source.hub, config=source.hub_config, split=split, revision=source.revision
-    )
+    data = hub.open_hub(source.hub, config=source.hub_config, split=split, revision=source.revision)
     names = source.label_names
     read = partial(hub.read_raw, data, where, label_names=names, labelled=labelled)
     return _Source(ReadReport(origin or where, "hub"), where, lambda _: read())

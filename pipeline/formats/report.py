@@ -65,6 +65,7 @@ class ReadReport:
         scheme_detected: Whether the scheme was detected rather than given.
         encoding: The encoding the file was decoded with.
         double_encoded: Whether the text is encoded in UTF-8 twice.
+        own_ids: Whether every sentence has an id of its own.
         layout: For CoNLL: separator, columns and prefix, as one line.
         sentences: Sentences read (within the limit, without empty ones).
         tokens: Words of these sentences.
@@ -89,6 +90,7 @@ class ReadReport:
     scheme_detected: bool = False
     encoding: str | None = None
     double_encoded: bool = False
+    own_ids: bool = False
     layout: str | None = None
     sentences: int = 0
     tokens: int = 0

@@ -43,7 +43,9 @@ def drop_invisible(words: list[str], spans: list[Span]) -> tuple[list[str], list
     dropped = set(gone)
     kept_words = [w for i, w in enumerate(words) if i not in dropped]
     moved = [
-        Span(s.start - bisect_left(gone, s.start), s.end - bisect_left(gone, s.end), s.type, s.score)
+        Span(
+            s.start - bisect_left(gone, s.start), s.end - bisect_left(gone, s.end), s.type, s.score
+        )
         for s in spans
     ]
     kept_spans = [s for s in moved if s.end > s.start]

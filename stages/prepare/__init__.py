@@ -1,0 +1,200 @@
+"""Stage prepare: reads the corpora of a run, of any format, into ``labelled`` datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipeline.config import RunConfig, StageConfig
+from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
+from stages.prepare.config import PrepareConfig
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+    from pipeline.formats import SentenceStream, Tokenizer
+    from pipeline.schema import Sentence
+    from stages.prepare.sources import Corpus
+
+_COUNTED = (
+    "repaired_words",
+    "unrepaired_words",
+    "invisible_words",
+    "lost_spans",
+    "split_words",
+    "docstarts",
+)
+
+
+class PrepareStage(RunStage):
+    """Reads one corpus per task; see :func:`pipeline.formats.read_labelled`.
+
+    ``labels.map`` is applied here. A corpus with an entity type that ``labels.types`` (or, where
+    that is not set, ``data.train``) does not have is an error: no tagger could ever predict it.
+    """
+
+    name: ClassVar[str] = "prepare"
+    version: ClassVar[str] = "1"
+    config_type: ClassVar[type[StageConfig]] = PrepareConfig
+    about: ClassVar[str] = "read labelled and unlabelled corpora, detect and repair their quirks"
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """Return one task per corpus and language."""
+        from stages.prepare.sources import corpora
+
+        return [self._task(config, c) for c in corpora(config)]
+
+    def _task(self, config: RunConfig, corpus: Corpus) -> Task:
+        inputs = {}
+        if corpus.labelled and corpus.key != "train" and config.labels.types is None:
+            # Only for the comparison of the entity types.
+            if config.data.train is not None:
+                inputs["train"] = Ref(self.name, f"train/{config.source}")
+        options: dict[str, Any] = {
+            "key": corpus.key,
+            "source": corpus.source.model_dump(mode="json", exclude_defaults=True),
+            "from": "path" if corpus.path is not None else "hub",
+        }
+        return Task(
+            self.name,
+            corpus.unit,
+            "labelled",
+            inputs=inputs,
+            lang=corpus.lang,
+            options=options,
+            uses=("labels", "repair_encoding"),
+        )
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Yield missing files, unknown hub configurations and the like."""
+        from stages.prepare.sources import problems
+
+        return problems(config)
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
+        """Return the corpus, if it is on this machine; for ``parallel`` also its source side."""
+        corpora = [_corpus(config, task)]
+        if task.options["key"] == "parallel":
+            corpora.append(_train(config))
+        return {c.name: c.path for c in corpora if c.path is not None}
+
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Read one corpus.
+
+        Raises:
+            DataError: If it cannot be read, is empty, or has types that ``data.train`` lacks.
+        """
+        from pipeline.errors import DataError
+        from pipeline.formats import map_spans, require_known_types
+
+        config, task = context.config, context.task
+        corpus = _corpus(config, task)
+        stream = _read(config, corpus)
+        report = stream.report
+        types: dict[str, int] = {}
+        removed = 0
+
+        def rows() -> Iterator[dict[str, Any]]:
+            nonlocal removed
+            limit = corpus.source.limit
+            total = min(report.total, limit) if limit else report.total
+            label = f"{self.name} {task.unit}"
+            with context.progress.task(label, total=total, unit="sentences") as bar:
+                for sentence in _sentences(config, corpus, stream):
+                    before = len(sentence.spans)
+                    sentence.spans = map_spans(sentence.spans, config.labels.map)
+                    removed += before - len(sentence.spans)
+                    for span in sentence.spans:
+                        types[span.type] = types.get(span.type, 0) + 1
+                    bar.advance(1)
+                    yield sentence.to_row()
+
+        written = out.write_rows(rows())
+        if not written:
+            raise DataError(f"{corpus.name}: {report.origin} has no sentence with words")
+        known, reference = _known_types(config, inputs)
+        if known is not None and corpus.labelled:
+            require_known_types(types, known, key=corpus.name, reference=reference)
+        if report.empty_sentences and corpus.key != "parallel":
+            context.drop("empty_sentence", report.empty_sentences)
+        if report.empty_sentences and corpus.key == "parallel":
+            context.count("empty_parallel_sentences", report.empty_sentences)
+        context.count("sentences", written)
+        context.count("tokens", report.tokens)
+        for name in _COUNTED:
+            if getattr(report, name):
+                context.count(name, getattr(report, name))
+        for kind, n in report.repaired_tags.items():
+            context.count(f"repaired_tags_{kind}", n)
+        if removed:
+            context.count("spans_mapped_to_o", removed)
+        context.notes.update(report.to_notes())
+        context.notes["types"] = dict(sorted(types.items()))
+
+
+def _corpus(config: RunConfig, task: Task) -> Corpus:
+    from stages.prepare.sources import corpus
+
+    found = corpus(config, task.options["key"], task.lang or config.source)
+    if found is None:  # pragma: no cover - tasks() names only what there is
+        raise LookupError(f"{task.ref} is not configured")
+    return found
+
+
+def _train(config: RunConfig) -> Corpus:
+    from pipeline.errors import ConfigError
+    from stages.prepare.sources import corpus
+
+    found = corpus(config, "train", config.source)
+    if found is None:
+        raise ConfigError("data.parallel: is the target side of data.train, which is not set")
+    return found
+
+
+def _read(config: RunConfig, corpus: Corpus, *, keep_empty: bool = False) -> SentenceStream:
+    from pipeline.formats import read_labelled
+
+    source = corpus.source
+    if corpus.key == "parallel":
+        # Its rows are those of data.train, so the limit there is the one that counts.
+        source, keep_empty = source.model_copy(update={"limit": None}), True
+    return read_labelled(
+        source,
+        corpus.lang,
+        path=corpus.path,
+        origin=corpus.origin,
+        id_prefix=corpus.key,
+        labelled=corpus.labelled,
+        repair_encoding=config.repair_encoding,
+        keep_empty=keep_empty,
+        tokenizer=_tokenizer(config, corpus.lang),
+    )
+
+
+def _tokenizer(config: RunConfig, lang: str) -> Tokenizer:
+    from pipeline.formats import offsets_by, whitespace_offsets
+
+    if not config.section("prepare", PrepareConfig).tokenise:
+        return whitespace_offsets
+    from stages.translate.tokenise import tokenise
+
+    return offsets_by(lambda text: tokenise(text, lang))
+
+
+def _sentences(config: RunConfig, corpus: Corpus, stream: SentenceStream) -> Iterator[Sentence]:
+    if corpus.key != "parallel":
+        return stream
+    from stages.prepare.joining import join
+
+    return join(_read(config, _train(config), keep_empty=True), stream, key=corpus.name)
+
+
+def _known_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> tuple[list[str] | None, str]:
+    if config.labels.types is not None:
+        return config.labels.types, "labels.types"
+    if "train" in inputs:
+        return list(inputs["train"].manifest.notes["types"]), "data.train"
+    return None, ""
+
+
+STAGE = PrepareStage()
