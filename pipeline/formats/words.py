@@ -6,6 +6,8 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 from pipeline.formats.report import CharSpan
@@ -43,8 +45,8 @@ def drop_invisible(words: list[str], spans: list[Span]) -> tuple[list[str], list
     dropped = set(gone)
     kept_words = [w for i, w in enumerate(words) if i not in dropped]
     moved = [
-        Span(
-            s.start - bisect_left(gone, s.start), s.end - bisect_left(gone, s.end), s.type, s.score
+        replace(
+            s, start=s.start - bisect_left(gone, s.start), end=s.end - bisect_left(gone, s.end)
         )
         for s in spans
     ]
@@ -107,7 +109,7 @@ def words_from_text(
                 f"span [{span.start}, {span.end}) {span.type} does not fit a text of "
                 f"{len(text)} characters"
             )
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if second.start < first.end:
             raise SpanBorderError(
                 f"spans [{first.start}, {first.end}) {first.type} and [{second.start}, "
@@ -120,16 +122,16 @@ def words_from_text(
         inner = borders[bisect_right(borders, start) : bisect_left(borders, end)]
         split += bool(inner)
         edges = [start, *inner, end]
-        offsets.extend(zip(edges, edges[1:], strict=False))
+        offsets.extend(pairwise(edges))
     starts = [o[0] for o in offsets]
     ends = [o[1] for o in offsets]
     word_spans = []
     for span in ordered:
-        first, last = bisect_left(starts, span.start), bisect_right(ends, span.end)
-        if first >= last:
+        begin, stop = bisect_left(starts, span.start), bisect_right(ends, span.end)
+        if begin >= stop:
             raise SpanBorderError(
                 f"span [{span.start}, {span.end}) {span.type} covers no word: "
                 f"{text[span.start : span.end]!r}"
             )
-        word_spans.append(Span(first, last, span.type))
+        word_spans.append(Span(begin, stop, span.type))
     return [text[a:b] for a, b in offsets], word_spans, split

@@ -46,10 +46,10 @@ class PrepareStage(RunStage):
 
     def _task(self, config: RunConfig, corpus: Corpus) -> Task:
         inputs = {}
-        if corpus.labelled and corpus.key != "train" and config.labels.types is None:
-            # Only for the comparison of the entity types.
-            if config.data.train is not None:
-                inputs["train"] = Ref(self.name, f"train/{config.source}")
+        # data.train is read only for its entity types, which those of the others must be among.
+        compared = corpus.labelled and corpus.key != "train" and config.labels.types is None
+        if compared and config.data.train is not None:
+            inputs["train"] = Ref(self.name, f"train/{config.source}")
         options: dict[str, Any] = {
             "key": corpus.key,
             "source": corpus.source.model_dump(mode="json", exclude_defaults=True),
