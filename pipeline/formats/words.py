@@ -45,9 +45,7 @@ def drop_invisible(words: list[str], spans: list[Span]) -> tuple[list[str], list
     dropped = set(gone)
     kept_words = [w for i, w in enumerate(words) if i not in dropped]
     moved = [
-        replace(
-            s, start=s.start - bisect_left(gone, s.start), end=s.end - bisect_left(gone, s.end)
-        )
+        replace(s, start=s.start - bisect_left(gone, s.start), end=s.end - bisect_left(gone, s.end))
         for s in spans
     ]
     kept_spans = [s for s in moved if s.end > s.start]
