@@ -1,0 +1,105 @@
+"""Stage ``project``: carries labels over from the source sentence on to its translation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.stage import Problem, Ref, RowStage, Task, Worker
+from stages.project.config import FilterConfig, ProjectConfig
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+    from pipeline.config import RunConfig
+
+__all__ = ["STAGE", "FilterConfig", "ProjectConfig", "ProjectStage"]
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkerFactory:
+    config: ProjectConfig
+    config_dir: Path | None
+    collected: Path
+
+    def __call__(self) -> Worker:
+        from stages.project.worker import ProjectWorker
+
+        return ProjectWorker(self.config, self.config_dir, self.collected)
+
+
+class ProjectStage(RowStage):
+    """Projects the entities of ``source_words`` on to ``words``, in either direction."""
+
+    name = "project"
+    version = "1"
+    config_type = ProjectConfig
+    about = "carry labels over from the source sentence on to its translation"
+
+    def options(self, config: RunConfig) -> ProjectConfig:
+        """Return the section ``project``."""
+        return config.section(self.name, ProjectConfig)
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """One task per unit of ``translate``: language and direction."""
+        from pipeline.registry import STAGES
+
+        return [
+            Task(
+                self.name,
+                task.unit,
+                "projected",
+                inputs={
+                    "translations": task.ref,
+                    "alignments": Ref("align", task.unit),
+                },
+                lang=task.lang,
+                options={"direction": task.options["direction"]},
+                uses=(),
+            )
+            for task in STAGES["translate"].tasks(config)
+        ]
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Check that the weights can be read."""
+        from pipeline.errors import DataError
+        from stages.project.build import read_weights
+
+        options = self.options(config)
+        try:
+            read_weights(options, config.config_dir)
+        except DataError as error:
+            yield Problem("project.weights", str(error))
+        opening, closing = options.markers
+        if not opening.strip() or not closing.strip():
+            yield Problem("project.markers", "a marker must not be empty or white space")
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
+        """The file of weights, if one is named."""
+        options = self.options(config)
+        return {"weights": config.path(options.weights)} if options.weights else {}
+
+    def collect(
+        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+    ) -> None:
+        """Make the first pass over the corpus, where the method has one."""
+        from stages.project.worker import collect_statistics
+
+        options = self.options(config)
+        collect_statistics(
+            options,
+            config.config_dir,
+            zip(inputs["translations"].tables(), inputs["alignments"].tables(), strict=True),
+            folder,
+        )
+
+    def worker(
+        self, config: RunConfig, task: Task, side: Mapping[str, Path]
+    ) -> Callable[[], Worker]:
+        """Return a factory for workers that project with what :meth:`collect` gathered."""
+        options = self.options(config)
+        return _WorkerFactory(options, config.config_dir, side["collected"])
+
+
+STAGE = ProjectStage()

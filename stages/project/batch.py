@@ -1,0 +1,283 @@
+"""A batch of sentence pairs as flat arrays: words, entities and links of many rows end to end.
+
+Positions are *flat*: word ``j`` of row ``r`` is ``target.offsets[r] + j``. So one array operation
+serves a whole part, and the cost per sentence no longer depends on the interpreter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import DataError
+from pipeline.schema import Link, Span
+from stages.project.words import FloatArray, IntArray, Vocabulary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(slots=True)
+class Pair:
+    """One sentence pair to project: the input of every projector, for use without Arrow.
+
+    Attributes:
+        source_words: The labelled side.
+        source_spans: Its entities; they must not overlap.
+        words: The side to project on to.
+        links: Alignment links between the two.
+        marked: The translation with markers around the entities, where they were used.
+        id: For messages.
+    """
+
+    source_words: Sequence[str]
+    source_spans: Sequence[Span]
+    words: Sequence[str]
+    links: Sequence[Link] = ()
+    marked: str | None = None
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Side:
+    """The words of one language: codes of a vocabulary, and where each row begins.
+
+    Attributes:
+        codes: ``(n_words,)``.
+        offsets: ``(n_rows + 1,)``.
+        rows: ``(n_words,)``, the row of each word.
+    """
+
+    codes: IntArray
+    offsets: IntArray
+    rows: IntArray
+
+    @property
+    def lengths(self) -> IntArray:
+        """Number of words per row."""
+        return np.diff(self.offsets)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Sentence pairs in flat arrays.
+
+    Attributes:
+        vocabulary: What the codes stand for.
+        source: The labelled side.
+        target: The side to project on to.
+        entity_row: Row of each entity, ascending.
+        entity_start: Flat source position of its first word.
+        entity_end: Flat source position after its last word.
+        entity_type: Type of each entity.
+        entity_index: Its index among the row's source spans.
+        link_source: Flat source position of each link.
+        link_target: Flat target position of each link.
+        link_prob: Probability of each link.
+        ids: Sentence ids.
+        marked: Marked translations, per row.
+    """
+
+    vocabulary: Vocabulary
+    source: Side
+    target: Side
+    entity_row: IntArray
+    entity_start: IntArray
+    entity_end: IntArray
+    entity_type: list[str]
+    entity_index: IntArray
+    link_source: IntArray
+    link_target: IntArray
+    link_prob: FloatArray
+    ids: list[str] = field(default_factory=list)
+    marked: list[str | None] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.source.offsets) - 1
+
+    @property
+    def n_entities(self) -> int:
+        """Number of entities in the batch."""
+        return len(self.entity_row)
+
+    def source_words(self, row: int, names: Sequence[str]) -> list[str]:
+        """Return the source words of a row, given the words of the vocabulary by code."""
+        lo, hi = self.source.offsets[row : row + 2]
+        return [names[c] for c in self.source.codes[lo:hi]]
+
+    def target_words(self, row: int, names: Sequence[str]) -> list[str]:
+        """Return the target words of a row, given the words of the vocabulary by code."""
+        lo, hi = self.target.offsets[row : row + 2]
+        return [names[c] for c in self.target.codes[lo:hi]]
+
+    @classmethod
+    def from_pairs(cls, pairs: Sequence[Pair], vocabulary: Vocabulary | None = None) -> Batch:
+        """Build a batch from pairs.
+
+        Raises:
+            DataError: If a span or a link points outside its sentence, or source spans overlap.
+        """
+        vocabulary = vocabulary or Vocabulary()
+        spans = [(r, k, s) for r, p in enumerate(pairs) for k, s in enumerate(p.source_spans)]
+        links = [(r, x.source, x.target, x.prob) for r, p in enumerate(pairs) for x in p.links]
+        link_rows = np.array([x[0] for x in links], np.int64)
+        return cls._build(
+            vocabulary,
+            _side([p.source_words for p in pairs], vocabulary),
+            _side([p.words for p in pairs], vocabulary),
+            np.array([r for r, _, _ in spans], np.int64),
+            np.array([s.start for _, _, s in spans], np.int64),
+            np.array([s.end for _, _, s in spans], np.int64),
+            [s.type for _, _, s in spans],
+            np.array([k for _, k, _ in spans], np.int64),
+            link_rows,
+            np.array([x[1] for x in links], np.int64),
+            np.array([x[2] for x in links], np.int64),
+            np.array([x[3] for x in links], np.float64),
+            [p.id for p in pairs],
+            [p.marked for p in pairs],
+        )
+
+    @classmethod
+    def from_tables(
+        cls, translations: pa.Table, alignments: pa.Table, vocabulary: Vocabulary | None = None
+    ) -> Batch:
+        """Build a batch from one part of a ``translations`` and of an ``alignments`` dataset.
+
+        Raises:
+            DataError: If the two do not hold the same ids, or an index is out of range.
+        """
+        if translations.num_rows != alignments.num_rows:
+            raise DataError(
+                f"{translations.num_rows} translations but {alignments.num_rows} alignments in "
+                "the same part: align again"
+            )
+        ids = translations.column("id").to_pylist()
+        for left, right in zip(ids, alignments.column("id").to_pylist(), strict=True):
+            if left != right:
+                raise DataError(f"translation {left!r} stands beside alignment {right!r}")
+        vocabulary = vocabulary or Vocabulary()
+        span_rows, spans = _flatten(translations, "source_spans")
+        link_rows, links = _flatten(alignments, "links")
+        span_counts = np.bincount(span_rows, minlength=len(ids)) if len(ids) else np.zeros(0, int)
+        firsts = np.concatenate([[0], np.cumsum(span_counts)])[:-1]
+        return cls._build(
+            vocabulary,
+            _side_of_column(translations, "source_words", vocabulary),
+            _side_of_column(translations, "words", vocabulary),
+            span_rows,
+            _ints(spans, "start"),
+            _ints(spans, "end"),
+            spans.field("type").to_pylist(),
+            np.arange(len(span_rows)) - firsts[span_rows],
+            link_rows,
+            _ints(links, "source"),
+            _ints(links, "target"),
+            links.field("prob").to_numpy(zero_copy_only=False).astype(np.float64),
+            ids,
+            translations.column("marked").to_pylist(),
+        )
+
+    @classmethod
+    def _build(
+        cls,
+        vocabulary: Vocabulary,
+        source: Side,
+        target: Side,
+        span_row: IntArray,
+        span_start: IntArray,
+        span_end: IntArray,
+        span_type: list[str],
+        span_index: IntArray,
+        link_row: IntArray,
+        link_source: IntArray,
+        link_target: IntArray,
+        link_prob: FloatArray,
+        ids: list[str],
+        marked: list[str | None],
+    ) -> Batch:
+        bad = np.flatnonzero(
+            (span_start < 0) | (span_end <= span_start) | (span_end > source.lengths[span_row])
+        )
+        if len(bad):
+            k = bad[0]
+            raise DataError(
+                f"sentence {ids[span_row[k]]!r}: the span [{span_start[k]}, {span_end[k]}) is "
+                f"outside its {source.lengths[span_row[k]]} source words"
+            )
+        bad = np.flatnonzero(
+            (link_source < 0)
+            | (link_target < 0)
+            | (link_source >= source.lengths[link_row])
+            | (link_target >= target.lengths[link_row])
+        )
+        if len(bad):
+            k, row = bad[0], link_row[bad[0]]
+            raise DataError(
+                f"sentence {ids[row]!r}: the link {link_source[k]}-{link_target[k]} is outside "
+                f"its {source.lengths[row]} source and {target.lengths[row]} target words"
+            )
+        start = span_start + source.offsets[span_row]
+        end = span_end + source.offsets[span_row]
+        order = np.argsort(start, kind="stable")
+        clash = np.flatnonzero(start[order][1:] < end[order][:-1])
+        if len(clash):
+            k = order[clash[0]]
+            raise DataError(
+                f"sentence {ids[span_row[k]]!r}: two source spans overlap at word "
+                f"{span_end[k] - 1}; spans must not share words"
+            )
+        # Entities in the order of their words: rows ascend, and so do starts within a row.
+        return cls(
+            vocabulary,
+            source,
+            target,
+            span_row[order],
+            start[order],
+            end[order],
+            [span_type[k] for k in order],
+            span_index[order],
+            link_source + source.offsets[link_row],
+            link_target + target.offsets[link_row],
+            np.clip(np.nan_to_num(link_prob), 0.0, 1.0),
+            ids,
+            marked,
+        )
+
+
+def _side(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Side:
+    codes = vocabulary.encode(w for words in sentences for w in words)
+    lengths = np.array([len(words) for words in sentences], np.int64)
+    return _make_side(codes, lengths)
+
+
+def _make_side(codes: IntArray, lengths: IntArray) -> Side:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Side(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
+
+
+def _side_of_column(table: pa.Table, name: str, vocabulary: Vocabulary) -> Side:
+    column = table.column(name).combine_chunks()
+    return _make_side(vocabulary.encode(column.flatten().to_pylist()), _list_lengths(column))
+
+
+def _list_lengths(column: pa.Array) -> IntArray:
+    import pyarrow.compute as pc
+
+    return (
+        pc.fill_null(pc.list_value_length(column), 0)
+        .to_numpy(zero_copy_only=False)
+        .astype(np.int64)
+    )
+
+
+def _flatten(table: pa.Table, name: str) -> tuple[IntArray, pa.StructArray]:
+    column = table.column(name).combine_chunks()
+    return np.repeat(np.arange(len(column)), _list_lengths(column)), column.flatten()
+
+
+def _ints(items: pa.StructArray, name: str) -> IntArray:
+    return items.field(name).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -1,0 +1,171 @@
+"""Builds projectors from the configuration, and ``projected`` rows from projections."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.project.batch import Batch
+from stages.project.candidate import CandidateProjector, PublishedProjector
+from stages.project.config import FilterConfig, ProjectConfig
+from stages.project.ensemble import EnsembleProjector
+from stages.project.markers import MarkerProjector
+from stages.project.matching import Weights
+from stages.project.projector import Projection, Projector
+from stages.project.span import MergedRunsProjector, SpanProjector
+from stages.project.statistics import Statistics
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
+_NEEDS_STATISTICS = {"candidates", "markers"}
+
+
+def needs_statistics(config: ProjectConfig) -> bool:
+    """Return whether the method of ``config`` makes a first pass over the corpus."""
+    methods = {config.method} if config.method != "ensemble" else set(config.members)
+    return config.corpus_statistics and bool(methods & _NEEDS_STATISTICS)
+
+
+def read_weights(config: ProjectConfig, config_dir: Path | None = None) -> Weights | None:
+    """Return the weights that ``config`` names, or ``None`` for those that ship.
+
+    Raises:
+        DataError: If the file cannot be used.
+    """
+    if config.weights is None:
+        return None
+    from pipeline.resources import resolve_path
+
+    return Weights.read(resolve_path(config.weights, config_dir))
+
+
+def build_projector(
+    config: ProjectConfig,
+    statistics: Statistics | None = None,
+    weights: Weights | None = None,
+    *,
+    method: str | None = None,
+) -> Projector:
+    """Build the projector that ``config`` (or ``method``) names.
+
+    Args:
+        config: The options.
+        statistics: What the first pass gathered, if there was one.
+        weights: Fitted weights; default: those that ship.
+        method: Instead of ``config.method``.
+
+    Raises:
+        ValueError: If there is no such method.
+    """
+    method = method or config.method
+    if method == "span":
+        return SpanProjector(config.min_link)
+    if method == "merged_runs":
+        return MergedRunsProjector(config.min_link, config.merge_distance, config.merge_ratio)
+    if method == "published":
+        return PublishedProjector(config.min_link, config.solver)
+    candidates = CandidateProjector(statistics, weights=weights, solver=config.solver)
+    if method == "candidates":
+        return candidates
+    if method == "markers":
+        return MarkerProjector(candidates, config.markers)
+    if method == "ensemble":
+        return EnsembleProjector(
+            [build_projector(config, statistics, weights, method=m) for m in config.members]
+        )
+    raise ValueError(f"there is no projection method {method!r}")
+
+
+def gather(batches: Iterator[Batch], weights: Weights | None = None) -> Statistics:
+    """Make the first pass over a corpus, batch by batch."""
+    statistics = Statistics()
+    projector = CandidateProjector(weights=weights)
+    for batch in batches:
+        projector.gather(batch, statistics)
+    return statistics
+
+
+def project_tables(
+    translations: pa.Table,
+    alignments: pa.Table,
+    projector: Projector,
+    filters: FilterConfig,
+    *,
+    min_link: float = 0.5,
+    batch: Batch | None = None,
+) -> pa.Table:
+    """Project one part: ``translations`` and ``alignments`` to a ``projected`` table, decided.
+
+    Raises:
+        DataError: If the two tables do not fit together.
+    """
+    from pipeline.schema import PROJECTED, table
+    from stages.project.decide import decide_row
+
+    batch = batch or Batch.from_tables(translations, alignments)
+    spans = span_rows(batch, projector.project(batch))
+    needs_links = filters.comp_source or filters.comp_target
+    links = alignments.column("links").to_pylist() if needs_links else None
+    rows = translations.select(_KEPT_COLUMNS).to_pylist()
+    decided = []
+    for r, row in enumerate(rows):
+        for name in ("source_words", "source_spans", "words"):
+            row[name] = row[name] or []
+        row["spans"], row["lost"] = spans[r]
+        decided.append(decide_row(row, filters, links[r] if links else None, min_link=min_link))
+    result = table("projected", decided)
+    return result.cast(PROJECTED)
+
+
+def span_rows(
+    batch: Batch, projection: Projection
+) -> list[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Return, per row, its projected spans (undecided, by start) and its lost source spans."""
+    spans: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    lost: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    rows = batch.entity_row[projection.entity]
+    offsets = batch.target.offsets[rows]
+    index = batch.entity_index
+    for row, e, start, end, score, method in zip(
+        rows.tolist(),
+        projection.entity.tolist(),
+        (projection.start - offsets).tolist(),
+        (projection.end - offsets).tolist(),
+        projection.score.tolist(),
+        projection.method,
+        strict=True,
+    ):
+        spans[row].append(
+            {
+                "start": start,
+                "end": end,
+                "type": batch.entity_type[e],
+                "score": score,
+                "method": method,
+                "source": int(index[e]),
+                "kept": True,
+                "reason": None,
+            }
+        )
+    for e, reason in projection.lost.items():
+        lost[int(batch.entity_row[e])].append({"source": int(index[e]), "reason": reason})
+    for listed in spans.values():
+        listed.sort(key=_start)
+    return [(spans.get(r, []), lost.get(r, [])) for r in range(len(batch))]
+
+
+def _start(span: dict[str, Any]) -> int:
+    start: int = span["start"]
+    return start
+
+
+def project_pairs(
+    batch: Batch, config: ProjectConfig, weights: Weights | None = None
+) -> Sequence[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Project one batch that is a whole corpus, both passes, without the runner."""
+    statistics = gather(iter([batch]), weights) if needs_statistics(config) else None
+    return span_rows(batch, build_projector(config, statistics, weights).project(batch))

@@ -1,0 +1,65 @@
+"""An ensemble of projectors that decides by agreement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from stages.project.assign import choose_exact
+from stages.project.batch import Batch
+from stages.project.projector import Projection, Projector, why_lost
+
+
+class EnsembleProjector:
+    """Each projector votes for the spans it found, with their scores; the total is maximised.
+
+    The score of a span is the mean over all members (0 from those that chose another). Ties go to
+    the member named first. Spans of different entities compete for words as in ``candidates``.
+
+    Args:
+        members: The projectors, the most trusted first.
+    """
+
+    name: ClassVar[str] = "ensemble"
+
+    def __init__(self, members: Sequence[Projector]) -> None:
+        self.members = list(members)
+
+    def project(self, batch: Batch) -> Projection:
+        """Project all entities of ``batch``."""
+        votes: dict[tuple[int, int, int], float] = defaultdict(float)
+        lost: dict[int, str] = {}
+        for rank, member in enumerate(self.members):
+            found = member.project(batch)
+            for e, start, end, score in zip(
+                found.entity.tolist(),
+                found.start.tolist(),
+                found.end.tolist(),
+                found.score.tolist(),
+                strict=True,
+            ):
+                # The tiny bonus orders ties by the members' rank and keeps every vote above zero.
+                votes[e, start, end] += score / len(self.members) + 1e-6 / (rank + 1)
+            for e, reason in found.lost.items():
+                lost.setdefault(e, reason)
+        keys = sorted(votes)
+        entity, start, end = (np.array([k[i] for k in keys], np.int64) for i in range(3))
+        value = np.array([votes[k] for k in keys], np.float64)
+        taken = choose_exact(entity, start, end, value, batch.n_entities)
+        index = taken[taken >= 0]
+        missing = [e for e in range(batch.n_entities) if taken[e] < 0]
+        proposed = set(entity.tolist())
+        reasons = why_lost(batch, [e for e in missing if e not in proposed and e not in lost])
+        for e in missing:
+            reasons.setdefault(e, "conflict" if e in proposed else lost.get(e, "no_candidate"))
+        return Projection(
+            entity[index],
+            start[index],
+            end[index],
+            np.minimum(value[index], 1.0),
+            [self.name] * len(index),
+            dict(sorted(reasons.items())),
+        )

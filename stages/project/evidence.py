@@ -1,0 +1,189 @@
+"""What speaks for and against each target word belonging to each entity: links and spelling.
+
+All arrays are over the cells of :mod:`stages.project.candidates` (one per entity and target word).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.project.batch import Batch
+from stages.project.candidates import Cells
+from stages.project.words import FloatArray, IntArray, Vocabulary
+
+SIMILAR = 0.5
+"""Spelling similarities (normalised indel similarity of folded words) below this count as none."""
+
+
+@dataclass(slots=True)
+class LinkEvidence:
+    """Links per cell.
+
+    Attributes:
+        best: The best link probability between the word and the entity.
+        mass: Sum over the entity's words of link probability, each word's links scaled to sum to
+            at most one: the share of the entity that this word renders.
+        free: The best probability of a link to a source word outside all entities.
+        other: The best probability of a link to another entity.
+    """
+
+    best: FloatArray
+    mass: FloatArray
+    free: FloatArray
+    other: FloatArray
+
+
+def entity_of_words(batch: Batch) -> IntArray:
+    """Return the entity of each source word of the batch, -1 outside entities."""
+    out = np.full(len(batch.source.codes), -1, np.int64)
+    lengths = batch.entity_end - batch.entity_start
+    out[_ranges(batch.entity_start, lengths)] = np.repeat(np.arange(batch.n_entities), lengths)
+    return out
+
+
+def link_evidence(batch: Batch, cells: Cells, entities: IntArray) -> LinkEvidence:
+    """Gather the links of a batch per cell of ``entities`` (ascending indices of the batch's)."""
+    n_target = len(batch.target.codes)
+    owner = entity_of_words(batch)[batch.link_source]
+    inside = owner >= 0
+    free = np.zeros(n_target)
+    np.maximum.at(free, batch.link_target[~inside], batch.link_prob[~inside])
+    # Best link to any entity per target word, and the best to an entity other than that one.
+    target, prob, owner_in = batch.link_target[inside], batch.link_prob[inside], owner[inside]
+    top = np.zeros(n_target)
+    np.maximum.at(top, target, prob)
+    top_owner = np.full(n_target, -1, np.int64)
+    winner = prob >= top[target]
+    top_owner[target[winner][::-1]] = owner_in[winner][::-1]
+    second = np.zeros(n_target)
+    losing = owner_in != top_owner[target]
+    np.maximum.at(second, target[losing], prob[losing])
+
+    total = np.bincount(
+        batch.link_source, weights=batch.link_prob, minlength=len(batch.source.codes)
+    )
+    scaled = prob / np.maximum(1.0, total[batch.link_source[inside]])
+
+    local = np.full(batch.n_entities, -1, np.int64)
+    local[entities] = np.arange(len(entities))
+    mine = local[owner_in] >= 0
+    cell = target[mine] + cells.shift[local[owner_in[mine]]]
+    best = np.zeros(len(cells))
+    np.maximum.at(best, cell, prob[mine])
+    mass = np.bincount(cell, weights=scaled[mine], minlength=len(cells))
+    own_top = top_owner[cells.target] == entities[cells.entity]
+    other = np.where(own_top, second[cells.target], top[cells.target])
+    return LinkEvidence(best, mass, free[cells.target], other)
+
+
+@dataclass(slots=True)
+class SpellingEvidence:
+    """Spelling per cell.
+
+    Attributes:
+        best: Greatest similarity (0 below :data:`SIMILAR`) of the word to a word of the entity.
+        cover: Sum over the entity's words that find their best match here of that similarity.
+        first: Similarity to the entity's first word.
+        last: Similarity to the entity's last word.
+    """
+
+    best: FloatArray
+    cover: FloatArray
+    first: FloatArray
+    last: FloatArray
+
+
+def spelling_evidence(batch: Batch, cells: Cells, entities: IntArray) -> SpellingEvidence:
+    """Compare every word of every entity with every target word of its row."""
+    starts, lengths = (
+        batch.entity_start[entities],
+        (batch.entity_end - batch.entity_start)[entities],
+    )
+    entity = np.repeat(np.arange(len(entities)), lengths)
+    word = _ranges(starts, lengths)
+    widths = np.diff(cells.first)[entity]
+    # One pair per entity word and target word of its row.
+    pair_word = np.repeat(np.arange(len(word)), widths)
+    pair_cell = _ranges(cells.first[entity], widths)
+    similarity = similarities(
+        batch.vocabulary,
+        batch.source.codes[word][pair_word],
+        batch.target.codes[cells.target[pair_cell]],
+    )
+    hit = np.flatnonzero(similarity)
+    pair_word, pair_cell, similarity = pair_word[hit], pair_cell[hit], similarity[hit]
+    best = np.zeros(len(cells))
+    np.maximum.at(best, pair_cell, similarity)
+    top = np.zeros(len(word))
+    np.maximum.at(top, pair_word, similarity)
+    is_top = similarity >= top[pair_word] - 1e-9
+    cover = np.bincount(pair_cell[is_top], weights=similarity[is_top], minlength=len(cells))
+    first, last = np.zeros(len(cells)), np.zeros(len(cells))
+    absolute = word[pair_word]
+    at_first = absolute == starts[entity[pair_word]]
+    at_last = absolute == (starts + lengths - 1)[entity[pair_word]]
+    first[pair_cell[at_first]] = similarity[at_first]
+    last[pair_cell[at_last]] = similarity[at_last]
+    return SpellingEvidence(best, cover, first, last)
+
+
+def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> FloatArray:
+    """Return the spelling similarity of pairs of words given as codes, 0 below :data:`SIMILAR`.
+
+    It is rapidfuzz's normalised indel similarity of the folded words; a hyphenated word also
+    matches by its best part (``EU-Kommission`` and ``Commission``). Each distinct pair is compared
+    once.
+    """
+    size = len(vocabulary)
+    spelled = vocabulary.spelled
+    worth = np.flatnonzero(spelled[left] & spelled[right])
+    out = np.zeros(len(left))
+    pairs, inverse = np.unique(left[worth] * size + right[worth], return_inverse=True)
+    a, b = pairs // size, pairs % size
+    # Indel similarity is at most 2 * min / (a + b): skip what cannot reach the threshold.
+    la, lb = vocabulary.folded_chars[a], vocabulary.folded_chars[b]
+    hyphen = vocabulary.hyphenated
+    value = np.zeros(len(pairs))
+    possible = np.flatnonzero(2 * np.minimum(la, lb) >= SIMILAR * (la + lb))
+    value[possible] = _compare(vocabulary.folded[a[possible]], vocabulary.folded[b[possible]])
+    for k in np.flatnonzero((hyphen[a] | hyphen[b]) & (a != b)):
+        value[k] = max(value[k], _parts(vocabulary.folded[a[k]], vocabulary.folded[b[k]]))
+    out[worth] = value[inverse]
+    return out
+
+
+def _compare(left: np.ndarray, right: np.ndarray) -> FloatArray:
+    from rapidfuzz.distance import Indel
+    from rapidfuzz.process import cpdist
+
+    if not len(left):
+        return np.zeros(0)
+    scores = cpdist(
+        list(left),
+        list(right),
+        scorer=Indel.normalized_similarity,
+        score_cutoff=SIMILAR,
+        dtype=np.float32,
+    )
+    return scores.astype(np.float64)
+
+
+def _parts(left: str, right: str) -> float:
+    from rapidfuzz.distance import Indel
+
+    scores = [
+        Indel.normalized_similarity(x, y)
+        for x in left.split("-")
+        for y in right.split("-")
+        if len(x) > 1 and len(y) > 1
+    ]
+    best = max(scores, default=0.0)
+    return 0.9 * best if best >= 0.8 else 0.0
+
+
+def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
+    """Return the concatenation of ``arange(start, start + length)``."""
+    firsts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
+    return np.arange(int(lengths.sum())) + np.repeat(starts - firsts, lengths)

@@ -1,0 +1,220 @@
+"""Scores the candidates of a batch: features times fitted weights, turned into probabilities.
+
+``P(candidate | entity)`` is a softmax over the candidates of the entity and the alternative that
+the sentence does not render it at all. It is stored as the score of the projected span.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from pipeline.errors import DataError
+from stages.project.assign import choose_exact
+from stages.project.batch import Batch
+from stages.project.candidates import (
+    Candidates,
+    Cells,
+    make_candidates,
+    make_cells,
+    max_lengths,
+    segment_max,
+)
+from stages.project.corpus_features import corpus_columns, dictionary_evidence
+from stages.project.evidence import LinkEvidence, SpellingEvidence, link_evidence, spelling_evidence
+from stages.project.features import base_columns
+from stages.project.statistics import Chosen, Contribution, Statistics, habits
+from stages.project.words import FloatArray, IntArray
+
+MIN_LINK: Final = 0.05
+MIN_SIMILARITY: Final = 0.6
+MIN_DICTIONARY: Final = 0.1
+MIN_PROB: Final = 0.01
+"""Candidates less likely than this are not worth a span: the value of one is its excess."""
+MAX_CELLS: Final = 400_000
+WEIGHTS: Final = Path(__file__).with_name("weights.json")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Fitted weights by feature name, for the first and the second pass."""
+
+    first: dict[str, float]
+    second: dict[str, float]
+
+    @classmethod
+    def read(cls, path: Path) -> Weights:
+        """Read weights from a JSON file with the keys ``first`` and ``second``.
+
+        Raises:
+            DataError: If the file is not such a file.
+        """
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            return cls(dict(stored["first"]), dict(stored["second"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: not a file of projection weights: {error}") from error
+
+
+@cache
+def default_weights() -> Weights:
+    """Return the weights that ship; ``docs/projection.md`` says what they were fitted on."""
+    return Weights.read(WEIGHTS)
+
+
+@dataclass(slots=True)
+class Scored:
+    """Candidates of some entities with their features.
+
+    Attributes:
+        candidates: The candidates; ``entity`` counts from 0 within ``entities``.
+        names: Names of the columns, base columns first.
+        groups: Their groups.
+        matrix: ``(n_candidates, n_columns)``.
+        prob: Probability of each candidate.
+    """
+
+    candidates: Candidates
+    names: list[str]
+    groups: list[str]
+    matrix: FloatArray
+    prob: FloatArray
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What links and spelling say about the cells of some entities of a batch."""
+
+    entities: IntArray
+    cells: Cells
+    links: LinkEvidence
+    spelling: SpellingEvidence
+
+    @classmethod
+    def of(cls, batch: Batch, entities: IntArray) -> Evidence:
+        """Gather the evidence for the entities with these (ascending) indices."""
+        cells = make_cells(batch, entities)
+        return cls(
+            entities,
+            cells,
+            link_evidence(batch, cells, entities),
+            spelling_evidence(batch, cells, entities),
+        )
+
+    def seeds(self) -> np.ndarray:
+        """Return which cells links or spelling speak for."""
+        return (self.links.best >= MIN_LINK) | (self.spelling.best >= MIN_SIMILARITY)
+
+
+def chunks(batch: Batch) -> list[IntArray]:
+    """Split the entities of a batch at row boundaries so that no chunk has too many cells."""
+    if not batch.n_entities:
+        return []
+    cells = np.cumsum(batch.target.lengths[batch.entity_row])
+    block = cells // MAX_CELLS
+    # A row stays whole: its entities compete for the same words.
+    rows, firsts = np.unique(batch.entity_row, return_index=True)
+    block = np.repeat(block[firsts], np.diff(np.append(firsts, batch.n_entities)))
+    del rows
+    return [np.flatnonzero(block == b) for b in np.unique(block)]
+
+
+def probabilities(score: FloatArray, entity: IntArray, n_entities: int) -> FloatArray:
+    """Return the softmax of the scores over each entity's candidates and a null of score 0."""
+    if not len(score):
+        return np.zeros(0)
+    top = np.maximum(0.0, segment_max(score, entity, n_entities))
+    weight = np.exp(score - top[entity])
+    total = np.bincount(entity, weights=weight, minlength=n_entities) + np.exp(-top)
+    prob: FloatArray = weight / total[entity]
+    return prob
+
+
+def dot(names: list[str], matrix: FloatArray, weights: dict[str, float]) -> FloatArray:
+    """Return the weighted sum of the columns plus the weight ``bias``.
+
+    Columns without a weight count nothing; a weight without a column is left out too, so that the
+    ablation can remove either.
+    """
+    vector = np.array([weights.get(name, 0.0) for name in names])
+    score: FloatArray = matrix @ vector + weights.get("bias", 0.0)
+    return score
+
+
+def first_pass(batch: Batch, evidence: Evidence, weights: dict[str, float]) -> Scored:
+    """Score by links, spelling and shapes alone."""
+    candidates = make_candidates(
+        evidence.cells, evidence.seeds(), max_lengths(batch, evidence.entities)
+    )
+    return _score(batch, evidence, candidates, weights)
+
+
+def _score(
+    batch: Batch, evidence: Evidence, candidates: Candidates, weights: dict[str, float]
+) -> Scored:
+    columns = list(
+        base_columns(
+            batch,
+            evidence.cells,
+            evidence.entities,
+            candidates,
+            evidence.links,
+            evidence.spelling,
+        )
+    )
+    names, groups = [c[0] for c in columns], [c[1] for c in columns]
+    matrix = np.column_stack([c[2] for c in columns])
+    score = dot(names, matrix, weights)
+    prob = probabilities(score, candidates.entity, len(evidence.entities))
+    return Scored(candidates, names, groups, matrix, prob)
+
+
+def choose(batch: Batch, evidence: Evidence, scored: Scored) -> Chosen:
+    """Take the assignment with the greatest expected number of right spans (first pass)."""
+    c = scored.candidates
+    taken = choose_exact(c.entity, c.start, c.end, scored.prob - MIN_PROB, len(evidence.entities))
+    local = np.flatnonzero(taken >= 0)
+    index = taken[local]
+    return Chosen(evidence.entities[local], c.start[index], c.end[index], scored.prob[index])
+
+
+def second_pass(
+    batch: Batch, evidence: Evidence, weights: Weights, statistics: Statistics
+) -> Scored:
+    """Score with what the corpus tells; the batch's own first-pass choices are left out."""
+    first = first_pass(batch, evidence, weights.first)
+    chosen = choose(batch, evidence, first)
+    own = Contribution.of(batch, chosen)
+    cells, entities = evidence.cells, evidence.entities
+    dictionary = dictionary_evidence(batch, cells, entities, statistics, own)
+    seeds = evidence.seeds()
+    more = seeds | (dictionary >= MIN_DICTIONARY)
+    if (more != seeds).any():
+        candidates = make_candidates(cells, more, max_lengths(batch, entities))
+        scored = _score(batch, evidence, candidates, weights.first)
+    else:
+        scored = first
+    columns = list(
+        corpus_columns(
+            batch,
+            cells,
+            entities,
+            scored.candidates,
+            statistics,
+            chosen,
+            own,
+            habits(batch, statistics, chosen),
+            dictionary,
+        )
+    )
+    names = scored.names + [c[0] for c in columns]
+    groups = scored.groups + [c[1] for c in columns]
+    matrix = np.column_stack([scored.matrix, *(c[2] for c in columns)])
+    score = dot(names, matrix, weights.second)
+    prob = probabilities(score, scored.candidates.entity, len(entities))
+    return Scored(scored.candidates, names, groups, matrix, prob)

@@ -1,0 +1,249 @@
+"""What the corpus tells about its own entities: gathered in a first pass, used in the second.
+
+- **Habits** of target words: how often a word (or, for rare words, its shape) stands inside a
+  projected span, first, last, just before or just after one. Articles, titles, prepositions,
+  brackets and casing are learnt from this, whatever the language.
+- **Renderings**: how an entity was projected elsewhere, and which word sequences were projected on
+  at all.
+- A **dictionary**: which target words the words of entities are linked to elsewhere.
+
+A sentence never votes for itself: what its own first-pass decisions added is subtracted before its
+statistics are looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from stages.project.batch import Batch
+from stages.project.evidence import entity_of_words
+from stages.project.hashing import CountTable, SequenceHasher, combine
+from stages.project.words import N_SHAPES, FloatArray, HashArray, IntArray
+
+N, IN, FIRST, LAST, BEFORE, AFTER = range(6)
+"""Columns of the habits: occurrences, inside a span, its first word, its last, before, after."""
+_WIDTH: Final = 6
+_MIN_LINK: Final = 0.2
+_TABLES: Final = ("habits", "entities", "renderings", "names", "dictionary", "sources", "targets")
+
+
+@dataclass(slots=True)
+class Chosen:
+    """First-pass decisions for a batch.
+
+    Attributes:
+        entity: Entity of each chosen range, ascending.
+        start: Flat target position of its first word.
+        end: Flat target position after its last word.
+        prob: Its probability.
+    """
+
+    entity: IntArray
+    start: IntArray
+    end: IntArray
+    prob: FloatArray
+
+    @classmethod
+    def join(cls, parts: Sequence[Chosen]) -> Chosen:
+        """Return the decisions for several groups of entities of one batch as one."""
+        if not parts:
+            empty = np.zeros(0, np.int64)
+            return cls(empty, empty, empty, np.zeros(0))
+        return cls(
+            np.concatenate([p.entity for p in parts]),
+            np.concatenate([p.start for p in parts]),
+            np.concatenate([p.end for p in parts]),
+            np.concatenate([p.prob for p in parts]),
+        )
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counts over a corpus.
+
+    Attributes:
+        habits: Per word: the columns ``N`` to ``AFTER``.
+        shapes: The same per shape, ``(N_SHAPES, 6)``.
+        entities: Per entity string: the probability mass of its projections.
+        renderings: Per entity string and target string: that mass.
+        names: Per target string: that mass over all entities.
+        dictionary: Per word of an entity and target word: link probability.
+        sources: Per word of an entity: link probability over all target words.
+        targets: Per target word: link probability over all source words.
+    """
+
+    habits: CountTable = field(default_factory=lambda: CountTable(_WIDTH))
+    shapes: FloatArray = field(default_factory=lambda: np.zeros((N_SHAPES, _WIDTH)))
+    entities: CountTable = field(default_factory=CountTable)
+    renderings: CountTable = field(default_factory=CountTable)
+    names: CountTable = field(default_factory=CountTable)
+    dictionary: CountTable = field(default_factory=CountTable)
+    sources: CountTable = field(default_factory=CountTable)
+    targets: CountTable = field(default_factory=CountTable)
+
+    def add(self, batch: Batch, chosen: Chosen) -> None:
+        """Count a batch, given the ranges chosen for its entities in the first pass."""
+        own = Contribution.of(batch, chosen)
+        words = batch.vocabulary.hashes[batch.target.codes]
+        self.habits.add(words, own.positions)
+        np.add.at(self.shapes, batch.vocabulary.shapes[batch.target.codes], own.positions)
+        self.entities.add(own.entity_keys, chosen.prob)
+        self.renderings.add(own.rendering_keys, chosen.prob)
+        self.names.add(own.name_keys, chosen.prob)
+        self.dictionary.add(own.pair_keys, own.pair_probs)
+        self.sources.add(own.pair_sources, own.pair_probs)
+        self.targets.add(own.link_targets, own.link_probs)
+
+    def save(self, folder: Path) -> None:
+        """Write the counts into ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _TABLES:
+            getattr(self, name).save(folder / f"{name}.npz")
+        np.save(folder / "shapes.npy", self.shapes)
+
+    @classmethod
+    def load(cls, folder: Path) -> Statistics:
+        """Read what :meth:`save` wrote."""
+        tables = {name: CountTable.load(folder / f"{name}.npz") for name in _TABLES}
+        return cls(shapes=np.load(folder / "shapes.npy"), **tables)
+
+
+@dataclass(slots=True)
+class Contribution:
+    """What one batch adds to the statistics, for adding it and for leaving a row's own part out.
+
+    Attributes:
+        positions: ``(n_target_words, 6)``, the habits' columns per target word.
+        entity_keys: Hash of the entity's words, per chosen range.
+        name_keys: Hash of the target words, per chosen range.
+        rendering_keys: Hash of both.
+        pair_keys: Hash of source and target word, per link from a word of an entity.
+        pair_sources: Hash of its source word.
+        pair_probs: Its probability.
+        pair_rows: Its row.
+        link_targets: Hash of the target word, per link.
+        link_probs: Its probability.
+    """
+
+    positions: FloatArray
+    entity_keys: HashArray
+    name_keys: HashArray
+    rendering_keys: HashArray
+    pair_keys: HashArray
+    pair_sources: HashArray
+    pair_probs: FloatArray
+    pair_rows: IntArray
+    link_targets: HashArray
+    link_probs: FloatArray
+
+    @classmethod
+    def of(cls, batch: Batch, chosen: Chosen) -> Contribution:
+        """Work out the contribution of a batch."""
+        source_hash = batch.vocabulary.hashes[batch.source.codes]
+        target_hash = batch.vocabulary.hashes[batch.target.codes]
+        entity_keys = SequenceHasher(source_hash)(
+            batch.entity_start[chosen.entity], batch.entity_end[chosen.entity]
+        )
+        name_keys = SequenceHasher(target_hash)(chosen.start, chosen.end)
+        keep = batch.link_prob >= _MIN_LINK
+        in_entity = keep & (entity_of_words(batch)[batch.link_source] >= 0)
+        pair_sources = source_hash[batch.link_source[in_entity]]
+        return cls(
+            _positions(batch, chosen),
+            entity_keys,
+            name_keys,
+            combine(entity_keys, name_keys),
+            combine(pair_sources, target_hash[batch.link_target[in_entity]]),
+            pair_sources,
+            batch.link_prob[in_entity],
+            batch.target.rows[batch.link_target[in_entity]],
+            target_hash[batch.link_target[keep]],
+            batch.link_prob[keep],
+        )
+
+
+def _positions(batch: Batch, chosen: Chosen) -> FloatArray:
+    size = len(batch.target.codes)
+    out = np.zeros((size, _WIDTH))
+    out[:, N] = 1.0
+    step = np.zeros(size + 1)
+    np.add.at(step, chosen.start, chosen.prob)
+    np.add.at(step, chosen.end, -chosen.prob)
+    out[:, IN] = np.cumsum(step)[:-1]
+    np.add.at(out[:, FIRST], chosen.start, chosen.prob)
+    np.add.at(out[:, LAST], chosen.end - 1, chosen.prob)
+    rows = batch.entity_row[chosen.entity]
+    before = chosen.start > batch.target.offsets[rows]
+    np.add.at(out[:, BEFORE], chosen.start[before] - 1, chosen.prob[before])
+    after = chosen.end < batch.target.offsets[rows + 1]
+    np.add.at(out[:, AFTER], chosen.end[after], chosen.prob[after])
+    return np.clip(out, 0.0, None)
+
+
+class RowTotals:
+    """Sums per row and key within one batch: what a row itself contributed."""
+
+    def __init__(self, rows: IntArray, keys: HashArray, values: FloatArray) -> None:
+        self._table = CountTable(1 if values.ndim == 1 else values.shape[1])
+        self._table.add(combine(_row_keys(rows), keys), values)
+
+    def get(self, rows: IntArray, keys: HashArray) -> FloatArray:
+        """Return the sums, ``(n, width)``."""
+        return self._table.get(combine(_row_keys(rows), keys))
+
+
+def _row_keys(rows: IntArray) -> HashArray:
+    return rows.astype(np.uint64) + np.uint64(1)
+
+
+@dataclass(slots=True)
+class Habits:
+    """Log-odds per target word of a batch, from the other sentences of the corpus.
+
+    Attributes:
+        inside: That the word is part of an entity.
+        first: That, standing at the left edge of an entity, it is its first word and not the word
+            before it.
+        last: That, standing at the right edge, it is the last word and not the word after it.
+    """
+
+    inside: FloatArray
+    first: FloatArray
+    last: FloatArray
+
+
+def habits(batch: Batch, statistics: Statistics, chosen: Chosen, strength: float = 2.0) -> Habits:
+    """Look up the habits of every target word, smoothed towards those of its shape.
+
+    Args:
+        batch: The batch.
+        statistics: The corpus.
+        chosen: The batch's own first-pass decisions, which are left out row by row.
+        strength: Weight of the shape's habits, in occurrences of the word.
+    """
+    words = batch.vocabulary.hashes[batch.target.codes]
+    own = _positions(batch, chosen)
+    counts = statistics.habits.get(words)
+    counts -= RowTotals(batch.target.rows, words, own).get(batch.target.rows, words)
+    counts = np.clip(counts, 0.0, None)
+    shapes = statistics.shapes
+    prior = shapes.sum(axis=0)
+    rate = (shapes[:, IN] + prior[IN] / max(prior[N], 1.0)) / (shapes[:, N] + 1.0)
+    left = (shapes[:, FIRST] + 1.0) / (shapes[:, FIRST] + shapes[:, BEFORE] + 2.0)
+    right = (shapes[:, LAST] + 1.0) / (shapes[:, LAST] + shapes[:, AFTER] + 2.0)
+    kind = batch.vocabulary.shapes[batch.target.codes]
+
+    def odds(yes: FloatArray, both: FloatArray, expected: FloatArray) -> FloatArray:
+        p = np.clip((yes + strength * expected[kind]) / (both + strength), 1e-4, 1 - 1e-4)
+        return np.log(p / (1 - p))
+
+    return Habits(
+        odds(counts[:, IN], counts[:, N], np.minimum(rate, 1.0)),
+        odds(counts[:, FIRST], counts[:, FIRST] + counts[:, BEFORE], left),
+        odds(counts[:, LAST], counts[:, LAST] + counts[:, AFTER], right),
+    )

@@ -1,0 +1,173 @@
+"""What the projector needs to know of a word: its shape, its spelling in Latin letters, its hash.
+
+Everything is computed once per distinct word and kept in flat arrays, so that the scoring of
+candidates is a matter of array look-ups. Nothing here depends on the language: casing is used where
+the script has it, and words in other scripts are transliterated (anyascii) before their spelling is
+compared.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+HashArray = npt.NDArray[np.uint64]
+
+LOWER, TITLE, UPPER, MIXED, DIGIT, PUNCT, UNCASED = range(7)
+"""Shapes of words; ``UNCASED`` is a word in a script without letter case."""
+N_SHAPES: Final = 7
+
+_MAX_WORDS: Final = 1_000_000
+_LATIN_END: Final = 0x250
+# Sounds that languages with Latin letters spell differently; applied to both sides.
+_RESPELL: Final = (
+    ("tsch", "c"),
+    ("tch", "c"),
+    ("sch", "s"),
+    ("ch", "c"),
+    ("sh", "s"),
+    ("ph", "f"),
+    ("th", "t"),
+    ("ck", "k"),
+    ("qu", "kv"),
+    ("x", "ks"),
+    ("c", "k"),
+    ("q", "k"),
+    ("w", "v"),
+    ("y", "i"),
+    ("j", "i"),
+    ("z", "s"),
+)
+
+
+def shape_of(word: str) -> int:
+    """Return the shape of a word: one of the constants of this module."""
+    letters = [c for c in word if c.isalpha()]
+    if not letters:
+        return DIGIT if any(c.isdigit() for c in word) else PUNCT
+    upper = [c.isupper() or c.istitle() for c in letters]
+    if not any(upper):
+        return LOWER if any(c.islower() for c in letters) else UNCASED
+    if not any(upper[1:]):
+        return TITLE if upper[0] else MIXED
+    return UPPER if all(upper) else MIXED
+
+
+def fold(word: str) -> str:
+    """Return a word in plain lower-case Latin letters, as near to its sound as a table gets.
+
+    Diacritics go, other scripts are transliterated, and spellings of one sound fall together
+    (``Mexiko`` and ``Mexico``). Words without letters or digits fold to an empty string.
+    """
+    text = word.casefold()
+    if not text.isascii():
+        text = "".join(
+            c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
+        )
+        if not text.isascii():
+            text = _transliterate(text)
+    text = "".join(c for c in text if c.isalnum() or c == "-")
+    for old, new in _RESPELL:
+        if old in text:
+            text = text.replace(old, new)
+    out: list[str] = []
+    for c in text.strip("-"):
+        if not out or c != out[-1] or c.isdigit():
+            out.append(c)
+    return "".join(out)
+
+
+def _transliterate(text: str) -> str:
+    from anyascii import anyascii
+
+    return anyascii(text).lower()
+
+
+def hash_word(word: str) -> int:
+    """Return a 64-bit hash of the case-folded word, the same in every process."""
+    return int.from_bytes(
+        blake2b(word.casefold().encode(), digest_size=8, key=b"xlner.project").digest(), "little"
+    )
+
+
+class Vocabulary:
+    """Distinct words with their properties in arrays, indexed by a code per word.
+
+    Attributes:
+        shapes: Shape per code.
+        hashes: :func:`hash_word` per code.
+        chars: Number of characters per code.
+        folded: :func:`fold` per code, as an object array.
+        folded_chars: Length of the folded word.
+        spelled: Whether its spelling says anything: at least two folded letters or digits.
+        hyphenated: Whether the folded word has a hyphen.
+        opening: +1 for an opening bracket or quotation mark, -1 for a closing one, else 0.
+    """
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
+        self._pending: list[str] = []
+        self.shapes: IntArray = np.zeros(0, np.int64)
+        self.hashes: HashArray = np.zeros(0, np.uint64)
+        self.chars: FloatArray = np.zeros(0)
+        self.opening: IntArray = np.zeros(0, np.int64)
+        self.folded_chars: FloatArray = np.zeros(0)
+        self.spelled: BoolArray = np.zeros(0, np.bool_)
+        self.hyphenated: BoolArray = np.zeros(0, np.bool_)
+        self.folded: npt.NDArray[np.object_] = np.zeros(0, object)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def encode(self, words: Iterable[str]) -> IntArray:
+        """Return the codes of ``words``, adding those that are new."""
+        codes = self.codes
+        out = []
+        for word in words:
+            code = codes.get(word)
+            if code is None:
+                code = codes[word] = len(codes)
+                self._pending.append(word)
+            out.append(code)
+        self._grow()
+        return np.array(out, np.int64)
+
+    def shrink(self) -> None:
+        """Forget everything if the vocabulary has grown past a million words."""
+        if len(self.codes) > _MAX_WORDS:
+            self.__init__()  # type: ignore[misc]
+
+    def _grow(self) -> None:
+        new, self._pending = self._pending, []
+        if not new:
+            return
+        self.shapes = np.concatenate([self.shapes, [shape_of(w) for w in new]]).astype(np.int64)
+        hashes = np.array([hash_word(w) for w in new], np.uint64)
+        self.hashes = np.concatenate([self.hashes, hashes])
+        self.chars = np.concatenate([self.chars, [len(w) for w in new]])
+        self.opening = np.concatenate([self.opening, [_opening(w) for w in new]]).astype(np.int64)
+        folded = np.empty(len(new), object)
+        folded[:] = [fold(w) for w in new]
+        chars = np.array([len(f) for f in folded], np.float64)
+        self.folded = np.concatenate([self.folded, folded])
+        self.folded_chars = np.concatenate([self.folded_chars, chars])
+        self.spelled = np.concatenate([self.spelled, chars > 1])
+        hyphenated = np.array(["-" in f for f in folded], np.bool_)
+        self.hyphenated = np.concatenate([self.hyphenated, hyphenated])
+
+
+def _opening(word: str) -> int:
+    if len(word) > 3:
+        return 0
+    kinds = {unicodedata.category(c) for c in word}
+    if kinds & {"Ps", "Pi"}:
+        return 1
+    return -1 if kinds & {"Pe", "Pf"} else 0

@@ -1,0 +1,80 @@
+"""What the stage runs: the first pass over a corpus, and the worker for the second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.stage import Part
+from stages.project.batch import Batch
+from stages.project.build import (
+    build_projector,
+    gather,
+    needs_statistics,
+    project_tables,
+    read_weights,
+)
+from stages.project.config import ProjectConfig
+from stages.project.statistics import Statistics
+from stages.project.words import Vocabulary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FOLDER = "statistics"
+
+
+def collect_statistics(
+    config: ProjectConfig,
+    config_dir: Path | None,
+    parts: Iterable[tuple[pa.Table, pa.Table]],
+    folder: Path,
+) -> None:
+    """Make the first pass over ``(translations, alignments)`` parts; write into ``folder``.
+
+    Nothing is written where the method does not look at the corpus.
+    """
+    if not needs_statistics(config):
+        return
+    vocabulary = Vocabulary()
+
+    def batches() -> Iterable[Batch]:
+        for translations, alignments in parts:
+            vocabulary.shrink()
+            yield Batch.from_tables(translations, alignments, vocabulary)
+
+    gather(iter(batches()), read_weights(config, config_dir)).save(folder / FOLDER)
+
+
+class ProjectWorker:
+    """Projects parts.
+
+    Args:
+        config: The options.
+        config_dir: For the path of the weights.
+        collected: The folder that :func:`collect_statistics` filled.
+    """
+
+    def __init__(self, config: ProjectConfig, config_dir: Path | None, collected: Path) -> None:
+        folder = collected / FOLDER
+        statistics = Statistics.load(folder) if needs_statistics(config) else None
+        self.config = config
+        self.projector = build_projector(config, statistics, read_weights(config, config_dir))
+        self.vocabulary = Vocabulary()
+
+    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        """Return the projected rows of one part."""
+        translations, alignments = inputs["translations"], inputs["alignments"]
+        self.vocabulary.shrink()
+        batch = Batch.from_tables(translations, alignments, self.vocabulary)
+        result = project_tables(
+            translations,
+            alignments,
+            self.projector,
+            self.config.filters,
+            min_link=self.config.min_link,
+            batch=batch,
+        )
+        part.advance(result.num_rows)
+        return result
