@@ -1,0 +1,94 @@
+"""What the two stages have in common as stages: paths, checks, fingerprints, progress."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import RunConfig
+from pipeline.progress import Progress as RunProgress
+from pipeline.stage import Problem
+from stages._pretraining.corpus import CorpusConfig
+from stages._pretraining.loop import LoopConfig, Progress
+from stages._pretraining.sources import TextSource
+
+
+def resolve_source(source: TextSource, config: RunConfig) -> TextSource:
+    """The source with its paths made absolute by the rules of the configuration."""
+    changes: dict[str, Any] = {"path": config.path(str(source.path))}
+    if source.second_path is not None:
+        changes["second_path"] = config.path(str(source.second_path))
+    return source.model_copy(update=changes)
+
+
+def resolve_corpus(corpus: CorpusConfig, config: RunConfig) -> CorpusConfig:
+    """The corpus with all its paths made absolute."""
+    return corpus.model_copy(
+        update={
+            name: tuple(resolve_source(source, config) for source in getattr(corpus, name))
+            for name in ("parallel", "monolingual", "evaluation")
+        }
+    )
+
+
+def source_files(sources: Sequence[TextSource]) -> Iterator[Path]:
+    """The files of some sources."""
+    for source in sources:
+        yield source.path
+        if source.second_path is not None:
+            yield source.second_path
+
+
+def missing_files(key: str, sources: Sequence[TextSource], config: RunConfig) -> Iterator[Problem]:
+    """One problem for each file that is not there."""
+    for index, source in enumerate(sources):
+        for path in source_files([resolve_source(source, config)]):
+            if not path.is_file():
+                yield Problem(f"{key}[{index}].path", f"file not found: {path}")
+
+
+def files_by_name(sources: Sequence[TextSource], config: RunConfig) -> dict[str, Path]:
+    """The files of some sources under the names they have in the configuration."""
+    return {str(name): config.path(str(name)) for name in source_files(sources)}
+
+
+@contextmanager
+def shown_progress(shown: RunProgress, label: str, loop: LoopConfig) -> Iterator[Progress]:
+    """A progress bar over whichever budget there is: steps, or else seconds."""
+    by_steps = loop.max_steps is not None
+    total = loop.max_steps if loop.max_steps is not None else 60 * (loop.max_minutes or 0)
+    with shown.task(label, total=total, unit="steps" if by_steps else "seconds") as bar:
+        done = 0.0
+
+        def report(figures: dict[str, float]) -> None:
+            nonlocal done
+            now = figures["step"] if by_steps else figures["seconds"]
+            bar.advance(now - done)
+            done = now
+            bar.note(
+                f"step {figures['step']:.0f}, loss {figures['loss']:.3f}, "
+                f"{figures['targets_per_second']:,.0f} targets/s"
+            )
+
+        yield report
+
+
+def hardware() -> str:
+    """The processor or GPU in a few words, for manifests and model cards."""
+    import os
+
+    import torch
+
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    return f"{os.cpu_count()} CPU cores, {name}"

@@ -1,0 +1,62 @@
+"""Pre-trains a multilingual encoder from plain and parallel text, for languages that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import RunConfig
+from pipeline.stage import Context, Output, Problem, RunStage, Task
+from stages.pretrain_encoder.config import PretrainEncoderConfig
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+
+
+class PretrainEncoderStage(RunStage):
+    """See the module."""
+
+    name = "pretrain_encoder"
+    version = "1"
+    config_type = PretrainEncoderConfig
+    about = "pre-train a small multilingual encoder from plain and parallel text"
+    standalone = True
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """Return the one task."""
+        return [Task(self.name, "all", "model")]
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Check that there is text, and that all files are there."""
+        from stages._pretraining.running import missing_files
+
+        corpus = config.section(self.name, PretrainEncoderConfig).corpus
+        if not corpus.parallel and not corpus.monolingual:
+            yield Problem(f"{self.name}.corpus", "name files under parallel, monolingual, or both")
+        for key in ("parallel", "monolingual", "evaluation"):
+            sources = getattr(corpus, key)
+            yield from missing_files(f"{self.name}.corpus.{key}", sources, config)
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
+        """Return all text files."""
+        from stages._pretraining.running import files_by_name
+
+        corpus = config.section(self.name, PretrainEncoderConfig).corpus
+        return files_by_name((*corpus.parallel, *corpus.monolingual, *corpus.evaluation), config)
+
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Train; continues from the checkpoint in the work folder."""
+        from stages._pretraining.running import hardware, resolve_corpus, shown_progress
+        from stages.pretrain_encoder.training import pretrain_encoder
+
+        given = context.config.section(self.name, PretrainEncoderConfig)
+        options = given.model_copy(update={"corpus": resolve_corpus(given.corpus, context.config)})
+        with shown_progress(context.progress, "pretrain_encoder", options.loop) as progress:
+            report = pretrain_encoder(
+                options, out.folder, context.work_dir, seed=context.seed, progress=progress
+            )
+        context.notes.update(report, hardware=hardware())
+
+
+STAGE = PretrainEncoderStage()

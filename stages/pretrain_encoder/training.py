@@ -1,0 +1,256 @@
+"""Pre-training and saving the encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages._pretraining.corpus import Corpus, load_corpus
+from stages._pretraining.loop import Progress, run_training
+from stages._pretraining.saving import save_half, training_report
+from stages.pretrain_encoder.config import ObjectiveConfig, PretrainEncoderConfig
+from stages.pretrain_encoder.examples import IGNORED, Item, ItemMaker, Row
+from stages.pretrain_encoder.wordpieces import load_wordpiece, save_wordpiece, train_wordpiece
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import BertForMaskedLM, BertTokenizer
+
+    from stages.pretrain_encoder.lexicon import Links
+
+logger = logging.getLogger(__name__)
+
+
+def pretrain_encoder(
+    config: PretrainEncoderConfig,
+    output_dir: Path,
+    work_dir: Path,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Pre-trains the encoder of the configuration and saves it as a Transformers folder.
+
+    Called again after an interruption, it continues from the checkpoint in `work_dir`.
+
+    Args:
+        config: Text, shape, objectives, budget.
+        output_dir: Gets `BertForMaskedLM` weights in fp16 safetensors and the tokenizer.
+        work_dir: Keeps vocabulary, word links, checkpoint and report.
+        seed: Decides everything random.
+        progress: Called with figures while training.
+
+    Returns:
+        What was done, ready for a manifest: steps, seconds, targets, losses, parameters, drops.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    corpus = load_corpus(config.corpus)
+    logger.info("%s", corpus.report())
+    fingerprint = _fingerprint(config, corpus, seed)
+    kept = work_dir / f"tokenizer-{fingerprint[:12]}.json"
+    if not kept.exists():
+        pivot = config.corpus.pivot_language
+        text = list(corpus.sentences)
+        text += [(pair.language, pair.target) for pair in corpus.pairs]
+        text += [(pivot, pair.source) for pair in corpus.pairs]
+        made = train_wordpiece(text, pieces=config.pieces, per_language=60_000, seed=seed)
+        temporary = kept.with_suffix(".tmp")
+        temporary.write_text(made, encoding="utf-8")
+        temporary.rename(kept)
+    vocabulary = kept.read_text(encoding="utf-8")
+    tokenizer = load_wordpiece(vocabulary, config.shape.max_positions)
+    links: dict[int, Links] = {}
+    if config.objective.alignment > 0 and corpus.pairs:
+        links = link_corpus(corpus, tokenizer, config.objective)
+        logger.info("%d word links in %d pairs", sum(map(len, links.values())), len(links))
+    maker = ItemMaker(corpus.pairs, corpus.sentences, links, config, tokenizer, seed)
+    model = build_model(config, tokenizer, seed)
+    state = run_training(
+        model,
+        maker.shard,
+        lambda batch, device: pretraining_loss(model, batch, device, config.objective),
+        config.loop,
+        checkpoint=work_dir / "checkpoint.pt",
+        fingerprint=fingerprint,
+        seed=seed,
+        progress=progress,
+    )
+    # Fine-tuning on little data needs the usual regularisation that pre-training went without.
+    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.1
+    save_half(model, output_dir)
+    save_wordpiece(vocabulary, output_dir, config.shape.max_positions)
+    report = training_report(state, corpus, model)
+    report["items_too_long"] = maker.too_long
+    report["linked_pairs"] = len(links)
+    (work_dir / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    return report
+
+
+def build_model(
+    config: PretrainEncoderConfig, tokenizer: BertTokenizer, seed: int
+) -> BertForMaskedLM:
+    """A `BertForMaskedLM` with fresh weights."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    shape = config.shape
+    torch.manual_seed(seed)
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.width,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.feed_forward,
+            max_position_embeddings=shape.max_positions,
+            hidden_dropout_prob=shape.dropout,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+            # Plain products: torch's fused attention is slow on CPU for rows this short.
+            attn_implementation="eager",  # type: ignore[call-arg]
+        )
+    )
+
+
+def link_corpus(
+    corpus: Corpus, tokenizer: BertTokenizer, objective: ObjectiveConfig
+) -> dict[int, Links]:
+    """Word links for the first `lexicon_pairs` pairs of each language, by index of the pair.
+
+    Words are those of the tokenizer's pre-tokenisation, so that their numbers are the
+    `word_ids` of its encodings. Pairs without links are left out.
+    """
+    from stages.pretrain_encoder.lexicon import link_words
+
+    backend = tokenizer.backend_tokenizer
+
+    def words(text: str) -> list[str]:
+        normal = backend.normalizer.normalize_str(text)
+        return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(normal)]
+
+    by_language: dict[str, list[int]] = {}
+    for index, pair in enumerate(corpus.pairs):
+        chosen = by_language.setdefault(pair.language, [])
+        if len(chosen) < objective.lexicon_pairs and len(pair.source) + len(pair.target) < 500:
+            chosen.append(index)
+    links: dict[int, Links] = {}
+    for indices in by_language.values():
+        split = [(words(corpus.pairs[i].source), words(corpus.pairs[i].target)) for i in indices]
+        found = link_words(split, iterations=objective.lexicon_iterations)
+        links.update((index, link) for index, link in zip(indices, found, strict=True) if len(link))
+    return links
+
+
+def pretraining_loss(
+    model: BertForMaskedLM, batch: list[Item], device: torch.device, objective: ObjectiveConfig
+) -> tuple[torch.Tensor, int]:
+    """Masked-LM loss, computed at masked positions only, plus the alignment loss of linked rows.
+
+    Returns:
+        The loss, and the number of masked positions (at least 1).
+    """
+    from torch.nn.functional import cross_entropy
+
+    linked = batch[0].links is not None
+    rows = [item.rows[0] for item in batch]
+    if linked:
+        rows += [item.rows[1] for item in batch]
+    pieces, positions, labels, attention = _tensors(rows, device)
+    output = model.bert(
+        input_ids=pieces,
+        attention_mask=attention,
+        position_ids=positions,
+        output_hidden_states=linked,
+    )
+    wanted = labels != IGNORED
+    count = int(wanted.sum())
+    loss = output.last_hidden_state.float().sum() * 0.0
+    if count:
+        scores = model.cls(output.last_hidden_state[wanted])
+        loss = cross_entropy(scores.float(), labels[wanted])
+    if linked:
+        hidden = output.hidden_states[objective.alignment_layer]
+        half = len(batch)
+        words = _padded([row.words for row in rows], -1, device)
+        loss = loss + objective.alignment_weight * alignment_loss(
+            word_vectors(hidden[:half].float(), words[:half, : hidden.shape[1]]),
+            word_vectors(hidden[half:].float(), words[half:, : hidden.shape[1]]),
+            [item.links for item in batch],  # type: ignore[misc]
+            objective.alignment_temperature,
+        )
+    return loss, max(1, count)
+
+
+def word_vectors(hidden: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of the pieces of each word, scaled to length 1.
+
+    Args:
+        hidden: Shape (rows, pieces, width).
+        words: Shape (rows, pieces); number of the word of each piece, -1 for none.
+
+    Returns:
+        Vectors of shape (rows, words, width), and which of them are words, (rows, words).
+    """
+    import torch
+    from torch.nn.functional import normalize
+
+    count = int(words.max()) + 1
+    slots = torch.where(words < 0, count, words)
+    sums = hidden.new_zeros(hidden.shape[0], count + 1, hidden.shape[2])
+    sums = sums.scatter_add(1, slots[..., None].expand_as(hidden), hidden)
+    sizes = hidden.new_zeros(hidden.shape[0], count + 1)
+    sizes = sizes.scatter_add(1, slots, torch.ones_like(slots, dtype=hidden.dtype))
+    return normalize(sums[:, :count], dim=-1), sizes[:, :count] > 0
+
+
+def alignment_loss(
+    source: tuple[torch.Tensor, torch.Tensor],
+    target: tuple[torch.Tensor, torch.Tensor],
+    links: Sequence[Links],
+    temperature: float,
+) -> torch.Tensor:
+    """Each linked word must find its partner among the words of the other sentence, both ways."""
+    import torch
+
+    (left, left_there), (right, right_there) = source, target
+    similarity = left @ right.transpose(1, 2) / temperature
+    lowest = torch.finfo(similarity.dtype).min
+    forward = similarity.masked_fill(~right_there[:, None, :], lowest).log_softmax(2)
+    backward = similarity.masked_fill(~left_there[:, :, None], lowest).log_softmax(1)
+    rows = [(row, int(i), int(j)) for row, pairs in enumerate(links) for i, j in pairs]
+    index = torch.tensor(rows, device=similarity.device).unbind(1)
+    return -(forward[index] + backward[index]).mean() / 2
+
+
+def _tensors(rows: list[Row], device: torch.device) -> tuple[torch.Tensor, ...]:
+    """Pieces, positions, labels and attention mask, each of shape (rows, longest row)."""
+    return (
+        _padded([row.pieces for row in rows], 0, device),
+        _padded([row.positions for row in rows], 0, device),
+        _padded([row.labels for row in rows], IGNORED, device),
+        _padded([[1] * len(row.pieces) for row in rows], 0, device),
+    )
+
+
+def _padded(rows: list[list[int]], fill: int, device: torch.device) -> torch.Tensor:
+    import torch
+
+    width = max(map(len, rows))
+    return torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=device)
+
+
+def _fingerprint(config: PretrainEncoderConfig, corpus: Corpus, seed: int) -> str:
+    """Of everything that decides the weights; budget, threads and log interval do not count."""
+    settings = config.model_dump(
+        mode="json",
+        exclude={
+            "corpus": True,
+            "loop": {"max_minutes", "max_steps", "checkpoint_minutes", "log_every", "threads"},
+        },
+    )
+    text = json.dumps([settings, corpus.digest(), seed], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,74 @@
+"""Trains a multilingual translator from parallel text, for languages that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import RunConfig
+from pipeline.stage import Context, Output, Problem, RunStage, Task
+from stages.train_translator.config import TrainTranslatorConfig
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+
+
+class TrainTranslatorStage(RunStage):
+    """See the module."""
+
+    name = "train_translator"
+    version = "1"
+    config_type = TrainTranslatorConfig
+    about = "train a small multilingual translator from parallel text"
+    standalone = True
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """Return the one task."""
+        return [Task(self.name, "all", "model")]
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Check that there is parallel text, and that all files are there."""
+        from stages._pretraining.running import missing_files
+
+        options = config.section(self.name, TrainTranslatorConfig)
+        if not options.corpus.parallel:
+            yield Problem(f"{self.name}.corpus.parallel", "name at least one file of pairs")
+        for key in ("parallel", "monolingual", "evaluation"):
+            sources = getattr(options.corpus, key)
+            yield from missing_files(f"{self.name}.corpus.{key}", sources, config)
+        yield from missing_files(f"{self.name}.gazetteer", options.gazetteer, config)
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
+        """Return all text files."""
+        from stages._pretraining.running import files_by_name
+
+        options = config.section(self.name, TrainTranslatorConfig)
+        corpus = options.corpus
+        return files_by_name((*corpus.parallel, *corpus.evaluation, *options.gazetteer), config)
+
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Train; continues from the checkpoint in the work folder."""
+        from stages._pretraining.running import (
+            hardware,
+            resolve_corpus,
+            resolve_source,
+            shown_progress,
+        )
+        from stages.train_translator.training import train_translator
+
+        given = context.config.section(self.name, TrainTranslatorConfig)
+        options = given.model_copy(
+            update={
+                "corpus": resolve_corpus(given.corpus, context.config),
+                "gazetteer": tuple(resolve_source(s, context.config) for s in given.gazetteer),
+            }
+        )
+        with shown_progress(context.progress, "train_translator", options.loop) as progress:
+            report = train_translator(
+                options, out.folder, context.work_dir, seed=context.seed, progress=progress
+            )
+        context.notes.update(report, hardware=hardware())
+
+
+STAGE = TrainTranslatorStage()

@@ -1,0 +1,84 @@
+"""Options of `train_translator`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from pipeline.config import ConfigModel, StageConfig
+from stages._pretraining.corpus import CorpusConfig
+from stages._pretraining.loop import NEUTRAL_OPTIONS, LoopConfig
+from stages._pretraining.sources import TextSource
+
+
+class MarianShape(ConfigModel):
+    """Size of the model; the defaults make about 2.4M parameters with 6,000 pieces."""
+
+    width: int = Field(160, gt=0)
+    heads: int = Field(5, gt=0)
+    feed_forward: int = Field(512, gt=0)
+    encoder_layers: int = Field(4, gt=0)
+    decoder_layers: int = Field(1, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    max_positions: int = Field(256, gt=8)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> MarianShape:
+        if self.width % self.heads or self.width % 2:
+            raise ValueError(
+                f"width {self.width} must be even and a multiple of heads {self.heads}"
+            )
+        return self
+
+
+class AugmentationConfig(ConfigModel):
+    """How pairs are varied on the fly; each option is a share of the examples between 0 and 1."""
+
+    substitute_names: float = Field(0.6, ge=0, le=1)
+    """Of the pairs that share a name: how many get other names."""
+    invented_names: float = Field(0.4, ge=0, le=1)
+    """Of the names put in: how many are invented."""
+    name_lists: float = Field(0.03, ge=0, le=1)
+    """Examples that are only names and figures, the same on both sides."""
+    concatenate: float = Field(0.2, ge=0, le=1)
+    """Short pairs that are joined with one or two others, for longer sentences."""
+    upper_case: float = Field(0.015, ge=0, le=1)
+    """Pairs written in capitals, like headlines."""
+    spaced_punctuation: float = Field(0.03, ge=0, le=1)
+    """Sources tokenised with spaces, as in labelled corpora."""
+
+
+class TrainTranslatorConfig(StageConfig):
+    """A Marian-shaped model for all directions between the pivot and each other language."""
+
+    corpus: CorpusConfig = CorpusConfig()
+    gazetteer: tuple[TextSource, ...] = ()
+    """Labelled text whose entities are put into the pairs; without it no names are replaced."""
+    pieces: int = Field(6000, gt=0)
+    shape: MarianShape = MarianShape()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    sampling_exponent: float = Field(0.5, ge=0, le=1)
+    """1 samples languages by their size, 0 all alike."""
+    into_pivot_share: float = Field(0.35, ge=0, le=1)
+    """Share of the examples that translate into the pivot language."""
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    batch_tokens: int = Field(3000, gt=0)
+    shard_examples: int = Field(40_000, gt=0)
+    """Examples drawn, augmented and bucketed at a time."""
+    max_pieces: int = Field(200, gt=0)
+    """Longer examples are left out, and counted."""
+    loop: LoopConfig = LoopConfig(max_minutes=60)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the options that decide the result; a budget does, checkpoints do not."""
+        return self.model_dump(mode="json", exclude={"loop": NEUTRAL_OPTIONS})
+
+    @model_validator(mode="after")
+    def _positions_suffice(self) -> TrainTranslatorConfig:
+        if self.max_pieces + 2 > self.shape.max_positions:
+            raise ValueError(
+                f"max_pieces {self.max_pieces} needs shape.max_positions of "
+                f"{self.max_pieces + 2} or more, not {self.shape.max_positions}"
+            )
+        return self

@@ -1,0 +1,111 @@
+"""The translator's vocabulary: SentencePiece, shared by all languages and both sides."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+# Typographic variants of the same mark, so that none of them costs pieces or is unknown.
+_CHARACTER_MAP = {
+    "\u2018": "'",
+    "\u2019": "'",
+    "\u02bc": "'",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u201e": '"',
+    "\u2013": "-",
+    "\u2026": "...",
+    "\u00a0": " ",
+    "\u202f": " ",
+    "\u2009": " ",
+    "\u00ad": "",
+    "\u200b": "",
+}
+_LETTERS = (
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßŒœ"
+    "ĀāĂăĄąĆćČčĎďĐđĒēĖėĘęĚěĞğĢģĪīĮįİıĶķĹĺĻļĽľŁłŃńŅņŇňŌōŐőŔŕŘřŚśŞşŠšŢţŤťŪūŮůŰűŲųŹźŻżŽžȘșȚțƒ"
+    ".,;:!?\"'()[]/&%$€£+-*=@#_°«»¿¡"
+)
+
+
+def train_sentencepiece(
+    sentences: Iterable[str],
+    model_prefix: Path,
+    *,
+    pieces: int,
+    seed: int,
+    max_sentences: int = 400_000,
+    threads: int = 2,
+) -> Path:
+    """Trains a unigram model of `pieces` pieces and writes `<model_prefix>.model`.
+
+    Quotation marks and dashes are unified, nothing else is normalised: names keep their letters.
+    Digits are pieces of their own, so that figures are copied, not guessed.
+    """
+    import sentencepiece
+
+    pool = list(sentences)
+    random.Random(seed).shuffle(pool)
+    rules = model_prefix.with_suffix(".rules.tsv")
+    rules.write_text(
+        "".join(
+            f"{ord(old):X}\t{' '.join(f'{ord(c):X}' for c in new)}\n"
+            for old, new in _CHARACTER_MAP.items()
+        ),
+        encoding="utf-8",
+    )
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(pool[:max_sentences]),
+        model_prefix=str(model_prefix),
+        vocab_size=pieces,
+        model_type="unigram",
+        normalization_rule_tsv=str(rules),
+        character_coverage=0.9995,
+        required_chars=_LETTERS,
+        split_digits=True,
+        max_sentence_length=2000,
+        num_threads=threads,
+        minloglevel=1,
+    )
+    return model_prefix.with_suffix(".model")
+
+
+def marian_vocabulary(model: Path, languages: Sequence[str]) -> dict[str, int]:
+    """Marian's order: end, unknown, `>>xx<<` tags, pieces, and the padding last."""
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    words = ["</s>", "<unk>", *(tag(code) for code in languages)]
+    words += [
+        processor.id_to_piece(i)
+        for i in range(processor.get_piece_size())
+        if not (processor.is_control(i) or processor.is_unknown(i))
+    ]
+    words.append("<pad>")
+    return {word: index for index, word in enumerate(words)}
+
+
+def tag(language: str) -> str:
+    """The token at the start of a source that names the language to translate into."""
+    return f">>{language}<<"
+
+
+def write_tokenizer(model: Path, vocabulary: dict[str, int], folder: Path) -> None:
+    """Writes a `MarianTokenizer` folder; source and target share the pieces."""
+    from transformers import MarianTokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary_file = folder / "vocab.json"
+    vocabulary_file.write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    tokenizer = MarianTokenizer(
+        source_spm=str(model),
+        target_spm=str(model),
+        vocab=str(vocabulary_file),
+        source_lang="mul",
+        target_lang="mul",
+        model_max_length=256,
+    )
+    tokenizer.save_pretrained(str(folder))

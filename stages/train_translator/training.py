@@ -1,0 +1,203 @@
+"""Training and saving the translator."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages._pretraining.corpus import Corpus, load_corpus
+from stages._pretraining.loop import Progress, run_training
+from stages._pretraining.saving import save_half, training_report
+from stages._pretraining.sources import read_entities
+from stages.train_translator.config import TrainTranslatorConfig
+from stages.train_translator.examples import Example, ExampleMaker
+from stages.train_translator.sentencepieces import (
+    marian_vocabulary,
+    train_sentencepiece,
+    write_tokenizer,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import MarianMTModel
+
+logger = logging.getLogger(__name__)
+
+
+def train_translator(
+    config: TrainTranslatorConfig,
+    output_dir: Path,
+    work_dir: Path,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Trains the translator of the configuration and saves it as a Transformers folder.
+
+    Called again after an interruption, it continues from the checkpoint in `work_dir`; called
+    after the end, it only saves the model again.
+
+    Args:
+        config: Text, shape, budget.
+        output_dir: Gets `MarianMTModel` weights in fp16 safetensors and a `MarianTokenizer`.
+        work_dir: Keeps vocabulary, checkpoint, the held-out pairs (`held_out.tsv`: language,
+            source, target) and the report on dropped text.
+        seed: Decides everything random.
+        progress: Called with figures while training.
+
+    Returns:
+        What was done, ready for a manifest: steps, seconds, targets, losses, parameters, drops.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    corpus = load_corpus(config.corpus)
+    logger.info("%s", corpus.report())
+    _write_held_out(corpus, work_dir / "held_out.tsv")
+    entities = [entity for source in config.gazetteer for entity in read_entities(source)]
+    fingerprint = _fingerprint(config, corpus, entities, seed)
+    languages = [config.corpus.pivot_language, *config.corpus.languages]
+
+    spm_model = work_dir / f"pieces-{fingerprint[:12]}.model"
+    if not spm_model.exists():
+        text = [side for pair in corpus.pairs for side in pair[1:]]
+        text += [name for _, name in entities]
+        made = train_sentencepiece(
+            text, work_dir / "pieces-unfinished", pieces=config.pieces, seed=seed
+        )
+        made.rename(spm_model)
+    vocabulary = marian_vocabulary(spm_model, languages)
+    maker = ExampleMaker(corpus.pairs, config, spm_model, vocabulary, entities, seed)
+    model = build_model(config, vocabulary, seed)
+    state = run_training(
+        model,
+        maker.shard,
+        lambda batch, device: translation_loss(
+            model, batch, device, vocabulary["<pad>"], config.label_smoothing
+        ),
+        config.loop,
+        checkpoint=work_dir / "checkpoint.pt",
+        fingerprint=fingerprint,
+        seed=seed,
+        progress=progress,
+    )
+    save_translator(model, spm_model, vocabulary, output_dir)
+    report = training_report(state, corpus, model)
+    report["examples_too_long"] = maker.too_long
+    (work_dir / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    return report
+
+
+def build_model(
+    config: TrainTranslatorConfig, vocabulary: dict[str, int], seed: int
+) -> MarianMTModel:
+    """A `MarianMTModel` with fresh weights: tied embeddings, Glorot-uniform projections."""
+    import torch
+    from transformers import MarianConfig, MarianMTModel
+
+    shape = config.shape
+    torch.manual_seed(seed)
+    model = MarianMTModel(
+        MarianConfig(
+            vocab_size=len(vocabulary),
+            d_model=shape.width,
+            encoder_layers=shape.encoder_layers,
+            decoder_layers=shape.decoder_layers,
+            encoder_attention_heads=shape.heads,
+            decoder_attention_heads=shape.heads,
+            encoder_ffn_dim=shape.feed_forward,
+            decoder_ffn_dim=shape.feed_forward,
+            max_position_embeddings=shape.max_positions,
+            dropout=shape.dropout,
+            attention_dropout=0.0,
+            activation_dropout=0.0,
+            activation_function="relu",
+            scale_embedding=True,
+            share_encoder_decoder_embeddings=True,
+            tie_word_embeddings=True,
+            pad_token_id=vocabulary["<pad>"],
+            eos_token_id=vocabulary["</s>"],
+            bos_token_id=None,
+            decoder_start_token_id=vocabulary["<pad>"],
+            forced_eos_token_id=vocabulary["</s>"],
+            # For rows of a dozen tokens torch's fused attention is slow on CPU: the whole step
+            # takes 2.2 times as long as with the plain products.
+            attn_implementation="eager",  # type: ignore[call-arg]
+        )
+    )
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and module is not model.lm_head:
+            torch.nn.init.xavier_uniform_(module.weight)
+    torch.nn.init.normal_(model.model.shared.weight, std=shape.width**-0.5)
+    with torch.no_grad():
+        model.model.shared.weight[vocabulary["<pad>"]].zero_()
+    return model
+
+
+def translation_loss(
+    model: MarianMTModel,
+    batch: list[Example],
+    device: torch.device,
+    pad: int,
+    label_smoothing: float,
+) -> tuple[torch.Tensor, int]:
+    """Mean cross-entropy over the target pieces; padded positions never reach the output layer."""
+    import torch
+    from torch.nn.functional import cross_entropy, linear
+
+    source = _padded([example.source for example in batch], pad, device)
+    target = _padded([example.target for example in batch], pad, device)
+    start = torch.full((len(batch), 1), pad, device=device)
+    hidden = model.model(
+        input_ids=source,
+        attention_mask=(source != pad).long(),
+        decoder_input_ids=torch.cat([start, target[:, :-1]], dim=1),
+        use_cache=False,
+    ).last_hidden_state
+    wanted = target != pad
+    # Without the padding, which is the last piece: decoding starts from its embedding, and Marian
+    # (and CTranslate2, which does not look) takes that for zero. It starts at zero and stays there.
+    pieces = model.model.shared.weight[:pad]
+    logits = linear(hidden[wanted], pieces)
+    gold = target[wanted]
+    return cross_entropy(logits.float(), gold, label_smoothing=label_smoothing), gold.numel()
+
+
+def _padded(rows: list[list[int]], pad: int, device: torch.device) -> torch.Tensor:
+    import torch
+
+    width = max(map(len, rows))
+    return torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=device)
+
+
+def save_translator(
+    model: MarianMTModel, spm_model: Path, vocabulary: dict[str, int], folder: Path
+) -> None:
+    """Saves weights (fp16, safetensors), generation defaults and tokenizer."""
+    assert model.generation_config is not None
+    model.generation_config.num_beams = 4
+    model.generation_config.max_length = model.config.max_position_embeddings
+    model.generation_config.bad_words_ids = [[vocabulary["<pad>"]]]
+    save_half(model, folder)
+    write_tokenizer(spm_model, vocabulary, folder)
+
+
+def _write_held_out(corpus: Corpus, path: Path) -> None:
+    path.write_text("".join("\t".join(pair) + "\n" for pair in corpus.held_out), encoding="utf-8")
+
+
+def _fingerprint(
+    config: TrainTranslatorConfig, corpus: Corpus, entities: list[tuple[str, str]], seed: int
+) -> str:
+    """Of everything that decides the weights; budget, threads and log interval do not count."""
+    settings = config.model_dump(
+        mode="json",
+        exclude={
+            "corpus": True,
+            "gazetteer": True,
+            "loop": {"max_minutes", "max_steps", "checkpoint_minutes", "log_every", "threads"},
+        },
+    )
+    text = json.dumps([settings, corpus.digest(), entities, seed], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
