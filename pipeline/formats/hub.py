@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import DataError, suggest
 from pipeline.formats.columns import RecordReader
@@ -13,7 +16,8 @@ from pipeline.formats.report import RawSentence
 if TYPE_CHECKING:
     import datasets
 
-_BATCH = 1000
+_BATCH: Final = 1000
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def is_saved_dataset(path: Path) -> bool:
@@ -45,62 +49,104 @@ def open_saved(path: Path, split: str | None) -> datasets.Dataset:
 def open_hub(
     name: str, *, config: str | None, split: str, revision: str | None
 ) -> datasets.Dataset:
-    """Open a data set of the hub, from the local cache where it is there.
+    """Open a data set of the hub; without a network, from the local cache.
 
     Raises:
-        DataError: If it cannot be had, or has no such configuration or split.
+        DataError: If it cannot be had, has no such configuration or split, or the cache holds
+            another revision than the commit that was asked for.
     """
     import datasets
 
     what = f"hub:{name}" + (f"[{config}]" if config else "")
     try:
-        return datasets.load_dataset(name, config, split=split, revision=revision)
+        data = datasets.load_dataset(name, config, split=split, revision=revision)
     except (OSError, ValueError, RuntimeError) as error:
         # Not found, offline, unknown configuration or split, a loading script: all in one family.
         raise DataError(f"{what}: cannot load split {split!r}: {_first_line(error)}") from error
+    commit = commit_of(data)
+    if commit and revision and _COMMIT.fullmatch(revision) and commit != revision:
+        raise DataError(
+            f"{what}: the hub cannot be reached, and the local cache holds revision {commit}, "
+            f"not {revision}"
+        )
+    return data
+
+
+def commit_of(data: datasets.Dataset) -> str | None:
+    """Return the hub commit that a loaded data set comes from, if its cache folder tells."""
+    # datasets keeps what it prepared in <data set>/<configuration>/<version>/<commit>/.
+    folders = {Path(f["filename"]).parent.name for f in data.cache_files}
+    commit = folders.pop() if len(folders) == 1 else ""
+    return commit if _COMMIT.fullmatch(commit) else None
 
 
 def hub_problem(
     name: str, *, config: str | None, split: str, revision: str | None
 ) -> tuple[str, str] | None:
-    """Look up a data set on the hub (or in the cache) without loading it.
+    """Look a data set up in the local cache, and on the hub only if it is not there.
 
     Returns:
-        The field of the data source that is wrong and a message, or ``None``. A hub that cannot be
-        reached is no problem of the configuration unless offline mode was asked for.
+        The field of the data source that is wrong, and a message; or ``None``.
     """
-    import datasets
-    import huggingface_hub.constants
+    cached = _cached(name)
+    kept = cached.get(config) if config else next(iter(cached.values()), None)
+    if kept is not None and (config or len(cached) == 1):
+        return _split_problem(
+            name, split, (json.loads(kept.read_text(encoding="utf-8")).get("splits") or {})
+        )
+    return _problem_on_hub(name, config, split, revision, sorted(cached))
 
-    offline = huggingface_hub.constants.HF_HUB_OFFLINE
+
+def _cached(name: str) -> dict[str, Path]:
+    """Return the ``dataset_info.json`` of each configuration in the cache, without any import."""
+    import huggingface_hub.constants as hf
+
+    cache = os.environ.get("HF_DATASETS_CACHE") or Path(hf.HF_HOME) / "datasets"
+    # As datasets names the folder: org___data_set.
+    *namespace, last = name.split("/")
+    last = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", last)
+    last = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", last).lower()
+    found = Path(cache).glob(f"{'___'.join([*namespace, last])}/*/*/*/dataset_info.json")
+    newest = sorted(found, key=lambda p: p.stat().st_mtime)
+    return {p.parent.parent.parent.name: p for p in newest}
+
+
+def _problem_on_hub(
+    name: str, config: str | None, split: str, revision: str | None, cached: list[str]
+) -> tuple[str, str] | None:
+    import datasets
+    import huggingface_hub.constants as hf
+
+    if hf.HF_HUB_OFFLINE:
+        if cached:
+            return "hub_config", (
+                f"offline, and the local cache has {name!r} only for {', '.join(cached)}"
+            )
+        return "hub", f"offline, and {name!r} is not in the local cache"
     try:
         builder = datasets.load_dataset_builder(name, config, revision=revision)
     except datasets.exceptions.DatasetNotFoundError as error:
         return "hub", f"{name!r}: {_first_line(error)}"
-    except (ValueError, RuntimeError) as error:
-        return "hub_config", _unknown_config(name, config, revision, error)
     except OSError as error:
-        return ("hub", f"{name!r} is not in the local cache: {error}") if offline else None
-    splits = builder.info.splits
-    if splits and split.partition("[")[0] not in splits:
-        return "split", (
-            f"{name!r} has no split {split!r}{suggest(split, splits)}; "
-            f"allowed: {', '.join(map(str, splits))}"
+        return "hub", (
+            f"{name!r} is not in the local cache, and the hub cannot be reached: "
+            f"{_first_line(error)}"
         )
-    return None
+    except (ValueError, RuntimeError) as error:
+        # For an unknown configuration, datasets says which ones there are.
+        return "hub_config" if config else "hub", f"{name!r}: {' '.join(str(error).split())}"
+    return _split_problem(name, split, builder.info.splits or {})
 
 
-def _unknown_config(name: str, config: str | None, revision: str | None, error: Exception) -> str:
-    import datasets
-
-    try:
-        known = datasets.get_dataset_config_names(name, revision=revision)
-    except (OSError, ValueError, RuntimeError):
-        known = []
-    if known and config not in known:
-        near = suggest(config, known) if config else ""
-        return f"{name!r} has no configuration {config!r}{near}; allowed: {', '.join(known)}"
-    return f"{name!r}: {_first_line(error)}"
+def _split_problem(name: str, split: str, known: Collection[str]) -> tuple[str, str] | None:
+    # A split may be a slice (train[:10%]) or a sum (train+test) of splits.
+    wanted = [re.split(r"\[", part)[0].strip() for part in split.split("+")]
+    bad = next((w for w in wanted if known and w != "all" and w not in known), None)
+    if bad is None:
+        return None
+    return "split", (
+        f"{name!r} has no split {bad!r}{suggest(bad, known)}; allowed: {', '.join(known)}"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -281,7 +281,8 @@ def _open_hub(source: DataSource, origin: str | None, labelled: bool) -> _Source
     data = hub.open_hub(source.hub, config=source.hub_config, split=split, revision=source.revision)
     names = source.label_names
     read = partial(hub.read_raw, data, where, label_names=names, labelled=labelled)
-    return _Source(ReadReport(origin or where, "hub"), where, lambda _: read())
+    report = ReadReport(origin or where, "hub", commit=hub.commit_of(data))
+    return _Source(report, where, lambda _: read())
 
 
 def _sentences(

@@ -65,6 +65,7 @@ class ReadReport:
         scheme_detected: Whether the scheme was detected rather than given.
         encoding: The encoding the file was decoded with.
         double_encoded: Whether the text is encoded in UTF-8 twice.
+        commit: The commit of a hub data set, if it is known.
         own_ids: Whether every sentence has an id of its own.
         layout: For CoNLL: separator, columns and prefix, as one line.
         sentences: Sentences read (within the limit, without empty ones).
@@ -90,6 +91,7 @@ class ReadReport:
     scheme_detected: bool = False
     encoding: str | None = None
     double_encoded: bool = False
+    commit: str | None = None
     own_ids: bool = False
     layout: str | None = None
     sentences: int = 0
