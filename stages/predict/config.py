@@ -1,0 +1,32 @@
+"""Options of the stage ``predict``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config import StageConfig
+
+
+class PredictConfig(StageConfig):
+    """How taggers are applied."""
+
+    source_test: bool = Field(
+        True, description="label data.source_test too, where it is named, beside data.test"
+    )
+    constrained: bool = Field(
+        True,
+        description="decode into the most probable valid IOB2 sequence (Viterbi); false: the most "
+        "probable label of each word",
+    )
+    batch_tokens: int | None = Field(
+        None, ge=16, description="most pieces in a batch; default: 2048, on a GPU 32768"
+    )
+    window: int | None = Field(
+        None, ge=8, description="longest input in pieces; default: that of training"
+    )
+    overlap: int | None = Field(
+        None, ge=0, description="pieces that windows of a long sentence share; default: a quarter"
+    )
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="precision")

@@ -1,0 +1,67 @@
+"""The worker of the stage ``predict``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.schema import span_row, table
+from pipeline.stage import Part
+from stages.predict.config import PredictConfig
+from stages.train.tagger import Tagger
+
+
+@dataclass(frozen=True, slots=True)
+class PredictFactory:
+    """Builds a worker in whatever process it is called.
+
+    Attributes:
+        model: Folder of the tagger.
+        options: How to apply it.
+    """
+
+    model: Path
+    options: PredictConfig
+
+    def __call__(self) -> PredictWorker:
+        """Load the tagger."""
+        options = self.options
+        tagger = Tagger.from_pretrained(
+            self.model,
+            batch_tokens=options.batch_tokens,
+            window=options.window,
+            overlap=options.overlap,
+            constrained=options.constrained,
+            dtype=options.dtype,
+        )
+        return PredictWorker(tagger)
+
+
+class PredictWorker:
+    """Labels the sentences of a part.
+
+    Args:
+        tagger: The tagger.
+    """
+
+    def __init__(self, tagger: Tagger) -> None:
+        self._tagger = tagger
+
+    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        """Return ``predictions`` for ``rows``, a table with ``id``, ``lang`` and ``words``."""
+        data = inputs["rows"]
+        ids = data.column("id").to_pylist()
+        langs = data.column("lang").to_pylist()
+        sentences = data.column("words").to_pylist()
+        found = self._tagger.distributions(sentences, advance=part.advance)
+        spans = self._tagger.decode(found)
+        rows = [
+            {"id": i, "lang": lang, "words": words, "spans": [span_row(s) for s in sp], "probs": p}
+            for i, lang, words, sp, p in zip(
+                ids, langs, sentences, spans, (d.tolist() for d in found), strict=True
+            )
+        ]
+        return table("predictions", rows, self._tagger.labels)

@@ -1,0 +1,66 @@
+"""Stage ``train``: layer-fused taggers on source, projected and gold data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import RunConfig
+from pipeline.models import locate
+from pipeline.stage import Context, Output, Problem, RunStage, Task
+from stages.train.config import TrainConfig
+from stages.train.recipe import (
+    TaggerUnit,
+    check_training,
+    tagger_units,
+    train_options,
+    training_inputs,
+)
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+
+
+class TrainStage(RunStage):
+    """Trains one tagger per arm and seed, joint over the target languages or one for each."""
+
+    name = "train"
+    version = "1"
+    config_type = TrainConfig
+    about = "train the taggers (transformers' Trainer, layer fusion)"
+
+    def options(self, config: RunConfig) -> TrainConfig:
+        """Return the section ``train``."""
+        return train_options(config)
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """One task per tagger."""
+        return [self._task(config, unit) for unit in tagger_units(config, "train")]
+
+    def _task(self, config: RunConfig, unit: TaggerUnit) -> Task:
+        inputs = training_inputs(config, unit, self.options(config).select)
+        options = {"arm": unit.arm, "seed": unit.seed, "languages": list(unit.languages)}
+        return Task(self.name, unit.unit, "model", inputs, options=options, uses=("labels",))
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Find missing data, an encoder of the wrong kind, a layer that does not exist."""
+        units = tagger_units(config, "train")
+        yield from check_training(config, self.name, self.options(config), units)
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """The encoder decides the result."""
+        return {"encoder": locate(config.models.encoder, config.config_dir).identity}
+
+    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
+        """Download the encoder if it is a hub id that is not here."""
+        locate(config.models.encoder, config.config_dir).download()
+
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Train one tagger."""
+        from stages.train.run import train_unit
+
+        train_unit(inputs, out.folder, context)
+
+
+STAGE = TrainStage()

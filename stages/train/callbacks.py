@@ -1,0 +1,102 @@
+"""What happens during a training beside the updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_model
+from transformers import TrainerCallback
+
+
+class BestWeights(TrainerCallback):
+    """Keeps the best weights on disk, and stops when nothing has got better for a while.
+
+    Its whole state is the history of evaluations, which is in every checkpoint.
+
+    Args:
+        folder: Where the weights go.
+        patience: Stop after so many evaluations without gain.
+        resumable: Whether there are checkpoints; older weights are then kept until the next one.
+
+    Attributes:
+        f1: The best score so far.
+        step: The update that it was reached at.
+    """
+
+    def __init__(self, folder: Path, patience: int | None, resumable: bool) -> None:
+        self._folder = folder
+        self._patience = patience
+        self._resumable = resumable
+        self.f1: float | None = None
+        self.step: int | None = None
+
+    def file(self, step: int) -> Path:
+        """Return the file of the weights of an update."""
+        return self._folder / f"best-{step}.safetensors"
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take up where a checkpoint left off."""
+        for entry in state.log_history:
+            self._note(entry.get("eval_f1"), entry["step"])
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Keep the weights if they are the best; stop if nothing gets better."""
+        step = int(state.global_step)
+        if self._note(kwargs["metrics"]["eval_f1"], step) and state.is_world_process_zero:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary = self._folder / "best.tmp"
+            save_model(kwargs["model"], str(temporary))
+            temporary.replace(self.file(step))
+            if not self._resumable:
+                self._tidy()
+        evaluated = [e["step"] for e in state.log_history if "eval_f1" in e]
+        stale = sum(s > (self.step or 0) for s in evaluated)
+        if self._patience is not None and stale >= self._patience:
+            control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Delete weights that no checkpoint needs any more."""
+        # Only now does a checkpoint know of the newer weights; the older ones may go.
+        if state.is_world_process_zero:
+            self._tidy()
+
+    def _note(self, f1: float | None, step: int) -> bool:
+        if f1 is None or (self.f1 is not None and f1 <= self.f1):
+            return False
+        self.f1, self.step = f1, step
+        return True
+
+    def _tidy(self) -> None:
+        for path in self._folder.glob("best-*.safetensors"):
+            if self.step is None or path != self.file(self.step):
+                path.unlink()
+
+
+class ProgressBar(TrainerCallback):
+    """Moves a progress bar.
+
+    Args:
+        bar: The bar.
+    """
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._remarks: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take up where a checkpoint left off."""
+        self._bar.advance(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Count an update."""
+        self._bar.advance(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show loss and score beside the bar."""
+        logs: Mapping[str, float] = kwargs.get("logs") or {}
+        for key, name in (("loss", "loss"), ("eval_f1", "dev F1")):
+            if key in logs:
+                self._remarks[name] = f"{logs[key]:.3f}"
+        self._bar.note(", ".join(f"{k} {v}" for k, v in self._remarks.items()))

@@ -1,0 +1,103 @@
+"""Options of the stage ``train``."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.config import StageConfig
+
+
+class TaggerOptions(StageConfig):
+    """How a tagger is built and trained; shared by ``train`` and ``self_train``."""
+
+    neutral: ClassVar[frozenset[str]] = frozenset({"checkpoint_steps", "report_to", "report_dir"})
+
+    learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder")
+    head_learning_rate: float | None = Field(
+        None, gt=0, description="learning rate of fusion and classifier; default: learning_rate"
+    )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="layer-wise learning-rate decay (LLRD): factor per layer downwards; 1 is off",
+    )
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
+    warmup: float = Field(0.1, ge=0, le=1, description="share of the updates with rising rate")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="learning rate after warm-up"
+    )
+    max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping; 0 is off")
+    batch_size: int = Field(32, ge=1, description="windows (sentences, as a rule) in a batch")
+    gradient_accumulation: int = Field(1, ge=1, description="batches per update")
+    epochs: float = Field(3.0, gt=0, description="passes over the training data")
+    max_steps: int | None = Field(
+        None, ge=1, description="number of updates; overrides epochs, makes arms comparable"
+    )
+    window: int | None = Field(
+        256, ge=8, description="longest input in pieces; longer sentences are read in windows"
+    )
+    label_pieces: Literal["first", "all"] = Field(
+        "first", description="pieces of a word that carry its label"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="auto: bfloat16 on a GPU that has it, float32 elsewhere; bfloat16 is quick on "
+        "CPUs with AMX",
+    )
+    select: Literal["source_dev", "target_dev", "last"] = Field(
+        "source_dev",
+        description="what the best weights are chosen on; target_dev is not zero-shot (the report "
+        "says so); last: keep the final weights",
+    )
+    evaluations: int = Field(5, ge=1, description="evaluations on the dev set during training")
+    patience: int | None = Field(
+        None, ge=1, description="stop after so many evaluations without gain; default: never"
+    )
+    dev_sentences: int | None = Field(
+        2000, ge=1, description="use the first N dev sentences (of each language) for selection"
+    )
+    checkpoint_steps: int | None = Field(
+        None,
+        ge=0,
+        description="updates between checkpoints for resuming; 0: none; default: as evaluations",
+    )
+    report_to: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(
+        default_factory=list, description="experiment trackers of transformers' Trainer"
+    )
+    report_dir: str = Field("tensorboard", description="folder of TensorBoard's files")
+
+
+class TrainConfig(TaggerOptions):
+    """Options of the stage ``train``: the head, the data mix, and training."""
+
+    fusion: Literal["none", "dlfa_aif", "dlfa_sum", "concat", "scalar_mix"] = Field(
+        "dlfa_aif", description="layer fusion of the fused arms (last-layer arms have none)"
+    )
+    fusion_layer: int = Field(
+        -4,
+        description="the lower layer that is fused with the last: 0 is the embeddings, k the k-th "
+        "layer; negative from the end, -1 being the last layer",
+    )
+    aif_ratio: float = Field(0.25, gt=0, le=8, description="inner width of AIF, relative")
+    aif_norm: Literal["layer", "none"] = Field("layer", description="norm inside AIF")
+    aif_dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside AIF")
+    aif_last_share: float = Field(
+        0.5, gt=0, lt=1, description="weight of the last layer that AIF starts from"
+    )
+    per_language: bool = Field(
+        False, description="one tagger per target language instead of a joint one"
+    )
+    source_weight: float = Field(1.0, ge=0, description="loss weight of gold source sentences")
+    projected_weight: float = Field(1.0, ge=0, description="loss weight of projected sentences")
+    weight_by_score: bool = Field(
+        False, description="multiply a projected sentence's weight by its lowest span score"
+    )
+    source_repeat: float = Field(
+        1.0, ge=0, description="how often a source sentence is seen per pass; 0.5: half of them"
+    )
+    projected_repeat: float = Field(
+        1.0, ge=0, description="how often a projected sentence is seen per pass"
+    )

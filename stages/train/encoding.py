@@ -1,0 +1,277 @@
+"""From words to pieces: flat arrays, windows for long sentences, padded batches.
+
+Sentences keep their words through everything: a word without pieces (zero-width characters) stays
+in place, a word with more pieces than the model can take keeps the first ones and is counted, and a
+sentence with more pieces than fit is read through overlapping windows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_UNLIMITED = 100_000  # tokenizers without a limit say 1e30
+_NO_LIMIT_WINDOW = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The pieces of many sentences.
+
+    Attributes:
+        ids: (pieces) piece ids, without special tokens.
+        words: (words + 1) where the pieces of each word start in ``ids``.
+        sentences: (sentences + 1) where the words of each sentence start in ``words``.
+        cut_words: Words that had more pieces than a window holds and lost the last ones.
+    """
+
+    ids: NDArray[np.int32]
+    words: NDArray[np.int64]
+    sentences: NDArray[np.int64]
+    cut_words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Windows over the words of :class:`Pieces`; every word is owned by exactly one of them.
+
+    Attributes:
+        first: (windows) index of the first word.
+        end: (windows) index after the last word.
+        own_first: (windows) index of the first word that this window decides.
+        own_end: (windows) index after the last word that it decides.
+    """
+
+    first: NDArray[np.int64]
+    end: NDArray[np.int64]
+    own_first: NDArray[np.int64]
+    own_end: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+class WordEncoder:
+    """Turns words into pieces.
+
+    Args:
+        tokenizer: The tokenizer of the encoder.
+        window: Longest input in pieces, special tokens included.
+
+    Raises:
+        ModelError: If the window has no room for a piece.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int) -> None:
+        self.tokenizer = tokenizer
+        self.window = window
+        self.prefix, self.suffix = _special_pieces(tokenizer)
+        self.room = window - len(self.prefix) - len(self.suffix)
+        self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        if self.room < 1:
+            raise ModelError(f"a window of {window} pieces has no room beside the special tokens")
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> Pieces:
+        """Encode sentences, each a list of words."""
+        ids: list[NDArray[np.int32]] = []
+        counts: list[NDArray[np.int64]] = []
+        cut = 0
+        for words, (pieces, owners) in zip(sentences, self._split(sentences), strict=True):
+            count = np.bincount(owners, minlength=len(words)).astype(np.int64)
+            if len(count) and count.max() > self.room:
+                rank = np.arange(len(owners)) - (np.cumsum(count) - count)[owners]
+                pieces = pieces[rank < self.room]
+                cut += int((count > self.room).sum())
+                count = np.minimum(count, self.room)
+            ids.append(pieces)
+            counts.append(count)
+        lengths = np.array([len(c) for c in counts], dtype=np.int64)
+        return Pieces(
+            np.concatenate([np.zeros(0, np.int32), *ids]),
+            _offsets(np.concatenate([np.zeros(0, np.int64), *counts])),
+            _offsets(lengths),
+            cut,
+        )
+
+    def _split(
+        self, sentences: Sequence[Sequence[str]]
+    ) -> Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+        """Yield the pieces of each sentence, and the word that each of them belongs to."""
+        backend: Any = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            for words in sentences:
+                split = [self.tokenizer.encode(w, add_special_tokens=False) for w in words]
+                flat = np.array([p for pieces in split for p in pieces], dtype=np.int32)
+                yield flat, np.repeat(np.arange(len(split)), [len(p) for p in split])
+            return
+        backend.no_truncation()
+        backend.no_padding()
+        # A word that reads "[SEP]" is a word.
+        backend.encode_special_tokens = True
+        encodings = backend.encode_batch(
+            [list(s) for s in sentences], is_pretokenized=True, add_special_tokens=False
+        )
+        backend.encode_special_tokens = False
+        for encoding in encodings:
+            yield (
+                np.array(encoding.ids, dtype=np.int32),
+                np.array(encoding.word_ids, dtype=np.int64),
+            )
+
+    def windows(self, pieces: Pieces, overlap: int | None = None) -> Windows:
+        """Lay windows over sentences; one that fits is one window.
+
+        Args:
+            pieces: The sentences.
+            overlap: Least number of pieces that neighbouring windows of a sentence share, as far as
+                whole words allow; default: a quarter of the window. In the shared part each word
+                belongs to the window in which it has more context.
+        """
+        overlap = self.room // 4 if overlap is None else min(overlap, self.room // 2)
+        rows: list[tuple[int, int, int, int]] = []
+        starts, words = pieces.sentences, pieces.words
+        fits = words[starts[1:]] - words[starts[:-1]] <= self.room
+        for sentence in range(len(starts) - 1):
+            first, last = int(starts[sentence]), int(starts[sentence + 1])
+            if fits[sentence]:
+                if last > first:
+                    rows.append((first, last, first, last))
+                continue
+            own = first
+            while True:
+                end = int(np.searchsorted(words, words[first] + self.room, side="right")) - 1
+                end = min(end, last)
+                if end == last:
+                    rows.append((first, end, own, end))
+                    break
+                following = int(np.searchsorted(words, words[end] - overlap, side="right")) - 1
+                following = min(max(following, first + 1), end)
+                middle = (following + end) // 2
+                rows.append((first, end, own, middle))
+                own, first = middle, following
+        columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        return Windows(*(np.ascontiguousarray(c) for c in columns))
+
+    def lengths(self, pieces: Pieces, windows: Windows) -> NDArray[np.int64]:
+        """Return the input length of every window, special tokens included."""
+        extra = len(self.prefix) + len(self.suffix)
+        return pieces.words[windows.end] - pieces.words[windows.first] + extra
+
+    def pad_batch(
+        self, pieces: Pieces, windows: Windows, chosen: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return ``input_ids`` and ``attention_mask``, (windows chosen, longest), int64."""
+        begin, end = pieces.words[windows.first[chosen]], pieces.words[windows.end[chosen]]
+        extra = len(self.prefix) + len(self.suffix)
+        lengths = end - begin + extra
+        longest = int(lengths.max())
+        ids = np.full((len(chosen), longest), self.pad, dtype=np.int64)
+        mask = (np.arange(longest) < lengths[:, None]).astype(np.int64)
+        lead = len(self.prefix)
+        ids[:, :lead] = self.prefix
+        for row, (b, e) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
+            ids[row, lead : lead + e - b] = pieces.ids[b:e]
+            ids[row, lead + e - b : lead + e - b + len(self.suffix)] = self.suffix
+        return ids, mask
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)))
+
+
+def _special_pieces(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """Return what the tokenizer puts before and after a sequence."""
+    bare = tokenizer.encode("a", add_special_tokens=False)
+    full = tokenizer.encode("a", add_special_tokens=True)
+    for start in range(len(full) - len(bare) + 1):
+        if full[start : start + len(bare)] == bare:
+            return full[:start], full[start + len(bare) :]
+    raise ModelError(
+        f"{type(tokenizer).__name__}: special tokens do not simply surround a sequence"
+    )
+
+
+def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer so that words given one by one become the pieces of running text.
+
+    A byte-level tokenizer (RoBERTa, ModernBERT) marks the space before a word; it is told to put it
+    before each word of a list too.
+
+    Raises:
+        ModelError: If the folder holds no tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: cannot load its tokenizer ({error})") from error
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None and backend.pre_tokenizer is not None:
+        _prefix_spaces(backend)
+    return tokenizer
+
+
+def _prefix_spaces(backend: Any) -> None:
+    from tokenizers.pre_tokenizers import ByteLevel, Sequence
+
+    splitter = backend.pre_tokenizer
+    if isinstance(splitter, ByteLevel):
+        splitter.add_prefix_space = True
+        backend.pre_tokenizer = splitter
+    elif isinstance(splitter, Sequence):
+        parts: list[Any] = []
+        with contextlib.suppress(IndexError):
+            while True:
+                parts.append(splitter[len(parts)])
+        for part in parts:
+            if isinstance(part, ByteLevel):
+                part.add_prefix_space = True
+        backend.pre_tokenizer = Sequence(parts)
+
+
+def longest_window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the longest input in pieces that a model and its tokenizer take.
+
+    Args:
+        config: The model's configuration object (that of its encoder, if nested).
+        tokenizer: Its tokenizer.
+    """
+    config = getattr(config, "encoder", config)
+    limits = []
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions and positions > 0:
+        # RoBERTa's kin count positions from the padding index + 1.
+        shifted = config.model_type in _SHIFTED
+        limits.append(positions - (config.pad_token_id + 1 if shifted else 0))
+    if tokenizer.model_max_length < _UNLIMITED:
+        limits.append(int(tokenizer.model_max_length))
+    return min(limits) if limits else _NO_LIMIT_WINDOW
+
+
+_SHIFTED = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "esm",
+        "ibert",
+        "longformer",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)

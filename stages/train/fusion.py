@@ -1,0 +1,161 @@
+"""Layer fusion: DLFA with AIF, and the baselines beside it (arXiv 2205.08497).
+
+Shapes: B sentences, T pieces, H the encoder's width, D its number of layers. A padded piece enters
+neither a pool nor a norm: every norm here works on one piece (or one pooled vector) at a time, so
+the result for a sentence does not depend on its neighbours in the batch.
+
+This module and its neighbours ``layers``, ``modeling`` and ``card`` import nothing but torch and
+transformers: they are saved beside the weights, for users without this package.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .layers import resolve_fusion_layer
+
+
+def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Average over the real pieces of each sentence.
+
+    Args:
+        hidden: (B, T, H).
+        mask: (B, T), 1 for real pieces and 0 for padding.
+
+    Returns:
+        (B, 1, H); zeros for a sentence without pieces.
+    """
+    weights = mask.to(hidden.dtype).unsqueeze(1)
+    # A matrix product is one pass over the states; what padding holds is multiplied by zero.
+    return (weights @ hidden) / weights.sum(-1, keepdim=True).clamp(min=1)
+
+
+class Branch(nn.Module):
+    """One branch of AIF: point-wise convolution, norm, non-linearity, point-wise convolution.
+
+    A point-wise convolution over pieces is a linear layer. ``ratio`` is the width in between,
+    relative to H: below 1 it compresses then expands (Dai et al. 2021), above 1 the reverse.
+    """
+
+    def __init__(self, width: int, ratio: float, norm: str, dropout: float) -> None:
+        super().__init__()
+        inner = max(1, round(width * ratio))
+        self.first = nn.Linear(width, inner)
+        self.norm = nn.LayerNorm(inner) if norm == "layer" else nn.Identity()
+        self.activation = nn.GELU()
+        self.dropout = nn.Dropout(dropout)
+        self.second = nn.Linear(inner, width)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map (…, H) to (…, H)."""
+        inner: Tensor = self.activation(self.norm(self.first(hidden)))
+        result: Tensor = self.second(self.dropout(inner))
+        return result
+
+
+class LayerFusion(nn.Module):
+    """Combines the last layer of an encoder with lower ones.
+
+    - ``none``: the last layer as it is.
+    - ``dlfa_aif``: ``x = last + lower``; ``w = sigmoid(local(x) + global(mean(x)))``;
+      ``w * last + (1 - w) * lower``.
+    - ``dlfa_sum``: ``last + lower``.
+    - ``concat``: a linear map of ``[last; lower]`` from 2H to H, which starts as their mean.
+    - ``scalar_mix``: a learned softmax-weighted sum of all layers (Peters et al. 2018).
+
+    Args:
+        kind: One of the above.
+        width: H.
+        depth: D.
+        layer: The fusion layer; see :func:`stages.train.layers.resolve_fusion_layer`.
+        ratio: Inner width of AIF's branches, relative to H.
+        norm: ``layer`` or ``none``: the norm inside AIF's branches.
+        dropout: Dropout inside AIF's branches.
+        last_share: The ``w`` that AIF starts from, in (0, 1).
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        width: int,
+        depth: int,
+        layer: int,
+        ratio: float = 0.25,
+        norm: str = "layer",
+        dropout: float = 0.0,
+        last_share: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.layer = resolve_fusion_layer(layer, depth) if kind not in ("none", "scalar_mix") else 0
+        self.last_share = last_share
+        if kind == "dlfa_aif":
+            self.local_branch = Branch(width, ratio, norm, dropout)
+            self.global_branch = Branch(width, ratio, norm, dropout)
+        elif kind == "concat":
+            self.project = nn.Linear(2 * width, width)
+        elif kind == "scalar_mix":
+            self.mix = nn.Parameter(torch.zeros(depth + 1))
+            self.scale = nn.Parameter(torch.ones(1))
+
+    @property
+    def needs_layers(self) -> bool:
+        """Whether the encoder must return its lower layers."""
+        return self.kind != "none"
+
+    def reset(self, std: float) -> None:
+        """Set the initial weights: AIF starts at ``w`` near ``last_share``, concat as a mean."""
+        if self.kind == "dlfa_aif":
+            for branch in (self.local_branch, self.global_branch):
+                for linear in (branch.first, branch.second):
+                    nn.init.normal_(linear.weight, std=std)
+                    nn.init.zeros_(linear.bias)
+                if isinstance(branch.norm, nn.LayerNorm):
+                    branch.norm.reset_parameters()
+            share = self.last_share
+            nn.init.constant_(self.local_branch.second.bias, math.log(share / (1 - share)))
+        elif self.kind == "concat":
+            width = self.project.out_features
+            half = torch.eye(width, dtype=self.project.weight.dtype) / 2
+            with torch.no_grad():
+                self.project.weight.copy_(torch.cat((half, half), dim=1))
+            nn.init.zeros_(self.project.bias)
+        elif self.kind == "scalar_mix":
+            nn.init.zeros_(self.mix)
+            nn.init.ones_(self.scale)
+
+    def forward(self, layers: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """Fuse.
+
+        Args:
+            layers: D + 1 tensors (B, T, H): the embeddings' output and that of every layer.
+            mask: (B, T), 1 for real pieces.
+
+        Returns:
+            (B, T, H).
+        """
+        last = layers[-1]
+        if self.kind == "none":
+            return last
+        if self.kind == "scalar_mix":
+            shares = torch.softmax(self.mix, dim=0)
+            mixed = shares[0] * layers[0]
+            for share, layer in zip(shares[1:], layers[1:], strict=True):
+                mixed = mixed + share * layer
+            return self.scale * mixed
+        lower = layers[self.layer]
+        if self.kind == "concat":
+            projected: Tensor = self.project(torch.cat((last, lower), dim=-1))
+            return projected
+        both = last + lower
+        if self.kind == "dlfa_sum":
+            return both
+        weights = torch.sigmoid(
+            self.local_branch(both) + self.global_branch(masked_mean(both, mask))
+        )
+        # w * last + (1 - w) * lower in one pass.
+        return torch.lerp(lower, last, weights.to(last.dtype))

@@ -1,0 +1,114 @@
+"""Word-level label distributions from a model: batching by length, pieces back to words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.train.encoding import Pieces, Windows, WordEncoder
+
+if TYPE_CHECKING:
+    import torch
+
+
+def batches_by_length(
+    lengths: NDArray[np.int64], batch_tokens: int, batch_size: int
+) -> Iterator[NDArray[np.int64]]:
+    """Yield batches of similar length, longest first.
+
+    Args:
+        lengths: Length of every input.
+        batch_tokens: Most pieces in a batch, padding included (a longer input is a batch alone).
+        batch_size: Most inputs in a batch.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = int(lengths[order[start]])
+        size = max(1, min(batch_size, batch_tokens // max(1, longest)))
+        yield order[start : start + size]
+        start += size
+
+
+def word_distributions(
+    model: torch.nn.Module,
+    encoder: WordEncoder,
+    pieces: Pieces,
+    windows: Windows,
+    *,
+    neutral: NDArray[np.float32],
+    all_pieces: bool = False,
+    batch_tokens: int,
+    batch_size: int,
+    autocast: torch.dtype | None = None,
+    advance: Callable[[int], None] = lambda windows: None,
+) -> NDArray[np.float32]:
+    """Return the label distribution of every word.
+
+    Args:
+        model: A token classifier; used as it is (its mode is the caller's business).
+        encoder: What made ``pieces``.
+        pieces: The sentences.
+        windows: Windows over them.
+        neutral: (labels) distribution of words without pieces.
+        all_pieces: Average over the pieces of a word instead of taking its first.
+        batch_tokens: Most pieces in a batch.
+        batch_size: Most windows in a batch.
+        autocast: Precision to compute in, if not the weights' own.
+        advance: Called with the number of windows done.
+
+    Returns:
+        (words, labels), float32.
+    """
+    import torch
+
+    device = next(model.parameters()).device
+    result = np.tile(neutral, (len(pieces.words) - 1, 1))
+    lead = len(encoder.prefix)
+    context: Any = torch.autocast(device.type, autocast) if autocast else nullcontext()
+    with torch.inference_mode(), context:
+        for chosen in batches_by_length(encoder.lengths(pieces, windows), batch_tokens, batch_size):
+            ids, mask = encoder.pad_batch(pieces, windows, chosen)
+            words, rows, columns, counts = _positions(pieces, windows, chosen, lead, all_pieces)
+            if len(words):
+                logits = model(
+                    input_ids=torch.from_numpy(ids).to(device),
+                    attention_mask=torch.from_numpy(mask).to(device),
+                ).logits
+                wanted = logits[torch.from_numpy(rows), torch.from_numpy(columns)]
+                probs = torch.softmax(wanted.float(), -1).cpu().numpy()
+                if all_pieces:
+                    starts = np.cumsum(counts) - counts
+                    probs = np.add.reduceat(probs, starts, axis=0) / counts[:, None]
+                result[words] = probs
+            advance(len(chosen))
+    return result
+
+
+def _positions(
+    pieces: Pieces, windows: Windows, chosen: NDArray[np.int64], lead: int, all_pieces: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Where the owned words of a batch are: words, rows and columns to read, pieces per word."""
+    own_first, own_end = windows.own_first[chosen], windows.own_end[chosen]
+    owned = own_end - own_first
+    words = ranges(own_first, owned)
+    rows = np.repeat(np.arange(len(chosen)), owned)
+    counts = pieces.words[words + 1] - pieces.words[words]
+    columns = pieces.words[words] - pieces.words[windows.first[chosen]][rows] + lead
+    visible = counts > 0
+    words, rows, columns, counts = (a[visible] for a in (words, rows, columns, counts))
+    if all_pieces:
+        rows = np.repeat(rows, counts)
+        columns = ranges(columns, counts)
+    return words, rows, columns, counts
+
+
+def ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Concatenate ``range(start, start + length)`` for each pair."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)

@@ -1,0 +1,269 @@
+"""The taggers of a run and what they train on: shared by train, self_train and predict.
+
+Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.arms import ARMS, Arm, with_teachers
+from pipeline.config import RunConfig
+from pipeline.errors import ModelError
+from pipeline.models import locate
+from pipeline.stage import Problem, Ref
+from stages.train.config import TaggerOptions, TrainConfig
+from stages.train.layers import depth_of, resolve_fusion_layer
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+    from pipeline.schema import Span
+    from stages.train.data import Example
+
+
+@dataclass(frozen=True, slots=True)
+class TaggerUnit:
+    """One tagger of a run.
+
+    Attributes:
+        arm: Name of its arm.
+        seed: Training seed.
+        languages: The target languages that it is for.
+        unit: Folder below its stage's.
+    """
+
+    arm: str
+    seed: int
+    languages: tuple[str, ...]
+    unit: str
+
+    @property
+    def recipe(self) -> Arm:
+        """The arm."""
+        return ARMS[self.arm]
+
+    @property
+    def ref(self) -> Ref:
+        """Where the tagger is."""
+        return Ref(self.recipe.kind, self.unit)
+
+
+def train_options(config: RunConfig) -> TrainConfig:
+    """Return the section ``train``."""
+    return config.section("train", TrainConfig)
+
+
+def tagger_units(
+    config: RunConfig, kind: Literal["train", "self_train"] | None = None
+) -> list[TaggerUnit]:
+    """Return the taggers that a run trains, teachers included.
+
+    Args:
+        config: The configuration.
+        kind: Only those that this stage makes.
+    """
+    return [
+        unit
+        for arm in with_teachers(config.arms)
+        if ARMS[arm].kind in ("train", "self_train") and kind in (None, ARMS[arm].kind)
+        for seed in config.seeds
+        for unit in _units(config, arm, seed)
+    ]
+
+
+def tagger_for(config: RunConfig, arm: str, seed: int, lang: str) -> TaggerUnit:
+    """Return the tagger of an arm that labels ``lang``."""
+    units = _units(config, arm, seed)
+    return next((u for u in units if lang in u.languages), units[0])
+
+
+def _units(config: RunConfig, arm: str, seed: int) -> list[TaggerUnit]:
+    # A tagger that sees source data only is the same for every language.
+    if train_options(config).per_language and ARMS[arm].data != ("source",):
+        return [
+            TaggerUnit(arm, seed, (lang,), f"{arm}/{lang}/seed-{seed}") for lang in config.languages
+        ]
+    return [TaggerUnit(arm, seed, tuple(config.languages), f"{arm}/seed-{seed}")]
+
+
+def training_inputs(config: RunConfig, unit: TaggerUnit, select: str) -> dict[str, Ref]:
+    """Return the inputs that training and selection of a tagger need (see ``read_examples``)."""
+    inputs: dict[str, Ref] = {}
+    source = config.source
+    if "source" in unit.recipe.data:
+        inputs["train"] = Ref("prepare", f"train/{source}")
+    if select == "source_dev":
+        inputs["dev"] = Ref("prepare", f"dev/{source}")
+    for lang in unit.languages:
+        if "projected" in unit.recipe.data:
+            inputs[f"projected/{lang}"] = Ref("project", lang)
+        if "gold" in unit.recipe.data:
+            inputs[f"gold/{lang}"] = Ref("prepare", f"target_train/{lang}")
+        if select == "target_dev":
+            inputs[f"dev/{lang}"] = Ref("prepare", f"target_dev/{lang}")
+    return inputs
+
+
+def head_fields(options: TrainConfig, fused: bool) -> dict[str, Any]:
+    """Return the fields of ``LayerFusedConfig`` for an arm."""
+    if not fused:
+        return {"fusion": "none"}
+    return {
+        "fusion": options.fusion,
+        "fusion_layer": options.fusion_layer,
+        "aif_ratio": options.aif_ratio,
+        "aif_norm": options.aif_norm,
+        "aif_dropout": options.aif_dropout,
+        "aif_last_share": options.aif_last_share,
+    }
+
+
+def entity_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> list[str]:
+    """Return the entity types: those of ``labels.types``, or all in the training data, sorted."""
+    if config.labels.types is not None:
+        return list(config.labels.types)
+    found: set[str] = set()
+    for name, artifact in inputs.items():
+        if name == "train" or name.startswith(("gold/", "projected/")):
+            for data in artifact.tables():
+                for spans in data.column("spans").to_pylist():
+                    found.update(s["type"] for s in spans)
+    return sorted(found)
+
+
+def read_examples(
+    options: TrainConfig, inputs: Mapping[str, Artifact], seed: int, counts: dict[str, int]
+) -> Iterator[Example]:
+    """Stream the labelled training sentences: gold source, kept projected, gold target.
+
+    Args:
+        options: Weights and repetitions.
+        inputs: ``train``, ``projected/<lang>``, ``gold/<lang>``, as there are.
+        seed: For repetitions that are not whole numbers.
+        counts: Gets the numbers of sentences by origin.
+    """
+    from pipeline.artifacts import derive_seed
+    from stages.train.data import repeat_examples
+
+    for name, artifact in inputs.items():
+        kind = name.partition("/")[0]
+        if kind == "projected":
+            examples: Iterable[Example] = projected_examples(artifact.rows(), options)
+            times = options.projected_repeat
+        elif kind in ("train", "gold"):
+            weight = options.source_weight if kind == "train" else 1.0
+            examples = gold_examples(artifact.rows(), weight)
+            times = options.source_repeat if kind == "train" else 1.0
+        else:
+            continue
+        for example in repeat_examples(examples, times, derive_seed(seed, name)):
+            counts[name] = counts.get(name, 0) + 1
+            yield example
+
+
+def gold_examples(rows: Iterable[Mapping[str, Any]], weight: float = 1.0) -> Iterator[Example]:
+    """Turn labelled rows into training sentences; those without words are left out."""
+    from pipeline.schema import spans_of
+    from stages.train.data import Example
+
+    for row in rows:
+        if row["words"]:
+            yield Example(row["words"], spans_of(row), weight, id=row["id"])
+
+
+def projected_examples(
+    rows: Iterable[Mapping[str, Any]], options: TrainConfig
+) -> Iterator[Example]:
+    """Turn projected rows into training sentences: kept sentences, with their kept spans."""
+    from stages.train.data import Example
+
+    for row in rows:
+        if not row["kept"] or not row["words"]:
+            continue
+        spans = kept_spans(row)
+        weight = options.projected_weight
+        if options.weight_by_score and spans:
+            weight *= min(s.score if s.score is not None else 1.0 for s in spans)
+        yield Example(row["words"], spans, weight, id=row["id"])
+
+
+def kept_spans(row: Mapping[str, Any]) -> list[Span]:
+    """Return the kept spans of a projected row."""
+    from pipeline.schema import Span
+
+    return [Span(s["start"], s["end"], s["type"], s["score"]) for s in row["spans"] if s["kept"]]
+
+
+def read_dev(
+    options: TaggerOptions, inputs: Mapping[str, Artifact]
+) -> list[tuple[list[str], list[Span]]]:
+    """Return words and gold spans of the sentences that weights are chosen on."""
+    from pipeline.schema import spans_of
+
+    chosen: list[tuple[list[str], list[Span]]] = []
+    for name, artifact in inputs.items():
+        if name != "dev" and not name.startswith("dev/"):
+            continue
+        for number, row in enumerate(artifact.rows()):
+            if options.dev_sentences is not None and number >= options.dev_sentences:
+                break
+            chosen.append((row["words"], spans_of(row)))
+    return chosen
+
+
+def check_training(
+    config: RunConfig, section: str, options: TaggerOptions, units: Sequence[TaggerUnit]
+) -> Iterator[Problem]:
+    """Yield what is wrong with the data and the encoder for these taggers."""
+    needs = {kind for unit in units for kind in unit.recipe.data}
+    if "source" in needs and config.data.train is None:
+        yield Problem("data.train", "the arms need labelled source data; name data.train")
+    if options.select == "source_dev" and config.data.dev is None:
+        yield Problem(
+            f"{section}.select",
+            "'source_dev' needs data.dev; name it, or choose: last, target_dev",
+        )
+    for lang in sorted({lang for unit in units for lang in unit.languages}):
+        if options.select == "target_dev" and config.data.per_language("target_dev", lang) is None:
+            yield Problem(f"{section}.select", f"'target_dev' needs data.target_dev for {lang!r}")
+        if "gold" in needs and config.data.per_language("target_train", lang) is None:
+            yield Problem("data.target_train", f"the arm 'supervised' needs it for {lang!r}")
+    if not config.languages and any(u.recipe.data != ("source",) for u in units):
+        yield Problem("languages", "the arms need at least one target language")
+    yield from check_encoder(config, any(unit.recipe.fused for unit in units))
+
+
+def check_encoder(config: RunConfig, fused: bool) -> Iterator[Problem]:
+    """Yield what is wrong with ``models.encoder`` and the fusion layer; reads config.json only."""
+    try:
+        source = locate(config.models.encoder, config.config_dir)
+        source.require_weights()
+        declared = source.config
+    except ModelError as error:
+        yield Problem("models.encoder", str(error))
+        return
+    if declared is None:  # a hub id that is not here yet
+        return
+    kind = declared.get("model_type")
+    if kind is None:
+        yield Problem("models.encoder", f"{source.name}: config.json names no model_type")
+        return
+    if declared.get("is_encoder_decoder") or declared.get("is_decoder") or kind in _DECODERS:
+        yield Problem(
+            "models.encoder",
+            f"{source.name} is a {kind!r} checkpoint, not an encoder; give one such as "
+            "BERT, XLM-R or mDeBERTa",
+        )
+        return
+    options = train_options(config)
+    if not fused or options.fusion in ("none", "scalar_mix"):
+        return
+    try:
+        resolve_fusion_layer(options.fusion_layer, depth_of(declared))
+    except ValueError as error:
+        yield Problem("train.fusion_layer", f"{error} ({source.name})")
+
+
+_DECODERS = frozenset({"bloom", "gemma", "gemma2", "gpt2", "gpt_neox", "llama", "mistral", "opt"})

@@ -1,0 +1,90 @@
+"""Runs the training of one tagger of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.arms import ARMS
+from pipeline.artifacts import Artifact
+from pipeline.config import RunConfig
+from pipeline.models import locate
+from pipeline.stage import Context
+from stages.train.labels import LabelSet
+from stages.train.recipe import entity_types, head_fields, read_dev, read_examples, train_options
+from stages.train.training import TrainingResult, train_tagger
+
+
+def train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:
+    """Train the tagger of ``context.task`` into ``folder``."""
+    config, task = context.config, context.task
+    options = train_options(config)
+    arm, seed = str(task.options["arm"]), int(task.options["seed"])
+    labels = LabelSet.of_types(entity_types(config, inputs)).names
+    counts: dict[str, int] = {}
+    result = train_tagger(
+        options,
+        read_examples(options, inputs, seed, counts),
+        read_dev(options, inputs),
+        folder,
+        context.work_dir,
+        encoder=locate(config.models.encoder, config.config_dir).download(),
+        labels=labels,
+        seed=seed,
+        head=head_fields(options, ARMS[arm].fused),
+        provenance=provenance(config, arm, seed, list(task.options["languages"]), inputs),
+        progress=context.progress,
+        title=f"train {task.unit}",
+    )
+    note_result(context, result, counts)
+
+
+def note_result(context: Context, result: TrainingResult, counts: Mapping[str, int]) -> None:
+    """Put counters and facts of a training into the manifest."""
+    for name, count in counts.items():
+        context.count(f"sentences/{name}", count)
+    for name, count in result.counts.items():
+        context.count(name, count)
+    context.notes |= {
+        "steps": result.steps,
+        "planned_steps": result.planned_steps,
+        "best_step": result.best_step,
+        "dev_f1": result.best_f1,
+        "precision": result.precision,
+        "device": result.device,
+    }
+
+
+def provenance(
+    config: RunConfig,
+    arm: str,
+    seed: int,
+    languages: list[str],
+    inputs: Mapping[str, Artifact],
+) -> dict[str, Any]:
+    """Return the facts for the model card."""
+    options = train_options(config)
+    notes = []
+    if options.select == "target_dev":
+        notes.append(
+            "The weights were chosen on labelled target-language sentences: this is not zero-shot."
+        )
+    encoder = config.models.encoder
+    local = locate(encoder, config.config_dir).path
+    return {
+        "name": f"{config.name}: {arm}, seed {seed}",
+        "arm": arm,
+        "about": ARMS[arm].about,
+        "encoder": local.name if local is not None and "/" in encoder else encoder,
+        "source": config.source,
+        "languages": [config.source, *languages],
+        "data": {name: f"{a.num_rows} rows" for name, a in inputs.items() if a.manifest.parts},
+        "training": {
+            "seed": seed,
+            "learning rate": options.learning_rate,
+            "batch size": options.batch_size * options.gradient_accumulation,
+            "updates" if options.max_steps else "epochs": options.max_steps or options.epochs,
+        },
+        "notes": notes,
+    }

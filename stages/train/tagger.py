@@ -1,0 +1,222 @@
+"""The word-level API: words or raw text in, entities out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError, ModelError
+from pipeline.schema import Span
+from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
+from stages.train.inference import word_distributions
+from stages.train.labels import LabelSet
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Entity(Span):
+    """A span of words with its text, and its place in the raw string where one was given.
+
+    Attributes:
+        text: The words joined by spaces, or the stretch of the raw string.
+        chars: ``(start, end)``, half-open, in characters of the raw string.
+    """
+
+    text: str = ""
+    chars: tuple[int, int] | None = None
+
+
+class Tagger:
+    """A trained tagger.
+
+    Args:
+        model: A token classifier with IOB2 labels.
+        tokenizer: Its tokenizer.
+        device: Where to run; default: a GPU if there is one.
+        batch_tokens: Most pieces in a batch, padding included.
+        batch_size: Most windows in a batch.
+        window: Longest input in pieces; default: what the model takes.
+        overlap: Pieces that neighbouring windows of a long sentence share; default: a quarter.
+        constrained: Decode into the most probable valid IOB2 sequence.
+        dtype: Precision to compute in: ``float32`` or ``bfloat16``.
+
+    Raises:
+        ModelError: If the model's labels are not IOB2 labels.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        device: str | None = None,
+        batch_tokens: int | None = None,
+        batch_size: int = 256,
+        window: int | None = None,
+        overlap: int | None = None,
+        constrained: bool = True,
+        dtype: str = "float32",
+    ) -> None:
+        import torch
+
+        if dtype not in ("float32", "bfloat16"):
+            raise ValueError(f"dtype {dtype!r} is not one of: float32, bfloat16")
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        module: Any = model
+        self.model = module.to(where).eval()
+        config: Any = model.config
+        names = [config.id2label[i] for i in range(config.num_labels)]
+        self.label_set = LabelSet(names)
+        limit = longest_window(config, tokenizer)
+        self.encoder = WordEncoder(tokenizer, min(window or limit, limit))
+        self.batch_tokens = batch_tokens or (2048 if where.type == "cpu" else 32768)
+        self.batch_size = batch_size
+        self.overlap = overlap
+        self.constrained = constrained
+        self._all_pieces = getattr(config, "label_pieces", "first") == "all"
+        self._autocast: torch.dtype | None = torch.bfloat16 if dtype == "bfloat16" else None
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, **options: Any) -> Tagger:
+        """Load a tagger: one of ours, or any token classifier of transformers with IOB2 labels.
+
+        Args:
+            path: Local folder or hub id.
+            **options: See the class.
+
+        Raises:
+            ModelError: If there is no model, it is of another kind, or its labels are not IOB2.
+        """
+        import torch
+        from transformers import AutoConfig
+
+        from stages.train import modeling
+        from stages.train.quiet import quiet
+
+        modeling.register()
+        try:
+            config = AutoConfig.from_pretrained(path)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: not a model folder or hub id ({error})") from error
+        named = set(config.id2label.values())
+        if all(n.startswith("LABEL_") for n in named):
+            raise ModelError(
+                f"{path}: a {config.model_type!r} checkpoint without label names: an encoder or "
+                "language model, not a tagger (train one, or see the checkpoint's id2label)"
+            )
+        LabelSet(list(config.id2label.values()))
+        try:
+            with quiet():
+                model: Any
+                if isinstance(config, modeling.LayerFusedConfig):
+                    model = modeling.LayerFusedForTokenClassification.from_pretrained(
+                        path, dtype=torch.float32
+                    )
+                else:
+                    model = modeling.LayerFusedForTokenClassification.from_encoder(path)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: cannot load the tagger ({error})") from error
+        return cls(model, load_tokenizer(path), **options)
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels, in the order of the distributions' columns."""
+        return self.label_set.names
+
+    def distributions(
+        self,
+        sentences: Sequence[Sequence[str]],
+        advance: Callable[[int], None] = lambda windows: None,
+    ) -> list[NDArray[np.float32]]:
+        """Return the label distribution of every word: one (words, labels) array per sentence.
+
+        Args:
+            sentences: Lists of words; an empty one gives an array of shape (0, labels).
+            advance: Called with the number of windows done (one per sentence, as a rule).
+        """
+        probs, starts = self._flat(sentences, advance)
+        return [probs[a:b] for a, b in pairwise(starts.tolist())]
+
+    def decode(self, distributions: Sequence[NDArray[np.float32]]) -> list[list[Span]]:
+        """Decode word-level distributions into spans."""
+        lengths = [len(d) for d in distributions]
+        starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+        empty = np.zeros((0, len(self.labels)), np.float32)
+        return self.label_set.decode(
+            np.concatenate([empty, *distributions]), starts, constrained=self.constrained
+        )
+
+    def predict(
+        self, sentences: Sequence[str] | Sequence[Sequence[str]], *, lang: str = "en"
+    ) -> list[list[Entity]]:
+        """Find the entities of sentences.
+
+        Args:
+            sentences: Raw strings, or lists of words.
+            lang: ISO 639 code of raw strings, for splitting them into words.
+
+        Returns:
+            The entities of each sentence, in order; with character offsets for raw strings.
+
+        Raises:
+            DataError: If one string is given instead of a list, or strings and lists are mixed.
+        """
+        if isinstance(sentences, str):
+            raise DataError("predict takes a list of sentences; wrap a single one: predict([text])")
+        raw = [isinstance(s, str) for s in sentences]
+        if any(raw) and not all(raw):
+            raise DataError("predict takes raw strings or lists of words, not both at once")
+        if not any(raw):
+            probs, starts = self._flat(sentences)
+            spans = self.label_set.decode(probs, starts, constrained=self.constrained)
+            return [
+                [
+                    Entity(s.start, s.end, s.type, s.score, " ".join(words[s.start : s.end]))
+                    for s in found
+                ]
+                for words, found in zip(sentences, spans, strict=True)
+            ]
+        from stages.train.words import split_words
+
+        ranges = [split_words(str(text), lang) for text in sentences]
+        words = [[str(t)[a:b] for a, b in r] for t, r in zip(sentences, ranges, strict=True)]
+        probs, starts = self._flat(words)
+        spans = self.label_set.decode(probs, starts, constrained=self.constrained)
+        return [
+            [_with_characters(s, str(text), where) for s in found]
+            for text, where, found in zip(sentences, ranges, spans, strict=True)
+        ]
+
+    def _flat(
+        self,
+        sentences: Sequence[Sequence[str]],
+        advance: Callable[[int], None] = lambda windows: None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        pieces = self.encoder.encode(sentences)
+        probs = word_distributions(
+            self.model,
+            self.encoder,
+            pieces,
+            self.encoder.windows(pieces, self.overlap),
+            neutral=self.label_set.neutral,
+            all_pieces=self._all_pieces,
+            batch_tokens=self.batch_tokens,
+            batch_size=self.batch_size,
+            autocast=self._autocast,
+            advance=advance,
+        )
+        return probs, pieces.sentences
+
+
+def _with_characters(span: Span, text: str, words: Sequence[tuple[int, int]]) -> Entity:
+    start, end = words[span.start][0], words[span.end - 1][1]
+    return Entity(span.start, span.end, span.type, span.score, text[start:end], (start, end))
