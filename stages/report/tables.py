@@ -34,17 +34,20 @@ def results_table(scores: Results) -> Table:
         langs.append(None)
     seeds = max((len(s.seeds) for s in scores.summary), default=0)
     table = Table(
-        title=f"F1 (strict IOB2), {seeds} seed{'s' if seeds != 1 else ''}; "
-        f"{100 * scores.confidence:.0f} % interval over sentences below",
+        title="F1, strict IOB2",
         title_justify="left",
-        title_style="",
+        title_style="bold",
+        caption=f"mean{' ± deviation' if seeds > 1 else ''} over {seeds} "
+        f"seed{'s' if seeds != 1 else ''}; below it the {100 * scores.confidence:.0f} % interval "
+        "over sentences",
+        caption_justify="left",
         box=None,
         pad_edge=False,
         padding=(0, 2, 0, 0),
     )
-    table.add_column("arm")
+    table.add_column("arm", no_wrap=True)
     for lang in langs:
-        table.add_column(lang or "mean", justify="right")
+        table.add_column(lang or "mean", justify="right", no_wrap=True)
     best = {
         lang: max(
             (s.f1 for arm in arms if arm != PROJECTION and (s := scores.of(arm, lang))),
@@ -67,18 +70,21 @@ def comparisons_table(scores: Results) -> Table:
     from rich.table import Table
 
     table = Table(
-        title=f"Compared (approximate randomisation, Holm over {len(scores.comparisons)})",
+        title="Compared on the same sentences and seeds",
         title_justify="left",
-        title_style="",
+        title_style="bold",
+        caption=f"approximate randomisation; p after Holm's correction for "
+        f"{len(scores.comparisons)} comparisons",
+        caption_justify="left",
         box=None,
         pad_edge=False,
         padding=(0, 2, 0, 0),
     )
-    table.add_column("pair")
+    table.add_column("pair", no_wrap=True)
     table.add_column("language")
-    for name in ("difference", "interval", "p (Holm)"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+    for name in ("difference", "interval", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     styles = {"better": "green", "worse": "red", "same": "dim"}
     for c in scores.comparisons:
         table.add_row(

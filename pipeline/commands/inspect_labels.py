@@ -1,0 +1,241 @@
+"""``inspect_labels``: look at projected labels, export them for correction, take them back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.run import DEFAULT_RUNS, RunsDir
+from pipeline.commands.shared import command, reported_errors
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.artifacts import RunFolder
+    from pipeline.inspect.reading import View
+    from pipeline.inspect.selection import Selection
+    from pipeline.schema import Sentence
+
+DEFAULT_SAMPLE = 20
+"""Sentences shown where nothing else is said: a screen or two."""
+
+
+def inspect_labels(
+    run: Annotated[str, typer.Argument(help="Name of a run (below --runs-dir), or its folder.")],
+    lang: Annotated[str | None, typer.Option(help="Target language; default: all.")] = None,
+    stage: Annotated[
+        str, typer.Option(help="project, translate, align, synthesize, predict or prepare.")
+    ] = "project",
+    unit: Annotated[
+        str | None, typer.Option(help="Part of predict or prepare: fused/seed-13/test/de.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="dropped, kept, low-score (see --below) or disagree.")
+    ] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Entity type.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Reason for which it was dropped.")] = None,
+    contains: Annotated[str | None, typer.Option(help="Text in source or target.")] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Id of the sentence.")] = None,
+    below: Annotated[float, typer.Option(help="What counts as a low score.")] = 0.5,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Draw that many at random; default: 20 if pretty.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show all that fit.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    format_: Annotated[str, typer.Option("--format", help="pretty, conll or jsonl.")] = "pretty",
+    all_links: Annotated[bool, typer.Option("--links", help="List every link.")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="Show numbers instead.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON (sentences: JSON lines).")
+    ] = False,
+    export: Annotated[
+        tuple[str, Path] | None,
+        typer.Option(
+            metavar="FORMAT PATH",
+            help="Write kept sentences (or those that --only, --reason … choose) as label-studio, "
+            "doccano, brat, conll, jsonl, parquet, hf or spacy.",
+        ),
+    ] = None,
+    corrected: Annotated[
+        Path | None, typer.Option("--import", help="Read a corrected export back (with -o).")
+    ] = None,
+    import_format: Annotated[
+        str | None, typer.Option(help="Format of --import; default: detected.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where --import writes: .jsonl, .conll or .parquet."),
+    ] = None,
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Look at projected labels: why each was kept or dropped; export and import corrections."""
+    with reported_errors():
+        from pipeline.errors import ConfigError
+        from pipeline.inspect.reading import choose_unit, find_run
+        from pipeline.inspect.selection import Selection
+        from pipeline.languages import canonical
+
+        folder = find_run(run, runs_dir)
+        lang = canonical(lang) if lang else None
+        selection = Selection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
+        selection.check()
+        if format_ not in ("pretty", "conll", "jsonl"):
+            raise ConfigError(f"--format: {format_!r} is not allowed: pretty, conll, jsonl")
+        units = choose_unit(folder, "project" if summary or corrected else stage, lang, unit)
+        if corrected is not None:
+            _import(folder, units, corrected, import_format, output, as_json)
+        elif summary:
+            _summary(folder, units, as_json)
+        elif export is not None:
+            narrowed = only or reason or id_ or stage != "project"
+            if not narrowed:
+                selection = dataclasses.replace(selection, only="kept")
+            _export(folder, stage, units, selection, export, None if everything else sample, seed)
+        else:
+            style = "jsonl" if as_json else format_
+            size = None if everything else sample
+            if size is None and not everything and style == "pretty" and id_ is None:
+                size = DEFAULT_SAMPLE
+            _show(_stream(folder, stage, units), selection, size, seed, style, all_links)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Nothing is to be folded for a file or a pipe, at least nothing of common length.
+        console.width = 160
+    return console
+
+
+def _stream(run: RunFolder, stage: str, units: list[str]) -> Iterator[View]:
+    from pipeline.inspect.reading import views
+
+    for unit in units:
+        yield from views(run, stage, unit)
+
+
+def _show(
+    stream: Iterator[View],
+    selection: Selection,
+    size: int | None,
+    seed: int,
+    style: str,
+    all_links: bool,
+) -> None:
+    from pipeline.inspect.pretty import pretty
+    from pipeline.inspect.selection import choose, draw
+
+    chosen = choose(stream, selection)
+    total: int | None = None
+    if size is not None:
+        sample = draw(chosen, size, seed)
+        chosen, total = iter(sample.views), sample.total
+    console = _console()
+    shown = 0
+    for view in chosen:
+        shown += 1
+        if style == "jsonl":
+            typer.echo(json.dumps(view.to_json(), ensure_ascii=False))
+        elif style == "conll":
+            typer.echo(_conll(view))
+        else:
+            console.print(pretty(view, all_links=all_links))
+    if style == "pretty":
+        of = f" of {total:,}" if total is not None and total > shown else ""
+        more = "; --all or --sample N for more" if of else ""
+        console.print(f"{shown:,}{of} sentences{more}", style="dim")
+
+
+def _conll(view: View) -> str:
+    from pipeline.formats import tags_from_spans
+
+    tags = tags_from_spans(view.kept_spans(), len(view.words))
+    lines = [f"# id = {view.id}"]
+    if view.source_words:
+        lines.append(f"# source = {' '.join(view.source_words)}")
+    if view.reason:
+        lines.append(f"# dropped = {view.reason}")
+    lines += [f"{word}\t{tag}" for word, tag in zip(view.words, tags, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(run: RunFolder, langs: list[str], as_json: bool) -> None:
+    from pipeline.inspect.summary import summary, summary_json
+
+    if as_json:
+        typer.echo(json.dumps(summary_json(run, langs), indent=2, ensure_ascii=False))
+        return
+    console = _console()
+    for item in summary(run, langs):
+        console.print(item)
+
+
+def _export(
+    run: RunFolder,
+    stage: str,
+    units: list[str],
+    selection: Selection,
+    target: tuple[str, Path],
+    sample: int | None,
+    seed: int,
+) -> None:
+    from pipeline.inspect.corrections import as_items, export
+    from pipeline.inspect.selection import choose, draw
+
+    chosen = (v for v in choose(_stream(run, stage, units), selection) if v.words)
+    if sample is not None:
+        chosen = (v for v in draw(chosen, sample, seed).views)
+    count = export(as_items(chosen, run.path.name), target[0], target[1])
+    typer.echo(f"wrote {count:,} sentences to {target[1]}")
+
+
+def _import(
+    run: RunFolder,
+    units: list[str],
+    path: Path,
+    format_: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    from pipeline.errors import ConfigError
+    from pipeline.formats import write_conll, write_jsonl, write_parquet
+    from pipeline.inspect.corrections import Changes, as_items, import_corrected
+
+    if output is None:
+        raise ConfigError("--import: say where to write the labelled data: -o labelled.jsonl")
+    writers = {".jsonl": write_jsonl, ".conll": write_conll, ".parquet": write_parquet}
+    write = writers.get(output.suffix)
+    if write is None:
+        raise ConfigError(
+            f"--output: {output.name}: the name must end in one of {', '.join(writers)}"
+        )
+    known: dict[str, Sentence] = {}
+    for unit in units:
+        for sentence, _ in as_items(_stream(run, "project", [unit]), run.path.name):
+            if sentence.id in known:
+                raise ConfigError("--lang: ids repeat in every language; name the one to import")
+            known[sentence.id] = sentence
+    changes = Changes()
+    sentences = list(import_corrected(path, known, changes, format_))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write(sentences, output)
+    told = dataclasses.asdict(changes)
+    if as_json:
+        typer.echo(json.dumps(told | {"output": str(output)}, indent=2, ensure_ascii=False))
+        return
+    examples = told.pop("examples")
+    counts = ", ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in told.items())
+    typer.echo(f"wrote {output}\n{counts}")
+    for line in examples:
+        typer.echo(f"  {line}")
+
+
+main = command(inspect_labels, "inspect_labels", "Look at projected labels; export, import.")

@@ -1,0 +1,88 @@
+"""doccano: JSONL with character spans, for sequence labelling projects.
+
+doccano gives every document an ``id`` of its own, so ours travels as ``sentence_id``, one of the
+extra fields that it keeps as metadata and exports again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DataError
+from pipeline.formats.files import read_lines
+from pipeline.formats.label_studio import char_ranges
+from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.schema import Sentence
+
+
+def write_doccano(items: Iterable[tuple[Sentence, str | None]], path: Path) -> int:
+    """Write sentences as doccano JSONL.
+
+    Args:
+        items: Sentences, each with its source sentence (shown as metadata) if there is one.
+        path: The file.
+
+    Returns:
+        The number of sentences written.
+    """
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for sentence, source in items:
+            ranges = char_ranges(sentence.words)
+            record = {
+                "text": " ".join(sentence.words),
+                "label": [
+                    [ranges[s.start][0], ranges[s.end - 1][1], s.type] for s in sentence.spans
+                ],
+                "sentence_id": sentence.id,
+                "lang": sentence.lang,
+                "source": source or "",
+                "words": sentence.words,
+            }
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def read_doccano(path: Path) -> Iterator[RawSentence]:
+    """Yield the sentences of a doccano export, with words, text and character spans.
+
+    Both of doccano's layouts are read: ``label``/``labels`` with ``[start, end, type]``, and
+    ``entities`` with ``start_offset``, ``end_offset`` and ``label``.
+
+    Raises:
+        DataError: If a line does not fit, with file and line.
+    """
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{where}: not valid JSON: {error}") from None
+        if not isinstance(record, Mapping) or not isinstance(record.get("text"), str):
+            raise DataError(f"{where}: no text; export as JSONL")
+        found = next((record[k] for k in ("label", "labels", "entities") if k in record), None)
+        if not isinstance(found, list):
+            raise DataError(f"{where}: no labels ('label', 'labels' or 'entities')")
+        yield RawSentence(
+            id=record.get("sentence_id"),
+            line=number,
+            words=record.get("words"),
+            text=record["text"],
+            char_spans=[_char_span(item, where) for item in found],
+        )
+
+
+def _char_span(item: Any, where: str) -> CharSpan:
+    try:
+        if isinstance(item, Mapping):
+            return CharSpan(int(item["start_offset"]), int(item["end_offset"]), str(item["label"]))
+        start, end, kind = item
+        return CharSpan(int(start), int(end), str(kind))
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"{where}: not an entity: {item!r}; expected [start, end, type]") from None

@@ -1,0 +1,155 @@
+"""Label Studio: JSON with one task per sentence, the projected labels as predictions.
+
+Positions are counted in Unicode code points, as Label Studio does since version 1.5; older versions
+counted UTF-16 units (HumanSignal/label-studio #1008, #1347), so each region's own text is compared
+and the other way of counting tried where it does not fit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from pipeline.errors import DataError
+from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.schema import Sentence
+
+MODEL_VERSION = "xlner"
+
+
+def char_ranges(words: list[str]) -> list[tuple[int, int]]:
+    """Return the character range of each word in ``" ".join(words)``."""
+    ranges, position = [], 0
+    for word in words:
+        ranges.append((position, position + len(word)))
+        position += len(word) + 1
+    return ranges
+
+
+def write_label_studio(items: Iterable[tuple[Sentence, str | None]], path: Path) -> int:
+    """Write sentences as Label Studio tasks, and the labelling interface beside them (``.xml``).
+
+    Args:
+        items: Sentences, each with its source sentence (shown to the annotator) if there is one.
+        path: The JSON file.
+
+    Returns:
+        The number of sentences written.
+    """
+    count = 0
+    types: set[str] = set()
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("[")
+        for sentence, source in items:
+            types.update(s.type for s in sentence.spans)
+            file.write(",\n" if count else "\n")
+            file.write(json.dumps(_task(sentence, source), ensure_ascii=False))
+            count += 1
+        file.write("\n]\n")
+    path.with_suffix(".xml").write_text(interface(sorted(types)), encoding="utf-8")
+    return count
+
+
+def interface(types: Iterable[str]) -> str:
+    """Return the labelling interface (Label Studio's XML) for entity types."""
+    labels = "\n".join(f"    <Label value={quoteattr(t)}/>" for t in types)
+    return (
+        '<View>\n  <Text name="source" value="$source"/>\n'
+        f'  <Labels name="label" toName="text">\n{labels}\n  </Labels>\n'
+        '  <Text name="text" value="$text" granularity="word"/>\n</View>\n'
+    )
+
+
+def _task(sentence: Sentence, source: str | None) -> dict[str, Any]:
+    text = " ".join(sentence.words)
+    ranges = char_ranges(sentence.words)
+    regions = []
+    for number, span in enumerate(sentence.spans):
+        start, end = ranges[span.start][0], ranges[span.end - 1][1]
+        region: dict[str, Any] = {
+            "id": f"e{number}",
+            "from_name": "label",
+            "to_name": "text",
+            "type": "labels",
+            "value": {"start": start, "end": end, "text": text[start:end], "labels": [span.type]},
+        }
+        if span.score is not None:
+            region["score"] = round(span.score, 4)
+        regions.append(region)
+    return {
+        "data": {
+            "text": text,
+            "source": source or "",
+            "sentence_id": sentence.id,
+            "lang": sentence.lang,
+            "words": sentence.words,
+        },
+        "predictions": [{"model_version": MODEL_VERSION, "result": regions}],
+    }
+
+
+def read_label_studio(path: Path, counts: Counter[str]) -> Iterator[RawSentence]:
+    """Yield the sentences of a Label Studio export (JSON), with words, text and character spans.
+
+    Of several annotations of a task the last one counts. A task without any keeps the labels that
+    it was exported with.
+
+    Args:
+        path: The JSON file.
+        counts: Is told ``not_reviewed``, ``skipped`` (cancelled; left out) and ``utf16`` regions.
+
+    Raises:
+        DataError: If it is not such a file, with the number of the task.
+    """
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: not a JSON file: {error}") from error
+    if not isinstance(tasks, list):
+        raise DataError(f"{path}: a Label Studio export is a JSON array of tasks; use 'JSON'")
+    for number, task in enumerate(tasks, 1):
+        where = f"{path}: task {number}"
+        data = task.get("data") if isinstance(task, Mapping) else None
+        if not isinstance(data, Mapping) or not isinstance(data.get("text"), str):
+            raise DataError(f"{where}: no data.text; export as 'JSON', not 'JSON-MIN'")
+        done = task.get("annotations") or task.get("completions") or []
+        valid = [a for a in done if not a.get("was_cancelled")]
+        if done and not valid:
+            counts["skipped"] += 1
+            continue
+        if not valid:
+            counts["not_reviewed"] += 1
+            valid = task.get("predictions") or []
+        text = data["text"]
+        regions = valid[-1].get("result", []) if valid else []
+        yield RawSentence(
+            id=data.get("sentence_id"),
+            words=data.get("words"),
+            text=text,
+            char_spans=[
+                _char_span(text, region, where, counts)
+                for region in regions
+                if region.get("type") == "labels"
+            ],
+        )
+
+
+def _char_span(text: str, region: Mapping[str, Any], where: str, counts: Counter[str]) -> CharSpan:
+    try:
+        value = region["value"]
+        start, end, kind = int(value["start"]), int(value["end"]), str(value["labels"][0])
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise DataError(f"{where}: a region without start, end and label: {region!r}") from None
+    said = value.get("text")
+    if said is not None and text[start:end] != said:
+        units = text.encode("utf-16-le", "surrogatepass")
+        before = units[: 2 * start].decode("utf-16-le", "replace")
+        inside = units[2 * start : 2 * end].decode("utf-16-le", "replace")
+        if inside == said:
+            counts["utf16"] += 1
+            return CharSpan(len(before), len(before) + len(inside), kind)
+    return CharSpan(start, end, kind)

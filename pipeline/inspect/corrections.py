@@ -1,0 +1,296 @@
+"""Out to an annotation tool and back: export for correction, import with the changes counted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import ConfigError, DataError, suggest
+from pipeline.formats import spans_from_tags, write_conll, write_jsonl, write_parquet
+from pipeline.formats.brat import INDEX, read_brat, write_brat
+from pipeline.formats.doccano import read_doccano, write_doccano
+from pipeline.formats.label_studio import char_ranges, read_label_studio, write_label_studio
+from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.inspect.reading import View
+from pipeline.schema import Sentence, Span
+
+Item = tuple[Sentence, str | None]
+
+FORMATS: Final = ("label-studio", "doccano", "brat", "conll", "jsonl", "parquet", "hf", "spacy")
+"""What can be written; the first five can be read back."""
+
+READABLE: Final = FORMATS[:5]
+
+
+def as_items(views: Iterable[View], run: str) -> Iterator[Item]:
+    """Yield sentences with their kept spans, each with its source sentence."""
+    for view in views:
+        spans = sorted(view.kept_spans(), key=lambda s: s.start)
+        source = " ".join(view.source_words) or None
+        yield Sentence(view.id, view.lang, view.words, spans, f"xlner run {run}"), source
+
+
+def export(items: Iterable[Item], format_: str, path: Path) -> int:
+    """Write sentences for another tool.
+
+    Args:
+        items: Sentences with their source sentences.
+        format_: One of :data:`FORMATS`.
+        path: A file; a folder for ``brat`` and ``hf``.
+
+    Returns:
+        The number of sentences written.
+
+    Raises:
+        ConfigError: If the format is unknown.
+    """
+    if format_ not in FORMATS:
+        raise ConfigError(
+            f"--export: no format {format_!r}{suggest(format_, FORMATS)}; "
+            f"formats: {', '.join(FORMATS)}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = (sentence for sentence, _ in items)
+    writers: dict[str, Callable[[], int]] = {
+        "label-studio": lambda: write_label_studio(items, path),
+        "doccano": lambda: write_doccano(items, path),
+        "brat": lambda: write_brat(items, path),
+        "conll": lambda: write_conll(plain, path),
+        "jsonl": lambda: write_jsonl(plain, path),
+        "parquet": lambda: write_parquet(plain, path),
+        "hf": lambda: _write_dataset(plain, path),
+        "spacy": lambda: _write_spacy(plain, path),
+    }
+    return writers[format_]()
+
+
+def _write_dataset(sentences: Iterable[Sentence], folder: Path) -> int:
+    from pipeline.inspect.dataset_card import write_dataset
+
+    return write_dataset(sentences, folder)
+
+
+def _write_spacy(sentences: Iterable[Sentence], path: Path) -> int:
+    from pipeline.formats.spacy_docbin import write_docbin
+
+    return write_docbin(sentences, path)
+
+
+def detect(path: Path) -> str:
+    """Return the format of a corrected file, one of :data:`READABLE`.
+
+    Raises:
+        DataError: If it is missing or of no such format.
+    """
+    if path.is_dir():
+        if (path / INDEX).is_file():
+            return "brat"
+        raise DataError(f"{path}: a folder without {INDEX} is no brat collection exported here")
+    if not path.is_file():
+        raise DataError(f"file not found: {path}")
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        head = file.readline().strip()
+        while not head and (line := file.readline()):
+            head = line.strip()
+    if head.startswith("["):
+        return "label-studio"
+    if head.startswith("{"):
+        try:
+            keys = json.loads(head).keys()
+        except ValueError:
+            return "label-studio"
+        return "doccano" if "text" in keys else "jsonl"
+    return "conll"
+
+
+@dataclass(slots=True)
+class Changes:
+    """What an import changed, in sentences and entities.
+
+    Attributes:
+        sentences: Read.
+        changed: Of them, with other entities than before.
+        added: Entities that are new.
+        removed: Entities that are gone.
+        retyped: Entities with another type on the same words.
+        moved: Entities of the same type with other boundaries.
+        snapped: Entities whose borders fell within a word and were moved to its edges.
+        overlapping: Entities left out because they share words with a longer one.
+        not_reviewed: Sentences that nobody had looked at (Label Studio).
+        skipped: Sentences that the annotator had cancelled; left out (Label Studio).
+        examples: The first few changes, in words.
+    """
+
+    sentences: int = 0
+    changed: int = 0
+    added: int = 0
+    removed: int = 0
+    retyped: int = 0
+    moved: int = 0
+    snapped: int = 0
+    overlapping: int = 0
+    not_reviewed: int = 0
+    skipped: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterator[RawSentence]:
+    """Yield the sentences of a corrected file, each with its id and words.
+
+    Raises:
+        ConfigError: If the format is not one that can be read.
+        DataError: If the file does not fit it.
+    """
+    name = format_ or detect(path)
+    if name not in READABLE:
+        raise ConfigError(
+            f"--import: cannot read {name!r}{suggest(name, READABLE)}; "
+            f"formats: {', '.join(READABLE)}"
+        )
+    counts: Counter[str] = Counter()
+    if name == "label-studio":
+        yield from read_label_studio(path, counts)
+        changes.not_reviewed, changes.skipped = counts["not_reviewed"], counts["skipped"]
+    elif name == "doccano":
+        yield from read_doccano(path)
+    elif name == "brat":
+        yield from read_brat(path)
+    else:
+        yield from _read_words(path, name)
+
+
+def _read_words(path: Path, format_: str) -> Iterator[RawSentence]:
+    # The raw readers, since read_labelled leaves out words that have nothing to see.
+    from pipeline.formats import conll, jsonl
+
+    if format_ == "jsonl":
+        rows = jsonl.read_raw(path)
+    else:
+        rows = conll.read_raw(path, conll.detect_layout(path))
+    for raw in rows:
+        if raw.spans is None:
+            raw.spans = spans_from_tags(raw.tags or [])
+        yield raw
+
+
+def import_corrected(
+    path: Path, known: dict[str, Sentence], changes: Changes, format_: str | None = None
+) -> Iterator[Sentence]:
+    """Yield corrected sentences with the ids, words and languages of the run.
+
+    Args:
+        path: The corrected file.
+        known: The run's sentences by id.
+        changes: Is told what changed.
+        format_: One of :data:`READABLE`; detected if not given.
+
+    Raises:
+        DataError: If a sentence has no id, comes twice, or has other words than in the run.
+    """
+    seen: set[str] = set()
+    for number, raw in enumerate(read_corrected(path, format_, changes), 1):
+        where = f"{path}: sentence {number}" + (f" ({raw.id})" if raw.id else "")
+        if raw.id is None:
+            raise DataError(f"{where} has no id; keep the fields that the export wrote")
+        if raw.id in seen:
+            raise DataError(f"{where} is there twice; merge the annotations first")
+        seen.add(raw.id)
+        before = known.get(raw.id)
+        if before is None:
+            raise DataError(f"{where}: this run has no sentence {raw.id!r}; is it the right run?")
+        if raw.words is not None and list(raw.words) != before.words:
+            raise DataError(f"{where}: its words are not those of the run; import labels only")
+        if raw.text is not None and raw.text != " ".join(before.words):
+            raise DataError(f"{where}: its text is not that of the run; import labels only")
+        spans = (
+            list(raw.spans)
+            if raw.spans is not None
+            else word_spans(before.words, raw.char_spans or [], where, changes)
+        )
+        spans = _without_overlaps(spans, changes)
+        compare(before, spans, changes)
+        yield Sentence(before.id, before.lang, before.words, spans, str(path), None)
+
+
+def word_spans(
+    words: list[str], spans: Iterable[CharSpan], where: str, changes: Changes
+) -> list[Span]:
+    """Return character spans of ``" ".join(words)`` as word spans.
+
+    A border within a word moves to the word's edge, so that the word is inside; that is counted.
+
+    Raises:
+        DataError: If a span leaves the text or covers no word.
+    """
+    ranges = char_ranges(words)
+    length = ranges[-1][1] if ranges else 0
+    found = []
+    for span in spans:
+        inside = [i for i, (a, b) in enumerate(ranges) if a < span.end and span.start < b]
+        if not 0 <= span.start < span.end <= length or not inside:
+            raise DataError(
+                f"{where}: entity [{span.start}, {span.end}) {span.type} does not fit a text of "
+                f"{length} characters, or covers no word"
+            )
+        first, last = inside[0], inside[-1]
+        # Spaces at the ends are no words, and leaving them out moves nothing.
+        text = " ".join(words)[span.start : span.end]
+        start = span.start + len(text) - len(text.lstrip(" "))
+        end = span.end - (len(text) - len(text.rstrip(" ")))
+        changes.snapped += (start, end) != (ranges[first][0], ranges[last][1])
+        found.append(Span(first, last + 1, span.type))
+    return found
+
+
+def _without_overlaps(spans: Iterable[Span], changes: Changes) -> list[Span]:
+    """Keep the longer of two spans that share words, and of equal ones the first."""
+    kept: list[Span] = []
+    for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start, s.type)):
+        if any(span.start < k.end and k.start < span.end for k in kept):
+            changes.overlapping += 1
+        else:
+            kept.append(span)
+    return sorted(kept, key=lambda s: s.start)
+
+
+def compare(before: Sentence, after: list[Span], changes: Changes) -> None:
+    """Count how the entities of one sentence changed."""
+    changes.sentences += 1
+    old = {(s.start, s.end, s.type) for s in before.spans}
+    new = {(s.start, s.end, s.type) for s in after}
+    if old == new:
+        return
+    changes.changed += 1
+    gone, come = sorted(old - new), sorted(new - old)
+    for span in list(gone):
+        match = next((n for n in come if n[:2] == span[:2]), None)
+        kind = "retyped"
+        if match is None:
+            kind = "moved"
+            match = next(
+                (n for n in come if n[2] == span[2] and n[0] < span[1] and span[0] < n[1]), None
+            )
+        if match is not None:
+            gone.remove(span)
+            come.remove(match)
+            setattr(changes, kind, getattr(changes, kind) + 1)
+            _example(changes, before, f"{_named(before, span)} → {_named(before, match)}")
+    changes.removed += len(gone)
+    changes.added += len(come)
+    for span in gone:
+        _example(changes, before, f"− {_named(before, span)}")
+    for span in come:
+        _example(changes, before, f"+ {_named(before, span)}")
+
+
+def _named(sentence: Sentence, span: tuple[int, int, str]) -> str:
+    return f"[{' '.join(sentence.words[span[0] : span[1]])}]{span[2]}"
+
+
+def _example(changes: Changes, sentence: Sentence, text: str, limit: int = 20) -> None:
+    if len(changes.examples) < limit:
+        changes.examples.append(f"{sentence.id}: {text}")

@@ -1,0 +1,62 @@
+"""The projected training set as a folder that ``datasets.load_dataset`` opens, with its card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from pipeline.formats import write_parquet
+from pipeline.schema import Sentence
+
+
+def write_dataset(sentences: Iterable[Sentence], folder: Path) -> int:
+    """Write ``train.parquet`` and ``README.md`` (the card) into ``folder``.
+
+    Returns:
+        The number of sentences written.
+    """
+    rows = list(sentences)
+    folder.mkdir(parents=True, exist_ok=True)
+    count = write_parquet(rows, folder / "train.parquet")
+    (folder / "README.md").write_text(card(rows), encoding="utf-8")
+    return count
+
+
+def card(rows: list[Sentence]) -> str:
+    """Return the data set card: front matter for the hub, then what the data is and is not."""
+    langs = sorted({s.lang for s in rows})
+    types = Counter(span.type for s in rows for span in s.spans)
+    head = yaml.safe_dump(
+        {
+            "language": langs,
+            "task_categories": ["token-classification"],
+            "task_ids": ["named-entity-recognition"],
+            "annotations_creators": ["machine-generated"],
+            "language_creators": ["machine-generated"],
+            "configs": [{"config_name": "default", "data_files": "train.parquet"}],
+        },
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    counts = "\n".join(f"| {name} | {n:,} |" for name, n in sorted(types.items()))
+    origins = ", ".join(sorted({s.origin for s in rows if s.origin})) or "unknown"
+    return f"""---
+{head}---
+
+# Projected named entity labels ({", ".join(langs)})
+
+{len(rows):,} sentences with {types.total():,} entities, written by xlner ({origins}). Text and
+labels are machine-made: the sentences were translated (unless a translation was given) and the
+labels projected from the source sentences along word alignments. They are silver, not gold: train on
+them, do not evaluate on them.
+
+| type | entities |
+|---|---|
+{counts}
+
+Columns: `id` (that of the source sentence), `lang`, `tokens`, `ner_tags` (IOB2, a `ClassLabel`).
+The licence is that of the source corpus and of the translation model; state it before you publish.
+"""

@@ -1,0 +1,260 @@
+"""Reads a finished (or half-finished) run: its folder, its languages, its sentences, streaming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.artifacts import Artifact, RunFolder
+from pipeline.errors import ConfigError, DataError, suggest
+from pipeline.schema import Link, Span, spans_of
+
+SPAN_STAGES: Final = ("project", "translate", "align", "synthesize", "predict", "prepare")
+"""The stages that can be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewedSpan:
+    """A span on the target side, with what is known about it.
+
+    Attributes:
+        source: Index of the source span it came from, if any.
+        reason: Why it was dropped; ``None`` when kept.
+    """
+
+    span: Span
+    kept: bool = True
+    reason: str | None = None
+    source: int | None = None
+    method: str | None = None
+
+
+@dataclass(slots=True)
+class View:
+    """One sentence as it is shown: source above, target below, links between.
+
+    Attributes:
+        lost: Source spans (by index) without any target span, with the reason.
+        kept: Whether training uses the sentence; ``None`` where nothing was decided.
+    """
+
+    id: str
+    lang: str
+    words: list[str]
+    spans: list[ViewedSpan] = field(default_factory=list)
+    source_id: str | None = None
+    source_lang: str | None = None
+    source_words: list[str] = field(default_factory=list)
+    source_spans: list[Span] = field(default_factory=list)
+    lost: list[tuple[int, str]] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    kept: bool | None = None
+    reason: str | None = None
+
+    def kept_spans(self) -> list[Span]:
+        """Return the spans that were not dropped."""
+        return [s.span for s in self.spans if s.kept]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "id": self.id,
+            "lang": self.lang,
+            "kept": self.kept,
+            "reason": self.reason,
+            "source_id": self.source_id,
+            "source_lang": self.source_lang,
+            "source_words": self.source_words,
+            "source_spans": [_span_json(s) for s in self.source_spans],
+            "words": self.words,
+            "spans": [
+                _span_json(s.span)
+                | {"kept": s.kept, "reason": s.reason, "source": s.source, "method": s.method}
+                for s in self.spans
+            ],
+            "lost": [{"source": index, "reason": reason} for index, reason in self.lost],
+            "links": [[link.source, link.target, _rounded(link.prob)] for link in self.links],
+        }
+
+
+def _span_json(span: Span) -> dict[str, Any]:
+    score = None if span.score is None else _rounded(span.score)
+    return {"start": span.start, "end": span.end, "type": span.type, "score": score}
+
+
+def _rounded(value: float) -> float:
+    return round(value, 4)
+
+
+def find_run(name: str, runs_dir: Path) -> RunFolder:
+    """Return the folder of a run given as a folder, or as a name below ``runs_dir``.
+
+    Raises:
+        ConfigError: If there is none, with the runs that there are.
+    """
+    for path in (runs_dir / name, Path(name)):
+        if path.is_dir() and any(path.glob("*/**/manifest.json")):
+            return RunFolder(path)
+    known = sorted(p.name for p in runs_dir.glob("*") if p.is_dir()) if runs_dir.is_dir() else []
+    there = f"; runs there: {', '.join(known)}" if known else ""
+    raise ConfigError(f"no run {name!r} in {runs_dir}{suggest(name, known)}{there}")
+
+
+def units(run: RunFolder, stage: str) -> list[str]:
+    """Return the finished datasets of a stage, by unit name."""
+    root = run.path / stage
+    return [
+        a.folder.relative_to(root).as_posix()
+        for a in run.artifacts()
+        if a.manifest.stage == stage and a.manifest.parts
+    ]
+
+
+def languages(run: RunFolder, stage: str = "project") -> list[str]:
+    """Return the target languages that a run has finished a stage for."""
+    return [u for u in units(run, stage) if "/" not in u]
+
+
+def choose_unit(run: RunFolder, stage: str, lang: str | None, unit: str | None) -> list[str]:
+    """Return the units of a stage that the options name.
+
+    Raises:
+        ConfigError: If there is none, or if the choice is not clear.
+    """
+    if stage not in SPAN_STAGES:
+        raise ConfigError(
+            f"--stage: no sentences to look at in {stage!r}{suggest(stage, SPAN_STAGES)}; "
+            f"allowed: {', '.join(SPAN_STAGES)}"
+        )
+    known = units(run, stage)
+    if not known:
+        raise ConfigError(f"the run {run.path.name} has finished nothing of the stage {stage!r}")
+    if unit is not None:
+        if unit not in known:
+            raise ConfigError(
+                f"--unit: {stage} has no {unit!r}{suggest(unit, known)}; units: {', '.join(known)}"
+            )
+        return [unit]
+    if stage in ("predict", "prepare"):
+        fitting = [u for u in known if lang in (None, u.rpartition("/")[2])]
+        if len(fitting) == 1:
+            return fitting
+        raise ConfigError(f"--unit: name one of the units of {stage}: {', '.join(known)}")
+    if lang is None:
+        return [u for u in known if "/" not in u] or known
+    if lang not in known:
+        raise ConfigError(
+            f"--lang: {stage} has no {lang!r}{suggest(lang, known)}; it has: {', '.join(known)}"
+        )
+    return [lang]
+
+
+def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
+    """Yield the sentences of one unit of a stage, part by part; memory holds one part.
+
+    Projected and aligned sentences come with their links, where the run still has them.
+    """
+    artifact = Artifact(run.path / stage / unit)
+    if stage == "project":
+        yield from projected_views(artifact, _sibling(run, "align", unit))
+    elif stage == "align":
+        translations = _sibling(run, "translate", unit)
+        if translations is None:
+            raise DataError(f"{run.path}: links without their translations: translate/{unit}")
+        for rows, links in _together(translations, artifact):
+            for row, linked in zip(rows, links, strict=True):
+                yield _translated(row, linked)
+    elif stage == "translate":
+        for row in artifact.rows():
+            yield _translated(row, None)
+    else:
+        for row in artifact.rows():
+            yield _plain(row)
+
+
+def projected_views(projected: Artifact, aligned: Artifact | None) -> Iterator[View]:
+    """Yield the sentences of a projected dataset, with their links if ``aligned`` is given."""
+    if aligned is None:
+        for row in projected.rows():
+            yield _projected(row, [])
+        return
+    for rows, links in _together(projected, aligned):
+        for row, linked in zip(rows, links, strict=True):
+            yield _projected(row, linked["links"])
+
+
+def _sibling(run: RunFolder, stage: str, unit: str) -> Artifact | None:
+    folder = run.path / stage / unit
+    return Artifact(folder) if (folder / "manifest.json").is_file() else None
+
+
+def _together(
+    first: Artifact, second: Artifact
+) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    for one, two in zip(first.tables(), second.tables(), strict=True):
+        if one.column("id") != two.column("id"):
+            raise DataError(
+                f"{first.folder} and {second.folder} do not hold the same sentences; run the "
+                "pipeline again to bring them up to date"
+            )
+        yield one.to_pylist(), two.to_pylist()
+
+
+def _links(rows: Sequence[Mapping[str, Any]]) -> list[Link]:
+    return [Link(r["source"], r["target"], r["prob"]) for r in rows]
+
+
+def _projected(row: Mapping[str, Any], links: Sequence[Mapping[str, Any]]) -> View:
+    return View(
+        id=row["id"],
+        lang=row["lang"],
+        words=row["words"],
+        spans=[
+            ViewedSpan(
+                Span(s["start"], s["end"], s["type"], s["score"]),
+                s["kept"],
+                s["reason"],
+                s["source"],
+                s["method"],
+            )
+            for s in row["spans"]
+        ],
+        source_id=row["source_id"],
+        source_lang=row["source_lang"],
+        source_words=row["source_words"],
+        source_spans=spans_of(row, "source_spans"),
+        lost=[(item["source"], item["reason"]) for item in row["lost"]],
+        links=_links(links),
+        kept=row["kept"],
+        reason=row["reason"],
+    )
+
+
+def _translated(row: Mapping[str, Any], aligned: Mapping[str, Any] | None) -> View:
+    reason = row["reason"] or (aligned["reason"] if aligned else None)
+    return View(
+        id=row["id"],
+        lang=row["lang"],
+        words=row["words"],
+        source_id=row["source_id"],
+        source_lang=row["source_lang"],
+        source_words=row["source_words"],
+        source_spans=spans_of(row, "source_spans"),
+        links=_links(aligned["links"]) if aligned else [],
+        kept=reason is None,
+        reason=reason,
+    )
+
+
+def _plain(row: Mapping[str, Any]) -> View:
+    return View(
+        id=row["id"],
+        lang=row["lang"],
+        words=row["words"],
+        spans=[ViewedSpan(s) for s in spans_of(row)],
+        source_id=row.get("source_id"),
+        kept=row.get("kept"),
+        reason=row.get("reason"),
+    )

@@ -1,0 +1,137 @@
+"""Which sentences to look at, and how to draw a sample of them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pipeline.errors import ConfigError, suggest
+from pipeline.inspect.reading import View
+from pipeline.schema import REASONS
+
+Only = Literal["dropped", "kept", "low-score", "disagree"]
+ONLY: Final[tuple[Only, ...]] = ("dropped", "kept", "low-score", "disagree")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One thing that was decided: about the sentence (no type), a span, or a lost source span."""
+
+    type: str | None
+    kept: bool
+    reason: str | None
+    score: float | None = None
+    is_span: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Conditions on a sentence; all of them must hold, those on a span for one and the same span.
+
+    Attributes:
+        only: ``kept``: the sentence (with ``type``: a span) is used. ``dropped``: the sentence or
+            one of its entities is not. ``low-score``: a span scored below ``below``. ``disagree``:
+            the kept entities, counted by type, differ from those of the source sentence.
+        type: Entity type.
+        reason: Why something was dropped; a key of :data:`pipeline.schema.REASONS`.
+        contains: Text in the source or the target sentence, whatever the case.
+        id: Id of the sentence or of its source sentence.
+        below: What counts as a low score.
+    """
+
+    only: Only | None = None
+    type: str | None = None
+    reason: str | None = None
+    contains: str | None = None
+    id: str | None = None
+    below: float = 0.5
+
+    def check(self) -> None:
+        """Raise ConfigError if a value is not allowed."""
+        if self.only is not None and self.only not in ONLY:
+            raise ConfigError(
+                f"--only: {self.only!r} is not allowed{suggest(self.only, ONLY)}; "
+                f"allowed: {', '.join(ONLY)}"
+            )
+        if self.reason is not None and self.reason not in REASONS:
+            raise ConfigError(
+                f"--reason: no reason {self.reason!r}{suggest(self.reason, REASONS)}; "
+                f"reasons: {', '.join(REASONS)}"
+            )
+
+    def __contains__(self, view: View) -> bool:
+        if self.id is not None and self.id not in (view.id, view.source_id):
+            return False
+        if self.contains is not None:
+            wanted = self.contains.casefold()
+            sides = (view.words, view.source_words)
+            if not any(wanted in " ".join(words).casefold() for words in sides):
+                return False
+        if self.only == "disagree" and not disagrees(view):
+            return False
+        if self.only in (None, "disagree") and self.type is None and self.reason is None:
+            return True
+        return any(self._fits(item, view) for item in _items(view))
+
+    def _fits(self, item: _Item, view: View) -> bool:
+        if self.type is not None and item.type != self.type:
+            return False
+        if self.reason is not None and item.reason != self.reason:
+            return False
+        if self.only == "dropped":
+            return not item.kept
+        if self.only == "kept":
+            return item.kept and view.kept is not False and (item.is_span or self.type is None)
+        if self.only == "low-score":
+            return item.score is not None and item.score < self.below
+        return True
+
+
+def _items(view: View) -> Iterator[_Item]:
+    yield _Item(None, view.kept is not False, view.reason)
+    for item in view.spans:
+        span = item.span
+        yield _Item(span.type, item.kept, item.reason, span.score, is_span=True)
+    for index, reason in view.lost:
+        yield _Item(view.source_spans[index].type, False, reason)
+    if not view.spans and not view.lost:  # nothing was projected (yet): the source is all there is
+        for source in view.source_spans:
+            yield _Item(source.type, view.kept is not False, None, is_span=True)
+
+
+def disagrees(view: View) -> bool:
+    """Whether the kept entities, counted by type, differ from those of the source sentence."""
+    return Counter(s.type for s in view.kept_spans()) != Counter(s.type for s in view.source_spans)
+
+
+def choose(views: Iterable[View], selection: Selection) -> Iterator[View]:
+    """Yield the sentences that a selection holds."""
+    selection.check()
+    return (view for view in views if view in selection)
+
+
+@dataclass(slots=True)
+class Sample:
+    """Sentences drawn at random, in their original order, and out of how many."""
+
+    views: list[View]
+    total: int
+
+
+def draw(views: Iterable[View], size: int, seed: int) -> Sample:
+    """Draw ``size`` sentences with equal chances, reading the stream once (reservoir sampling)."""
+    rng = random.Random(seed)
+    kept: list[tuple[int, View]] = []
+    total = 0
+    for number, view in enumerate(views):
+        total += 1
+        if len(kept) < size:
+            kept.append((number, view))
+        else:
+            slot = rng.randrange(number + 1)
+            if slot < size:
+                kept[slot] = (number, view)
+    return Sample([view for _, view in sorted(kept, key=lambda item: item[0])], total)

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import ConfigError, DataError
+from pipeline.formats.label_studio import char_ranges, read_label_studio
+from pipeline.inspect.corrections import (
+    READABLE,
+    Changes,
+    detect,
+    export,
+    import_corrected,
+)
+from pipeline.schema import Sentence, Span
+
+ODD = [
+    "e\u0301te\u0301",  # combining marks
+    "\U0001f469\u200d\U0001f680",  # emoji with a zero-width joiner
+    "\U0001f1e9\U0001f1ea",  # a flag: two astral characters
+    "ירושלים",
+    "القاهرة",
+    "ab\u200bcd",  # zero-width space within a word
+    "\u200f",  # nothing but a direction mark
+    "東京",
+    "นิวยอร์ก",
+    "a\u00a0b",  # a no-break space is part of its word
+    "<script>",
+    '"quoted"',
+    "back\\slash",
+    "#",
+    "O",
+    "-DOCSTART",
+    "T1",
+    "é",
+]
+words = st.lists(
+    st.sampled_from(ODD)
+    | st.text(
+        st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@st.composite
+def sentences(draw: st.DrawFn, types: tuple[str, ...] = ("PER", "LOC", "X-Y_Z")) -> list[Sentence]:
+    found = []
+    for number in range(draw(st.integers(1, 4))):
+        tokens = draw(words)
+        spans, start = [], 0
+        while start < len(tokens):
+            size = draw(st.integers(0, 3))
+            if size and start + size <= len(tokens):
+                spans.append(Span(start, start + size, draw(st.sampled_from(types))))
+            start += max(size, 1)
+        found.append(Sentence(f"train-{number}#1", "de", tokens, spans))
+    return found
+
+
+def round_trip(given: list[Sentence], format_: str, folder: Path) -> tuple[list[Sentence], Changes]:
+    path = folder / {"brat": "brat", "label-studio": "out.json", "conll": "out.conll"}.get(
+        format_, "out.jsonl"
+    )
+    assert export(((s, "source <b>") for s in given), format_, path) == len(given)
+    assert detect(path) == format_
+    changes = Changes()
+    return list(import_corrected(path, {s.id: s for s in given}, changes)), changes
+
+
+@pytest.mark.parametrize("format_", READABLE)
+@settings(max_examples=60, deadline=None)
+@given(given=sentences())
+def test_what_goes_out_comes_back(format_: str, given: list[Sentence]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            back, changes = round_trip(given, format_, Path(folder))
+        except DataError as error:
+            # CoNLL says so where a word cannot be written; it never writes something else.
+            assert format_ == "conll" and "cannot be written to a CoNLL file" in str(error)
+            return
+    assert [(s.id, s.lang, s.words) for s in back] == [(s.id, s.lang, s.words) for s in given]
+    plain = [[(x.start, x.end, x.type) for x in s.spans] for s in back]
+    assert plain == [[(x.start, x.end, x.type) for x in s.spans] for s in given]
+    assert (changes.sentences, changes.changed, changes.snapped) == (len(given), 0, 0)
+
+
+@pytest.fixture
+def one() -> Sentence:
+    return Sentence(
+        "a-1",
+        "de",
+        ["\U0001f600", "Angela", "Merkel", "traf", "Siemens", "in", "Berlin"],
+        [Span(1, 3, "PER"), Span(4, 5, "ORG"), Span(6, 7, "LOC")],
+    )
+
+
+def test_changes_are_counted_by_kind(one: Sentence, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    export([(one, None)], "doccano", path)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    ranges = char_ranges(one.words)
+    record["label"] = [
+        [ranges[2][0], ranges[2][1], "PER"],  # moved
+        [ranges[4][0], ranges[4][1], "LOC"],  # retyped
+        [ranges[3][0], ranges[3][1], "MISC"],  # added; LOC at 6 removed
+    ]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    changes = Changes()
+    (back,) = import_corrected(path, {one.id: one}, changes)
+    assert back.spans == [Span(2, 3, "PER"), Span(3, 4, "MISC"), Span(4, 5, "LOC")]
+    assert (changes.moved, changes.retyped, changes.added, changes.removed) == (1, 1, 1, 1)
+    assert changes.changed == 1
+    assert "a-1: [Siemens]ORG → [Siemens]LOC" in changes.examples
+    assert "a-1: − [Berlin]LOC" in changes.examples
+
+
+def test_half_a_word_becomes_the_word_and_overlaps_are_counted(
+    one: Sentence, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.jsonl"
+    export([(one, None)], "doccano", path)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    text = record["text"]
+    start = text.index("gela")
+    record["label"] = [
+        [start, start + 4, "PER"],  # snapped to Angela
+        [text.index("Angela"), text.index("traf") - 1, "PER"],  # longer, and overlapping
+        [text.index("in "), text.index("in ") + 3, "LOC"],  # a space too many is no snapping
+    ]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    changes = Changes()
+    (back,) = import_corrected(path, {one.id: one}, changes)
+    assert back.spans == [Span(1, 3, "PER"), Span(5, 6, "LOC")]
+    assert (changes.snapped, changes.overlapping) == (1, 1)
+
+
+def studio_task(one: Sentence, regions: list[dict[str, object]], **more: object) -> str:
+    data = {"text": " ".join(one.words), "sentence_id": one.id, "words": one.words}
+    return json.dumps([{"data": data, "annotations": [{"result": regions}], **more}])
+
+
+def test_label_studio_positions_in_utf16_are_understood(one: Sentence, tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    value = {"start": 3, "end": 16, "text": "Angela Merkel", "labels": ["PER"]}
+    path.write_text(studio_task(one, [{"type": "labels", "value": value}]), encoding="utf-8")
+    counts: Counter[str] = Counter()
+    (raw,) = read_label_studio(path, counts)
+    assert raw.char_spans and raw.text
+    assert raw.text[raw.char_spans[0].start : raw.char_spans[0].end] == "Angela Merkel"
+    assert counts["utf16"] == 1
+
+
+def test_label_studio_takes_the_last_annotation_that_was_not_cancelled(
+    one: Sentence, tmp_path: Path
+) -> None:
+    def region(word: int, kind: str) -> dict[str, object]:
+        start, end = char_ranges(one.words)[word]
+        return {"type": "labels", "value": {"start": start, "end": end, "labels": [kind]}}
+
+    annotations = [
+        {"result": [region(6, "LOC")]},
+        {"result": [region(4, "ORG"), {"type": "choices", "value": {}}]},
+        {"result": [], "was_cancelled": True},
+    ]
+    path = tmp_path / "out.json"
+    path.write_text(studio_task(one, [], annotations=annotations), encoding="utf-8")
+    (back,) = import_corrected(path, {one.id: one}, Changes())
+    assert back.spans == [Span(4, 5, "ORG")]
+    path.write_text(studio_task(one, [], annotations=annotations[2:]), encoding="utf-8")
+    changes = Changes()
+    assert list(import_corrected(path, {one.id: one}, changes)) == []
+    assert changes.skipped == 1
+
+
+def test_the_interface_names_the_types(one: Sentence, tmp_path: Path) -> None:
+    export([(one, "source")], "label-studio", tmp_path / "out.json")
+    text = (tmp_path / "out.xml").read_text(encoding="utf-8")
+    assert '<Label value="ORG"/>' in text and 'value="$source"' in text
+
+
+def write_records(path: Path, *records: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sentence_id": "b-9"}, "this run has no sentence 'b-9'; is it the right run?"),
+        ({"sentence_id": None}, "has no id; keep the fields that the export wrote"),
+        ({"words": ["other"]}, "its words are not those of the run"),
+        ({"text": "other"}, "its text is not that of the run"),
+        ({"label": [[0, 999, "PER"]]}, r"entity \[0, 999\) PER does not fit a text of"),
+        ({"label": [["x"]]}, r"not an entity: \['x'\]"),
+        ({"label": None}, "no labels"),
+    ],
+)
+def test_what_does_not_fit_is_said(
+    one: Sentence, tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "out.jsonl"
+    export([(one, None)], "doccano", path)
+    record = json.loads(path.read_text(encoding="utf-8")) | change
+    with pytest.raises(DataError, match=message):
+        list(import_corrected(write_records(path, record), {one.id: one}, Changes()))
+
+
+def test_a_sentence_that_comes_twice(one: Sentence, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    export([(one, None)], "doccano", path)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    with pytest.raises(DataError, match="is there twice"):
+        list(import_corrected(write_records(path, record, record), {one.id: one}, Changes()))
+
+
+def test_brat_types_and_documents(tmp_path: Path) -> None:
+    many = [
+        Sentence(f"s{i}", "de", ["New", "York"], [Span(0, 2, "A B" if i % 2 else "A_B")])
+        for i in range(120)
+    ]
+    back, changes = round_trip(many, "brat", tmp_path)
+    assert [s.spans for s in back] == [s.spans for s in many]
+    assert changes.changed == 0
+    assert sorted(p.name for p in (tmp_path / "brat").glob("*.txt")) == [
+        "00000.txt",
+        "00001.txt",
+        "00002.txt",
+    ]
+    config = (tmp_path / "brat" / "annotation.conf").read_text()
+    assert config.startswith("[entities]\nA_B\nA_B_2\n")
+    with pytest.raises(DataError, match="is not empty"):
+        export([(many[0], None)], "brat", tmp_path / "brat")
+
+
+def test_an_unknown_format_is_suggested(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no format 'docano' \(did you mean 'doccano'\?\)"):
+        export([], "docano", tmp_path / "x")
+
+
+def test_a_dataset_opens_with_its_labels(one: Sentence, tmp_path: Path) -> None:
+    assert export([(one, None)], "hf", tmp_path / "set") == 1
+    card = (tmp_path / "set" / "README.md").read_text(encoding="utf-8")
+    assert "language:\n- de" in card and "| ORG | 1 |" in card
+    import pyarrow.parquet as pq
+
+    features = json.loads(
+        pq.read_schema(tmp_path / "set" / "train.parquet").metadata[b"huggingface"]
+    )
+    names = features["info"]["features"]["ner_tags"]["feature"]["names"]
+    assert names == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
+
+
+def test_spacy_round_trip(one: Sentence, tmp_path: Path) -> None:
+    pytest.importorskip("spacy", reason="spaCy is an optional extra")
+    from pipeline.formats.spacy_docbin import read_docbin
+
+    export([(one, None)], "spacy", tmp_path / "train.spacy")
+    (back,) = read_docbin(tmp_path / "train.spacy")
+    assert (back.id, back.lang, back.words, back.spans) == (one.id, one.lang, one.words, one.spans)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from typer.testing import CliRunner
+
+from pipeline.commands.inspect_labels import inspect_labels
+from pipeline.commands.shared import make_app
+from pipeline.schema import Sentence, Span
+from tests.pipeline.inspect.fake_run import write_run
+
+ODD = [
+    Sentence("odd-1", "en", ["<script>alert(1)</script>", "東京", "ירושלים"], [Span(1, 2, "LOC")]),
+    Sentence(
+        "odd-2",
+        "en",
+        ["e\u0301te\u0301", "\U0001f469\u200d\U0001f680", "القاهرة"],
+        [Span(2, 3, "LOC")],
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs"), tests=10, extra=ODD)
+
+
+app = make_app("inspect_labels", "")
+app.command()(inspect_labels)
+
+
+def call(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def records(*arguments: object) -> list[dict]:
+    return [json.loads(line) for line in call(*arguments, "--json").splitlines()]
+
+
+def test_source_and_target_stand_one_above_the_other(run: Path) -> None:
+    text = call(run, "--lang", "de", "--id", "odd-1")
+    lines = [line.rstrip() for line in text.splitlines()]
+    source = next(line for line in lines if line.startswith("  en"))
+    target = next(line for line in lines if line.startswith("  de"))
+    assert source == "  en  <script>alert(1)</script> [東京]LOC \u2068ירושלים\u2069"
+    assert target.startswith("  de  der >tpircs/<)1(trela>tpircs<")
+    assert "\x1b" not in text
+
+
+def test_columns_line_up_with_wide_and_right_to_left_text(run: Path) -> None:
+    for sentence in ("odd-1", "odd-2"):
+        rows = call(run, "--lang", "de", "--id", sentence, "--links").splitlines()
+        (row,) = (r for r in rows if r.startswith("  LOC"))
+        before, _, after = row[5:].strip().partition("  ")
+        # The second column begins where the first one's cells (not characters) end.
+        assert cell_len(row[: row.index(after.strip())]) == 7 + cell_len(before) + 2
+
+
+def test_the_run_is_found_by_name(run: Path) -> None:
+    assert "sentences" in call(run.name, "--runs-dir", run.parent)
+    text = call("fakee", "--runs-dir", run.parent, code=2)
+    assert "no run 'fakee'" in text and "did you mean 'fake'?" in text
+
+
+def test_dropped_and_kept_part_the_sentences(run: Path) -> None:
+    every = records(run, "--lang", "de")
+    kept = records(run, "--lang", "de", "--only", "kept")
+    dropped = records(run, "--lang", "de", "--only", "dropped")
+    assert len(every) == 122
+    assert {r["id"] for r in kept} == {r["id"] for r in every if r["kept"]}
+    assert {r["id"] for r in dropped} == {
+        r["id"]
+        for r in every
+        if not r["kept"] or r["lost"] or any(not s["kept"] for s in r["spans"])
+    }
+
+
+def test_conditions_hold_for_one_and_the_same_span(run: Path) -> None:
+    found = records(run, "--lang", "sw", "--only", "dropped", "--type", "ORG")
+    assert found
+    for row in found:
+        dropped = [s["type"] for s in row["spans"] if not s["kept"]]
+        lost = [row["source_spans"][x["source"]]["type"] for x in row["lost"]]
+        assert "ORG" in dropped + lost
+    for row in records(run, "--lang", "sw", "--reason", "low_score", "--type", "PER"):
+        assert any(s["reason"] == "low_score" and s["type"] == "PER" for s in row["spans"])
+    low = records(run, "--lang", "sw", "--only", "low-score", "--below", "0.3")
+    assert low and all(any(s["score"] < 0.3 for s in row["spans"]) for row in low)
+
+
+def test_disagree_and_contains(run: Path) -> None:
+    for row in records(run, "--lang", "de", "--only", "disagree"):
+        kept = sorted(s["type"] for s in row["spans"] if s["kept"])
+        assert kept != sorted(s["type"] for s in row["source_spans"])
+    found = records(run, "--lang", "de", "--contains", "NAIROBI")
+    assert found and all("Nairobi" in row["words"] for row in found)
+
+
+def test_a_sample_is_drawn_by_its_seed_and_keeps_the_order(run: Path) -> None:
+    ids = [
+        [r["id"] for r in records(run, "--lang", "de", "--sample", 10, "--seed", seed)]
+        for seed in (0, 0, 1)
+    ]
+    assert ids[0] == ids[1] != ids[2]
+    order = [r["id"] for r in records(run, "--lang", "de")]
+    assert sorted(ids[2], key=order.index) == ids[2] and len(set(ids[2])) == 10
+    assert "20 of 122 sentences; --all or --sample N for more" in call(run, "--lang", "de")
+
+
+def test_conll_says_where_it_came_from(run: Path) -> None:
+    text = call(run, "--lang", "de", "--format", "conll", "--sample", 200, "--only", "dropped")
+    first = text.split("\n\n")[0].splitlines()
+    assert first[0].startswith("# id = ")
+    assert first[1].startswith("# source = ") and first[2].startswith("# dropped = ")
+
+
+def test_other_stages(run: Path) -> None:
+    aligned = records(run, "--lang", "de", "--stage", "align", "--id", "en-3")
+    assert aligned[0]["links"][0] == [0, 1, 0.9]
+    assert records(run, "--lang", "de", "--stage", "translate", "--id", "en-3")[0]["links"] == []
+    unit = "fused/seed-13/test/de"
+    assert len(records(run, "--stage", "predict", "--unit", unit)) == 10
+    text = call(run, "--stage", "predict", "--lang", "de", code=2)
+    assert "--unit: name one of the units of predict" in " ".join(text.split())
+    assert len(records(run, "--stage", "prepare", "--unit", "train/en")) == 122
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "droped"], "did you mean 'dropped'?"),
+        (["--reason", "lowscore"], "did you mean 'low_score'?"),
+        (["--stage", "projekt"], "did you mean 'project'?"),
+        (["--lang", "fr"], "--lang: project has no 'fr'; it has: de, sw"),
+        (["--format", "xml"], "'xml' is not allowed: pretty, conll, jsonl"),
+        (["--stage", "synthesize"], "has finished nothing of the stage 'synthesize'"),
+        (["--import", "x.json"], "-o labelled.jsonl"),
+    ],
+)
+def test_bad_usage_is_exit_code_2(run: Path, arguments: list[str], message: str) -> None:
+    text = " ".join(call(run, *arguments, code=2).split())
+    assert message in text
+
+
+def test_the_summary_counts_what_the_rows_hold(run: Path) -> None:
+    rows = records(run, "--lang", "de")
+    (found,) = json.loads(call(run, "--lang", "de", "--summary", "--json"))
+    assert found["sentences"] == len(rows)
+    assert found["kept"] == sum(r["kept"] for r in rows)
+    assert found["spans"]["source"] == sum(len(r["source_spans"]) for r in rows)
+    assert found["spans"]["kept"] == sum(s["kept"] for r in rows for s in r["spans"])
+    assert found["spans_lost"]["no_link"] == sum(len(r["lost"]) for r in rows)
+    assert sum(found["scores_kept"]) == found["spans"]["kept"]
+    steps = {s["stage"]: s["sentences"] for s in found["funnel"]}
+    assert steps == {"prepare": 122, "translate": 122, "align": 122, "project": found["kept"]}
+    assert found["frequent"][0]["count"] >= found["frequent"][1]["count"]
+    text = call(run, "--summary")
+    assert "projected sentences kept for training" in text and "low_score" in text
+
+
+def test_export_and_import_through_the_command(run: Path, tmp_path: Path) -> None:
+    out, back = tmp_path / "out.json", tmp_path / "labelled.jsonl"
+    text = call(run, "--lang", "de", "--export", "label-studio", out)
+    kept = sum(r["kept"] for r in records(run, "--lang", "de"))
+    assert f"wrote {kept} sentences" in text
+    tasks = json.loads(out.read_text(encoding="utf-8"))
+    tasks[0]["annotations"] = [{"result": []}]
+    out.write_text(json.dumps(tasks), encoding="utf-8")
+    removed = len(tasks[0]["predictions"][0]["result"])
+    changes = json.loads(call(run, "--lang", "de", "--import", out, "-o", back, "--json"))
+    assert changes["sentences"] == kept and changes["changed"] == 1
+    assert changes["removed"] == removed and changes["not_reviewed"] == kept - 1
+    lines = [json.loads(line) for line in back.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == kept and set(lines[0]["ner_tags"]) == {"O"}
+    assert lines[0]["id"] == tasks[0]["data"]["sentence_id"]
+    repeated = call(run, "--import", out, "-o", back, code=2)
+    assert "name the one to import" in repeated
+
+
+def test_export_takes_what_the_filters_choose(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "dropped.jsonl"
+    call(run, "--lang", "sw", "--only", "dropped", "--type", "PER", "--export", "doccano", out)
+    ids = [json.loads(line)["sentence_id"] for line in out.read_text().splitlines()]
+    expected = records(run, "--lang", "sw", "--only", "dropped", "--type", "PER")
+    assert ids == [r["id"] for r in expected]
