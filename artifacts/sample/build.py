@@ -164,7 +164,9 @@ def from_templates(count: int, seed: int) -> list[Sentence]:
     while len(sentences) < count:
         tries += 1
         if tries > 50 * count:
-            raise SourceError(f"{where}: too few fillers for {count} different sentences")
+            raise SourceError(
+                f"source/fillers.txt: too few fillers for {count} different sentences"
+            )
         where, template = templates[len(sentences) % len(templates)]
         used: set[str] = set()
         line = re.sub(r"\{(\w+)\}", lambda m: draw(m[1], used, where), template)  # noqa: B023
