@@ -1,8 +1,8 @@
 """Plain parallel and monolingual text from the files in which it is published.
 
-Four layouts are read: tab-separated lines (`tsv`), such lines inside a zip archive (`zip`, as
-manythings.org and many others publish them), two line-aligned files (`lines`), and CoNLL-like
-columns (`conll`), of which only the words are taken. A file with one sentence a line is `text`.
+Read are tab-separated lines (`tsv`), such lines inside a zip archive (`zip`, as manythings.org and
+others publish them), two line-aligned files (`lines`), one sentence a line (`text`), and labelled
+corpora in any format of `pipeline.formats` (`labelled`), of which the words are taken.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from pipeline.config import ConfigModel
+from pipeline.config import ConfigModel, DataSource
+from pipeline.errors import DataError
+from pipeline.schema import Sentence
 
 
 class TextSource(ConfigModel):
@@ -28,14 +30,14 @@ class TextSource(ConfigModel):
 
     path: Path
     languages: tuple[str, ...] = Field(min_length=1, max_length=2)
-    format: Literal["tsv", "zip", "lines", "text", "conll"]
+    format: Literal["tsv", "zip", "lines", "text", "labelled"]
     second_path: Path | None = None
     member: str = "*.txt"
     """Glob that names the file inside a zip; names starting with `_` and macOS's are skipped."""
     separator: str = "\t"
     """Between the columns of `tsv` and `zip`; spaces around the cells are removed."""
     columns: tuple[int, ...] = (0, 1)
-    """Which columns hold the sides; for `conll`, the first entry is the column of the word."""
+    """Which columns of `tsv` and `zip` hold the sides, counted from 0."""
     hold_out: bool = False
     """Whether the hash split puts a share of this source aside (see `overlap.held_out`)."""
     attribution: str = ""
@@ -45,19 +47,15 @@ class TextSource(ConfigModel):
     def _sides_match_format(self) -> TextSource:
         if self.format == "lines" and (len(self.languages) != 2 or self.second_path is None):
             raise ValueError("format 'lines' needs two languages and second_path")
-        if self.format in ("text", "conll") and len(self.languages) != 1:
+        if self.format in ("text", "labelled") and len(self.languages) != 1:
             raise ValueError(f"format {self.format!r} holds one language, not {self.languages}")
         if self.format in ("tsv", "zip") and len(self.columns) < len(self.languages):
             raise ValueError("columns must name one column for each language")
         return self
 
 
-class RaggedLineError(ValueError):
-    """A line has fewer columns than the source's `columns` ask for."""
-
-
 class Pair(NamedTuple):
-    """Two sentences that translate each other. `source` is in the pivot language (English)."""
+    """Two sentences that translate each other; `source` is in the pivot language (English)."""
 
     language: str
     source: str
@@ -68,118 +66,86 @@ def read_rows(source: TextSource) -> Iterator[tuple[str, ...]]:
     """Yields one tuple of sentences per line, one entry per language of the source.
 
     Raises:
-        FileNotFoundError: If a file, or the member of a zip, is not there.
-        RaggedLineError: If a line has too few columns; the message names file and line.
-        ValueError: If line-aligned files differ in length, or the text is not UTF-8.
+        DataError: If a file, or the member of a zip, is not there or is not text; if a line has
+            too few columns (with file and line); if line-aligned files differ in length.
     """
-    if source.format == "conll":
-        for words in _conll_sentences(source):
-            yield (" ".join(words),)
-        return
-    if source.format == "text":
-        for _, line in _lines(source.path):
+    from pipeline.formats.files import read_lines
+
+    if source.format == "labelled":
+        for sentence in _labelled(source, labelled=False):
+            yield (" ".join(sentence.words),)
+    elif source.format == "text":
+        for _, line in read_lines(source.path):
             yield (line,)
-        return
-    if source.format == "lines":
+    elif source.format == "lines":
         assert source.second_path is not None
-        first = [line for _, line in _lines(source.path)]
-        second = [line for _, line in _lines(source.second_path)]
+        first = [line for _, line in read_lines(source.path)]
+        second = [line for _, line in read_lines(source.second_path)]
         if len(first) != len(second):
-            raise ValueError(
+            raise DataError(
                 f"{source.path} has {len(first)} lines and {source.second_path} {len(second)}; "
                 "line-aligned files must have the same number"
             )
         yield from zip(first, second, strict=True)
-        return
+    else:
+        lines = read_lines(source.path) if source.format == "tsv" else _zipped_lines(source)
+        yield from _split(source, lines)
+
+
+def read_entities(source: TextSource) -> Iterator[tuple[str, str]]:
+    """Yields `(type, name)` for each labelled span of a `labelled` source.
+
+    Used for the gazetteer of entity substitution. Words of a span are joined by spaces.
+    """
+    for sentence in _labelled(source, labelled=True):
+        for span in sentence.spans:
+            yield span.type, " ".join(sentence.words[span.start : span.end])
+
+
+def _labelled(source: TextSource, *, labelled: bool) -> Iterator[Sentence]:
+    from pipeline.formats.reading import read_labelled
+
+    data = DataSource(path=str(source.path))
+    yield from read_labelled(data, source.languages[0], path=source.path, labelled=labelled)
+
+
+def _split(source: TextSource, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[str, ...]]:
     columns = source.columns[: len(source.languages)]
-    for number, line in _lines(source.path, source.member if source.format == "zip" else None):
+    for number, line in lines:
         if not line.strip():
             continue
         cells = [cell.strip() for cell in line.split(source.separator)]
         if len(cells) <= max(columns):
-            raise RaggedLineError(
-                f"{source.path}, line {number}: {len(cells)} column(s), column "
-                f"{max(columns)} (counted from 0) is asked for"
+            raise DataError(
+                f"{source.path}:{number}: {len(cells)} column(s), but column {max(columns)} "
+                "(counted from 0) is asked for; correct the line, or separator and columns"
             )
         yield tuple(cells[c] for c in columns)
 
 
-def read_entities(source: TextSource) -> Iterator[tuple[str, str]]:
-    """Yields `(type, name)` for each labelled span of a `conll` source; the tag is the last column.
+def _zipped_lines(source: TextSource) -> Iterator[tuple[int, str]]:
+    from pipeline.formats.files import require_file
 
-    Used for the gazetteer of entity substitution. Words of a span are joined by spaces.
-    """
-    for rows in _conll_rows(source):
-        words: list[str] = []
-        kind = ""
-        for cells in [*rows, ["", "O"]]:
-            tag = cells[-1]
-            if words and not tag.startswith("I-"):
-                yield kind, " ".join(words)
-                words = []
-            if tag != "O":
-                kind = tag[2:]
-                words.append(_strip_language(cells[source.columns[0]], source.languages[0]))
-
-
-def _lines(path: Path, member: str | None = None) -> Iterator[tuple[int, str]]:
-    """Numbered lines without their ends; a byte order mark and carriage returns are removed."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    require_file(source.path)
     try:
-        if member is None:
-            with path.open(encoding="utf-8-sig", newline="\n") as handle:
-                for number, line in enumerate(handle, 1):
-                    yield number, line.rstrip("\r\n")
-            return
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(source.path) as archive:
             names = [
                 name
                 for name in archive.namelist()
-                if fnmatch.fnmatch(Path(name).name, member)
+                if fnmatch.fnmatch(Path(name).name, source.member)
                 and not Path(name).name.startswith(("_", "."))
                 and "__MACOSX" not in name
             ]
             if len(names) != 1:
-                raise FileNotFoundError(
-                    f"{path}: member {member!r} must name one file; it names {names or 'none'}"
+                raise DataError(
+                    f"{source.path}: member {source.member!r} must name one file; "
+                    f"it names {', '.join(names) or 'none'} of {', '.join(archive.namelist())}"
                 )
             with archive.open(names[0]) as raw:
                 text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="\n")
                 for number, line in enumerate(text, 1):
                     yield number, line.rstrip("\r\n")
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{source.path}: not a zip archive ({error})") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 ({error}); convert it first") from error
-
-
-def _conll_rows(source: TextSource) -> Iterator[list[list[str]]]:
-    """Sentences as lists of split lines; comments and document marks are left out."""
-    rows: list[list[str]] = []
-    for number, line in _lines(source.path):
-        if not line.strip():
-            if rows:
-                yield rows
-            rows = []
-            continue
-        if line.startswith("# ") and "\t" not in line and len(line.split()) != 2:
-            continue  # `# text = ...`; a word line `# O` has exactly two fields
-        cells = line.split("\t") if "\t" in line else line.split()
-        if cells[0] == "-DOCSTART-":
-            continue
-        if len(cells) <= source.columns[0]:
-            raise RaggedLineError(
-                f"{source.path}, line {number}: no column {source.columns[0]} (counted from 0)"
-            )
-        rows.append(cells)
-    if rows:
-        yield rows
-
-
-def _conll_sentences(source: TextSource) -> Iterator[list[str]]:
-    for rows in _conll_rows(source):
-        yield [_strip_language(cells[source.columns[0]], source.languages[0]) for cells in rows]
-
-
-def _strip_language(word: str, language: str) -> str:
-    """WikiANN writes `de:Wort`; the prefix goes, a colon in the word itself stays."""
-    return word.removeprefix(f"{language}:") or word
+        raise DataError(f"{source.path}: not UTF-8 ({error}); convert it first") from error
