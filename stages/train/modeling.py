@@ -357,4 +357,5 @@ def register() -> None:
     LayerFusedForTokenClassification.register_for_auto_class("AutoModelForTokenClassification")
 
 
-register()
+if not __name__.startswith("transformers_modules."):  # where transformers loads saved code
+    register()
