@@ -1,0 +1,114 @@
+"""Stage ``translate``: labelled sentences to the other language, by CTranslate2 or as given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.config import RunConfig
+from pipeline.errors import ModelError
+from pipeline.models import ModelSource, locate
+from pipeline.stage import Problem, Ref, RowStage, Task, Worker
+from stages.translate.config import TranslateConfig
+
+
+class TranslateStage(RowStage):
+    """Translates training data to each target language, and test data back where asked."""
+
+    name = "translate"
+    version = "1"
+    config_type = TranslateConfig
+    about = "translate labelled source text to the target languages (CTranslate2)"
+
+    def options(self, config: RunConfig) -> TranslateConfig:
+        """Return the section ``translate``."""
+        return config.section(self.name, TranslateConfig)
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """One task per language and direction."""
+        options = self.options(config)
+        tasks = []
+        train = Ref("prepare", f"train/{config.source}")
+        for lang in config.languages:
+            given = config.data.per_language("parallel", lang) is not None
+            if "to_target" in options.directions:
+                inputs = {"source": train}
+                if given:
+                    inputs["given"] = Ref("prepare", f"parallel/{lang}")
+                tasks.append(self._task(config, lang, lang, "to_target", inputs))
+        if "to_source" in options.directions:
+            for lang in config.languages:
+                inputs = {"source": Ref("prepare", f"test/{lang}")}
+                tasks.append(
+                    self._task(config, f"to_source/{lang}", config.source, "to_source", inputs)
+                )
+        return tasks
+
+    def _task(
+        self, config: RunConfig, unit: str, lang: str, direction: str, inputs: Mapping[str, Ref]
+    ) -> Task:
+        other = unit.rpartition("/")[2]
+        source = config.source if direction == "to_target" else other
+        options = {"direction": direction, "source": source, "target": lang}
+        uses: tuple[str, ...] = ()
+        if "given" not in inputs:
+            options["model"] = config.models.translator_for(source, lang, config.source) or ""
+            uses = ("seed",) if self.options(config).sampling else ()
+        return Task(self.name, unit, "translations", inputs, {}, lang, options, uses)
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Find models that are missing and languages that they cannot produce."""
+        from stages.translate.codes import direction_problem
+
+        seen = set()
+        for task in tasks:
+            if "given" in task.inputs:
+                continue
+            source, target = task.options["source"], task.options["target"]
+            name = config.models.translator_for(source, target, config.source)
+            if not name:
+                yield Problem(
+                    "models.translator",
+                    f"no translator is named for {source} to {target}; name one for all "
+                    f"directions, or add the key {target if source == config.source else ''!r} or "
+                    f"'{source}-{target}'",
+                )
+                continue
+            try:
+                model = locate(name, config.config_dir)
+                model.require_weights()
+            except ModelError as error:
+                if str(error) not in seen:
+                    yield Problem("models.translator", str(error))
+                seen.add(str(error))
+                continue
+            problem = direction_problem(name, model.path, source, target)
+            if problem:
+                yield Problem("models.translator" if name in problem else "languages", problem)
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """The content of the model decides the result."""
+        if "given" in task.inputs:
+            return {}
+        return {"model": self._model(config, task).identity}
+
+    def worker(
+        self, config: RunConfig, task: Task, side: Mapping[str, Path]
+    ) -> Callable[[], Worker]:
+        """Return the factory of the workers of one task."""
+        from stages.translate.worker import GivenFactory, TranslateFactory
+
+        source, target = task.options["source"], task.options["target"]
+        if "given" in task.inputs:
+            return GivenFactory(source, target)
+        model = self._model(config, task)
+        options = self.options(config)
+        return TranslateFactory(
+            model.download(), model.name, source, target, options, config.workers
+        )
+
+    def _model(self, config: RunConfig, task: Task) -> ModelSource:
+        return locate(task.options["model"], config.config_dir)
+
+
+STAGE = TranslateStage()

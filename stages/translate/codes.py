@@ -1,0 +1,295 @@
+"""What each translation model calls a language: Marian tags, M2M100 codes, NLLB (FLORES) codes.
+
+Users write ISO codes. Which languages a model folder can produce is read from its tokeniser's
+vocabulary and configuration alone; no weights are loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.errors import ConfigError, ModelError
+from pipeline.languages import alpha3, canonical
+
+Family = Literal["marian", "m2m100", "nllb"]
+
+_TABLE = Path(__file__).with_name("languages.tsv")
+_OPUS_NAME = re.compile(r"(?:^|/)opus-mt(?:-tc-\w+|_tiny)?-([A-Za-z]{2,3})-([A-Za-z]{2,3})$")
+_TOKENIZERS: Mapping[str, Family] = {
+    "MarianTokenizer": "marian",
+    "M2M100Tokenizer": "m2m100",
+    "NllbTokenizer": "nllb",
+    "NllbTokenizerFast": "nllb",
+}
+# Files that hold a tokeniser's vocabulary, one set per family; the first of a set is required.
+_VOCABULARIES: Mapping[Family, tuple[str, ...]] = {
+    "marian": ("vocab.json", "source.spm", "target.spm"),
+    "m2m100": ("vocab.json", "sentencepiece.bpe.model"),
+    "nllb": ("tokenizer.json",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """One row of the table."""
+
+    nllb: str
+    m2m100: str
+    marian: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """How to ask a model for one direction.
+
+    Attributes:
+        family: The family of the model.
+        source: What the model calls the source language; ``None`` where it is not told.
+        target: The same for the target language (with ``>>`` and ``<<`` for Marian).
+    """
+
+    family: Family
+    source: str | None
+    target: str | None
+
+
+@cache
+def table() -> dict[str, Codes]:
+    """Return the codes of each family by canonical ISO code."""
+    rows = {}
+    for line in _TABLE.read_text(encoding="utf-8").splitlines()[1:]:
+        code, nllb, m2m100, marian = line.split("\t")
+        rows[code] = Codes(nllb, m2m100, tuple(filter(None, marian.split(","))))
+    return rows
+
+
+class Languages:
+    """The languages that a model folder knows, read without its weights.
+
+    Args:
+        folder: A Transformers checkpoint or a converted model with its tokeniser files.
+        name: The name in the configuration, for messages.
+
+    Raises:
+        ModelError: If it is not a translator that we can drive, or tokeniser files are missing.
+    """
+
+    def __init__(self, folder: Path, name: str | None = None) -> None:
+        self.folder = folder
+        self.name = name or str(folder)
+        self._options = _json(folder / "tokenizer_config.json") or {}
+        self.family = self._find_family()
+        missing = [f for f in _VOCABULARIES[self.family] if not (folder / f).is_file()]
+        if self.family == "nllb" and missing and (folder / "sentencepiece.bpe.model").is_file():
+            missing = []
+        if missing:
+            raise ModelError(f"{folder}: tokeniser files missing: {', '.join(missing)}")
+        self._tokens = self._language_tokens()
+
+    def _find_family(self) -> Family:
+        config = _json(self.folder / "config.json") or {}
+        kind = config.get("model_type")
+        if kind == "marian":
+            return "marian"
+        tokenizer = str(self._options.get("tokenizer_class"))
+        if tokenizer in _TOKENIZERS:
+            return _TOKENIZERS[tokenizer]
+        if kind == "m2m_100":
+            return "m2m100" if (self.folder / "vocab.json").is_file() else "nllb"
+        if kind is not None:
+            raise ModelError(
+                f"{self.folder}: model type {kind!r} is not a translator that is supported; "
+                "allowed: marian, m2m_100 (M2M100 and NLLB)"
+            )
+        if (self.folder / "source.spm").is_file():
+            return "marian"
+        raise ModelError(
+            f"{self.folder}: cannot tell the kind of translator: tokenizer_config.json names "
+            f"{tokenizer!r}; allowed: {', '.join(_TOKENIZERS)}. A converted model needs the "
+            "tokeniser files of its checkpoint beside model.bin"
+        )
+
+    def _language_tokens(self) -> frozenset[str]:
+        """Return the language codes in the vocabulary, as the family writes them."""
+        if self.family == "marian":
+            vocabulary = _json(self.folder / "vocab.json") or {}
+            return frozenset(t[2:-2] for t in vocabulary if re.fullmatch(r">>.+<<", t))
+        if self.family == "m2m100":
+            names = {c.m2m100 for c in table().values()} - {""}
+            if self._options.get("language_codes") == "wmt21":
+                names = {"en", "ha", "is", "ja", "cs", "ru", "zh", "de"}
+            listed = self._special_tokens()
+            tagged = {t[2:-2] for t in listed if re.fullmatch(r"__.+__", t)}
+            return frozenset(tagged or names)
+        listed = self._special_tokens()
+        found = {t for t in listed if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", t)}
+        return frozenset(found or ({c.nllb for c in table().values()} - {""}))
+
+    def _special_tokens(self) -> set[str]:
+        tokens: set[str] = set()
+        for key in ("additional_special_tokens", "extra_special_tokens"):
+            value = self._options.get(key) or []
+            tokens.update(t if isinstance(t, str) else t.get("content", "") for t in value)
+        added = self._options.get("added_tokens_decoder") or {}
+        tokens.update(t.get("content", "") for t in added.values())
+        tokenizer = _json(self.folder / "tokenizer.json") or {}
+        tokens.update(t.get("content", "") for t in tokenizer.get("added_tokens", []))
+        tokens.update(_json(self.folder / "added_tokens.json") or {})
+        return tokens
+
+    def code(self, lang: str) -> str | None:
+        """Return the model's name for an ISO code, or ``None`` if it has none."""
+        code = canonical(lang)
+        row = table().get(code)
+        if self.family == "marian":
+            names = [code, alpha3(code), *(row.marian if row else ())]
+            if row and row.nllb:
+                names += [row.nllb, row.nllb.split("_")[0]]
+            exact = next((n for n in names if n in self._tokens), None)
+            # Otherwise the language in whatever script there is: >>uzb_Cyrl<<.
+            prefixes = tuple(f"{n}_" for n in names)
+            return exact or next((t for t in sorted(self._tokens) if t.startswith(prefixes)), None)
+        wanted = (row.nllb if self.family == "nllb" else row.m2m100) if row else ""
+        if wanted in self._tokens:
+            return wanted
+        prefix = f"{alpha3(code)}_"
+        return next((t for t in sorted(self._tokens) if t.startswith(prefix)), None)
+
+    def available(self) -> list[str]:
+        """Return the ISO codes of the languages in the vocabulary, sorted."""
+        pair = [self._options.get("target_lang")] if not self._tokens else []
+        names = [*self._tokens, *filter(None, pair)]
+        found = set()
+        for name in names:
+            try:
+                found.add(canonical(re.split(r"[_-]", "nso" if name == "ns" else name)[0]))
+            except ConfigError:  # a group of languages (roa), or a tag of another kind
+                continue
+        return sorted(found)
+
+    def direction(self, source: str, target: str) -> Direction:
+        """Return how to ask for ``source`` to ``target``.
+
+        Raises:
+            ConfigError: If the model does not know one of them.
+        """
+        source, target = canonical(source), canonical(target)
+        if self.family != "marian":
+            return Direction(self.family, self._known(source), self._known(target))
+        if self._tokens:
+            return Direction("marian", None, f">>{self._known(target)}<<")
+        given = self._pair()
+        for lang, one in zip((source, target), given, strict=True):
+            if one is not None and one != lang:
+                raise ConfigError(
+                    f"{self.name} translates {given[0] or '?'} to {given[1] or '?'}, "
+                    f"not {source} to {target}"
+                )
+        return Direction("marian", None, None)
+
+    def _known(self, lang: str) -> str:
+        code = self.code(lang)
+        if code is None:
+            raise ConfigError(_unknown(self.name, lang, self.available()))
+        return code
+
+    def _pair(self) -> tuple[str | None, str | None]:
+        """Return the languages of a one-pair model; ``None`` for groups and where not stated."""
+        pair = opus_pair(self.name) or (None, None)
+        stated = (self._options.get("source_lang"), self._options.get("target_lang"))
+        return (pair[0] or _single(stated[0]), pair[1] or _single(stated[1]))
+
+
+def direction_problem(name: str, folder: Path | None, source: str, target: str) -> str | None:
+    """Return why a translator cannot serve a direction, or ``None`` if nothing speaks against it.
+
+    Args:
+        name: Hub id or folder as configured.
+        folder: The local folder; ``None`` for a hub model that is not downloaded yet. Then only
+            what the name tells is checked.
+        source: ISO code.
+        target: ISO code.
+    """
+    if folder is not None:
+        try:
+            Languages(folder, name).direction(source, target)
+        except (ConfigError, ModelError) as error:
+            return str(error)
+        return None
+    pair = opus_pair(name)
+    if pair and pair != (canonical(source), canonical(target)):
+        return f"{name} translates {pair[0]} to {pair[1]}, not {source} to {target}"
+    family: Family | None = "nllb" if "nllb" in name else "m2m100" if "m2m100" in name else None
+    if family is None:
+        return None
+    known = {code for code, row in table().items() if getattr(row, family)}
+    for lang in (canonical(source), canonical(target)):
+        if lang not in known:
+            return _unknown(name, lang, sorted(known))
+    return None
+
+
+def _unknown(name: str, lang: str, available: Sequence[str]) -> str:
+    import langcodes
+
+    close = langcodes.closest_supported_match(lang, list(available), max_distance=25)
+    hint = f" (the closest that it does is {close!r})" if close else ""
+    return f"{name} does not know {lang!r}{hint}; available: {', '.join(available)}"
+
+
+def opus_pair(name: str) -> tuple[str, str] | None:
+    """Return the languages in a name such as ``Helsinki-NLP/opus-mt-en-de``, if single ones."""
+    match = _OPUS_NAME.search(name)
+    if not match:
+        return None
+    source, target = (_single(code) for code in match.groups())
+    return (source, target) if source and target else None
+
+
+def _single(code: str | None) -> str | None:
+    """Return the canonical code, or ``None`` for a group of languages or nothing."""
+    if not code or code in _GROUPS:
+        return None
+    try:
+        return canonical(code)
+    except ConfigError:
+        return None
+
+
+# ISO 639-5 and OPUS-MT names of groups that look like language codes.
+_GROUPS = frozenset(
+    re.findall(
+        r"\w+",
+        "aav afa alv art bat bnt cau ccs cel cpf cpp cus dra euq fiu gem gmq gmw iir inc ine ira "
+        "itc map mkh mul nic poz pqe roa sem sit sla taw trk tut urj zle zls zlw",
+    )
+)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ModelError(f"{path}: not valid JSON ({error})") from None
+
+
+def tokenizer_files(folder: Path) -> Iterable[Path]:
+    """Yield the files of a folder that a tokeniser may need (no weights)."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".spm", ".model", ".txt") or path.name in (
+            "vocab.json",
+            "target_vocab.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+        ):
+            yield path

@@ -1,0 +1,146 @@
+"""Turns a Transformers checkpoint into a CTranslate2 model once, and keeps it.
+
+The converted model lies in a cache folder named by the content of the checkpoint and the
+quantisation, so that any number of runs, processes and copies of the checkpoint share it:
+``$XLNER_CACHE/ctranslate2`` or ``~/.cache/xlner/ctranslate2``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import FileHashes, fingerprint
+from pipeline.errors import ModelError
+from stages.translate.codes import Family, Languages, tokenizer_files
+
+CONVERTED = "model.bin"
+"""The file that makes a folder a converted model."""
+FORMAT = 1
+"""Version of what :func:`convert` writes; part of the name of the cache folder."""
+_NOTE = "xlner.json"
+
+
+def cache_folder() -> Path:
+    """Return the folder that converted models are kept in."""
+    named = os.environ.get("XLNER_CACHE")
+    if named:
+        return Path(named) / "ctranslate2"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "xlner" / "ctranslate2"
+
+
+def converted(folder: Path, quantization: str, cache: Path | None = None) -> Path:
+    """Return the CTranslate2 model for a checkpoint, converting it on first use.
+
+    Args:
+        folder: A Transformers checkpoint; an already converted folder is returned as it is.
+        quantization: As CTranslate2 names it: ``int8``, ``int8_float16``, ``float32`` …
+        cache: Where converted models are kept; default :func:`cache_folder`.
+
+    Returns:
+        A folder with ``model.bin``, its vocabulary and the tokeniser files.
+
+    Raises:
+        ModelError: If the folder cannot be converted.
+    """
+    if is_converted(folder):
+        return folder
+    cache = cache or cache_folder()
+    hashes = FileHashes(cache / ".hashes.json")
+    identity = [FORMAT, hashes.of(folder), quantization, _ctranslate2_version()]
+    hashes.save()
+    final = cache / fingerprint(identity)[:32]
+    if (final / _NOTE).is_file():
+        return final
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=cache))
+    try:
+        convert(folder, temporary / "model", quantization)
+        try:
+            (temporary / "model").rename(final)
+        except OSError:
+            # Another process was quicker; what it made is the same.
+            if not (final / _NOTE).is_file():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return final
+
+
+def is_converted(folder: Path) -> bool:
+    """Return whether a folder holds a CTranslate2 model (not a PyTorch one of the same name)."""
+    return (folder / CONVERTED).is_file() and any(folder.glob("*vocabulary.*"))
+
+
+def convert(folder: Path, output: Path, quantization: str) -> None:
+    """Convert a Transformers checkpoint; ``output`` must not exist.
+
+    Raises:
+        ModelError: If it is of a kind that cannot be converted, or its weights are damaged.
+    """
+    from ctranslate2.converters import TransformersConverter
+
+    languages = Languages(folder)
+
+    class Converter(TransformersConverter):
+        def load_tokenizer(self, tokenizer_class: object, name: str, **kwargs: object) -> Any:
+            return load_tokenizer(Path(name), languages.family)
+
+    try:
+        Converter(str(folder)).convert(str(output), quantization=quantization)
+    except Exception as error:  # whatever transformers, safetensors or the converter met
+        shutil.rmtree(output, ignore_errors=True)
+        raise ModelError(f"{folder}: cannot be converted for CTranslate2: {error}") from error
+    for file in tokenizer_files(folder):
+        shutil.copyfile(file, output / file.name)
+    note = {"family": languages.family, "max_positions": max_positions(folder)}
+    (output / _NOTE).write_text(json.dumps(note), encoding="utf-8")
+
+
+def max_positions(folder: Path) -> int:
+    """Return how many tokens, special ones included, a model can read or write."""
+    note = folder / _NOTE
+    if note.is_file():
+        return int(json.loads(note.read_text(encoding="utf-8"))["max_positions"])
+    limits = []
+    for name, key in (
+        ("config.json", "max_position_embeddings"),
+        ("tokenizer_config.json", "model_max_length"),
+    ):
+        file = folder / name
+        if file.is_file():
+            value = json.loads(file.read_text(encoding="utf-8")).get(key)
+            # A tokeniser without a limit says so with an astronomic number.
+            if isinstance(value, int | float) and 0 < value < 1_000_000:
+                limits.append(int(value))
+    return min(limits) if limits else 512
+
+
+def load_tokenizer(folder: Path, family: Family) -> Any:
+    """Load a tokeniser from local files."""
+    from transformers import M2M100Tokenizer, MarianTokenizer, NllbTokenizer
+
+    if family == "marian":
+        return MarianTokenizer.from_pretrained(folder, local_files_only=True)
+    if family == "nllb":
+        return NllbTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = M2M100Tokenizer.from_pretrained(folder, local_files_only=True)
+    if all(t in tokenizer.all_special_tokens for t in tokenizer.lang_token_to_id):
+        return tokenizer
+    # transformers 5 only knows the language tokens if the folder lists them; hub files do, files
+    # that it has saved itself may not.
+    tokens = list(tokenizer.lang_token_to_id)
+    return M2M100Tokenizer.from_pretrained(
+        folder, local_files_only=True, additional_special_tokens=tokens
+    )
+
+
+def _ctranslate2_version() -> str:
+    from importlib.metadata import version
+
+    return version("ctranslate2")

@@ -1,0 +1,86 @@
+"""Text to the tokens that a translation model reads, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stages.translate.codes import Direction
+from stages.translate.conversion import load_tokenizer
+
+
+class Subwords:
+    """The tokeniser of a translation model, for one direction.
+
+    The tokeniser of transformers is loaded; where it wraps a SentencePiece model, whole batches go
+    to SentencePiece itself, which gives the same pieces many times faster (a test compares).
+
+    Args:
+        folder: Folder with the tokeniser files.
+        direction: What the model calls the languages.
+    """
+
+    def __init__(self, folder: Path, direction: Direction) -> None:
+        self.direction = direction
+        self._tokenizer: Any = load_tokenizer(folder, direction.family)
+        self._eos = self._tokenizer.eos_token
+        special = set(self._tokenizer.all_special_tokens) - {self._tokenizer.unk_token}
+        special |= {"<s>", "</s>", "<pad>"}
+        if direction.target:
+            special.add(direction.target)
+        self._special = frozenset(special)
+        self._source: Any = None
+        self._target: Any = None
+        if direction.family == "marian":
+            # As the tokeniser does it: text that looks like a tag is not given to SentencePiece.
+            self._source = self._tokenizer.spm_source
+            self._target = self._tokenizer.spm_target
+        elif direction.family == "m2m100":
+            self._source = self._target = self._tokenizer.sp_model
+        else:
+            self._backend: Any = self._tokenizer._tokenizer
+
+    @property
+    def overhead(self) -> int:
+        """Number of tokens that :meth:`source` adds to a text's own pieces."""
+        return len(self.source([]))
+
+    @property
+    def prefix(self) -> list[str] | None:
+        """Tokens that every target sequence begins with, or ``None``."""
+        if self.direction.family == "marian" or self.direction.target is None:
+            return None
+        if self.direction.family == "m2m100":
+            return [f"__{self.direction.target}__"]
+        return [self.direction.target]
+
+    def pieces(self, texts: Sequence[str]) -> list[list[str]]:
+        """Split texts into subword pieces, without special tokens."""
+        if self._source is not None:
+            encoded: list[list[str]] = self._source.encode(list(texts), out_type=str)
+            return encoded
+        batch = self._backend.encode_batch(list(texts), add_special_tokens=False)
+        return [e.tokens for e in batch]
+
+    def source(self, pieces: Sequence[str]) -> list[str]:
+        """Add the special tokens of the source side to the pieces of a text."""
+        family, direction = self.direction.family, self.direction
+        if family == "marian":
+            tag = [direction.target] if direction.target else []
+            return [*tag, *pieces, self._eos]
+        source = f"__{direction.source}__" if family == "m2m100" else str(direction.source)
+        return [source, *pieces, self._eos]
+
+    def ended(self, tokens: Sequence[str]) -> bool:
+        """Return whether a target sequence ends with the end token."""
+        return bool(tokens) and tokens[-1] == self._eos
+
+    def decode(self, tokens: Sequence[str]) -> str:
+        """Join target tokens into text; special tokens are left out."""
+        kept = [t for t in tokens if t not in self._special]
+        if self._target is not None:
+            text: str = self._target.decode_pieces(kept)
+        else:
+            text = "".join(kept).replace("\u2581", " ")
+        return " ".join(text.replace("\u2581", " ").split())

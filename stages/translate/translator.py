@@ -1,0 +1,279 @@
+"""Translates texts with CTranslate2: any length, in batches of similar length, in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ModelError
+from stages.translate.codes import Languages
+from stages.translate.config import DecodingConfig
+from stages.translate.conversion import converted, max_positions
+from stages.translate.splitting import split_text
+from stages.translate.subwords import Subwords
+from stages.translate.tokenise import UNSPACED_LANGUAGES
+
+_IN_FLIGHT = 3  # batches that CTranslate2 works on while Python prepares and finishes others
+_SPARE = 20  # output tokens that short inputs may use beyond max_output_ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One translation of a text.
+
+    Attributes:
+        text: The translation; as far as it came where ``reason`` is ``too_long``.
+        score: Mean log-probability per target token, the end included; ``None`` without one.
+        reason: Why it is of no use: ``empty_source``, ``empty_translation``, or ``too_long`` (the
+            source is longer than the limit and was not to be split, or the translation had not
+            ended at the limit); ``None`` if it is.
+        tokens: Number of target tokens that the score is a mean over.
+    """
+
+    text: str
+    score: float | None = None
+    reason: str | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    text: int  # index of the text
+    part: int  # its place within the text
+    tokens: list[str]
+
+
+class Translator:
+    """A translation model for one direction.
+
+    Batches are formed from all texts of a call, sorted by length, so a call with the same texts
+    always forms the same batches. With sampling, every call starts from its seed: CTranslate2 seeds
+    its generators when its threads start, so the model is reloaded for each call.
+
+    Args:
+        model: A Transformers checkpoint (Marian, M2M100, NLLB), which is converted on first use,
+            or a converted CTranslate2 folder with tokeniser files.
+        source: ISO code of the source language.
+        target: ISO code of the target language.
+        config: How to decode.
+        name: The model's name in the configuration, for messages.
+        workers: Processes that share the machine.
+        cache: Where converted models are kept.
+
+    Raises:
+        ConfigError: If the model does not translate in this direction.
+        ModelError: If the model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        source: str,
+        target: str,
+        config: DecodingConfig | None = None,
+        *,
+        name: str | None = None,
+        workers: int = 1,
+        cache: Path | None = None,
+    ) -> None:
+        self.config = config or DecodingConfig()
+        self.target = target
+        folder = Path(model)
+        direction = Languages(folder, name).direction(source, target)
+        self.folder = converted(folder, self.config.compute_type, cache)
+        self._subwords = Subwords(self.folder, direction)
+        limit = max_positions(self.folder)
+        overhead = self._subwords.overhead
+        self.max_input = min(self.config.max_input_tokens or limit, limit) - overhead
+        if self.max_input < 1:
+            raise ModelError(f"{folder}: max_input_tokens leaves no room for text")
+        # One position for the start token, as many as there are for the prefix.
+        taken = 1 + len(self._subwords.prefix or ())
+        self.max_output = min(self.config.max_output_tokens, limit - taken)
+        self._threads = self.config.threads or _threads(workers)
+        self._model: Any = None if self.config.sampling else self._load()
+
+    def _load(self) -> Any:
+        import ctranslate2
+
+        device = self.config.device
+        if device == "auto":
+            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+        try:
+            return ctranslate2.Translator(
+                str(self.folder),
+                device=device,
+                compute_type=self.config.compute_type,
+                inter_threads=1,
+                intra_threads=self._threads,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{self.folder}: CTranslate2 cannot load it: {error}") from error
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        seed: int = 0,
+        advance: Callable[[int], None] = lambda texts: None,
+    ) -> list[list[Hypothesis]]:
+        """Translate texts.
+
+        Args:
+            texts: Sentences or longer texts.
+            seed: Decides what is sampled; without effect on a search.
+            advance: Called with numbers of finished texts.
+
+        Returns:
+            For each text its hypotheses, best first; at least one, which has a ``reason`` where
+            there is no translation.
+        """
+        results: list[list[Hypothesis]] = [[] for _ in texts]
+        pieces: list[_Piece] = []
+        parts: dict[int, list[list[Hypothesis]]] = {}
+        for index, cut in enumerate(self._prepare(texts)):
+            if isinstance(cut, str):
+                results[index] = [Hypothesis("", reason=cut)]
+                advance(1)
+                continue
+            parts[index] = [[] for _ in cut]
+            pieces.extend(_Piece(index, place, tokens) for place, tokens in enumerate(cut))
+        for piece, hypotheses in self._decode(pieces, seed):
+            parts[piece.text][piece.part] = hypotheses
+            if all(parts[piece.text]):
+                results[piece.text] = self._join(parts.pop(piece.text))
+                advance(1)
+        return results
+
+    def _prepare(self, texts: Sequence[str]) -> list[list[list[str]] | str]:
+        """Return for each text its pieces as tokens, or the reason for which there are none."""
+        encoded = self._subwords.pieces(texts)
+        prepared: list[list[list[str]] | str] = []
+        for text, pieces in zip(texts, encoded, strict=True):
+            if not any(c.isalnum() for c in text):
+                prepared.append("empty_source")
+            elif len(pieces) <= self.max_input:
+                prepared.append([pieces])
+            elif self.config.on_long == "report":
+                prepared.append("too_long")
+            else:
+                cut = split_text(text, self.max_input, self._length)
+                kept = [c for c in cut if any(x.isalnum() for x in c)]
+                prepared.append(self._subwords.pieces(kept))
+        return prepared
+
+    def _length(self, text: str) -> int:
+        return len(self._subwords.pieces([text])[0])
+
+    def _batches(self, pieces: Sequence[_Piece]) -> list[list[_Piece]]:
+        """Group pieces of similar length, longest first, into batches of bounded size."""
+        overhead = self._subwords.overhead
+        batches: list[list[_Piece]] = []
+        width = 0
+        # The order of equally long pieces is that of the input: sorting is stable.
+        for piece in sorted(pieces, key=lambda p: -len(p.tokens)):
+            if not batches or (len(batches[-1]) + 1) * width > self.config.max_batch_tokens:
+                batches.append([])
+                width = len(piece.tokens) + overhead
+            batches[-1].append(piece)
+        return batches
+
+    def _decode(
+        self, pieces: Sequence[_Piece], seed: int
+    ) -> Iterator[tuple[_Piece, list[Hypothesis]]]:
+        """Yield every piece with its hypotheses, batch by batch."""
+        import ctranslate2
+
+        model = self._model
+        if model is None:
+            ctranslate2.set_random_seed(seed % 2**32)
+            model = self._load()
+        waiting: deque[tuple[list[_Piece], list[Any]]] = deque()
+        for batch in self._batches(pieces):
+            waiting.append((batch, self._submit(model, batch)))
+            if len(waiting) >= _IN_FLIGHT:
+                yield from self._collect(*waiting.popleft())
+        while waiting:
+            yield from self._collect(*waiting.popleft())
+
+    def _submit(self, model: Any, batch: Sequence[_Piece]) -> list[Any]:
+        config = self.config
+        longest = max(len(p.tokens) for p in batch)
+        prefix = self._subwords.prefix
+        pending: list[Any] = model.translate_batch(
+            [self._subwords.source(p.tokens) for p in batch],
+            target_prefix=[prefix] * len(batch) if prefix else None,
+            max_batch_size=0,
+            max_input_length=0,
+            asynchronous=True,
+            beam_size=config.beam_size,
+            num_hypotheses=config.num_hypotheses,
+            length_penalty=config.length_penalty,
+            repetition_penalty=config.repetition_penalty,
+            no_repeat_ngram_size=config.no_repeat_ngram_size,
+            sampling_topk=config.sampling_topk,
+            sampling_topp=config.sampling_topp,
+            sampling_temperature=config.sampling_temperature,
+            # CTranslate2 counts the prefix as part of the output.
+            max_decoding_length=min(
+                self.max_output, int(config.max_output_ratio * longest) + _SPARE
+            )
+            + len(prefix or ()),
+            disable_unk=True,
+            return_scores=True,
+            return_end_token=True,
+        )
+        return pending
+
+    def _collect(
+        self, batch: Sequence[_Piece], pending: Sequence[Any]
+    ) -> Iterator[tuple[_Piece, list[Hypothesis]]]:
+        for piece, item in zip(batch, pending, strict=True):
+            result = item.result()
+            yield (
+                piece,
+                [
+                    self._hypothesis(tokens, score)
+                    for tokens, score in zip(result.hypotheses, result.scores, strict=True)
+                ],
+            )
+
+    def _hypothesis(self, tokens: Sequence[str], score: float) -> Hypothesis:
+        text = self._subwords.decode(tokens)
+        reason = None
+        if not self._subwords.ended(tokens):
+            reason = "too_long"
+        elif not any(c.isalnum() for c in text):
+            reason = "empty_translation"
+        # CTranslate2 divides by length ** length_penalty, and counts the prefix in the length.
+        size = max(len(tokens) - len(self._subwords.prefix or ()), 1)
+        mean = score * len(tokens) ** self.config.length_penalty / size
+        return Hypothesis(text, mean, reason, size)
+
+    def _join(self, parts: Sequence[Sequence[Hypothesis]]) -> list[Hypothesis]:
+        """Join the hypotheses of the pieces of one text, rank by rank."""
+        if len(parts) == 1:
+            return list(parts[0])
+        glue = "" if self.target in UNSPACED_LANGUAGES else " "
+        joined = []
+        for rank in range(min(len(p) for p in parts)):
+            ranked = [p[rank] for p in parts]
+            tokens = sum(h.tokens for h in ranked)
+            total = sum((h.score or 0.0) * h.tokens for h in ranked)
+            text = glue.join(h.text for h in ranked if h.text)
+            reason = "too_long" if any(h.reason == "too_long" for h in ranked) else None
+            if reason is None and not any(c.isalnum() for c in text):
+                reason = "empty_translation"
+            joined.append(Hypothesis(text, total / max(tokens, 1), reason, tokens))
+        return joined
+
+
+def _threads(workers: int) -> int:
+    """Return the number of threads for one of ``workers`` processes."""
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    if stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    return max(1, (os.cpu_count() or 1) // workers)

@@ -1,0 +1,183 @@
+"""Rows of labelled sentences to rows of translations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import DataError
+from pipeline.schema import spans_of, table
+from pipeline.stage import Part
+from stages.translate.markers import mark, unmark
+from stages.translate.tokenise import detokenise, tokenise
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from stages.translate.config import TranslateConfig
+    from stages.translate.translator import Hypothesis, Translator
+
+
+@dataclass(frozen=True, slots=True)
+class TranslateFactory:
+    """Builds a :class:`TranslateWorker` in its process; picklable."""
+
+    model: Path
+    name: str
+    source: str
+    target: str
+    config: TranslateConfig
+    workers: int = 1
+
+    def __call__(self) -> TranslateWorker:
+        """Load the model."""
+        from stages.translate.translator import Translator
+
+        translator = Translator(
+            self.model,
+            self.source,
+            self.target,
+            self.config,
+            name=self.name,
+            workers=self.workers,
+        )
+        return TranslateWorker(translator, self.source, self.target, self.config)
+
+
+class TranslateWorker:
+    """Translates the sentences of one part.
+
+    Args:
+        translator: The model.
+        source: ISO code of the input rows.
+        target: ISO code to translate to.
+        config: The options of the stage.
+    """
+
+    def __init__(
+        self, translator: Translator, source: str, target: str, config: TranslateConfig
+    ) -> None:
+        self._translator = translator
+        self._source = source
+        self._target = target
+        self._markers = config.markers != "none"
+
+    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        """Return the translations of ``inputs["source"]``, n-best of a sentence together."""
+        rows = inputs["source"].select(["id", "words", "spans"]).to_pylist()
+        texts, marked = [], []
+        for row in rows:
+            text = mark(row["words"], spans_of(row), self._source) if self._markers else None
+            marked.append(text is not None)
+            texts.append(text or detokenise(row["words"], self._source))
+        results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
+        out = [
+            self._row(row, rank, hypothesis, is_marked)
+            for row, hypotheses, is_marked in zip(rows, results, marked, strict=True)
+            for rank, hypothesis in enumerate(hypotheses)
+        ]
+        return table("translations", out)
+
+    def _row(
+        self, row: Mapping[str, Any], rank: int, hypothesis: Hypothesis, is_marked: bool
+    ) -> dict[str, Any]:
+        reason = hypothesis.reason
+        text = unmark(hypothesis.text) if is_marked else hypothesis.text
+        words = tokenise(text, self._target) if reason is None else []
+        if reason is None and not words:
+            reason = "empty_translation"
+        return translation_row(
+            row,
+            self._source,
+            self._target,
+            text=text,
+            words=words,
+            score=hypothesis.score,
+            rank=rank,
+            marked=hypothesis.text if is_marked else None,
+            reason=reason,
+        )
+
+
+def translation_row(
+    row: Mapping[str, Any],
+    source: str,
+    target: str,
+    *,
+    text: str,
+    words: list[str],
+    score: float | None,
+    rank: int = 0,
+    marked: str | None = None,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    """Return a row of ``translations`` for a labelled row."""
+    return {
+        "id": row["id"] if rank == 0 else f"{row['id']}#{rank}",
+        "lang": target,
+        "source_id": row["id"],
+        "source_lang": source,
+        "source_words": row["words"],
+        "source_spans": row["spans"],
+        "text": text,
+        "words": words,
+        "score": score,
+        "rank": rank,
+        "marked": marked,
+        "reason": reason,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFactory:
+    """Builds a :class:`GivenWorker`; picklable."""
+
+    source: str
+    target: str
+
+    def __call__(self) -> GivenWorker:
+        """Nothing needs loading."""
+        return GivenWorker(self.source, self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenWorker:
+    """Takes translations from parallel data instead of from a model."""
+
+    source: str
+    target: str
+
+    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        """Return ``inputs["given"]`` as the translations of ``inputs["source"]``.
+
+        Raises:
+            DataError: If the two do not have the same rows.
+        """
+        sources = inputs["source"].select(["id", "words", "spans"]).to_pylist()
+        given = inputs["given"].select(["id", "words"]).to_pylist()
+        if len(sources) != len(given):
+            raise DataError(
+                f"part {part.index}: {len(sources)} {self.source} sentences but {len(given)} "
+                f"{self.target} ones"
+            )
+        out = []
+        for row, other in zip(sources, given, strict=True):
+            if row["id"] != other["id"]:
+                raise DataError(
+                    f"part {part.index}: {self.source} sentence {row['id']!r} stands beside "
+                    f"{self.target} sentence {other['id']!r}"
+                )
+            reason = "empty_source" if not row["words"] else None
+            if reason is None and not other["words"]:
+                reason = "empty_translation"
+            words = other["words"] if reason is None else []
+            text = detokenise(words, self.target)
+            out.append(
+                translation_row(
+                    row, self.source, self.target, text=text, words=words, score=None, reason=reason
+                )
+            )
+        part.advance(len(out))
+        return table("translations", out)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigError, ModelError
+from pipeline.languages import canonical
+from stages.translate.codes import Direction, Languages, direction_problem, opus_pair, table
+
+
+def test_every_code_of_the_families_is_reachable_from_iso() -> None:
+    from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES as M2M100
+    from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES as NLLB
+
+    rows = table()
+    assert all(canonical(code) == code for code in rows)
+    assert {r.nllb for r in rows.values()} - {""} <= set(NLLB)
+    assert {r.m2m100 for r in rows.values()} - {""} == set(M2M100["m2m100"])
+    # Of languages in two scripts, the table names one.
+    unnamed = {c.split("_")[0] for c in NLLB} - {r.nllb.split("_")[0] for r in rows.values()}
+    # Dari and Twi: their macrolanguages fa and ak mean Iranian Persian and Akan here.
+    assert unnamed == {"prs", "twi"}
+
+
+@pytest.mark.parametrize(
+    ("lang", "nllb", "m2m100"),
+    [
+        ("de", "deu_Latn", "de"), ("swa", "swh_Latn", "sw"), ("zh", "zho_Hans", "zh"),
+        ("nso", "nso_Latn", "ns"), ("tl", "tgl_Latn", "tl"), ("lv", "lvs_Latn", "lv"),
+        ("mg", "plt_Latn", "mg"), ("ps", "pbt_Arab", "ps"), ("fa", "pes_Arab", "fa"),
+    ],
+)  # fmt: skip
+def test_codes_by_family(models: Path, lang: str, nllb: str, m2m100: str) -> None:
+    assert Languages(models / "nllb").direction("en", lang) == Direction("nllb", "eng_Latn", nllb)
+    assert Languages(models / "m2m100").direction("en", lang) == Direction("m2m100", "en", m2m100)
+
+
+@pytest.mark.parametrize(("lang", "code"), [("yo", "yor_Latn"), ("bm", "bam_Latn")])
+def test_languages_that_only_nllb_knows(models: Path, lang: str, code: str) -> None:
+    assert Languages(models / "nllb").code(lang) == code
+
+
+def test_every_row_works_with_the_tokenisers(models: Path) -> None:
+    nllb, m2m100 = Languages(models / "nllb"), Languages(models / "m2m100")
+    for lang, row in table().items():
+        if row.nllb:
+            assert nllb.direction("en", lang).target == row.nllb
+        if row.m2m100:
+            assert m2m100.direction("en", lang).target == row.m2m100
+
+
+def test_marian_tags_are_found_in_the_vocabulary(models: Path) -> None:
+    languages = Languages(models / "multi")
+    assert [languages.direction("en", x).target for x in ("de", "sw", "zh")] == [
+        ">>de<<", ">>swa<<", ">>cmn_Hans<<",
+    ]  # fmt: skip
+    assert languages.available() == ["de", "en", "sw", "zh"]
+
+
+def test_a_language_the_model_lacks_names_what_there_is(models: Path) -> None:
+    with pytest.raises(ConfigError, match=r"does not know 'fr'; available: de, en, sw, zh"):
+        Languages(models / "multi").direction("en", "fr")
+    with pytest.raises(
+        ConfigError, match=r"multi does not know 'lb' \(the closest that it does is 'de'"
+    ):
+        Languages(models / "multi", "multi").direction("en", "lb")
+
+
+def test_a_single_pair_refuses_another_direction(models: Path) -> None:
+    languages = Languages(models / "opus-mt-en-de", "x/opus-mt-en-de")
+    assert languages.direction("en", "de") == Direction("marian", None, None)
+    with pytest.raises(ConfigError, match="translates en to de, not en to es"):
+        languages.direction("en", "es")
+    with pytest.raises(ConfigError, match="translates en to de, not de to en"):
+        languages.direction("de", "en")
+
+
+def test_hub_names_are_judged_before_download() -> None:
+    assert opus_pair("Helsinki-NLP/opus-mt-en-sw") == ("en", "sw")
+    assert opus_pair("Helsinki-NLP/opus-mt-en-mul") is None
+    assert opus_pair("Helsinki-NLP/opus-mt-en-ROMANCE") is None
+    assert direction_problem("Helsinki-NLP/opus-mt-en-de", None, "en", "de") is None
+    problem = direction_problem("Helsinki-NLP/opus-mt-en-de", None, "en", "es")
+    assert problem == "Helsinki-NLP/opus-mt-en-de translates en to de, not en to es"
+    assert direction_problem("facebook/nllb-200-distilled-600M", None, "en", "bm") is None
+    problem = direction_problem("facebook/m2m100_418M", None, "en", "bm")
+    assert problem is not None and "does not know 'bm'" in problem
+
+
+def test_other_folders_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(ModelError, match="model type 'bert' is not a translator"):
+        Languages(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "marian"}))
+    with pytest.raises(ModelError, match=r"tokeniser files missing: vocab.json, source.spm"):
+        Languages(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"add_source_bos": False}))
+    with pytest.raises(ModelError, match="needs the tokeniser files of its checkpoint beside"):
+        Languages(tmp_path)

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import RunConfig, config_model, parse_config
+from pipeline.errors import DataError
+from pipeline.schema import TRANSLATIONS, Sentence, Span, table
+from pipeline.stage import Part, Task
+from stages.translate import STAGE
+from stages.translate.config import TranslateConfig
+from stages.translate.markers import mark, unmark
+from stages.translate.tokenise import tokenise
+from tests.stages.translate.tiny_models import sentences
+
+
+def _config(tmp_path: Path, translator: str | dict[str, str], **keys: Any) -> RunConfig:
+    raw = {
+        "name": "t",
+        "languages": ["de", "sw"],
+        "data": {"train": {"path": "train.txt"}, "test": {"path": "{lang}.txt"}},
+        "models": {"translator": translator},
+        **keys,
+    }
+    return parse_config(raw, model=config_model({"translate": TranslateConfig}))
+
+
+def _task(config: RunConfig, unit: str) -> Task:
+    return next(t for t in STAGE.tasks(config) if t.unit == unit)
+
+
+def _rows(texts: list[str], lang: str = "en") -> Any:
+    made = [
+        Sentence(f"s{i}", lang, tokenise(t, lang), [Span(0, 1, "PER")] if t else []).to_row()
+        for i, t in enumerate(texts)
+    ]
+    return table("labelled", made)
+
+
+def test_tasks_by_direction(models: Path, tmp_path: Path) -> None:
+    config = _config(
+        tmp_path,
+        {"*": str(models / "multi"), "en-sw": "other/name"},
+        translate={"directions": ["to_target", "to_source"]},
+        data={
+            "train": {"path": "x"},
+            "test": {"path": "{lang}"},
+            "parallel": {"sw": {"path": "y"}},
+        },
+    )
+    tasks = {t.unit: t for t in STAGE.tasks(config)}
+    assert list(tasks) == ["de", "sw", "to_source/de", "to_source/sw"]
+    assert {k: str(v) for k, v in tasks["de"].inputs.items()} == {"source": "prepare/train/en"}
+    assert {k: str(v) for k, v in tasks["sw"].inputs.items()} == {
+        "source": "prepare/train/en",
+        "given": "prepare/parallel/sw",
+    }
+    back = tasks["to_source/sw"]
+    assert str(back.inputs["source"]) == "prepare/test/sw" and back.lang == "en"
+    assert back.options["source"] == "sw" and back.options["target"] == "en"
+    assert STAGE.files(config, tasks["sw"]) == {}
+    assert STAGE.files(config, tasks["de"]) == {"model": models / "multi"}
+
+
+def test_search_does_not_depend_on_the_seed_but_sampling_does(models: Path, tmp_path: Path) -> None:
+    config = _config(tmp_path, str(models / "multi"))
+    assert _task(config, "de").uses == ()
+    sampling = {"beam_size": 1, "sampling_topk": 10}
+    config = _config(tmp_path, str(models / "multi"), translate=sampling)
+    assert _task(config, "de").uses == ("seed",)
+    assert "threads" not in TranslateConfig().identity()
+    assert {"device", "compute_type", "max_batch_tokens"} <= TranslateConfig().identity().keys()
+
+
+def test_problems_are_found_without_loading(models: Path, tmp_path: Path) -> None:
+    config = _config(tmp_path, str(models / "multi"), languages=["de", "fr"])
+    found = [str(p) for p in STAGE.check(config, STAGE.tasks(config))]
+    assert found == [
+        f"models.translator: {models / 'multi'} does not know 'fr'; available: de, en, sw, zh"
+    ]
+    config = _config(tmp_path, {"de": str(models / "multi")})
+    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    assert problem.key == "models.translator"
+    assert "no translator is named for en to sw" in problem.message
+    config = _config(tmp_path, str(tmp_path / "nowhere"))
+    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    assert f"model folder not found: {tmp_path / 'nowhere'}" in problem.message
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "config.json").write_text("{}")
+    config = _config(tmp_path, str(empty))
+    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    assert "a model folder without weights" in problem.message
+    config = _config(tmp_path, "Helsinki-NLP/opus-mt-{source}-{target}")
+    assert list(STAGE.check(config, STAGE.tasks(config))) == []
+    config = _config(tmp_path, "Helsinki-NLP/opus-mt-en-de")
+    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    assert "translates en to de, not en to sw" in problem.message
+
+
+def test_worker_keeps_every_row(models: Path, tmp_path: Path) -> None:
+    config = _config(tmp_path, str(models / "multi"), translate={"beam_size": 2})
+    factory = pickle.loads(pickle.dumps(STAGE.worker(config, _task(config, "de"), {})))
+    worker = factory()
+    texts = [*sentences(12, seed=6), "", "* * *"]
+    done: list[int] = []
+    out = worker({"source": _rows(texts)}, Part(0, seed=5, advance=done.append))
+    assert out.schema == TRANSLATIONS
+    rows = out.to_pylist()
+    assert [r["id"] for r in rows] == [f"s{i}" for i in range(14)]
+    assert [r["reason"] for r in rows[-2:]] == ["empty_source"] * 2
+    assert sum(done) == 14
+    for row in rows:
+        assert (row["lang"], row["source_lang"], row["rank"]) == ("de", "en", 0)
+        assert row["words"] == ([] if row["reason"] else tokenise(row["text"], "de"))
+        assert row["marked"] is None
+    assert any(r["words"] for r in rows)
+    assert rows[0]["source_spans"][0]["type"] == "PER"
+
+
+def test_n_best_rows_have_their_rank_in_the_id(models: Path, tmp_path: Path) -> None:
+    options = {"beam_size": 1, "sampling_topk": 10, "num_hypotheses": 3}
+    config = _config(tmp_path, str(models / "multi"), translate=options)
+    worker = STAGE.worker(config, _task(config, "sw"), {})()
+    rows = worker({"source": _rows(sentences(2))}, Part(3, seed=1)).to_pylist()
+    assert [r["id"] for r in rows] == ["s0", "s0#1", "s0#2", "s1", "s1#1", "s1#2"]
+    assert [r["source_id"] for r in rows] == ["s0"] * 3 + ["s1"] * 3
+    other = worker({"source": _rows(sentences(2))}, Part(4, seed=2)).to_pylist()
+    assert [r["text"] for r in other] != [r["text"] for r in rows]
+
+
+def test_given_translations_need_no_model(tmp_path: Path) -> None:
+    config = _config(
+        tmp_path,
+        str(tmp_path / "nowhere"),
+        languages=["de"],
+        data={"train": {"path": "x"}, "parallel": {"path": "{lang}"}},
+    )
+    task = _task(config, "de")
+    assert list(STAGE.check(config, [task])) == []
+    worker = STAGE.worker(config, task, {})()
+    source, given = _rows(["He came.", "Yes.", ""]), _rows(["Er kam.", "", "Nein."], "de")
+    rows = worker({"source": source, "given": given}, Part(0, 1)).to_pylist()
+    assert [r["words"] for r in rows] == [["Er", "kam", "."], [], []]
+    assert [r["text"] for r in rows] == ["Er kam.", "", ""]
+    assert [r["reason"] for r in rows] == [None, "empty_translation", "empty_source"]
+    assert [r["score"] for r in rows] == [None] * 3
+    with pytest.raises(DataError, match=r"part 0: 3 en sentences but 2 de ones"):
+        worker({"source": source, "given": given.slice(1)}, Part(0, 1))
+    with pytest.raises(DataError, match=r"'s0' stands beside de sentence 's1'"):
+        worker({"source": source.slice(0, 2), "given": given.slice(1)}, Part(0, 1))
+
+
+def test_markers() -> None:
+    words = ["Anna", "Lee", "lives", "in", "London", "."]
+    spans = [Span(0, 2, "PER"), Span(4, 5, "LOC")]
+    assert mark(words, spans, "en") == "[Anna Lee] lives in [London]."
+    assert unmark("[ Anna Lee ] wohnt in [London].") == "Anna Lee wohnt in London."
+    assert mark(words, [], "en") is None
+    assert mark(["Anna", "[", "1", "]"], [Span(0, 1, "PER")], "en") is None
+
+
+def test_marked_rows(models: Path, tmp_path: Path) -> None:
+    config = _config(tmp_path, str(models / "multi"), translate={"markers": "brackets"})
+    worker = STAGE.worker(config, _task(config, "de"), {})()
+    rows = worker({"source": _rows([*sentences(8, seed=3), "[ Bo ] da."])}, Part(0, 1)).to_pylist()
+    assert all(r["marked"] is not None for r in rows[:-1])
+    assert rows[-1]["marked"] is None
+    assert all(r["text"] == unmark(r["marked"]) for r in rows[:-1])
+    assert not any("[" in w or "]" in w for r in rows[:-1] for w in r["words"])
+
+
+HUB = """
+import sys
+from pathlib import Path
+from pipeline.models import locate
+from stages.translate.config import DecodingConfig
+from stages.translate.translator import Translator
+source = locate("Helsinki-NLP/opus-mt-en-de")
+config = DecodingConfig(beam_size=1)
+translator = Translator(source.download(), "en", "de", config, name=source.name)
+print(translator.translate(["Bo da."])[0][0].score is not None)
+"""
+
+
+def test_hub_id_from_a_local_hub_cache(models: Path, tmp_path: Path) -> None:
+    """A checkpoint laid out as the hub cache does is found by its id, with no network."""
+    repository = tmp_path / "hub" / "models--Helsinki-NLP--opus-mt-en-de"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    for file in (models / "opus-mt-en-de").iterdir():
+        (snapshot / file.name).write_bytes(file.read_bytes())
+    environment = {
+        "HF_HOME": str(tmp_path),
+        "HF_HUB_OFFLINE": "1",
+        "XLNER_CACHE": str(tmp_path / "cache"),
+        "PATH": "/usr/bin",
+        "OMP_NUM_THREADS": "1",
+    }
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", HUB], cwd=root, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_the_stage_imports_quickly() -> None:
+    code = (
+        "import json, sys, stages.translate; heavy = {'torch', 'ctranslate2', 'transformers'}; "
+        "print(json.dumps(sorted(heavy & set(sys.modules))))"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert json.loads(done.stdout) == []

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.translate.tokenise import detokenise, tokenise
+from tests.shared_data import shared_data
+
+CASES = [
+    (
+        "en",
+        "The U.S. President, Mr. Smith's AT&T isn't \"well-known\" (really)...",
+        "The U.S. President , Mr. Smith 's AT&T is n't \" well-known \" ( really ) ...",
+    ),
+    (
+        "en",
+        "It cost $5.50, i.e. 77% at 20:00; see http://a.b/c?d=1.",
+        "It cost $ 5.50 , i.e. 77 % at 20:00 ; see http://a.b/c?d=1 .",
+    ),
+    (
+        "de",
+        "Am 23. August sagte Dr. Müller-Lüdenscheid: „Ost- und Westdeutschland“.",
+        "Am 23. August sagte Dr. Müller-Lüdenscheid : „ Ost- und Westdeutschland “ .",
+    ),
+    (
+        "fr",
+        "L'homme d'Ivoire qu'il a vu aujourd'hui : « Non ! »",
+        "L' homme d' Ivoire qu' il a vu aujourd'hui : « Non ! »",
+    ),
+    ("it", "Dell'Olmo e l'Aquila, c'è D'Alema.", "Dell' Olmo e l' Aquila , c' è D'Alema ."),
+    ("es", "¿Qué dice EE.UU.? ¡Nada!", "¿ Qué dice EE.UU. ? ¡ Nada !"),
+    ("pt", "O Sr. Silva está em São Paulo.", "O Sr. Silva está em São Paulo ."),
+    ("nl", "'s Avonds in '98 zo'n foto's.", "'s Avonds in '98 zo'n foto's ."),
+    ("sv", "S:t Eriks i kl. 12.30, bl.a. EU:s.", "S:t Eriks i kl. 12.30 , bl.a. EU:s ."),
+    (
+        "ru",
+        "Президент В.В. Путин: «Да», т.е. из-за.",
+        "Президент В.В. Путин : « Да » , т.е. из-за .",
+    ),
+    ("sw", "Ng'ombe wa O'Brien, kinyang'anyiro.", "Ng'ombe wa O'Brien , kinyang'anyiro ."),
+    ("ha", "‘yan sanda sun ce ma'aikatar.", "‘yan sanda sun ce ma'aikatar ."),
+    ("yo", "Ọ̀túnba Táíwò wà l'Ékòó, ń.", "Ọ̀túnba Táíwò wà l' Ékòó , ń ."),
+    ("zh", "我爱北京天安门，他叫Bruce Lee。", "我 爱 北京 天安门 ， 他 叫 Bruce Lee 。"),
+    ("ja", "東京都に住んでいます。", "東京 都 に 住 んで い ます 。"),
+    ("th", "ฉันรักประเทศไทย", "ฉัน รัก ประเทศไทย"),
+    ("ar", "قال محمد، إنه في القاهرة؟", "قال محمد ، إنه في القاهرة ؟"),
+    ("hi", "राम ने कहा।", "राम ने कहा ।"),
+]
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "words"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)]
+)
+def test_text_to_words_and_back(lang: str, text: str, words: str) -> None:
+    assert tokenise(text, lang) == words.split(" ")
+    assert detokenise(words.split(" "), lang) == text
+
+
+def test_invisible_characters_are_no_words() -> None:
+    assert tokenise("\ufeff a \u200b b\u200e", "en") == ["a", "b\u200e"]
+    assert tokenise(" \t\n", "en") == []
+    assert detokenise([], "en") == ""
+
+
+def test_english_possessive_and_single_quotes() -> None:
+    assert detokenise(["the", "boys", "'", "room"], "en") == "the boys' room"
+    assert detokenise(["he", "said", "'", "no", "'", "."], "en") == "he said 'no'."
+
+
+@given(st.text(max_size=60), st.sampled_from(["en", "de", "fr", "it", "yo", "zh", "th", "ha"]))
+def test_no_visible_character_is_lost(text: str, lang: str) -> None:
+    words = tokenise(text, lang)
+    assert all(w and not any(c.isspace() for c in w) for w in words)
+    kept = "".join(c for c in "".join(words) if c.isalnum())
+    assert kept == "".join(c for c in text if c.isalnum())
+
+
+@given(st.lists(st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=8)))
+def test_detokenising_only_adds_spaces(words: list[str]) -> None:
+    assert detokenise(words, "en").replace(" ", "") == "".join(words)
+
+
+@pytest.mark.parametrize(
+    ("lang", "path", "at_least"),
+    [
+        ("de", "conll/de/test.txt", 0.975),
+        ("es", "conll/es/test.txt", 0.915),
+        ("nl", "conll/nl/test.txt", 0.985),
+        ("sw", "masakhaner2/swa/test.txt", 0.98),
+        ("ha", "masakhaner2/hau/test.txt", 0.975),
+        ("yo", "masakhaner2/yor/test.txt", 0.98),
+    ],
+)
+def test_gold_words_survive_the_round_trip(lang: str, path: str, at_least: float) -> None:
+    text = shared_data("ner", *path.split("/")).read_text(encoding="utf-8")
+    sentences = [
+        [line.rpartition(" ")[0] for line in block.split("\n") if line]
+        for block in text.split("\n\n")
+        if block.strip()
+    ][:1000]
+    same = sum(tokenise(detokenise(s, lang), lang) == s for s in sentences)
+    assert same / len(sentences) >= at_least

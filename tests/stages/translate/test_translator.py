@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigError, ModelError
+from stages.translate.config import DecodingConfig
+from stages.translate.conversion import converted, load_tokenizer
+from stages.translate.splitting import split_text
+from stages.translate.subwords import Subwords
+from stages.translate.translator import Translator
+from tests.stages.translate.tiny_models import sentences
+
+FAMILIES = ["opus-mt-en-de", "multi", "m2m100", "nllb"]
+TEXTS = sentences(30, seed=4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_subwords_are_those_of_transformers(models: Path, family: str) -> None:
+    from stages.translate.codes import Languages
+
+    direction = Languages(models / family).direction("en", "de")
+    subwords = Subwords(models / family, direction)
+    tokenizer = load_tokenizer(models / family, direction.family)
+    if family == "m2m100":
+        tokenizer.src_lang = "en"  # type: ignore[attr-defined]
+    elif family == "nllb":
+        tokenizer.src_lang = "eng_Latn"  # type: ignore[attr-defined]
+    tag = f"{direction.target} " if family == "multi" else ""
+    for text, pieces in zip(TEXTS, subwords.pieces(TEXTS), strict=True):
+        ids = tokenizer(tag + text).input_ids  # type: ignore[operator]
+        expected = tokenizer.convert_ids_to_tokens(ids)  # type: ignore[attr-defined]
+        assert subwords.source(pieces) == expected
+        assert subwords.decode(subwords.source(pieces)[1 if family == "m2m100" else 0 :]) == text
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_translations_are_those_of_transformers(models: Path, cache: Path, family: str) -> None:
+    """Greedy search in float32 gives what ``generate`` gives."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    config = DecodingConfig(beam_size=1, compute_type="float32", max_output_tokens=12)
+    translator = Translator(models / family, "en", "de", config, cache=cache)
+    ours = [h[0].text for h in translator.translate(TEXTS[:6])]
+    subwords = translator._subwords
+    tokenizer = subwords._tokenizer
+    model = AutoModelForSeq2SeqLM.from_pretrained(models / family).eval()
+    for text, mine in zip(TEXTS[:6], ours, strict=True):
+        tokens = subwords.source(subwords.pieces([text])[0])
+        ids = torch.tensor([tokenizer.convert_tokens_to_ids(tokens)])
+        prefix = subwords.prefix
+        start = [model.config.decoder_start_token_id]
+        start += tokenizer.convert_tokens_to_ids(prefix) if prefix else []
+        blocked = [[tokenizer.unk_token_id]]
+        if model.config.model_type == "marian":
+            blocked.append([model.config.pad_token_id])
+        out = model.generate(
+            ids,
+            decoder_input_ids=torch.tensor([start]),
+            num_beams=1,
+            do_sample=False,
+            min_new_tokens=1,  # as CTranslate2
+            max_new_tokens=12,
+            bad_words_ids=blocked,
+            forced_eos_token_id=None,
+        )[0][len(start) :]
+        assert subwords.decode(tokenizer.convert_ids_to_tokens(out.tolist())) == mine
+
+
+def test_order_is_kept_whatever_the_lengths(models: Path, cache: Path) -> None:
+    texts = [" ".join(TEXTS[i : i + 1 + i % 3]) for i in range(20)]
+    config = DecodingConfig(beam_size=1, max_batch_tokens=64, compute_type="float32")
+    translator = Translator(models / "opus-mt-en-de", "en", "de", config, cache=cache)
+    done: list[int] = []
+    together = translator.translate(texts, advance=done.append)
+    alone = [translator.translate([t])[0] for t in texts]
+    assert [h[0].text for h in together] == [h[0].text for h in alone]
+    assert len({h[0].text for h in together}) > 10
+    assert sum(done) == len(texts)
+
+
+def test_n_best_and_scores(models: Path, cache: Path) -> None:
+    config = DecodingConfig(beam_size=3, num_hypotheses=3, compute_type="float32")
+    translator = Translator(models / "multi", "en", "de", config, cache=cache)
+    for hypotheses in translator.translate(TEXTS[:5]):
+        scores = [h.score for h in hypotheses]
+        assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+        assert len({h.text for h in hypotheses}) > 1
+    plain = config.model_copy(update={"length_penalty": 0.0, "num_hypotheses": 1, "beam_size": 1})
+    mean = config.model_copy(update={"num_hypotheses": 1, "beam_size": 1})
+    a, b = (
+        Translator(models / "multi", "en", "de", c, cache=cache).translate(TEXTS)
+        for c in (plain, mean)
+    )
+    # The score is a mean per token whatever the penalty in the search.
+    assert [h[0].score for h in a] == pytest.approx([h[0].score for h in b], rel=1e-5)
+
+
+def test_sampling_depends_on_the_seed_alone(models: Path, cache: Path) -> None:
+    config = DecodingConfig(beam_size=1, sampling_topk=20, num_hypotheses=4)
+    translator = Translator(models / "multi", "en", "sw", config, cache=cache)
+    first = translator.translate(TEXTS, seed=1)
+    translator.translate(TEXTS[:3], seed=9)  # what came before does not matter
+    assert translator.translate(TEXTS, seed=1) == first
+    assert translator.translate(TEXTS, seed=2) != first
+    assert any(len({h.text for h in hypotheses}) > 1 for hypotheses in first)
+    again = Translator(models / "multi", "en", "sw", config, cache=cache)
+    assert again.translate(TEXTS, seed=1) == first
+
+
+@pytest.mark.parametrize("topk", [1, 20])
+def test_threads_do_not_change_the_result(models: Path, cache: Path, topk: int) -> None:
+    results = []
+    for threads in (1, 2):
+        config = DecodingConfig(beam_size=1, sampling_topk=topk, threads=threads)
+        translator = Translator(models / "multi", "en", "de", config, cache=cache)
+        results.append(translator.translate(TEXTS, seed=3))
+    assert results[0] == results[1]
+
+
+def test_long_inputs_are_split_and_rejoined(models: Path, cache: Path) -> None:
+    long = " ".join(sentences(40, seed=8))
+    translator = Translator(
+        models / "opus-mt-en-de", "en", "de", DecodingConfig(beam_size=1), cache=cache
+    )
+    assert len(translator._subwords.pieces([long])[0]) > 3 * translator.max_input
+    whole = translator.translate([TEXTS[0], long, TEXTS[1]])
+    pieces = split_text(long, translator.max_input, translator._length)
+    parts = translator.translate(pieces)
+    assert whole[1][0].text == " ".join(h[0].text for h in parts if h[0].text)
+    assert whole[0] == translator.translate([TEXTS[0]])[0]
+
+
+def test_long_inputs_may_be_reported_instead(models: Path, cache: Path) -> None:
+    config = DecodingConfig(on_long="report", max_input_tokens=20)
+    translator = Translator(models / "multi", "en", "de", config, cache=cache)
+    results = translator.translate([" ".join(TEXTS), "Bo."])
+    assert results[0][0].reason == "too_long" and results[0][0].score is None
+    assert results[1][0].score is not None
+
+
+def test_a_translation_without_an_end_is_reported(models: Path, cache: Path) -> None:
+    config = DecodingConfig(beam_size=1, max_output_tokens=3)
+    translator = Translator(models / "nllb", "en", "de", config, cache=cache)
+    results = translator.translate(TEXTS[:5])
+    assert {h[0].reason for h in results} == {"too_long"}
+    assert {h[0].tokens for h in results} == {3}
+
+
+def test_texts_with_nothing_to_translate(models: Path, cache: Path) -> None:
+    translator = Translator(models / "multi", "en", "de", cache=cache)
+    assert translator.translate([]) == []
+    results = translator.translate(["", "  ", "* * *", "—"])
+    assert [h[0].reason for h in results] == ["empty_source"] * 4
+
+
+def test_conversion_is_done_once_and_shared(models: Path, tmp_path: Path) -> None:
+    first = converted(models / "multi", "int8", tmp_path)
+    stamp = (first / "model.bin").stat().st_mtime_ns
+    copy = tmp_path / "copy"
+    shutil.copytree(models / "multi", copy)
+    assert converted(copy, "int8", tmp_path) == first
+    assert (first / "model.bin").stat().st_mtime_ns == stamp
+    assert converted(models / "multi", "float32", tmp_path) != first
+    # What is converted already is used as it is.
+    assert converted(first, "int8", tmp_path) == first
+    (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
+    assert converted(copy, "int8", tmp_path) != first
+
+
+def _convert(arguments: tuple[Path, Path]) -> Path:
+    return converted(arguments[0], "int8", arguments[1])
+
+
+def test_processes_may_convert_at_once(models: Path, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(2) as pool:
+        found = pool.map(_convert, [(models / "opus-mt-en-de", tmp_path)] * 2)
+    assert found[0] == found[1]
+    names = [p.name for p in tmp_path.iterdir() if p.name != ".hashes.json"]
+    assert names == [found[0].name]
+
+
+def test_a_converted_folder_translates_like_its_checkpoint(models: Path, cache: Path) -> None:
+    folder = converted(models / "m2m100", "int8", cache)
+    config = DecodingConfig(beam_size=1, max_output_tokens=8)
+    a = Translator(folder, "en", "sw", config, cache=cache).translate(TEXTS)
+    b = Translator(models / "m2m100", "en", "sw", config, cache=cache).translate(TEXTS)
+    assert a == b
+
+
+def test_foreign_converted_folder_without_our_note(
+    models: Path, cache: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "foreign"
+    shutil.copytree(converted(models / "multi", "int8", cache), folder)
+    (folder / "xlner.json").unlink()
+    translator = Translator(folder, "en", "de", cache=cache)
+    assert translator.max_input == 64 - 2  # the tokeniser's limit, less the tag and the end
+    assert translator.translate(["Bo."])[0][0].score is not None
+
+
+def test_language_tokens_missing_from_a_saved_m2m100(
+    models: Path, cache: Path, tmp_path: Path
+) -> None:
+    """transformers 5 saves an M2M100 tokeniser without them unless they were listed."""
+    folder = tmp_path / "saved"
+    shutil.copytree(models / "m2m100", folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config.pop("extra_special_tokens")
+    config["added_tokens_decoder"] = {
+        k: v for k, v in config["added_tokens_decoder"].items() if int(k) < 4
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "added_tokens.json").unlink()
+    options = DecodingConfig(beam_size=1, max_output_tokens=8)
+    a = Translator(folder, "en", "sw", options, cache=cache).translate(TEXTS)
+    assert a == Translator(models / "m2m100", "en", "sw", options, cache=cache).translate(TEXTS)
+
+
+def test_damaged_weights_are_reported(models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(models / "multi", folder)
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelError, match="cannot be converted for CTranslate2"):
+        Translator(folder, "en", "de", cache=tmp_path / "cache")
+    assert [p for p in (tmp_path / "cache").iterdir() if p.is_dir()] == []
+
+
+def test_unknown_language_is_found_before_conversion(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not know 'fr'"):
+        Translator(models / "multi", "en", "fr", cache=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sampling_and_beams_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="needs beam_size 1, not 4"):
+        DecodingConfig(sampling_topk=10)
+    with pytest.raises(ValueError, match="num_hypotheses 5 is more than beam_size 4"):
+        DecodingConfig(num_hypotheses=5)
+
+
+def test_splitting_prefers_sentences_then_clauses_then_words() -> None:
+    def length(text: str) -> int:
+        return len(text.split())
+
+    assert split_text("a b c d. e f g h.", 5, length) == ["a b c d.", "e f g h."]
+    assert split_text("a b c, d e f", 4, length) == ["a b c,", "d e f"]
+    assert split_text("a b c d e f", 3, length) == ["a b c", "d e f"]
+    assert split_text("我爱北京。他爱上海。", 6, len) == ["我爱北京。", "他爱上海。"]
+    assert "".join(split_text("x" * 50, 7, len)) == "x" * 50
+    assert split_text("  ", 3, length) == []
+    with pytest.raises(ValueError, match="alone has more than 1"):
+        split_text("x", 1, lambda text: 9)
+
+
+def test_five_thousand_words(models: Path, cache: Path) -> None:
+    text = " ".join(w for s in sentences(900, seed=2, longest=12) for w in s.split())
+    assert len(text.split()) >= 5000
+    config = DecodingConfig(beam_size=1, max_output_tokens=24)
+    translator = Translator(models / "opus-mt-en-de", "en", "de", config, cache=cache)
+    (hypothesis,) = translator.translate([text])[0]
+    assert len(hypothesis.text.split()) > 500

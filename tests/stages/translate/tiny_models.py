@@ -1,0 +1,209 @@
+"""Builds tiny translators (random weights, real SentencePiece tokenisers) in a folder.
+
+They have the files, configuration and special tokens of the real families, so that loading,
+conversion and the language codes are exercised as they are with hub checkpoints.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+ONSETS = ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z", "ch", "st"]
+VOWELS = ["a", "e", "i", "o", "u", "ei", "au"]
+
+
+def sentences(count: int, seed: int = 0, longest: int = 14) -> list[str]:
+    """Return made-up sentences of 1 to ``longest`` words, punctuated and with capitals."""
+    draw = random.Random(seed)
+    words = [
+        "".join(draw.choice(ONSETS) + draw.choice(VOWELS) for _ in range(draw.randint(1, 3)))
+        for _ in range(300)
+    ]
+    lines = []
+    for _ in range(count):
+        chosen = [draw.choice(words) for _ in range(draw.randint(1, longest))]
+        chosen[0] = chosen[0].capitalize()
+        if len(chosen) > 5:
+            chosen[3] += ","
+        lines.append(" ".join(chosen) + draw.choice([".", "!", "?", "."]))
+    return lines
+
+
+def train_sentencepiece(folder: Path, name: str, vocab_size: int = 160) -> Path:
+    """Train a SentencePiece model on :func:`sentences`; returns its path."""
+    import sentencepiece as spm
+
+    text = folder / f"{name}.txt"
+    extra = ["[ ] ( ) 0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmnopqrstuvwxyz äöü"] * 20
+    text.write_text("\n".join(sentences(400) + extra), encoding="utf-8")
+    spm.SentencePieceTrainer.train(
+        input=str(text),
+        model_prefix=str(folder / name),
+        vocab_size=vocab_size,
+        character_coverage=1.0,
+        num_threads=1,
+        minloglevel=2,
+    )
+    text.unlink()
+    return folder / f"{name}.model"
+
+
+def _pieces(model: Path) -> list[str]:
+    import sentencepiece as spm
+
+    processor = spm.SentencePieceProcessor(model_file=str(model))
+    return [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+
+
+def _dump(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def build_marian(
+    folder: Path,
+    tags: tuple[str, ...] = (),
+    pair: tuple[str, str] | None = ("en", "de"),
+    max_positions: int = 64,
+    seed: int = 1,
+    layers: int = 1,
+    width: int = 32,
+    eos_bias: float = 7.0,
+) -> Path:
+    """Build a Marian checkpoint; ``tags`` such as ``>>de<<`` make it multilingual."""
+    import torch
+    from transformers import MarianConfig, MarianMTModel, MarianTokenizer
+
+    folder.mkdir(parents=True)
+    train_sentencepiece(folder, "source").rename(folder / "source.spm")
+    (folder / "target.spm").write_bytes((folder / "source.spm").read_bytes())
+    (folder / "source.vocab").unlink()
+    pieces = [p for p in _pieces(folder / "source.spm") if p not in ("<unk>", "<s>", "</s>")]
+    names = ["</s>", "<unk>", *tags, *pieces, "<pad>"]
+    _dump(folder / "vocab.json", {name: i for i, name in enumerate(names)})
+    options = {"source_lang": pair[0], "target_lang": pair[1]} if pair else {}
+    tokenizer = MarianTokenizer(
+        str(folder / "source.spm"),
+        str(folder / "target.spm"),
+        str(folder / "vocab.json"),
+        model_max_length=max_positions,
+        **options,
+    )
+    tokenizer.save_pretrained(folder)
+    pad = names.index("<pad>")
+    config = MarianConfig(
+        vocab_size=len(names),
+        d_model=width,
+        encoder_layers=layers,
+        decoder_layers=layers,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=2 * width,
+        decoder_ffn_dim=2 * width,
+        max_position_embeddings=max_positions,
+        pad_token_id=pad,
+        eos_token_id=0,
+        forced_eos_token_id=0,
+        decoder_start_token_id=pad,
+        scale_embedding=True,
+        static_position_embeddings=True,
+        activation_function="swish",
+        init_std=0.4,
+    )
+    torch.manual_seed(seed)
+    model = MarianMTModel(config)
+    # Without it, random weights hardly ever end a sentence.
+    model.final_logits_bias[0, 0] = eos_bias
+    model.save_pretrained(folder)
+    return folder
+
+
+def build_m2m100(folder: Path, seed: int = 2) -> Path:
+    """Build an M2M100 checkpoint with its ``__xx__`` language tokens."""
+    import torch
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, M2M100Tokenizer
+    from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
+
+    folder.mkdir(parents=True)
+    train_sentencepiece(folder, "spm").rename(folder / "sentencepiece.bpe.model")
+    (folder / "spm.vocab").unlink()
+    pieces = [
+        p for p in _pieces(folder / "sentencepiece.bpe.model") if p not in ("<unk>", "<s>", "</s>")
+    ]
+    names = ["<s>", "<pad>", "</s>", "<unk>", *pieces]
+    _dump(folder / "vocab.json", {name: i for i, name in enumerate(names)})
+    # Hub folders list the language tokens; transformers 5 does not add them by itself.
+    tokenizer = M2M100Tokenizer(
+        vocab_file=str(folder / "vocab.json"),
+        spm_file=str(folder / "sentencepiece.bpe.model"),
+        additional_special_tokens=[f"__{c}__" for c in FAIRSEQ_LANGUAGE_CODES["m2m100"]],
+    )
+    tokenizer.save_pretrained(folder)
+    config = M2M100Config(
+        vocab_size=len(tokenizer) + tokenizer.num_madeup_words,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        max_position_embeddings=64,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        decoder_start_token_id=2,
+        init_std=0.4,
+    )
+    torch.manual_seed(seed)
+    model = M2M100ForConditionalGeneration(config)
+    # The filler words at the end of the vocabulary never come out of a trained model.
+    model.model.shared.weight.data[-tokenizer.num_madeup_words :] = 0
+    model.save_pretrained(folder)
+    return folder
+
+
+def build_nllb(folder: Path, seed: int = 3) -> Path:
+    """Build an NLLB checkpoint (an M2M100 model with the NLLB tokeniser)."""
+    import torch
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+
+    folder.mkdir(parents=True)
+    model = train_sentencepiece(folder, "spm")
+    names = ["<s>", "<pad>", "</s>", "<unk>"]
+    names += [p for p in _pieces(model) if p not in names]
+    (folder / "spm.vocab").unlink()
+    model.unlink()
+    # Byte-pair merges over the same characters: the tokeniser's own vocabulary format.
+    characters = sorted({c for p in names[4:] for c in p})
+    vocab = {n: i for i, n in enumerate(names[:4] + characters)}
+    merges: list[tuple[str, str]] = []
+    for piece in names[4:]:
+        for cut in range(1, len(piece)):
+            left, right = piece[:cut], piece[cut:]
+            if left in vocab and right in vocab and piece not in vocab:
+                vocab[piece] = len(vocab)
+                merges.append((left, right))
+                break
+    tokenizer = NllbTokenizer(vocab=vocab, merges=merges)
+    tokenizer.save_pretrained(folder)
+    config = M2M100Config(
+        vocab_size=len(tokenizer),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        max_position_embeddings=64,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        decoder_start_token_id=2,
+        init_std=0.4,
+    )
+    torch.manual_seed(seed)
+    M2M100ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
