@@ -79,6 +79,8 @@ class WordEncoder:
         self.prefix, self.suffix = _special_pieces(tokenizer)
         self.room = window - len(self.prefix) - len(self.suffix)
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        unknown = tokenizer.unk_token_id
+        self._special = [i for i in tokenizer.all_special_ids if unknown not in (None, i)]
         if self.room < 1:
             raise ModelError(f"a window of {window} pieces has no room beside the special tokens")
 
@@ -97,8 +99,11 @@ class WordEncoder:
             ids.append(pieces)
             counts.append(count)
         lengths = np.array([len(c) for c in counts], dtype=np.int64)
+        flat = np.concatenate([np.zeros(0, np.int32), *ids])
+        # SentencePiece keeps "</s>" in its vocabulary; a word that reads so is unknown, no more.
+        flat[np.isin(flat, self._special)] = self.tokenizer.unk_token_id
         return Pieces(
-            np.concatenate([np.zeros(0, np.int32), *ids]),
+            flat,
             _offsets(np.concatenate([np.zeros(0, np.int64), *counts])),
             _offsets(lengths),
             cut,

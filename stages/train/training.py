@@ -285,7 +285,7 @@ class TaggerTrainer(Trainer):
             planned_steps=self.planned,
             best_step=best_step,
             best_f1=best_f1,
-            history=[_without_times(entry) for entry in self.state.log_history],
+            history=[_without_times(e) for e in self.state.log_history if "train_loss" not in e],
             counts={**data.counts, "windows": len(data)},
             precision="bfloat16" if self.args.bf16 else "float32",
             device=describe_device(self.args.device),

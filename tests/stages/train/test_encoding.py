@@ -1,0 +1,150 @@
+"""Words to pieces: nothing shifts, nothing is lost uncounted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
+from stages.train.words import split_words
+from tests.stages.train.families import FAMILIES, toy_rows
+
+Family = Callable[[str], Path]
+ODD = [
+    "\u200b",
+    "\u00ad",
+    "[SEP]",
+    "</s>",
+    "\u202e",
+    "unbelievably" * 9,
+    "São",
+    "木",
+    "e\u0301",
+    "‏",
+]
+
+
+@cache
+def encoder(folder: Path, window: int) -> WordEncoder:
+    return WordEncoder(load_tokenizer(folder), window)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_words_become_the_pieces_that_transformers_makes(name: str, family: Family) -> None:
+    words = encoder(family(name), 64)
+    sentences = [w for w, _ in toy_rows(12)]
+    pieces = words.encode(sentences)
+    tokenizer = words.tokenizer
+    for index, sentence in enumerate(sentences):
+        wanted = tokenizer(sentence, is_split_into_words=True)
+        first, end = pieces.sentences[index], pieces.sentences[index + 1]
+        ours = pieces.ids[pieces.words[first] : pieces.words[end]].tolist()
+        assert [*words.prefix, *ours, *words.suffix] == wanted["input_ids"]
+        owners = np.repeat(np.arange(end - first), np.diff(pieces.words[first : end + 1]))
+        assert owners.tolist() == [w for w in wanted.word_ids() if w is not None]
+
+
+def test_byte_level_words_keep_the_space_before_them(family: Family) -> None:
+    words = encoder(family("modernbert"), 64)
+    pieces = words.encode([["Tom", "Tom"]])
+    assert pieces.ids[: pieces.words[1]].tolist() == pieces.ids[pieces.words[1] :].tolist()
+    assert words.tokenizer.decode(pieces.ids) == " Tom Tom"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_odd_words_stay_where_they_are(name: str, family: Family) -> None:
+    words = encoder(family(name), 64)
+    special = set(words.tokenizer.all_special_ids)
+    for position, odd in enumerate(ODD):
+        sentence = ["Tom"] * 4
+        sentence[position % 4] = odd
+        pieces = words.encode([sentence, ["Tom"]])
+        assert pieces.sentences.tolist() == [0, 4, 5]
+        plain = pieces.ids[pieces.words[4] :].tolist()
+        for word, text in enumerate(sentence):
+            own = pieces.ids[pieces.words[word] : pieces.words[word + 1]].tolist()
+            if text == "Tom":
+                assert own == plain
+            unknown = words.tokenizer.unk_token_id
+            assert not special - {unknown} & set(own)  # "[SEP]" is a word like another
+
+
+def test_a_word_longer_than_the_window_is_cut_and_counted(family: Family) -> None:
+    words = encoder(family("bert"), 10)
+    pieces = words.encode([["Tom", "unbelievably" * 8, "met"]])
+    assert pieces.cut_words == 1
+    assert np.diff(pieces.words)[1] == words.room == 8
+    assert words.tokenizer.convert_ids_to_tokens(int(pieces.ids[pieces.words[2]]))[:1] == "m"
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["Tom", "Rio", "unbelievably", "\u200b", "x" * 60]), max_size=40),
+        max_size=4,
+    ),
+    st.integers(5, 40),
+    st.integers(0, 12),
+)
+@settings(max_examples=80, deadline=None)
+def test_windows_cover_every_word_once(
+    sentences: list[list[str]], window: int, overlap: int
+) -> None:
+    words = encoder(_BERT[0], window)
+    pieces = words.encode(sentences)
+    windows = words.windows(pieces, overlap)
+    owned = [
+        w for a, b in zip(windows.own_first, windows.own_end, strict=True) for w in range(a, b)
+    ]
+    assert owned == list(range(len(pieces.words) - 1))
+    lengths = words.lengths(pieces, windows)
+    assert len(lengths) == 0 or lengths.max() <= window
+    assert (windows.first <= windows.own_first).all() and (windows.own_end <= windows.end).all()
+    sentence = np.searchsorted(pieces.sentences, windows.first, side="right")
+    # A window never reaches into another sentence (empty ones share their start with the next).
+    for first, end in zip(windows.first, windows.end, strict=True):
+        inside = (pieces.sentences > first) & (pieces.sentences < end)
+        assert not inside.any()
+    assert (np.diff(sentence) >= 0).all()
+
+
+_BERT: list[Path] = []
+
+
+@pytest.fixture(autouse=True)
+def _bert(family: Family) -> None:
+    _BERT[:] = [family("bert")]
+
+
+def test_a_sentence_of_5000_words_is_read_whole(family: Family) -> None:
+    words = encoder(family("bert"), 64)
+    pieces = words.encode([["Tom", "met", "Juan", "!"] * 1250])
+    windows = words.windows(pieces)
+    assert windows.own_first[0] == 0 and windows.own_end[-1] == 5000
+    assert (windows.own_first[1:] == windows.own_end[:-1]).all()
+    # Every inner word has context on both sides.
+    assert (windows.own_first[1:] - windows.first[1:] >= 3).all()
+    assert (windows.end[:-1] - windows.own_end[:-1] >= 3).all()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_longest_window_is_what_positions_allow(name: str, family: Family) -> None:
+    from transformers import AutoConfig
+
+    tokenizer = load_tokenizer(family(name))
+    tokenizer.model_max_length = int(1e30)
+    assert longest_window(AutoConfig.from_pretrained(family(name)), tokenizer) == 64
+
+
+@given(st.text(max_size=60), st.sampled_from(["en", "fr", "zh", "th", "sw"]))
+@settings(max_examples=80, deadline=None)
+def test_raw_text_splits_into_words_with_their_places(text: str, lang: str) -> None:
+    ranges = split_words(text, lang)
+    assert all(text[a:b].strip() for a, b in ranges)
+    assert all(a[1] <= b[0] for a, b in pairwise(ranges))
