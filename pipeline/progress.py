@@ -97,6 +97,7 @@ class _PlainBar:
         self._console, self._label, self._total, self._unit = console, label, total, unit
         self._interval = interval
         self._done = 0.0
+        self._told = 0.0
         self._remark = ""
         self._start = self._shown = time.monotonic()
 
@@ -112,10 +113,11 @@ class _PlainBar:
 
     def close(self) -> None:
         # A piece of work that never showed a line was too short to be worth one.
-        if self._shown != self._start:
+        if self._shown != self._start and self._told != self._done:
             self._line()
 
     def _line(self) -> None:
+        self._told = self._done
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = self._done / elapsed
         of = f"/{self._total:,.0f}" if self._total is not None else ""

@@ -1,0 +1,239 @@
+"""The whole pipeline, from the command line, on the sample corpus with tiny random models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.artifacts import RunFolder
+from pipeline.resources import shipped_root
+from tests.stages.train.families import build_family
+from tests.stages.translate.tiny_models import build_marian
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+STAGES = [
+    "prepare",
+    "translate",
+    "align",
+    "project",
+    "synthesize",
+    "train",
+    "self_train",
+    "predict",
+    "evaluate",
+    "report",
+]
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    build_marian(folder / "translator", tags=(">>de<<", ">>es<<"), pair=None)
+    build_family("bert", folder / "encoder")
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_models: Path) -> Path:
+    sample = shipped_root() / "artifacts" / "sample"
+    path = tmp_path / "tiny.yaml"
+    write_config(
+        path,
+        languages=["de", "es"],
+        data={
+            "train": {"path": f"{sample}/en/train.conll", "limit": 60},
+            "dev": {"path": f"{sample}/en/dev.conll", "limit": 20},
+            "test": {"path": f"{sample}/{{lang}}/test.conll", "limit": 20},
+        },
+        models={
+            "encoder": str(tiny_models / "encoder"),
+            "translator": str(tiny_models / "translator"),
+        },
+        # Random encoders align badly; every projected sentence is wanted here.
+        align={"aligner": "simalign", "layer": 1},
+        train={"max_steps": 6, "batch_size": 8},
+        part_rows=16,
+        arms=["zero_shot", "fused", "projected", "self_trained"],
+    )
+    return path
+
+
+def write_config(path: Path, **keys: Any) -> None:
+    path.write_text(json.dumps(keys), encoding="utf-8")
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+
+
+def call(name: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name(name)), *args]
+    return subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+    )
+
+
+def projected(run: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(run)): p.read_bytes()
+        for stage in ("prepare", "translate", "align", "project")
+        for p in sorted((run / stage).rglob("*.parquet"))
+    }
+
+
+@pytest.mark.slow
+def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
+    folder = config.parent
+    first = call("run_pipeline", str(config), cwd=folder)
+    assert first.returncode == 0, first.stderr
+    for word in ("zero_shot", "fused", "projected", "self_trained", "de", "es", "Written:"):
+        assert word in first.stdout
+    run = folder / "artifacts/runs/tiny"
+    found = {a.manifest.stage for a in RunFolder(run).artifacts()}
+    assert found == set(STAGES)
+    for artifact in RunFolder(run).artifacts():
+        for table in artifact.tables():
+            assert table.num_rows > 0 or artifact.manifest.stage == "synthesize"
+
+    started = time.monotonic()
+    second = call("run_pipeline", str(config), cwd=folder)
+    assert time.monotonic() - started < 3
+    assert second.returncode == 0, second.stderr
+    assert "0 tasks done" in second.stdout
+
+    plan = call("run_pipeline", str(config), "--dry-run", "--json", cwd=folder)
+    assert {s["state"] for s in json.loads(plan.stdout)} == {"up to date"}
+
+    changed = ["--set", "project.min_score=0.99", "--dry-run", "--json"]
+    plan = call("run_pipeline", str(config), *changed, cwd=folder)
+    assert plan.returncode == 0, plan.stderr
+    states = {s["task"]: s["state"] for s in json.loads(plan.stdout)}
+    assert states["align/de"] == "up to date"
+    assert states["project/de"] == "run"
+    assert states["train/zero_shot/seed-13"] == "up to date"
+    assert states["train/projected/seed-13"] == "run"
+
+    labels = call("inspect_labels", "tiny", "--lang", "de", "--sample", "3", cwd=folder)
+    assert labels.returncode == 0, labels.stderr
+    assert labels.stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["translate", "align", "train"])
+def test_after_kill_9_the_next_run_ends_with_the_same_data(config: Path, stage: str) -> None:
+    folder = config.parent
+    options = ["--set", "arms=[projected]", "--set", "languages=[de]"]
+    command = [str(Path(sys.executable).with_name("run_pipeline")), str(config), *options]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    run = folder / "artifacts/runs/tiny"
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if list((run / stage).rglob("*.partial")):
+            break
+        time.sleep(0.002)
+    assert process.poll() is None, f"the run ended before {stage} was seen"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = call("run_pipeline", str(config), *options, cwd=folder)
+    assert again.returncode == 0, again.stderr
+    clean = call("run_pipeline", str(config), *options, "--runs-dir", "clean", cwd=folder)
+    assert clean.returncode == 0, clean.stderr
+    assert projected(run) == projected(folder / "clean/tiny")
+    assert projected(run)
+
+
+@pytest.mark.slow
+def test_hub_ids_are_found_in_the_local_hub_cache(
+    tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The large config, as it stands, with small checkpoints under the real ids."""
+    home = tmp_path / "hf"
+    lay_out_hub(home, "bert-base-multilingual-cased", tiny_models / "encoder")
+    build_marian(tmp_path / "en-de")
+    lay_out_hub(home, "Helsinki-NLP/opus-mt-en-de", tmp_path / "en-de")
+    monkeypatch.setenv("HF_HOME", str(home))
+    corpus = tmp_path / "corpora" / "conll"
+    sample = shipped_root() / "artifacts" / "sample"
+    for lang, split, name in (
+        ("en", "train", "train"),
+        ("en", "dev", "dev"),
+        ("de", "test", "test"),
+    ):
+        (corpus / lang).mkdir(parents=True, exist_ok=True)
+        shutil.copy(sample / lang / f"{name}.conll", corpus / lang / f"{split}.txt")
+    done = call(
+        "run_pipeline",
+        "conll_large",
+        *(f"--set={s}" for s in (
+            f"data.root={tmp_path / 'corpora'}",
+            "languages=[de]",
+            "seeds=[13]",
+            "data.train.limit=40",
+            "data.dev.limit=10",
+            "data.test.de.limit=10",
+            "train.max_steps=4",
+            "train.fusion_layer=1",
+            "align.layer=1",
+            "align.aligner=simalign",
+            "arms=[fused,projected]",
+        )),
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    manifest = RunFolder(tmp_path / "artifacts/runs/conll_large")
+    trained = next(a for a in manifest.artifacts() if a.manifest.stage == "train")
+    assert trained.manifest.identity["files"] == {
+        "encoder": f"commit:models--bert-base-multilingual-cased@{COMMIT}"
+    }
+
+
+def lay_out_hub(home: Path, name: str, checkpoint: Path) -> None:
+    repo = home / "hub" / f"models--{name.replace('/', '--')}"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text(COMMIT)
+    shutil.copytree(checkpoint, repo / "snapshots" / COMMIT)
+
+
+def test_help_answers_in_under_half_a_second(tmp_path: Path) -> None:
+    names = ["run_pipeline", "run_stage", "inspect_labels", "align_words", "project_labels"]
+    for name in [*names, "tag_text"]:
+        times = []
+        for _ in range(3):
+            started = time.monotonic()
+            result = call(name, "--help", cwd=tmp_path)
+            times.append(time.monotonic() - started)
+            assert result.returncode == 0, result.stderr
+        assert min(times) < 0.5, f"{name} --help took {min(times):.2f} s"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["defualt"], 2, "no config named 'defualt' (did you mean 'default'?)"),
+        (["default", "--set", "seeed=3"], 2, "unknown key 'seeed' (did you mean 'seed'?)"),
+        (["default", "--from", "algin"], 2, "no stage named 'algin' (did you mean 'align'?)"),
+        (["default", "--set", "models.encoder=no/such/dir"], 2, "model folder not found"),
+        (["default", "--set", "languages=[de, ja]"], 2, "ja"),
+        (["default", "--set", "data.train.path=nowhere.conll"], 2, "nowhere.conll"),
+        (["default", "--set", "train.fusion_layer=99"], 2, "train.fusion_layer"),
+        (["default", "--no-such-option"], 2, "No such option"),
+    ],
+)
+def test_bad_usage_and_config_leave_with_2_before_anything_runs(
+    tmp_path: Path, args: list[str], code: int, message: str
+) -> None:
+    result = call("run_pipeline", *args, cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr
+    assert not (tmp_path / "artifacts").exists()
