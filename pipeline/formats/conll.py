@@ -89,6 +89,7 @@ def detect_layout(
         DataError: If the file has no rows, or no such column.
     """
     rows: list[tuple[int, str]] = []
+    hashes: list[tuple[int, str]] = []
     names, explicit = columns, False
     for number, line in islice(read_lines(path, encoding), _SNIFFED):
         if not line or line.isspace() or line.startswith("-DOCSTART-"):
@@ -97,8 +98,12 @@ def detect_layout(
             found = _COLUMN_NAMES.match(line)
             if found and not rows and columns is None:
                 names, explicit = found[1].split(), True
+            else:
+                hashes.append((number, line))
             continue
         rows.append((number, line))
+    if not rows:  # then a word that begins with # may be all there is
+        rows = [(n, h) for n, h in hashes if "\t" in h or not _COMMENT.match(h)]
     if not rows and names is None:
         raise DataError(f"{path}: no rows: the file is empty or has only blank lines and comments")
     tabs = sum("\t" in line for _, line in rows)
@@ -174,6 +179,7 @@ def read_raw(
     id_line = comments = docstarts = 0
     width, word_at, tag_at, separator = layout.width, layout.word, layout.tag, layout.separator
     careful = layout.rows_have_ids or width == 1
+    spaced = separator != "\t"
 
     def finish() -> RawSentence:
         return RawSentence(
@@ -186,7 +192,8 @@ def read_raw(
 
     for number, line in read_lines(path, encoding):
         parts = line.split(separator)
-        if careful or len(parts) != width or line[0] in "#-" or not parts[word_at]:
+        odd = careful or len(parts) != width or line[0] in "#-" or not parts[word_at]
+        if odd or (spaced and "\t" in line):
             # The uncommon lines, and those of which a space-separated file may have double spaces.
             if not line or line.isspace() or line.startswith("-DOCSTART-"):
                 if line.startswith("-DOCSTART-"):

@@ -3,17 +3,19 @@
 Such text is UTF-8 that somebody took for Latin-1 or Windows-1252 and encoded once more. Decoding is
 exact and loses nothing: every character goes back to the one byte it was taken for, and the bytes
 are read as UTF-8. A text that is not of this kind almost never survives that, so whether a source
-is double-encoded is decided over all of its sentences, not word by word (``Fleiß“`` alone would
+is double-encoded is decided over all of its words, not one by one (``Fleiß“`` alone would
 decode, too).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 MIN_SHARE: Final = 0.5
-"""A source is double-encoded if more than this share of its non-ASCII texts decode once more."""
+"""A source is double-encoded if more than this share of its non-ASCII words decode once more."""
 
 # Windows-1252 in the range 0x80-0x9F; the five bytes that it leaves undefined stand for themselves,
 # as browsers read it. Latin-1 characters stand for themselves in any case.
@@ -46,25 +48,44 @@ def repair(text: str) -> str | None:
         return None
 
 
-def repair_with_offsets(text: str) -> tuple[str, list[int]] | None:
-    """Like :func:`repair`, with the new position of every old character border.
+@dataclass(frozen=True, slots=True)
+class RepairedText:
+    """A text whose words were decoded once more where that is possible.
 
-    Returns:
-        The repaired text and a list of ``len(text) + 1`` positions in it, or ``None``.
+    Attributes:
+        text: The new text.
+        positions: For every character border of the old text (``len(old) + 1`` of them), where it
+            is in the new one; a border inside a new character is moved to its end.
+        repaired: Words that were decoded.
+        unrepaired: Non-ASCII words that do not decode.
     """
-    repaired = repair(text)
-    if repaired is None:
-        return None
-    positions = []
-    done = 0
-    for byte in _once_taken_for_bytes(text) or b"":
-        positions.append(done)
-        # A character begins at every byte that does not continue one; a border inside a character
-        # is moved to its end.
-        if byte & 0xC0 != 0x80:
+
+    text: str
+    positions: list[int]
+    repaired: int
+    unrepaired: int
+
+
+def repair_text(text: str) -> RepairedText:
+    """Repair a text word by word (split at spaces), with the way that its characters moved."""
+    pieces: list[str] = []
+    positions: list[int] = []
+    done = repaired = unrepaired = 0
+    for index, word in enumerate(text.split(" ")):
+        if index:
+            pieces.append(" ")
+            positions.append(done)
             done += 1
+        better = repair(word)
+        unrepaired += better is None and not word.isascii()
+        repaired += better is not None
+        for byte in _once_taken_for_bytes(word) or b"" if better is not None else [0] * len(word):
+            positions.append(done)
+            # A character begins at every byte that does not continue one.
+            done += byte & 0xC0 != 0x80
+        pieces.append(word if better is None else better)
     positions.append(done)
-    return repaired, positions
+    return RepairedText("".join(pieces), positions, repaired, unrepaired)
 
 
 class EncodingEvidence:
@@ -74,15 +95,15 @@ class EncodingEvidence:
         self.non_ascii = 0
         self.decodable = 0
 
-    def feed(self, text: str) -> None:
-        """Look at one sentence."""
-        if text.isascii():
-            return
-        self.non_ascii += 1
-        if _TELLTALE.search(text) and repair(text) is not None:
-            self.decodable += 1
+    def feed(self, words: Iterable[str]) -> None:
+        """Look at the words of one sentence."""
+        for word in words:
+            if not word.isascii():
+                self.non_ascii += 1
+                if _TELLTALE.search(word) and repair(word) is not None:
+                    self.decodable += 1
 
     @property
     def double_encoded(self) -> bool:
-        """Whether more than :data:`MIN_SHARE` of the non-ASCII texts decode once more."""
+        """Whether more than :data:`MIN_SHARE` of the non-ASCII words decode once more."""
         return self.decodable > MIN_SHARE * self.non_ascii

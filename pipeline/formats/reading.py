@@ -13,7 +13,7 @@ from typing import Literal
 from pipeline.config import DataSource
 from pipeline.errors import DataError
 from pipeline.formats import conll, hub, jsonl, parquet, text
-from pipeline.formats.encoding import EncodingEvidence, repair, repair_with_offsets
+from pipeline.formats.encoding import EncodingEvidence, repair, repair_text
 from pipeline.formats.files import read_lines, require_file
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
@@ -176,10 +176,10 @@ def read_labelled(
         if raw.tags is not None:
             scheme_evidence.feed(raw.tags)
         if raw.words is not None:
-            encoding_evidence.feed(" ".join(raw.words))
+            encoding_evidence.feed(raw.words)
             prefix_evidence.feed(raw.words)
         elif raw.text is not None:
-            encoding_evidence.feed(raw.text)
+            encoding_evidence.feed(raw.text.split(" "))
         own_ids += raw.id is not None
         any_tags = any_tags or raw.tags is not None
     settings = _Settings(
@@ -207,7 +207,7 @@ def read_labelled(
     if report.double_encoded and not repair_encoding:
         report.warn(
             f"{report.origin}: the text looks encoded in UTF-8 twice "
-            f"({encoding_evidence.decodable} of {encoding_evidence.non_ascii} sentences with "
+            f"({encoding_evidence.decodable} of {encoding_evidence.non_ascii} words with "
             "non-ASCII characters); set repair_encoding: true to repair it"
         )
     return SentenceStream(_sentences(opened.start(None), settings, report), report)
@@ -369,19 +369,15 @@ def _from_text(
     sentence = raw.text or ""
     spans = raw.char_spans or []
     if settings.repair and not sentence.isascii():
-        better = repair_with_offsets(sentence)
-        # Words are counted where words are repaired; here, those of the text as it was.
-        affected = sum(not w.isascii() for w in sentence.split(" "))
-        if better is None:
-            report.unrepaired_words += affected
-        else:
-            report.repaired_words += affected
-            sentence, at = better
-            # What does not fit the text is left as it is, to be refused below.
-            spans = [
-                CharSpan(at[s.start], at[s.end], s.type) if 0 <= s.start <= s.end < len(at) else s
-                for s in spans
-            ]
+        better = repair_text(sentence)
+        report.repaired_words += better.repaired
+        report.unrepaired_words += better.unrepaired
+        sentence, at = better.text, better.positions
+        # What does not fit the text is left as it is, to be refused below.
+        spans = [
+            CharSpan(at[s.start], at[s.end], s.type) if 0 <= s.start <= s.end < len(at) else s
+            for s in spans
+        ]
     try:
         words, word_spans, split = words_from_text(sentence, spans, settings.tokenizer)
     except SpanBorderError as error:

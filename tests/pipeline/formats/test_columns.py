@@ -1,0 +1,325 @@
+"""JSONL, Parquet and HF data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import DataSource
+from pipeline.errors import DataError
+from pipeline.formats import read_labelled, write_parquet
+from pipeline.formats.hub import hub_problem
+from pipeline.schema import Sentence, Span, table
+from tests.pipeline.formats.helpers import brief, read, save, stream
+from tests.pipeline.formats.hub_cache import COMMIT, LABELS, add_dataset, go_offline
+
+ANN = [(["Ann", "Lee", "in", "Bonn"], [(0, 2, "PER"), (3, 4, "LOC")])]
+WORDS = ANN[0][0]
+IDS = [1, 2, 0, 3]
+TAGS = ["B-PER", "I-PER", "O", "B-LOC"]
+
+
+@pytest.mark.parametrize(
+    ("record", "options"),
+    [
+        ({"tokens": WORDS, "ner_tags": TAGS}, {}),
+        ({"words": WORDS, "labels": ["S-PER", "O", "O", "O"]}, {"scheme": "bioes"}),
+        ({"tokens": WORDS, "ner_tags": IDS}, {"label_names": LABELS}),
+        ({"tokens": WORDS, "tags": TAGS, "ner_tags": None, "text": "x"}, {}),
+        ({"words": WORDS, "spans": [[0, 2, "PER"], [3, 4, "LOC"]]}, {}),
+        (
+            {
+                "words": WORDS,
+                "entities": [
+                    {"start": 3, "end": 4, "type": "LOC"},
+                    {"start": 0, "end": 2, "type": "PER"},
+                ],
+            },
+            {},
+        ),
+        (
+            {
+                "text": "Ann Lee in Bonn",
+                "spans": [
+                    {"start": 0, "end": 7, "label": "PER"},
+                    {"start": 11, "end": 15, "label": "LOC"},
+                ],
+            },
+            {},
+        ),
+        ({"text": "Ann Lee in Bonn", "label": [[0, 7, "PER"], [11, 15, "LOC"]]}, {}),
+    ],
+)
+def test_jsonl_fields(record: dict[str, Any], options: dict[str, Any], tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jsonl", json.dumps(record) + "\n\n")
+    expected = [(WORDS, [(0, 1, "PER")])] if "scheme" in options else ANN
+    assert brief(read(path, **options)) == expected
+
+
+def test_jsonl_is_recognised_by_its_content(tmp_path: Path) -> None:
+    path = save(tmp_path / "train", json.dumps({"id": 7, "tokens": WORDS, "ner_tags": TAGS}))
+    found = stream(path)
+    assert [(s.id, s.line) for s in found] == [("7", 1)]
+    assert (found.report.format, found.report.scheme) == ("jsonl", "iob2")
+
+
+def test_words_are_split_at_span_borders_and_counted(tmp_path: Path) -> None:
+    record = {"text": "Bonner (Ann)", "spans": [[0, 4, "LOC"], [8, 11, "PER"]]}
+    found = stream(save(tmp_path / "a.jsonl", json.dumps(record)))
+    assert brief(found) == [(["Bonn", "er", "(", "Ann", ")"], [(0, 1, "LOC"), (3, 4, "PER")])]
+    assert found.report.split_words == 2
+
+
+def test_empty_sentences_are_counted(tmp_path: Path) -> None:
+    rows = [{"tokens": [], "ner_tags": []}, {"tokens": WORDS, "ner_tags": TAGS}]
+    found = stream(save(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))))
+    assert [s.id for s in found] == ["s-1"]
+    assert (found.report.total, found.report.empty_sentences) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{oops", "not valid JSON: Expecting property name enclosed in double quotes at column 2"),
+        (
+            '[{"tokens": []},',
+            "not valid JSON: Expecting value at column 17; a JSON array must become one object "
+            "per line",
+        ),
+        ("[]", "a JSON object was expected, not a list; write one object per line"),
+        (
+            '{"tok": ["a"]}',
+            "neither words (tokens or words) nor text (text or sentence); the record has tok",
+        ),
+        (
+            '{"tokens": ["a"]}',
+            "words without labels: none of the columns ner_tags, tags, labels, ner, label, spans, "
+            "entities",
+        ),
+        ('{"tokens": ["a", "b"], "ner_tags": ["O"]}', "2 words but 1 ner_tags"),
+        ('{"tokens": ["a", 3], "ner_tags": ["O", "O"]}', "tokens holds 3, which is not a string"),
+        (
+            '{"tokens": ["a"], "ner_tags": [1]}',
+            "ner_tags holds integers and the file does not name them; set label_names of this "
+            "data source",
+        ),
+        (
+            '{"tokens": ["a", "b"], "ner_tags": ["B-PER", "X-PER"]}',
+            "tag 'X-PER' is not in the scheme iob2 (allowed: O, B-TYPE, I-TYPE); correct the tag, "
+            "or set the scheme or the tag_column of this data source",
+        ),
+        (
+            '{"text": "a b"}',
+            "a text without its entities (spans, entities, labels, label); add an empty list",
+        ),
+        (
+            '{"text": "a b", "spans": [[0, 9, "PER"]]}',
+            "span [0, 9) PER does not fit a text of 3 characters",
+        ),
+        (
+            '{"text": "a b", "spans": [{"start": "0", "end": 1, "label": "PER"}]}',
+            "entity {'start': '0', 'end': 1, 'label': 'PER'} is not {start, end, label} or "
+            "[start, end, label] with integer positions",
+        ),
+        (
+            '{"tokens": ["a"], "spans": [[0, 2, "PER"]]}',
+            "entity [0, 2) PER does not fit a sentence of 1 words",
+        ),
+        (
+            '{"tokens": ["a", "b"], "spans": [[0, 2, "PER"], [1, 2, "LOC"]]}',
+            "two entities overlap; keep one of them",
+        ),
+    ],
+)
+def test_bad_jsonl(line: str, message: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jsonl", "\n" + line + "\n")
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value) == f"{path}:2: {message}"
+
+
+def test_integer_tags_beyond_the_names(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jsonl", json.dumps({"tokens": ["a"], "ner_tags": [5]}))
+    with pytest.raises(DataError, match="ner_tags holds 5, but there are only 5 labels"):
+        read(path, label_names=LABELS)
+
+
+# -- Parquet -----------------------------------------------------------------------------------
+
+SENTENCES = [
+    Sentence("a", "de", WORDS, [Span(0, 2, "PER"), Span(3, 4, "LOC")]),
+    Sentence("b", "de", ["x"]),
+]
+
+
+def test_datasets_opens_written_parquet_with_class_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    path = tmp_path / "a.parquet"
+    assert write_parquet(SENTENCES, path, types=["PER", "LOC"]) == 2
+    data = datasets.load_dataset(
+        "parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert data.features["ner_tags"] == datasets.Sequence(datasets.ClassLabel(names=LABELS))
+    assert data.features["tokens"] == datasets.Sequence(datasets.Value("string"))
+    assert data[0] == {"id": "a", "lang": "de", "tokens": WORDS, "ner_tags": IDS}
+    assert data.features["ner_tags"].feature.int2str(data[0]["ner_tags"]) == TAGS
+
+
+def test_parquet_types_are_gathered_where_not_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_parquet(SENTENCES, path)
+    assert brief(read(path)) == [*ANN, (["x"], [])]
+    with pytest.raises(DataError) as error:
+        write_parquet(SENTENCES, tmp_path / "b.parquet", types=["LOC"])
+    assert str(error.value) == ("sentence 'a': type 'PER' is not one of the types to write (LOC)")
+
+
+def test_labelled_tables_and_folders_of_parquet(tmp_path: Path) -> None:
+    data = table("labelled", [s.to_row() for s in SENTENCES])
+    pq.write_table(data.slice(0, 1), tmp_path / "part-0.parquet")
+    pq.write_table(data.slice(1, 1), tmp_path / "part-1.parquet")
+    found = stream(tmp_path)
+    assert brief(found) == [*ANN, (["x"], [])]
+    assert (found.report.format, found.report.scheme) == ("parquet", None)
+
+
+def test_parquet_with_the_older_metadata(tmp_path: Path) -> None:
+    features = {
+        "tokens": {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"},
+        "ner_tags": [{"names": LABELS, "_type": "ClassLabel"}],
+    }
+    schema = pa.schema(
+        [("tokens", pa.list_(pa.string())), ("ner_tags", pa.list_(pa.int64()))],
+        metadata={"huggingface": json.dumps({"info": {"features": features}})},
+    )
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_pylist([{"tokens": WORDS, "ner_tags": IDS}], schema), path)
+    assert brief(read(path)) == ANN
+
+
+def test_bad_parquet(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.parquet", b"x O\n")
+    with pytest.raises(DataError, match=r"a\.parquet: not a Parquet file: "):
+        read(path)
+    with pytest.raises(DataError, match="the folder has no .parquet files"):
+        read(tmp_path / "..", format="parquet")
+
+
+# -- HF data sets ------------------------------------------------------------------------------
+
+
+def test_save_to_disk_folders(tmp_path: Path) -> None:
+    import datasets
+
+    features = datasets.Features(
+        {
+            "tokens": datasets.Sequence(datasets.Value("string")),
+            "ner_tags": datasets.Sequence(datasets.ClassLabel(names=LABELS)),
+        }
+    )
+    data = datasets.Dataset.from_dict({"tokens": [WORDS], "ner_tags": [IDS]}, features=features)
+    data.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict({"train": data, "test": data}).save_to_disk(tmp_path / "two")
+    assert brief(read(tmp_path / "one")) == ANN
+    assert brief(read(tmp_path / "two", split="test")) == ANN
+    with pytest.raises(DataError) as error:
+        read(tmp_path / "two", split="dev")
+    assert str(error.value) == (
+        f"{tmp_path / 'two'}: no split 'dev'; set split to one of: test, train"
+    )
+    with pytest.raises(DataError, match="not a folder that save_to_disk wrote"):
+        read(tmp_path, format="hub")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A hub data set in a local cache, and no network."""
+    cache = tmp_path / "datasets"
+    for config in ("de", "fr"):
+        add_dataset(cache, "some-org/TinyNER".lower(), config, {"test": [(WORDS, TAGS)]})
+    go_offline(monkeypatch, cache)
+    return "some-org/tinyner"
+
+
+def test_hub_data_sets(hub: str) -> None:
+    source = DataSource(hub=hub, hub_config="de", split="test", revision=COMMIT)
+    found = read_labelled(source, "de")
+    assert brief(found) == ANN
+    assert found.report.origin == "hub:some-org/tinyner[de]/test"
+    assert found.report.commit == COMMIT
+
+
+def test_another_revision_in_the_cache_is_refused(hub: str) -> None:
+    other = COMMIT[::-1]
+    with pytest.raises(DataError) as error:
+        read_labelled(DataSource(hub=hub, hub_config="de", split="test", revision=other), "de")
+    assert str(error.value) == (
+        "hub:some-org/tinyner[de]: the hub cannot be reached, and the local cache holds revision "
+        f"{COMMIT}, not {other}"
+    )
+
+
+def test_hub_problems(hub: str) -> None:
+    def problem(
+        name: str = hub, config: str | None = "de", split: str = "test"
+    ) -> tuple[str, str] | None:
+        return hub_problem(name, config=config, split=split, revision=None)
+
+    assert problem() is None
+    assert problem(split="test[:10%]+test") is None
+    assert problem(split="tests") == (
+        "split",
+        "'some-org/tinyner' has no split 'tests' (did you mean 'test'?); allowed: test",
+    )
+    assert problem(config="xx") == (
+        "hub_config",
+        "offline, and the local cache has 'some-org/tinyner' only for de, fr",
+    )
+    assert problem(name="some-org/other") == (
+        "hub",
+        "offline, and 'some-org/other' is not in the local cache",
+    )
+    with pytest.raises(DataError, match=r"^hub:some-org/other: cannot load split 'test': "):
+        read_labelled(DataSource(hub="some-org/other", split="test"), "de")
+
+
+def test_a_source_without_path_and_hub() -> None:
+    with pytest.raises(DataError, match="needs a path or a hub data set; it has neither"):
+        read_labelled(DataSource(), "de")
+
+
+# -- plain text --------------------------------------------------------------------------------
+
+
+def test_plain_text(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", "Ann is  here .\n\nshe\u00a0stays\u2028now\n")
+    found = stream(path, labelled=False)
+    assert [s.words for s in found] == [["Ann", "is", "here", "."], ["she\u00a0stays\u2028now"]]
+    assert (found.report.format, found.report.empty_sentences) == ("text", 1)
+    assert [s.id for s in read(path, labelled=False)] == ["s-0", "s-2"]
+
+
+def test_plain_text_has_no_labels(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", "Ann\n")
+    with pytest.raises(DataError) as error:
+        read(path, format="text")
+    assert str(error.value) == (
+        f"{path}: plain text has no labels; set format to one that has them"
+    )
+
+
+def test_unlabelled_formats(tmp_path: Path) -> None:
+    assert brief(read(save(tmp_path / "a", "Ann B-PER\nis O\n"), labelled=False)) == [
+        (["Ann", "is"], [])
+    ]
+    assert brief(read(save(tmp_path / "b", '{"text": "Ann is"}\n'), labelled=False)) == [
+        (["Ann", "is"], [])
+    ]

@@ -1,0 +1,105 @@
+"""Whatever is written is read again as it was."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import DataError
+from pipeline.formats import write_conll, write_jsonl, write_parquet
+from pipeline.formats.words import invisible
+from pipeline.schema import Sentence, Span
+from tests.pipeline.formats.helpers import stream
+
+ODD = ["#", "# id = x", "#x", "de:", "de:a", "-DOCSTART", "O", "B-PER", "\u200ba", "a b", "ÃŸ", "1"]
+ODD += [
+    "a\u0085b",
+    "x\u2028y",
+    "\ufeffz",
+    "\u202eabc",
+    "שלום",
+    "{",
+    "= =",
+    "sent_id",
+    '"',
+    "\\",
+    "a ",
+]
+
+Writer = Callable[[Iterable[Sentence], Path], int]
+
+
+@st.composite
+def sentences(draw: st.DrawFn, forbidden: str) -> list[Sentence]:
+    letters = st.characters(exclude_categories=["Cs"], exclude_characters=forbidden)
+    word = st.one_of(st.sampled_from(ODD), st.text(letters, min_size=1, max_size=5))
+    word = word.filter(lambda w: not invisible(w) and not w.startswith("-DOCSTART-"))
+    out = []
+    for index in range(draw(st.integers(1, 4))):
+        words = draw(st.lists(word, min_size=1, max_size=6))
+        spans, start = [], 0
+        while start < len(words):
+            length = draw(st.integers(0, 3))
+            end = min(start + length, len(words))
+            if length:
+                kind = draw(st.sampled_from(["PER", "LOC", "work-of-art", "Ünter"]))
+                spans.append(Span(start, end, kind))
+            start = end + draw(st.integers(0, 1)) + (length == 0)
+        name = draw(st.sampled_from(["", "a b-", "# ", "ä=", "x:"])) + str(index)
+        out.append(Sentence(name, "de", words, spans))
+    return out
+
+
+def test_sentences_of_hash_signs_only() -> None:
+    check(write_conll, [Sentence("0", "de", ["# id = x"]), Sentence("1", "de", ["#"])], ".conll")
+
+
+def check(write: Writer, sample: list[Sentence], suffix: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{suffix}"
+        assert write(sample, path) == len(sample)
+        found = stream(path)
+        again = [(s.id, s.lang, s.words, s.spans) for s in found]
+        assert again == [(s.id, s.lang, s.words, s.spans) for s in sample]
+        assert not found.report.repaired_tags
+        assert found.report.own_ids
+
+
+RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@RELAXED
+@given(sample=sentences(forbidden="\t\n\r\0"))
+def test_conll(sample: list[Sentence]) -> None:
+    check(write_conll, sample, ".conll")
+
+
+@RELAXED
+@given(sample=sentences(forbidden=""))
+def test_jsonl(sample: list[Sentence]) -> None:
+    check(write_jsonl, sample, ".jsonl")
+
+
+@RELAXED
+@given(sample=sentences(forbidden=""))
+def test_parquet(sample: list[Sentence]) -> None:
+    check(write_parquet, sample, ".parquet")
+
+
+@pytest.mark.parametrize("write", [write_conll, write_jsonl, write_parquet])
+def test_overlapping_spans_are_refused(write: Writer, tmp_path: Path) -> None:
+    bad = Sentence("s", "de", ["a", "b"], [Span(0, 2, "A"), Span(1, 2, "B")])
+    with pytest.raises((ValueError, DataError), match="overlap"):
+        write([bad], tmp_path / "a")
+
+
+def test_written_conll_looks_as_documented(tmp_path: Path) -> None:
+    write_conll([Sentence("s 1", "de", ["Ann", "."], [Span(0, 1, "PER")])], tmp_path / "a")
+    assert (tmp_path / "a").read_text() == (
+        "# global.columns = FORM NER\n# id = s 1\nAnn\tB-PER\n.\tO\n\n"
+    )

@@ -1,0 +1,343 @@
+"""The stage prepare, through the runner."""
+
+from __future__ import annotations
+
+import json
+import time
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline.config import RunConfig, parse_config
+from pipeline.errors import ConfigError, DataError
+from pipeline.progress import Progress
+from pipeline.registry import Registry
+from pipeline.runner import Result, Runner
+from pipeline.schema import Sentence
+from stages.prepare import STAGE
+from tests.pipeline.formats.helpers import save, triples
+from tests.pipeline.formats.hub_cache import COMMIT, add_dataset, go_offline
+from tests.shared_data import shared_data
+
+REGISTRY = Registry(("prepare",), lambda name: STAGE)
+TRAIN = "Ann B-PER\nLee I-PER\nin O\nBonn B-LOC\n\nACME B-ORG\n. O\n\nyes O\n"
+
+
+def config(root: Path | None, data: dict[str, Any], **more: Any) -> RunConfig:
+    raw = {
+        "name": "run",
+        "languages": ["de"],
+        "stages": ["prepare"],
+        "data": {**({"root": str(root)} if root else {}), **data},
+        **more,
+    }
+    return parse_config(raw, model=REGISTRY.config_type())
+
+
+def run(root: Path | None, data: dict[str, Any], **more: Any) -> Result:
+    home = root or Path(more.pop("home"))
+    progress = Progress(Console(file=StringIO()))
+    return Runner(config(root, data, **more), home / "runs", progress, REGISTRY).run()
+
+
+def outputs(result: Result) -> dict[str, list[Sentence]]:
+    return {a.manifest.unit: [Sentence.from_row(r) for r in a.rows()] for a in result.done}
+
+
+def failure(root: Path, data: dict[str, Any], **more: Any) -> str:
+    with pytest.raises((ConfigError, DataError)) as error:
+        run(root, data, **more)
+    return str(error.value)
+
+
+def test_every_data_key_becomes_a_dataset(tmp_path: Path) -> None:
+    save(tmp_path / "en.train", TRAIN)
+    save(tmp_path / "en.txt", "Hello, Ann!\n")
+    save(tmp_path / "swa.test", "Nairobi B-LOC\n")
+    save(tmp_path / "sw.txt", "Ndiyo.\n")
+    save(tmp_path / "gold", "Ann B-PER\n\nACME B-ORG\n\nndiyo O\n")
+    found = outputs(
+        run(
+            tmp_path,
+            {
+                "train": {"path": "{lang}.train"},
+                "dev": {"path": "en.train", "limit": 1},
+                "source_test": {"path": "en.train"},
+                "source_unlabelled": {"path": "{lang}.txt"},
+                "test": {"path": "{lang3}.test"},
+                "target_dev": {"swa": {"path": "swa.test"}},
+                "target_train": {"de": {"path": "no such file"}, "sw": {"path": "swa.test"}},
+                "unlabelled": {"path": "{lang}.txt"},
+                "parallel": {"sw": {"path": "gold"}},
+            },
+            languages=["swa"],
+        )
+    )
+    assert sorted(found) == [
+        "dev/en",
+        "parallel/sw",
+        "source_test/en",
+        "source_unlabelled/en",
+        "target_dev/sw",
+        "target_train/sw",
+        "test/sw",
+        "train/en",
+        "unlabelled/sw",
+    ]
+    (first, _, _) = found["train/en"]
+    assert (first.id, first.lang, first.origin, first.line) == ("train-0", "en", "en.train", 1)
+    assert (first.words, triples(first.spans)) == (
+        ["Ann", "Lee", "in", "Bonn"],
+        [(0, 2, "PER"), (3, 4, "LOC")],
+    )
+    assert [s.id for s in found["dev/en"]] == ["dev-0"]
+    assert found["test/sw"][0].words == ["Nairobi"] and found["test/sw"][0].lang == "sw"
+    assert found["source_unlabelled/en"][0].words == ["Hello", ",", "Ann", "!"]
+
+
+def test_manifest_says_what_was_found(tmp_path: Path) -> None:
+    save(tmp_path / "en.jsonl", json.dumps({"tokens": [], "ner_tags": []}) + "\n")
+    with (tmp_path / "en.jsonl").open("a") as file:
+        file.write(json.dumps({"tokens": ["España", "x"], "ner_tags": ["B-LOC", "O"]}) + "\n")
+        file.write(json.dumps({"tokens": ["\u200b", "x"], "ner_tags": ["O", "I-PER"]}) + "\n")
+    (artifact,) = run(tmp_path, {"train": {"path": "en.jsonl"}}).done
+    manifest = artifact.manifest
+    assert manifest.drops == {"rows": {"empty_sentence": 1}}
+    assert manifest.counts == {
+        "sentences": 2,
+        "tokens": 3,
+        "invisible_words": 1,
+        "repaired_tags_inside_without_begin": 1,
+    }
+    assert manifest.notes["scheme"] == "iob2"
+    assert manifest.notes["spans"] == manifest.notes["types"] == {"LOC": 1, "PER": 1}
+    assert manifest.notes["examples"]["inside_without_begin"] == ["en.jsonl:3"]
+    assert manifest.rows_out == 2
+
+
+def test_labels_are_mapped_and_compared(tmp_path: Path) -> None:
+    save(tmp_path / "en", TRAIN)
+    save(tmp_path / "de", "Bonn B-GPE\nMai B-DATE\n")
+    data = {"train": {"path": "en"}, "test": {"path": "de"}}
+    assert failure(tmp_path, data) == (
+        "data.test: has the entity types DATE, GPE, which data.train does not have "
+        "(LOC, ORG, PER); rename or drop them, for example labels.map: {DATE: O, GPE: O}"
+    )
+    result = run(tmp_path, data, labels={"map": {"DATE": "O", "GPE": "LOC"}})
+    assert triples(outputs(result)["test/de"][0].spans) == [(0, 1, "LOC")]
+    notes = {a.manifest.unit: a.manifest for a in result.done}
+    assert notes["test/de"].notes["spans"] == {"DATE": 1, "GPE": 1}
+    assert notes["test/de"].notes["types"] == {"LOC": 1}
+    assert notes["test/de"].counts["spans_mapped_to_o"] == 1
+    types = ["PER", "LOC", "ORG"]
+    assert failure(tmp_path, {"train": {"path": "de"}}, labels={"types": types}) == (
+        "data.train: has the entity types DATE, GPE, which labels.types does not have "
+        "(LOC, ORG, PER); rename or drop them, for example labels.map: {DATE: O, GPE: O}"
+    )
+
+
+def test_limit_and_labels_make_it_stale_and_nothing_else(tmp_path: Path) -> None:
+    save(tmp_path / "en", TRAIN)
+    data = {"train": {"path": "en"}, "test": {"path": "en"}}
+    assert len(run(tmp_path, data).done) == 2
+    assert run(tmp_path, data, seed=7, arms=["zero_shot"]).done == []
+    limited = {"train": {"path": "en"}, "test": {"path": "en", "limit": 1}}
+    assert [a.manifest.unit for a in run(tmp_path, limited).done] == ["test/de"]
+    save(tmp_path / "en", TRAIN + "\nno O\n")
+    assert len(run(tmp_path, limited).done) == 2
+
+
+def test_path_or_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_dataset(tmp_path / "hub", "some-org/tiny", "en", {"train": [(["hub"], ["B-PER"])]})
+    go_offline(monkeypatch, tmp_path / "hub")
+    path = save(tmp_path / "local.conll", "local B-PER\n")
+    both = {"train": {"path": str(path), "hub": "some-org/tiny", "hub_config": "{lang}"}}
+    result = run(None, both, home=tmp_path)
+    (sentence,) = outputs(result)["train/en"]
+    assert (sentence.words, sentence.origin) == (["hub"], "hub:some-org/tiny[en]/train")
+    assert result.done[0].manifest.notes["commit"] == COMMIT
+    assert outputs(run(tmp_path, both))["train/en"][0].words == ["local"]
+    both["train"]["hub_config"] = "fr"
+    with pytest.raises(ConfigError) as error:
+        run(None, both, home=tmp_path)
+    assert str(error.value) == (
+        "data.train.hub_config: offline, and the local cache has 'some-org/tiny' only for en"
+    )
+
+
+def test_parallel_rows_are_those_of_train(tmp_path: Path) -> None:
+    save(tmp_path / "en", TRAIN)
+    save(tmp_path / "de", "Ann B-PER\n\nACME B-ORG\nAG I-ORG\n\nja O\n")
+    data = {
+        "train": {"path": "en", "limit": 2},
+        "parallel": {"de": {"path": "de"}},
+    }
+    found = outputs(run(tmp_path, data))
+    assert [s.id for s in found["train/en"]] == ["train-0", "train-1"]
+    assert [(s.id, s.lang, s.words) for s in found["parallel/de"]] == [
+        ("train-0", "de", ["Ann"]),
+        ("train-1", "de", ["ACME", "AG"]),
+    ]
+    save(tmp_path / "de", "Ann B-PER\n\nja O\n")
+    assert failure(tmp_path, data) == (
+        "data.parallel.de: 2 sentences in de, but 3 in en (data.train); the two must match one to "
+        "one"
+    )
+
+
+def test_parallel_sentences_are_joined_by_id_in_any_order(tmp_path: Path) -> None:
+    save(tmp_path / "en", "# id = a\nAnn\tB-PER\n\n# id = b\n\n# id = c\nyes\tO\n")
+    save(tmp_path / "de", "# id = c\nja\tO\n\n# id = b\nx\tO\n\n# id = a\nAnna\tB-PER\n")
+    data = {"train": {"path": "en"}, "parallel": {"path": "{lang}"}}
+    found = outputs(run(tmp_path, data))["parallel/de"]
+    assert [(s.id, s.words) for s in found] == [("a", ["Anna"]), ("c", ["ja"])]
+    save(tmp_path / "de", "# id = c\nja\tO\n\n# id = b\nx\tO\n\n# id = d\nAnna\tB-PER\n")
+    assert failure(tmp_path, data) == (
+        "data.parallel: no sentence has the id 'a' of en (data.train), although both have 3 "
+        "sentences with ids"
+    )
+
+
+def test_an_empty_parallel_sentence_keeps_its_row(tmp_path: Path) -> None:
+    rows = [{"tokens": ["Ann"], "ner_tags": ["B-PER"]}, {"tokens": ["yes"], "ner_tags": ["O"]}]
+    save(tmp_path / "en.jsonl", "\n".join(map(json.dumps, rows)))
+    rows[0] = {"tokens": [], "ner_tags": []}
+    save(tmp_path / "de.jsonl", "\n".join(map(json.dumps, rows)))
+    data = {"train": {"path": "en.jsonl"}, "parallel": {"path": "{lang}.jsonl"}}
+    result = run(tmp_path, data)
+    found = outputs(result)["parallel/de"]
+    assert [(s.id, s.words) for s in found] == [("train-0", []), ("train-1", ["yes"])]
+    assert result.done[1].manifest.counts["empty_parallel_sentences"] == 1
+
+
+def test_text_is_cut_as_configured(tmp_path: Path) -> None:
+    save(tmp_path / "de.txt", "Ann wohnt in Bonn.\n")
+    data = {"unlabelled": {"path": "{lang}.txt"}}
+    assert outputs(run(tmp_path, data))["unlabelled/de"][0].words[-2:] == ["Bonn", "."]
+    plain = run(tmp_path, data, prepare={"tokenise": False})
+    assert outputs(plain)["unlabelled/de"][0].words[-1] == "Bonn."
+
+
+def test_unlabelled_data_never_has_labels(tmp_path: Path) -> None:
+    save(tmp_path / "de.conll", TRAIN)
+    found = outputs(run(tmp_path, {"unlabelled": {"path": "{lang}.conll"}}))
+    assert [s.spans for s in found["unlabelled/de"]] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("data", "more", "message"),
+    [
+        (
+            {"train": {"path": "trian.conll"}},
+            {},
+            "data.train.path: file not found: {root}/trian.conll (did you mean 'train.conll'?)",
+        ),
+        (
+            {"test": {"de": {"path": "no/such/{lang3}"}}},
+            {},
+            "data.test.de.path: file not found: {root}/no/such/deu",
+        ),
+        ({"train": {}}, {}, "data.train: names neither a path nor a hub data set; set one of them"),
+        (
+            {"train": {"path": "train.conll", "format": "text"}},
+            {},
+            "data.train.format: plain text has no labels; allowed: auto, conll, jsonl, parquet, "
+            "hub",
+        ),
+        (
+            {"train": {"path": "train.conll", "encoding": "utf-9"}},
+            {},
+            "data.train.encoding: 'utf-9' is not an encoding that Python knows",
+        ),
+        (
+            {"train": {"path": ".", "format": "conll"}},
+            {},
+            "data.train.path: {root} is a folder, but format conll is a file",
+        ),
+        (
+            {"test": {"path": "train.conll"}},
+            {"languages": ["de", "es"]},
+            "data.test: the same data would stand for de, es; put {lang} into its path, or give a "
+            "mapping from language to data",
+        ),
+        (
+            {"parallel": {"path": "train.conll"}},
+            {},
+            "data.parallel: is the target side of data.train, which is not set",
+        ),
+        (
+            {"train": {"path": "train.conll"}},
+            {"labels": {"map": {"B-PER": "X"}}},
+            "labels.map.B-PER: name the entity type, 'PER', not the tag 'B-PER'",
+        ),
+        (
+            {"train": {"path": "train.conll"}},
+            {"labels": {"map": {"PER": "A B"}, "types": ["O", "A", "A"]}},
+            "labels.map.PER: 'A B' is not a label: it is empty or has white space\n"
+            "labels.types: O is not an entity type: leave it out\n"
+            "labels.types: a type is named twice: O, A, A",
+        ),
+    ],
+)
+def test_problems_are_found_before_anything_runs(
+    data: dict[str, Any], more: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    save(tmp_path / "train.conll", TRAIN)
+    assert failure(tmp_path, data, **more) == message.replace("{root}", str(tmp_path))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_missing_root(tmp_path: Path) -> None:
+    root = tmp_path / "none"
+    with pytest.raises(ConfigError) as error:
+        run(root, {"train": {"path": "x"}})
+    assert str(error.value) == f"data.root: folder not found: {root}"
+
+
+def test_a_source_without_words(tmp_path: Path) -> None:
+    save(tmp_path / "en.jsonl", json.dumps({"tokens": [], "ner_tags": []}))
+    assert failure(tmp_path, {"train": {"path": "en.jsonl"}}) == (
+        "data.train: en.jsonl has no sentence with words"
+    )
+
+
+def test_repair_encoding_reaches_the_reader(tmp_path: Path) -> None:
+    save(tmp_path / "en", "EspaÃ±a B-LOC\naÃ±o O\n")
+    assert outputs(run(tmp_path, {"train": {"path": "en"}}))["train/en"][0].words[0] == "EspaÃ±a"
+    repaired = run(tmp_path, {"train": {"path": "en"}}, repair_encoding=True)
+    assert outputs(repaired)["train/en"][0].words == ["España", "año"]
+    assert repaired.done[0].manifest.counts["repaired_words"] == 2
+
+
+def test_real_corpora(tmp_path: Path) -> None:
+    root = shared_data("ner")
+    data = {
+        "train": {"path": "uner-pud/{lang}.iob2"},
+        "test": {"path": "conll/{lang}/test.txt"},
+        "parallel": {"path": "uner-pud/{lang}.iob2"},
+    }
+    started = time.monotonic()
+    settings = config(root, data)
+    progress = Progress(Console(file=StringIO()))
+    runner = Runner(settings, tmp_path, progress, REGISTRY)
+    rows = {a.manifest.unit: a for a in runner.run().done}
+    assert rows["test/de"].num_rows == 3005
+    source, target = rows["train/en"].rows(), rows["parallel/de"].rows()
+    assert [r["id"] for r in source] == [r["id"] for r in target]
+    assert rows["parallel/de"].manifest.notes["types"] == {"LOC": 429, "ORG": 192, "PER": 418}
+    assert time.monotonic() - started < 60
+
+
+def test_importing_the_stage_imports_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, stages.prepare;"
+        "heavy = {'torch', 'transformers', 'datasets', 'pandas', 'pyarrow'} & sys.modules.keys();"
+        "sys.exit(f'imports {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
