@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from stages.evaluate.config import EvaluateConfig
 
+SOURCE_KEY: Final = "source_test"
+
 Key = tuple[str, int | None]
 """An arm and one of its seeds (``None`` for what has no seed)."""
 
@@ -42,7 +44,7 @@ class _TestSet:
     """What is known about one language's gold sentences and the predictions for them."""
 
     lang: str
-
+    key: str
     keys: list[Key]
     counts: dict[Key, NDArray[np.int64]]  # (sentences, types, 3)
     resampled: dict[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class Comparer:
     ) -> None:
         """Score one arm and seed on the gold sentences ``key`` of a language; keep the counts."""
         counts = count_spans(graded, self._types)
-        known = self._sets.setdefault((key, lang), _TestSet(lang, [], {}))
+        known = self._sets.setdefault((key, lang), _TestSet(lang, key, [], {}))
         known.keys.append((arm, seed))
         known.counts[arm, seed] = counts
         exact = seqeval_scores(graded)
@@ -101,8 +103,10 @@ class Comparer:
             sets = [known for known in self._sets.values() if _seeds(known, arm)]
             for known in sets:
                 found += [self._summary(arm, [known], t) for t in (None, *self._types)]
-            if len(sets) > 1:
-                found += [self._summary(arm, sets, t) for t in (None, *self._types)]
+            # The mean is over the target languages; the source language would flatter it.
+            targets = [known for known in sets if known.key != SOURCE_KEY]
+            if len(targets) > 1:
+                found += [self._summary(arm, targets, t) for t in (None, *self._types)]
         return found
 
     def _resample(self, known: _TestSet) -> None:
@@ -168,7 +172,7 @@ class Comparer:
             found = [
                 (known.lang, seeds, *self._test(known, first, second, seeds))
                 for known in self._sets.values()
-                if (seeds := _shared_seeds(known, first, second))
+                if known.key != SOURCE_KEY and (seeds := _shared_seeds(known, first, second))
             ]
             for lang, seeds, observed, null, spread in found:
                 raw.append(self._comparison(first, second, lang, seeds, observed, null, spread))

@@ -10,6 +10,7 @@ from pipeline.inspect.statistics import ProjectionStatistics, projection_statist
 from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.grading import Graded, pair_up
+from stages.evaluate.inputs import test_sets
 from stages.evaluate.mistakes import blame, entity_strings, entity_text, familiarity, mistakes
 from stages.evaluate.results import (
     CATEGORIES,
@@ -130,8 +131,7 @@ def evaluate(
     """Evaluate a run.
 
     Args:
-        inputs: ``gold/<lang>``, ``predicted/<lang>/<arm>/<seed>``, ``projected/<lang>``,
-            ``parallel/<lang>`` and ``train``, as the stage's task names them.
+        inputs: As :func:`stages.evaluate.inputs.evaluation_inputs` names them.
         context: Of the task.
 
     Returns:
@@ -146,20 +146,18 @@ def evaluate(
     arms: list[str] = []
     total = sum(name.startswith(("predicted/", "projected/")) for name in inputs)
     with context.progress.task("evaluate", total=total, unit="prediction sets") as bar:
+        for key, lang in test_sets(config):
+            gold = list(inputs[f"gold/{key}/{lang}"].rows())
+            evaluation.describe(lang, key, gold)
+            for arm in config.arms:
+                for seed in config.seeds:
+                    predicted = inputs[f"predicted/{key}/{lang}/{arm}/{seed}"]
+                    what = f"predict/{arm}/seed-{seed}/{key}/{lang}"
+                    graded = pair_up(gold, predicted.rows(), what=what)
+                    evaluation.score(lang, key, arm, seed, graded)
+                    arms.append(arm)
+                    bar.advance()
         for lang in config.languages:
-            if f"gold/{lang}" in inputs:
-                gold = list(inputs[f"gold/{lang}"].rows())
-                evaluation.describe(lang, "test", gold)
-                for arm in config.arms:
-                    for seed in config.seeds:
-                        name = f"predicted/{lang}/{arm}/{seed}"
-                        if name not in inputs:
-                            continue
-                        what = f"predict/{arm}/seed-{seed}/test/{lang}"
-                        graded = pair_up(gold, inputs[name].rows(), what=what)
-                        evaluation.score(lang, "test", arm, seed, graded)
-                        arms.append(arm)
-                        bar.advance()
             if f"projected/{lang}" in inputs:
                 projected = inputs[f"projected/{lang}"]
                 statistics.append(projection_statistics(lang, projected.rows()))

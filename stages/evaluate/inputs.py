@@ -10,24 +10,35 @@ from pipeline.stage import Ref
 def evaluation_inputs(config: RunConfig) -> dict[str, Ref]:
     """Return the inputs of ``evaluate`` by name; empty if the run has nothing to evaluate.
 
-    ``gold/<lang>`` and ``predicted/<lang>/<arm>/<seed>`` where there are arms and test data,
-    ``projected/<lang>`` where the run projects, ``parallel/<lang>`` (perhaps gold) and ``train``.
+    ``gold/<key>/<lang>`` and ``predicted/<key>/<lang>/<arm>/<seed>`` where there are arms and test
+    data (the key is ``test`` or ``source_test``), ``projected/<lang>`` where the run projects,
+    ``parallel/<lang>`` (perhaps gold) and ``train``.
     """
     inputs: dict[str, Ref] = {}
-    for lang in config.languages:
-        if config.arms and config.data.per_language("test", lang) is not None:
-            inputs[f"gold/{lang}"] = Ref("prepare", f"test/{lang}")
-            for arm in config.arms:
-                for seed in config.seeds:
-                    name = f"{arm}/seed-{seed}/test/{lang}"
-                    inputs[f"predicted/{lang}/{arm}/{seed}"] = Ref("predict", name)
-        if projects(config):
-            inputs[f"projected/{lang}"] = Ref("project", lang)
-            if config.data.per_language("parallel", lang) is not None:
-                inputs[f"parallel/{lang}"] = Ref("prepare", f"parallel/{lang}")
+    for key, lang in test_sets(config):
+        inputs[f"gold/{key}/{lang}"] = Ref("prepare", f"{key}/{lang}")
+        for arm in config.arms:
+            for seed in config.seeds:
+                name = f"{arm}/seed-{seed}/{key}/{lang}"
+                inputs[f"predicted/{key}/{lang}/{arm}/{seed}"] = Ref("predict", name)
+    for lang in config.languages if projects(config) else ():
+        inputs[f"projected/{lang}"] = Ref("project", lang)
+        if config.data.per_language("parallel", lang) is not None:
+            inputs[f"parallel/{lang}"] = Ref("prepare", f"parallel/{lang}")
     if inputs and config.data.train is not None:
         inputs["train"] = Ref("prepare", f"train/{config.source}")
     return inputs
+
+
+def test_sets(config: RunConfig) -> list[tuple[str, str]]:
+    """Return what the arms are scored on: ``(data key, language)``, the source language last."""
+    if not config.arms:
+        return []
+    found = [("test", x) for x in config.languages if config.data.per_language("test", x)]
+    # The stage predict labels the source test set only if its section asks for it.
+    if config.data.source_test and getattr(getattr(config, "predict", None), "source_test", False):
+        found.append(("source_test", config.source))
+    return found
 
 
 def projects(config: RunConfig) -> bool:

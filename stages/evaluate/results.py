@@ -177,12 +177,10 @@ class Results(Record):
         """Return the arms that have scores, in the order of the configuration."""
         return unique(s.arm for s in self.summary)
 
-    def scored_languages(self, arms: Iterable[str] | None = None) -> list[str]:
-        """Return the languages that (some of) the arms were scored on."""
-        wanted = None if arms is None else set(arms)
-        return unique(
-            s.lang for s in self.summary if s.lang and (wanted is None or s.arm in wanted)
-        )
+    def scored_languages(self) -> list[str]:
+        """Return the languages that were scored, target languages first, then the source."""
+        found = unique(s.lang for s in self.summary if s.lang)
+        return sorted(found, key=lambda lang: lang == self.source)
 
 
 def unique(items: Iterable[str]) -> list[str]:

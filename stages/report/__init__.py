@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.arms import ARMS, with_teachers
 from pipeline.config import RunConfig
-from pipeline.stage import Context, Output, Ref, RunStage, Task
+from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.evaluate.inputs import evaluation_inputs
 from stages.report.config import ReportConfig
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pipeline.artifacts import Artifact
+
+
+_SHOWN = ("seed", "source", "languages", "seeds", "arms", "data", "labels", "models")
 
 
 class ReportStage(RunStage):
@@ -34,7 +39,23 @@ class ReportStage(RunStage):
             if ref.stage == "project":
                 for stage in ("translate", "align", "project"):
                     inputs[f"{stage}/{ref.unit}"] = Ref(stage, ref.unit)
-        return [Task("report", "all", "files", inputs)]
+                if any("synthetic" in ARMS[arm].data for arm in with_teachers(config.arms)):
+                    inputs[f"synthesize/{ref.unit}"] = Ref("synthesize", ref.unit)
+            elif ref.stage == "prepare" and ref.unit.startswith("train/"):
+                inputs["train"] = ref
+        # What the page shows of the configuration is all of it, so that any change makes it again.
+        return [Task("report", "all", "files", inputs, uses=_SHOWN)]
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Yield a sweep file that is not there."""
+        curve = config.section(self.name, ReportConfig).fusion_curve
+        if curve is not None and not config.path(curve).is_file():
+            yield Problem("report.fusion_curve", f"file not found: {config.path(curve)}")
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
+        """Return the sweep file, if one is named."""
+        curve = config.section(self.name, ReportConfig).fusion_curve
+        return {"fusion_curve": config.path(curve)} if curve is not None else {}
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Write the report."""

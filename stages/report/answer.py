@@ -44,12 +44,14 @@ class Answer:
 
     Attributes:
         text: The paragraph.
+        opening: Its first sentence: yes or no, for which languages.
         pair: The pair of arms that it rests on, if there is one.
         languages: One answer per language, the mean last.
         caveats: What limits it.
     """
 
     text: str
+    opening: str
     pair: tuple[str, str] | None
     languages: list[LanguageAnswer]
     caveats: list[str]
@@ -60,13 +62,15 @@ def answer(scores: Results) -> Answer:
     compared = {(c.first, c.second) for c in scores.comparisons}
     pair = next((p for p in _DECIDING if p in compared), None)
     if pair is None:
-        return Answer(_without_pair(scores), None, [], [])
+        text = _without_pair(scores)
+        return Answer(text, text, None, [], [])
     mine = [c for c in scores.comparisons if (c.first, c.second) == pair]
     languages = [_language(scores, c) for c in sorted(mine, key=lambda c: c.lang is None)]
     caveats = _caveats(scores, pair, languages)
     single = [a for a in languages if a.lang is not None]
-    parts = [_opening(pair, single), *(a.sentence for a in languages), *caveats]
-    return Answer(" ".join(parts), pair, languages, caveats)
+    opening = _opening(pair, single)
+    parts = [opening, *(a.sentence for a in languages), *caveats]
+    return Answer(" ".join(parts), opening, pair, languages, caveats)
 
 
 def name_of(lang: str | None) -> str:
@@ -131,7 +135,7 @@ def _caveats(
             ((s.f1, s.arm) for s in scores.summary if s.lang == lang and s.type is None),
             default=None,
         )
-        for lang in scores.scored_languages([pair[0]])
+        for lang in scores.languages
     }
     others = [
         f"{name_of(lang)}: {top[1]} ({percent(top[0])})"

@@ -11,11 +11,15 @@ class ReportConfig(StageConfig):
     """What the report shows."""
 
     html: bool = Field(True, description="write report.html beside the tables")
-    max_sentences: int | None = Field(
-        None,
+    max_sentences: int = Field(
+        50_000,
         ge=1,
-        description="projected sentences per language in report.html; default: all of them",
+        description="projected sentences per language in report.html; it says where there are more",
     )
     max_errors: int = Field(
         2000, ge=0, description="single errors per arm and language in report.html (first seed)"
+    )
+    fusion_curve: str | None = Field(
+        None,
+        description="CSV of a fusion-layer sweep with columns layer, lang and f1, to be drawn",
     )

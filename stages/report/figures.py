@@ -23,4 +23,4 @@ def p_text(p: float) -> str:
 
 def verdict_text(comparison: Comparison) -> str:
     """Return the verdict of a comparison in words."""
-    return {"better": "better", "worse": "worse", "same": "not distinguishable"}[comparison.verdict]
+    return {"better": "better", "worse": "worse", "same": "unclear"}[comparison.verdict]

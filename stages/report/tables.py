@@ -20,6 +20,14 @@ def _cell(summary: Summary | None, best: bool) -> str:
     return f"{mean}{spread}\n[dim]{percent(summary.f1_low)}–{percent(summary.f1_high)}[/dim]"
 
 
+def columns(scores: Results) -> list[str | None]:
+    """Return the columns of the comparison: target languages, their mean (``None``), source."""
+    found: list[str | None] = [*scores.scored_languages()]
+    if any(s.lang is None for s in scores.summary):
+        found.insert(len(found) - (scores.source in found), None)
+    return found
+
+
 def results_table(scores: Results) -> Table:
     """Return F1 by arm (rows) and language (columns): mean ± deviation, and the interval below.
 
@@ -29,9 +37,7 @@ def results_table(scores: Results) -> Table:
     from rich.table import Table
 
     arms = scores.scored_arms()
-    langs: list[str | None] = [*scores.scored_languages()]
-    if any(s.lang is None for s in scores.summary):
-        langs.append(None)
+    langs = columns(scores)
     seeds = max((len(s.seeds) for s in scores.summary), default=0)
     table = Table(
         title="F1, strict IOB2",
@@ -47,7 +53,8 @@ def results_table(scores: Results) -> Table:
     )
     table.add_column("arm", no_wrap=True)
     for lang in langs:
-        table.add_column(lang or "mean", justify="right", no_wrap=True)
+        name = f"{lang} (source)" if lang == scores.source else lang or "mean"
+        table.add_column(name, justify="right", no_wrap=True)
     best = {
         lang: max(
             (s.f1 for arm in arms if arm != PROJECTION and (s := scores.of(arm, lang))),
@@ -81,7 +88,7 @@ def comparisons_table(scores: Results) -> Table:
         padding=(0, 2, 0, 0),
     )
     table.add_column("pair", no_wrap=True)
-    table.add_column("language")
+    table.add_column("lang", no_wrap=True)
     for name in ("difference", "interval", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)

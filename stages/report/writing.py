@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from stages.evaluate.results import load_results
 from stages.report.answer import QUESTION, answer
+from stages.report.config import ReportConfig
+from stages.report.page import write_page
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -28,3 +30,6 @@ def write_report(inputs: Mapping[str, Artifact], folder: Path, context: Context)
     text = f"# {QUESTION}\n\n{told.text}\n"
     (folder / "answer.md").write_text(text, encoding="utf-8")
     context.notes["answer"] = told.text
+    options = context.config.section("report", ReportConfig)
+    if options.html:
+        write_page(folder / "report.html", inputs, results, context.config, options)

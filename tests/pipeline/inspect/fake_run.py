@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline.arms import ARMS
 from pipeline.artifacts import Artifact, Manifest, RunFolder, part_name, write_atomic, write_part
 from pipeline.schema import Sentence, Span, count_drops, span_row, table
 from pipeline.stage import Ref
@@ -166,6 +167,22 @@ def projected_row(translation: Mapping[str, Any], rng: random.Random) -> dict[st
     }
 
 
+def synthetic_row(translation: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Return a synthetic sentence; every fifth is dropped."""
+    kept = bool(number % 5)
+    return {
+        "id": f"{translation['id']}~{number}",
+        "lang": translation["lang"],
+        "words": translation["words"],
+        "spans": [],
+        "maker": "sampled_translation",
+        "source_id": translation["id"],
+        "scores": [{"name": "language", "value": 0.9}],
+        "kept": kept,
+        "reason": None if kept else "duplicate",
+    }
+
+
 def prediction_row(s: Sentence, rng: random.Random, errors: float) -> dict[str, Any]:
     """Return predictions that are wrong with probability ``errors`` per entity."""
     spans = []
@@ -219,6 +236,9 @@ def write_run(
         aligned = [alignment_row(t) for t in translated]
         write_artifact(run, Ref("align", lang), "alignments", aligned, lang=lang)
         write_artifact(run, Ref("project", lang), "projected", projected, lang=lang)
+        if any("synthetic" in ARMS[arm].data for arm in arms):
+            made = [synthetic_row(t, i) for i, t in enumerate(translated)]
+            write_artifact(run, Ref("synthesize", lang), "synthetic", made, lang=lang)
         if lang in parallel_gold:
             gold = [
                 Sentence(

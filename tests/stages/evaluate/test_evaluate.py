@@ -13,7 +13,7 @@ from pipeline.stage import Ref
 from stages.evaluate import STAGE
 from stages.evaluate.results import load_results
 from tests.pipeline.inspect.fake_run import write_run
-from tests.pipeline.inspect.stage_run import evaluated, make_config
+from tests.pipeline.inspect.stage_run import evaluated, make_config, run_stage
 
 PARALLEL = {
     "train": {"path": "train.txt"},
@@ -182,3 +182,32 @@ def test_a_pair_must_name_arms() -> None:
 def test_results_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no scores\.json here; the stage evaluate writes it"):
         load_results(tmp_path)
+
+
+def test_the_source_language_is_scored_but_not_in_the_mean(tmp_path: Path) -> None:
+    from pydantic import Field
+
+    from pipeline.config import StageConfig, config_model, parse_config
+    from stages.evaluate.config import EvaluateConfig
+
+    class PredictSection(StageConfig):
+        source_test: bool = Field(True)
+
+    run = write_run(tmp_path, sentences=10, tests=20, languages=["de", "sw", "en"], seeds=[13])
+    (run / "prepare" / "test" / "en").rename(run / "prepare" / "source_test_en")
+    (run / "prepare" / "source_test").mkdir()
+    (run / "prepare" / "source_test_en").rename(run / "prepare" / "source_test" / "en")
+    for folder in run.glob("predict/*/seed-13"):
+        (folder / "source_test").mkdir()
+        (folder / "test" / "en").rename(folder / "source_test" / "en")
+    raw = make_config(seeds=[13]).model_dump(mode="json", exclude={"report"})
+    raw["data"]["source_test"] = {"path": "en.txt"}
+    sections = {"evaluate": EvaluateConfig, "predict": PredictSection}
+    config = parse_config(raw, model=config_model(sections))
+    run_stage(STAGE, config, run)
+    results = load_results(run)
+    assert results.scored_languages() == ["de", "sw", "en"]
+    targets = [results.of("fused", lang) for lang in ("de", "sw")]
+    mean = results.of("fused", None)
+    assert mean and mean.f1 == pytest.approx(sum(s.f1 for s in targets if s) / 2)
+    assert "en" not in {c.lang for c in results.comparisons}

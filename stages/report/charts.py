@@ -1,0 +1,241 @@
+"""Charts as inline SVG: sized by their viewBox, coloured by the page's variables, with text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from markupsafe import Markup
+
+_LEFT, _RIGHT, _ROW, _TOP = 130, 50, 26, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its interval: one row of :func:`interval_chart`, all in percent."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    series: int = 0
+
+
+def _svg(width: float, height: float, title: str, body: Sequence[str]) -> Markup:
+    # Everything that comes from data went through escape(); the rest is numbers and our own text.
+    content = "".join(body)
+    return Markup(
+        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">'
+        f"<title>{escape(title)}</title>{content}</svg>"
+    )
+
+
+def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>'
+    )
+
+
+def _short(label: str, length: int = 20) -> str:
+    return label if len(label) <= length else label[: length - 1] + "…"
+
+
+def interval_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Markup:
+    """Draw values as dots with their intervals as whiskers, on one scale from 0 to 100."""
+    height = _TOP + _ROW * len(rows) + 22
+    span = width - _LEFT - _RIGHT
+
+    def x(value: float) -> float:
+        return _LEFT + span * min(max(value, 0.0), 100.0) / 100
+
+    body: list[str] = []
+    for tick in range(0, 101, 20):
+        body.append(
+            f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{_TOP - 8}" '
+            f'y2="{height - 20}" class="grid"/>'
+        )
+        body.append(_text(x(tick), height - 6, str(tick), "tick", "middle"))
+    for index, row in enumerate(rows):
+        y = _TOP + _ROW * index + 6
+        body.append(_text(_LEFT - 8, y + 4, _short(row.label), "label", "end"))
+        colour = f"var(--c{row.series % 8})"
+        body.append(
+            f'<g stroke="{colour}" fill="{colour}"><line x1="{x(row.low):.1f}" '
+            f'x2="{x(row.high):.1f}" y1="{y}" y2="{y}" stroke-width="2.5"/>'
+            f'<line x1="{x(row.low):.1f}" x2="{x(row.low):.1f}" y1="{y - 5}" y2="{y + 5}"/>'
+            f'<line x1="{x(row.high):.1f}" x2="{x(row.high):.1f}" y1="{y - 5}" y2="{y + 5}"/>'
+            f'<circle cx="{x(row.value):.1f}" cy="{y}" r="5"/></g>'
+        )
+        body.append(_text(width - _RIGHT + 8, y + 4, f"{row.value:.1f}", "value"))
+    return _svg(width, height, title, body)
+
+
+def difference_chart(title: str, rows: Sequence[Interval], width: int = 640) -> Markup:
+    """Draw differences with their intervals around a zero line, in points."""
+    left = 230
+    bound = max([1.0, *(abs(v) for r in rows for v in (r.low, r.high))]) * 1.08
+    height = _TOP + _ROW * len(rows) + 22
+    span = width - left - _RIGHT
+
+    def x(value: float) -> float:
+        return left + span * (value + bound) / (2 * bound)
+
+    body = [
+        f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="8" y2="{height - 20}" class="zero"/>',
+        _text(x(0), height - 6, "0", "tick", "middle"),
+        _text(left, height - 6, f"−{bound:.0f}", "tick", "start"),
+        _text(width - _RIGHT, height - 6, f"+{bound:.0f} points", "tick", "end"),
+    ]
+    for index, row in enumerate(rows):
+        y = _TOP + _ROW * index + 6
+        colour = f"var(--c{row.series % 8})"
+        body.append(_text(left - 8, y + 4, _short(row.label, 34), "label", "end"))
+        body.append(
+            f'<g stroke="{colour}" fill="{colour}"><line x1="{x(row.low):.1f}" '
+            f'x2="{x(row.high):.1f}" y1="{y}" y2="{y}" stroke-width="2.5"/>'
+            f'<circle cx="{x(row.value):.1f}" cy="{y}" r="5"/></g>'
+        )
+        told = f"{row.value:+.1f}".replace("-", "−")
+        body.append(_text(width - _RIGHT + 8, y + 4, told, "value"))
+    return _svg(width, height, title, body)
+
+
+def bar_chart(
+    title: str, rows: Sequence[tuple[str, int, str]], series: int = 0, width: int = 520
+) -> Markup:
+    """Draw counts as horizontal bars.
+
+    Args:
+        title: For readers who do not see it.
+        rows: Label, count, and a note to stand behind the count.
+        series: Number of the colour.
+        width: In units of the viewBox.
+    """
+    left, right = 185, 100
+    top = max([1, *(n for _, n, _ in rows)])
+    height = _ROW * len(rows) + 8
+    body: list[str] = []
+    for index, (label, count, note) in enumerate(rows):
+        y = _ROW * index + 4
+        length = (width - left - right) * count / top
+        body.append(_text(left - 8, y + 15, _short(label, 30), "label", "end"))
+        body.append(
+            f'<rect x="{left}" y="{y}" width="{max(length, 1):.1f}" height="{_ROW - 8}" rx="2" '
+            f'fill="var(--c{series % 8})"/>'
+        )
+        body.append(_text(left + length + 6, y + 15, f"{count:,} {note}".strip(), "value"))
+    return _svg(width, height, title, body)
+
+
+def stacked_chart(
+    title: str,
+    rows: Sequence[tuple[str, Sequence[float]]],
+    names: Sequence[str],
+    width: int = 520,
+) -> Markup:
+    """Draw rows of stacked bars; the parts are told apart by colour, pattern and order."""
+    left, right = 110, 50
+    top = max([1.0, *(sum(parts) for _, parts in rows)])
+    height = _ROW * len(rows) + 34
+    body: list[str] = []
+    position = 4.0
+    for part, name in enumerate(names):
+        body.append(
+            f'<rect x="{position}" y="4" width="12" height="12" rx="2" fill="var(--c{part % 8})"/>'
+        )
+        body.append(_text(position + 16, 14, name, "tick"))
+        position += 26 + 7.2 * len(name)
+    for index, (label, parts) in enumerate(rows):
+        y = _ROW * index + 28
+        body.append(_text(left - 8, y + 14, _short(label), "label", "end"))
+        x = float(left)
+        for part, value in enumerate(parts):
+            length = (width - left - right) * value / top
+            hint = f"{names[part]}: {value:.1f}"
+            body.append(
+                f'<rect x="{x:.1f}" y="{y}" width="{length:.1f}" height="{_ROW - 8}" '
+                f'class="part" fill="var(--c{part % 8})"><title>{escape(hint)}</title></rect>'
+            )
+            x += length
+        body.append(_text(x + 6, y + 14, f"{sum(parts):.0f}", "value"))
+    return _svg(width, height, title, body)
+
+
+def histogram(title: str, kept: Sequence[int], dropped: Sequence[int], width: int = 520) -> Markup:
+    """Draw the scores of kept spans upwards and those of dropped ones downwards."""
+    top = max([1, *kept, *dropped])
+    half, bottom = 90, 22
+    height = 2 * half + bottom
+    step = width / max(len(kept), 1)
+    body: list[str] = []
+    for index, (up, down) in enumerate(zip(kept, dropped, strict=True)):
+        x = index * step
+        range_ = f"{index / len(kept):.2f}–{(index + 1) / len(kept):.2f}"
+        for count, sign, series, what in ((up, -1, 0, "kept"), (down, 1, 1, "dropped")):
+            size = (half - 8) * count / top
+            y = half - size if sign < 0 else half
+            body.append(
+                f'<rect x="{x + 1:.1f}" y="{y:.1f}" width="{step - 2:.1f}" '
+                f'height="{size:.1f}" fill="var(--c{series})"><title>'
+                f"{range_}: {count:,} {what}</title></rect>"
+            )
+    body.append(f'<line x1="0" x2="{width}" y1="{half}" y2="{half}" class="zero"/>')
+    body += [
+        _text(4, 14, "kept", "label"),
+        _text(4, 2 * half - 4, "dropped", "label"),
+        _text(0, height - 6, "score 0", "tick"),
+        _text(width / 2, height - 6, "0.5", "tick", "middle"),
+        _text(width, height - 6, "1", "tick", "end"),
+    ]
+    return _svg(width, height, title, body)
+
+
+def curve(
+    title: str, layers: Sequence[int], series: Sequence[tuple[str, Sequence[float | None]]]
+) -> Markup:
+    """Draw one line per series over encoder layers, in percent."""
+    width, height, left, bottom = 640, 300, 44, 46
+    values = [v for _, points in series for v in points if v is not None]
+    low, high = (min(values), max(values)) if values else (0.0, 100.0)
+    margin = max(1.0, (high - low) * 0.1)
+    low, high = max(0.0, low - margin), min(100.0, high + margin)
+
+    def x(index: int) -> float:
+        return left + (width - left - 20) * index / max(len(layers) - 1, 1)
+
+    def y(value: float) -> float:
+        return 10 + (height - bottom - 10) * (high - value) / max(high - low, 1e-9)
+
+    body: list[str] = []
+    for step in range(5):
+        value = low + (high - low) * step / 4
+        body.append(
+            f'<line x1="{left}" x2="{width - 20}" y1="{y(value):.1f}" y2="{y(value):.1f}" '
+            'class="grid"/>'
+        )
+        body.append(_text(left - 6, y(value) + 4, f"{value:.1f}", "tick", "end"))
+    for index, layer in enumerate(layers):
+        body.append(_text(x(index), height - bottom + 16, str(layer), "tick", "middle"))
+    position = float(left)
+    dashes = ("", "6 3", "2 3", "8 3 2 3")
+    for number, (name, points) in enumerate(series):
+        colour = f"var(--c{number % 8})"
+        path = " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in enumerate(points) if v is not None)
+        dash = dashes[number % len(dashes)]
+        body.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5" '
+            f'stroke-dasharray="{dash}"/>'
+        )
+        body += [
+            f'<circle cx="{x(i):.1f}" cy="{y(v):.1f}" r="3.5" fill="{colour}"/>'
+            for i, v in enumerate(points)
+            if v is not None
+        ]
+        body.append(
+            f'<line x1="{position}" x2="{position + 22}" y1="{height - 8}" y2="{height - 8}" '
+            f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/>'
+        )
+        body.append(_text(position + 27, height - 4, name, "tick"))
+        position += 48 + 7 * len(name)
+    return _svg(width, height, title, body)

@@ -1,0 +1,232 @@
+"""Writes ``report.html``: one file that needs no network and opens from disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.artifacts import Artifact, RunFolder
+from pipeline.inspect.funnel import funnel
+from pipeline.inspect.reading import projected_views
+from pipeline.schema import REASONS
+from stages.evaluate.results import CATEGORIES, Results
+from stages.report import sections
+from stages.report.answer import QUESTION, answer, name_of
+from stages.report.figures import p_text, percent, signed, verdict_text
+from stages.report.packing import (
+    CHUNK,
+    Chunk,
+    Names,
+    Tables,
+    mistake_row,
+    pack,
+    pack_views,
+)
+from stages.report.tables import columns
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from pipeline.config import RunConfig
+    from stages.report.config import ReportConfig
+
+_TEMPLATES = Path(__file__).parent / "template"
+_SCRIPTS = ("shared.js", "browser.js", "errors.js")
+
+
+@dataclass(slots=True)
+class _Data:
+    """The packed data of a page: chunks are made while the page is written."""
+
+    inputs: Mapping[str, Artifact]
+    options: ReportConfig
+    results: Results
+    tables: Tables = field(default_factory=Tables)
+    arms: Names = field(default_factory=Names)
+    langs: Names = field(default_factory=Names)
+    languages: list[dict[str, Any]] = field(default_factory=list)
+    error_chunks: int = 0
+    errors_shown: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.results.types:  # the same type has the same colour in all charts
+            self.tables.types.index(name)
+
+    def sentence_chunks(self) -> Iterator[Chunk]:
+        for statistics in self.results.projection:
+            lang = statistics.lang
+            views = projected_views(
+                self.inputs[f"project/{lang}"], self.inputs.get(f"align/{lang}")
+            )
+            rows = chunks = 0
+            for sentences, links in pack_views(
+                lang, views, self.tables, self.options.max_sentences
+            ):
+                yield sentences
+                yield links
+                rows += sentences.rows
+                chunks += 1
+            if chunks:
+                self.languages.append(
+                    {"code": lang, "name": name_of(lang), "rows": rows, "chunks": chunks}
+                )
+
+    def error_chunks_of(self, rows: Iterator[Mapping[str, Any]]) -> Iterator[Chunk]:
+        seen: dict[tuple[str, str], int] = {}
+        first_seed: dict[str, int | None] = {}
+        batch: list[list[Any]] = []
+        for row in rows:
+            key = (row["arm"], row["lang"])
+            if first_seed.setdefault(row["arm"], row["seed"]) != row["seed"]:
+                continue
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] > self.options.max_errors:
+                continue
+            batch.append(mistake_row(row, self.tables, self.arms, self.langs))
+            if len(batch) == CHUNK:
+                yield self._error_chunk(batch)
+                batch = []
+        if batch:
+            yield self._error_chunk(batch)
+
+    def _error_chunk(self, batch: list[list[Any]]) -> Chunk:
+        chunk = Chunk(f"e-{self.error_chunks}", len(batch), pack(batch))
+        self.error_chunks += 1
+        self.errors_shown += len(batch)
+        return chunk
+
+    def meta(self) -> Markup:
+        """Return what the scripts need to know; to be called after all chunks were made."""
+        value = {
+            "source": self.results.source,
+            "chunk": CHUNK,
+            "languages": self.languages,
+            "types": self.tables.types.listed(),
+            "reasons": [
+                {"name": r, "about": REASONS.get(r, "unknown reason")}
+                for r in self.tables.reasons.listed()
+            ],
+            "methods": self.tables.methods.listed(),
+            "errors": {
+                "arms": self.arms.listed(),
+                "languages": self.langs.listed(),
+                "categories": list(CATEGORIES),
+                "chunks": self.error_chunks,
+            },
+        }
+        return embedded_json(value)
+
+
+def embedded_json(value: Any) -> Markup:
+    """Return JSON that is safe within a script element: no ``<``, ``>``, ``&`` or line ends."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def write_page(
+    path: Path,
+    inputs: Mapping[str, Artifact],
+    results: Results,
+    config: RunConfig,
+    options: ReportConfig,
+) -> None:
+    """Write the page.
+
+    Args:
+        path: The file.
+        inputs: ``evaluate``, and per language ``project/<lang>``, ``align/<lang>`` …
+        results: What ``evaluate`` found.
+        config: The configuration of the run, to be shown.
+        options: Of the report.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "signed": signed, "p": p_text}
+    environment.globals |= {"verdict": verdict_text, "name_of": name_of}
+    data = _Data(inputs, options, results)
+    run = RunFolder(inputs["evaluate"].folder.parents[1])
+    made = [a for a in run.artifacts() if a.manifest.stage != "report"]
+
+    def projections() -> list[sections.ProjectionSection]:
+        return [
+            sections.projection_section(s, funnel(_of_language(inputs, s.lang), s))
+            for s in results.projection
+        ]
+
+    context: dict[str, Any] = {
+        "css": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        "scripts": [Markup((_TEMPLATES / name).read_text(encoding="utf-8")) for name in _SCRIPTS],
+        "question": QUESTION,
+        "answer": answer(results),
+        "results": results,
+        "columns": columns(results),
+        "arms": [(arm, sections.about_arm(arm)) for arm in results.scored_arms()],
+        "overall": sections.overall_figures(results),
+        "by_type": sections.type_figures(results),
+        "differences": sections.difference_figure(results),
+        "projections": projections(),
+        "errors": sections.error_figures(results),
+        "seen": sections.seen_rows(results),
+        "fusion": (
+            sections.fusion_figure(config.path(options.fusion_curve))
+            if options.fusion_curve
+            else None
+        ),
+        "times": sections.stage_times(made),
+        "units": [a.manifest for a in made],
+        "versions": inputs["evaluate"].manifest.versions or _versions(made),
+        "config": config_text(config),
+        "config_name": config.name,
+        "sentence_chunks": data.sentence_chunks,
+        "error_chunks": lambda: data.error_chunks_of(_mistakes(inputs["evaluate"])),
+        "data": data,
+    }
+    with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        for piece in environment.get_template("report.html.j2").generate(context):
+            file.write(piece)
+
+
+def _of_language(inputs: Mapping[str, Artifact], lang: str) -> dict[str, Artifact]:
+    found = {
+        stage: inputs[f"{stage}/{lang}"]
+        for stage in ("translate", "align", "project", "synthesize")
+        if f"{stage}/{lang}" in inputs
+    }
+    if "train" in inputs:
+        found["prepare"] = inputs["train"]
+    return found
+
+
+def _versions(made: list[Artifact]) -> dict[str, str]:
+    return made[-1].manifest.versions if made else {}
+
+
+def _mistakes(evaluated: Artifact) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    path = evaluated.folder / "mistakes.parquet"
+    for batch in pq.ParquetFile(path).iter_batches():
+        yield from batch.to_pylist()
+
+
+def config_text(config: RunConfig) -> str:
+    """Return the configuration as YAML."""
+    import yaml
+
+    values = config.model_dump(mode="json")
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100))

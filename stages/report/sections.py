@@ -1,0 +1,288 @@
+"""What the sections of the page show, computed from the results; no HTML but charts."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.arms import ARMS
+from pipeline.errors import DataError
+from pipeline.inspect.funnel import FunnelStep
+from pipeline.inspect.statistics import ProjectionStatistics
+from pipeline.schema import REASONS
+from stages.evaluate.results import CATEGORIES, PROJECTION, Results, Summary
+from stages.report import charts
+from stages.report.answer import name_of
+from stages.report.figures import percent
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from pipeline.artifacts import Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart with its caption."""
+
+    title: str
+    chart: Markup
+
+
+def about_arm(arm: str) -> str:
+    """Return what an arm is, in a line."""
+    if arm == PROJECTION:
+        return "projected labels against gold labels of the target side"
+    return ARMS[arm].about if arm in ARMS else ""
+
+
+def _interval(label: str, s: Summary, series: int) -> charts.Interval:
+    return charts.Interval(label, 100 * s.f1, 100 * s.f1_low, 100 * s.f1_high, series)
+
+
+def overall_figures(results: Results) -> list[Figure]:
+    """Return one chart per language: F1 of each arm with its interval."""
+    arms = results.scored_arms()
+    found = []
+    for lang in results.scored_languages():
+        rows = [
+            _interval(arm, s, index)
+            for index, arm in enumerate(arms)
+            if (s := results.of(arm, lang)) is not None
+        ]
+        title = f"{name_of(lang)}: F1 by arm"
+        found.append(Figure(title, charts.interval_chart(title, rows)))
+    return found
+
+
+def type_figures(results: Results) -> list[tuple[str, list[Figure]]]:
+    """Return charts of F1 per type, each language's under its name."""
+    arms = results.scored_arms()
+    found = []
+    for lang in results.scored_languages():
+        figures = []
+        for kind in results.types:
+            rows = [
+                _interval(arm, s, index)
+                for index, arm in enumerate(arms)
+                if (s := results.of(arm, lang, kind)) is not None and (s.gold or s.f1)
+            ]
+            if rows:
+                title = f"{kind} in {name_of(lang)}: F1 by arm"
+                figures.append(Figure(title, charts.interval_chart(title, rows)))
+        found.append((name_of(lang), figures))
+    return found
+
+
+def difference_figure(results: Results) -> Figure | None:
+    """Return the chart of all compared pairs."""
+    pairs = list(dict.fromkeys((c.first, c.second) for c in results.comparisons))
+    rows = [
+        charts.Interval(
+            f"{c.first} − {c.second}, {c.lang or 'mean'}",
+            100 * c.difference,
+            100 * c.low,
+            100 * c.high,
+            pairs.index((c.first, c.second)),
+        )
+        for c in results.comparisons
+    ]
+    if not rows:
+        return None
+    title = "Differences in F1 between arms, in points, with intervals"
+    return Figure(title, charts.difference_chart(title, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionSection:
+    """What happened to one language's projected labels."""
+
+    name: str
+    statistics: ProjectionStatistics
+    funnel: Figure
+    histogram: Figure | None
+    types: Figure
+    reasons: list[tuple[str, str, str, int]]
+
+
+def projection_section(
+    statistics: ProjectionStatistics, steps: list[FunnelStep]
+) -> ProjectionSection:
+    """Return charts and reasons for one language."""
+    name = name_of(statistics.lang)
+    bars = [
+        (f"{s.stage}: {s.what}", s.sentences, "" if s.entities is None else f"({s.entities:,})")
+        for s in steps
+    ]
+    title = f"{name}: sentences left after each stage (entities in brackets)"
+    funnel = Figure(title, charts.bar_chart(title, [(_funnel_label(b[0]), *b[1:]) for b in bars]))
+    histogram = None
+    if sum(statistics.scores_kept) + sum(statistics.scores_dropped):
+        told = f"{name}: scores of projected spans"
+        histogram = Figure(
+            told, charts.histogram(told, statistics.scores_kept, statistics.scores_dropped)
+        )
+    told = f"{name}: source entities by type, and what became of them"
+    parts = [
+        (
+            kind,
+            [c.used, c.kept - c.used, c.projected - c.kept, c.source - c.projected],
+        )
+        for kind, c in statistics.types.items()
+    ]
+    names = ["used", "kept, sentence dropped", "dropped", "lost"]
+    groups = (
+        ("sentences", statistics.dropped),
+        ("target spans", statistics.spans_dropped),
+        ("source entities lost", statistics.spans_lost),
+    )
+    return ProjectionSection(
+        name=name,
+        statistics=statistics,
+        funnel=funnel,
+        histogram=histogram,
+        types=Figure(told, charts.stacked_chart(told, parts, names)),
+        reasons=[
+            (what, reason, REASONS.get(reason, ""), n)
+            for what, counts in groups
+            for reason, n in counts.items()
+        ],
+    )
+
+
+_FUNNEL_LABELS = {
+    "prepare": "source sentences",
+    "translate": "translated",
+    "align": "aligned",
+    "project": "projected and kept",
+    "synthesize": "synthetic, kept (added)",
+}
+
+
+def _funnel_label(label: str) -> str:
+    return _FUNNEL_LABELS.get(label.partition(":")[0], label)
+
+
+def error_figures(results: Results) -> list[Figure]:
+    """Return one chart per language: errors by kind and arm, mean over the seeds."""
+    seeds = {(s.arm, s.lang): len(s.seeds) for s in results.summary if s.lang}
+    counts: dict[tuple[str, str, str], float] = defaultdict(float)
+    for e in results.errors:
+        counts[e.lang, e.arm, e.category] += e.count / seeds[e.arm, e.lang]
+    found = []
+    for lang in results.scored_languages():
+        rows = [
+            (arm, [counts[lang, arm, c] for c in CATEGORIES])
+            for arm in results.scored_arms()
+            if (arm, lang) in seeds
+        ]
+        title = f"{name_of(lang)}: errors by kind, mean over seeds"
+        names = [c.replace("_", " ") for c in CATEGORIES]
+        found.append(Figure(title, charts.stacked_chart(title, rows, names)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRow:
+    """Recall on entity strings that the source training data holds, and on those it lacks."""
+
+    arm: str
+    lang: str
+    seen: str
+    unseen: str
+    seen_gold: int
+    unseen_gold: int
+
+
+def seen_rows(results: Results) -> list[SeenRow]:
+    """Return recall by familiarity per arm and language, seeds taken together."""
+    tp: dict[tuple[str, str, bool], int] = defaultdict(int)
+    gold: dict[tuple[str, str, bool], int] = defaultdict(int)
+    runs: dict[tuple[str, str], set[int | None]] = defaultdict(set)
+    for f in results.familiarity:
+        tp[f.arm, f.lang, f.seen] += f.tp
+        gold[f.arm, f.lang, f.seen] += f.gold
+        runs[f.arm, f.lang].add(f.seed)
+
+    def recall(arm: str, lang: str, seen: bool) -> str:
+        total = gold[arm, lang, seen]
+        return percent(tp[arm, lang, seen] / total) if total else "–"
+
+    return [
+        SeenRow(
+            arm,
+            name_of(lang),
+            recall(arm, lang, True),
+            recall(arm, lang, False),
+            gold[arm, lang, True] // len(seeds),
+            gold[arm, lang, False] // len(seeds),
+        )
+        for (arm, lang), seeds in runs.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """What one stage took, over all of its units."""
+
+    stage: str
+    units: int
+    rows: int
+    seconds: float
+
+
+def stage_times(artifacts: Iterable[Artifact]) -> list[StageTime]:
+    """Add up the times of a run's outputs by stage, in the order of the stages."""
+    from pipeline.registry import STAGES
+
+    units: dict[str, int] = defaultdict(int)
+    rows: dict[str, int] = defaultdict(int)
+    seconds: dict[str, float] = defaultdict(float)
+    for artifact in artifacts:
+        name = artifact.manifest.stage
+        units[name] += 1
+        rows[name] += artifact.manifest.rows_out or 0
+        seconds[name] += artifact.manifest.seconds
+    ordered = [n for n in STAGES.names if n in units]
+    return [StageTime(n, units[n], rows[n], seconds[n]) for n in ordered]
+
+
+def fusion_figure(path: Path) -> Figure:
+    """Return the curve of a fusion-layer sweep.
+
+    Args:
+        path: CSV with the columns ``layer``, ``lang`` and ``f1`` (a fraction); rows of the same
+            layer and language (seeds) are averaged.
+
+    Raises:
+        DataError: If a column is missing or a value is no number, with file and line.
+    """
+    points: dict[tuple[str, int], list[float]] = defaultdict(list)
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = {"layer", "lang", "f1"} - set(reader.fieldnames or ())
+        if missing:
+            raise DataError(f"{path}: no column {', '.join(sorted(missing))}")
+        for row in reader:
+            try:
+                points[row["lang"], int(row["layer"])].append(float(row["f1"]))
+            except ValueError as error:
+                raise DataError(f"{path}:{reader.line_num}: {error}") from None
+    layers = sorted({layer for _, layer in points})
+    langs = list(dict.fromkeys(lang for lang, _ in points))
+    series = [
+        (
+            name_of(lang),
+            [
+                100 * sum(v) / len(v) if (v := points.get((lang, layer))) else None
+                for layer in layers
+            ],
+        )
+        for lang in langs
+    ]
+    title = "F1 by fusion layer (mean over seeds)"
+    return Figure(title, charts.curve(title, layers, series))
