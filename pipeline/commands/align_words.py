@@ -1,0 +1,229 @@
+"""``align_words``: word links between the two sides of sentence pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.commands.shared import command, quiet_libraries, reported_errors
+
+if TYPE_CHECKING:
+    from pipeline.schema import Link
+    from stages.align.aligner import WordPair
+    from stages.align.build import Surroundings
+    from stages.align.config import AlignConfig
+
+ABOUT = "Link the words of sentence pairs."
+ENCODER = "artifacts/models/encoder"
+TRANSLATOR = "artifacts/models/translator"
+
+
+def align_words(
+    source: Annotated[
+        Path, typer.Argument(help="Plain tokenised text, CoNLL, or pairs 'source ||| target'.")
+    ],
+    target: Annotated[
+        Path | None, typer.Argument(help="The other side; not for a file of pairs.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="File of links 'i-j'; default: terminal.")
+    ] = None,
+    aligner: Annotated[
+        str,
+        typer.Option(
+            help="auto, simalign, softmax, translator, statistical, eflomal, simalign_reference."
+        ),
+    ] = "auto",
+    model: Annotated[
+        str | None, typer.Option(help="Encoder or translator: folder or hub id.")
+    ] = None,
+    layer: Annotated[int | None, typer.Option(help="Encoder layer, 0 for the embeddings.")] = None,
+    method: Annotated[
+        str, typer.Option(help="simalign: inter, itermax, match, forward, reverse.")
+    ] = "inter",
+    token_type: Annotated[str, typer.Option(help="bpe or word.")] = "bpe",
+    distortion: Annotated[float, typer.Option(help="simalign: damping off the diagonal.")] = 0.0,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or int8.")] = "float32",
+    source_lang: Annotated[str, typer.Option(help="Language code of SOURCE.")] = "en",
+    target_lang: Annotated[
+        str | None, typer.Option(help="Language code of TARGET; 'translator' needs it.")
+    ] = None,
+    parallel: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="statistical, eflomal: more pairs to learn from ('source ||| target' or "
+            "tab-separated lines, plain or in a zip); may be repeated.",
+        ),
+    ] = None,
+    probs: Annotated[
+        bool, typer.Option("--probs", help="Write 'i-j:probability', weak links too.")
+    ] = False,
+    gold: Annotated[
+        Path | None, typer.Option(help="Gold links to score against: 'i-j' sure, 'ipj' possible.")
+    ] = None,
+    gold_base: Annotated[int, typer.Option(help="Number of the first word in --gold.")] = 1,
+    batch_tokens: Annotated[int, typer.Option(help="Tokens per batch of the encoder.")] = 2048,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seed: Annotated[int, typer.Option(help="eflomal: seed of its sampler.")] = 13,
+) -> None:
+    """Link the words of sentence pairs."""
+    with reported_errors():
+        options = {
+            "aligner": aligner,
+            "model": model,
+            "layer": layer,
+            "method": method,
+            "token_type": token_type,
+            "distortion": distortion,
+            "dtype": dtype,
+            "batch_tokens": batch_tokens,
+            "device": device,
+            "soft": probs,
+        }
+        _align(
+            (source, target),
+            out,
+            options,
+            (source_lang, target_lang),
+            parallel or [],
+            probs,
+            (gold, gold_base),
+            seed,
+        )
+
+
+def _align(
+    files: tuple[Path, Path | None],
+    out: Path | None,
+    options: dict[str, Any],
+    langs: tuple[str, str | None],
+    parallel: list[str],
+    probs: bool,
+    gold: tuple[Path | None, int],
+    seed: int,
+) -> None:
+    from pipeline.errors import DataError
+    from pipeline.formats import read_pharaoh
+    from stages.align.aligner import asserted
+    from stages.align.inputs import read_word_pairs
+
+    quiet_libraries()
+    config = _config(options, parallel, langs)
+    around = _surroundings(config, langs)
+    pairs = read_word_pairs(*files)
+    reference = list(read_pharaoh(gold[0], base=gold[1])) if gold[0] else None
+    if reference is not None and len(reference) != len(pairs):
+        raise DataError(f"{len(pairs)} sentence pairs but {gold[0]} has {len(reference)} lines")
+    links, name = _run(config, around, pairs, seed)
+    _write(links, out, probs)
+    _summarise(links, pairs, name, out)
+    if reference is not None:
+        from stages.align.scoring import score
+
+        result = score([asserted(found) for found in links], reference)
+        typer.echo(
+            f"precision {100 * result.precision:.2f}  recall {100 * result.recall:.2f}  "
+            f"AER {100 * result.aer:.2f}  ({result.links} links, {result.sure} sure gold links)",
+            err=out is None,
+        )
+
+
+def _config(
+    options: dict[str, Any], parallel: list[str], langs: tuple[str, str | None]
+) -> AlignConfig:
+    from pydantic import ValidationError
+
+    from pipeline.errors import ConfigError, suggest
+    from stages.align.config import AlignConfig
+
+    if options["aligner"] == "ensemble":
+        raise ConfigError("--aligner ensemble: needs members; use a config and run_stage align")
+    pair = (langs[0], langs[1] or "und")
+    options["parallel"] = [_text_source(Path(p), pair) for p in parallel]
+    try:
+        return AlignConfig.model_validate(options)
+    except ValidationError as error:
+        messages = []
+        for item in error.errors():
+            key = "--" + str(item["loc"][0]).replace("_", "-")
+            if item["type"] == "literal_error":
+                allowed = item["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
+                hint = suggest(str(item["input"]), allowed.split(", "))
+                messages.append(
+                    f"{key}: {item['input']!r} is not allowed{hint}; allowed: {allowed}"
+                )
+            else:
+                messages.append(f"{key}: {item['msg']} (got {item['input']!r})")
+        raise ConfigError(messages) from None
+
+
+def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:
+    from pipeline.formats.files import read_lines
+
+    common: dict[str, Any] = {"path": path, "languages": langs}
+    if path.suffix == ".zip":
+        return common | {"format": "zip"}
+    line = next((li for _, li in read_lines(path) if li.strip()), "")
+    return common | {"format": "tsv", "separator": "|||" if "|||" in line else "\t"}
+
+
+def _surroundings(config: AlignConfig, langs: tuple[str, str | None]) -> Surroundings:
+    from pipeline.errors import ConfigError
+    from pipeline.languages import canonical
+    from stages.align.build import Surroundings
+    from stages.align.checking import problems
+
+    translator = config.model if config.aligner == "translator" else None
+    around = Surroundings(
+        canonical(langs[0]),
+        canonical(langs[1]) if langs[1] else None,
+        config.model or ENCODER,
+        translator or TRANSLATOR,
+    )
+    found = list(problems(config, around))
+    if found:
+        raise ConfigError([str(p).replace("align.", "--", 1) for p in found])
+    return around
+
+
+def _run(
+    config: AlignConfig, around: Surroundings, pairs: list[WordPair], seed: int
+) -> tuple[list[list[Link]], str]:
+    from pipeline.progress import Progress
+    from stages.align.build import build, plan
+
+    aligner = build(plan(config, around))
+    with Progress().task("align", len(pairs), unit="pairs") as bar:
+        return aligner.align(pairs, bar.advance), aligner.name
+
+
+def _write(links: list[list[Link]], out: Path | None, probs: bool) -> None:
+    from pipeline.formats import write_pharaoh
+
+    if out is None:
+        for found in links:
+            typer.echo(
+                " ".join(
+                    f"{k.source}-{k.target}" + (f":{k.prob:.6g}" if probs else "") for k in found
+                )
+            )
+        return
+    write_pharaoh(links, out, probabilities=probs)
+
+
+def _summarise(links: list[list[Link]], pairs: list[WordPair], name: str, out: Path | None) -> None:
+    unaligned = sum(not found for found in links)
+    empty = sum(not source or not target for source, target in pairs)
+    reason = f" ({empty} with an empty side)" if empty else ""
+    where = f"; wrote {out}" if out else ""
+    typer.echo(
+        f"{name}: {len(pairs)} pairs, {sum(map(len, links))} links, "
+        f"{unaligned} pairs unaligned{reason}{where}",
+        err=out is None,
+    )
+
+
+main = command(align_words, "align_words", ABOUT)

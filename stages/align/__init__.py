@@ -1,0 +1,116 @@
+"""Stage ``align``: word links between source sentences and their translations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import RunConfig
+from pipeline.stage import Problem, Ref, RowStage, Task, Worker
+from stages.align.config import AlignConfig
+
+if TYPE_CHECKING:
+    from stages.align.build import Surroundings
+
+
+class AlignStage(RowStage):
+    """Aligns everything that was translated, in either direction."""
+
+    name = "align"
+    version = "1"
+    config_type = AlignConfig
+    about = "link the words of source and translation"
+
+    def options(self, config: RunConfig) -> AlignConfig:
+        """Return the section ``align``."""
+        return config.section(self.name, AlignConfig)
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """One task per unit of ``translate``."""
+        from pipeline.registry import STAGES
+
+        return [self._task(config, task) for task in STAGES["translate"].tasks(config)]
+
+    def _task(self, config: RunConfig, translated: Task) -> Task:
+        from pipeline.errors import ConfigError
+        from stages.align.build import resolve
+
+        options = {k: translated.options[k] for k in ("direction", "source", "target")}
+        try:
+            # What auto found is part of what was done: eflomal may be installed tomorrow.
+            resolved = resolve(self.options(config), _around(config, options))
+            options["members"] = [m.model_dump(mode="json") for m in resolved.members]
+            options["combine"] = resolved.combine
+        except ConfigError as error:
+            options["problem"] = str(error)
+        return Task(
+            self.name,
+            translated.unit,
+            "alignments",
+            {"translations": Ref(translated.stage, translated.unit)},
+            {},
+            translated.lang,
+            options,
+            uses=(),
+        )
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Find missing models, layers that do not exist, and languages a translator lacks."""
+        from stages.align.checking import problems
+
+        seen = set()
+        for task in tasks:
+            if "problem" in task.options:
+                key, _, message = task.options["problem"].partition(": ")
+                found = iter([Problem(key, message)])
+            else:
+                found = problems(self.options(config), _around(config, task.options))
+            for problem in found:
+                if problem not in seen:
+                    seen.add(problem)
+                    yield problem
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """The content of the models, and of further text, decides the result."""
+        from pipeline.models import locate
+        from stages.align.build import model_name, resolve
+        from stages.align.text import used_files
+
+        around = _around(config, task.options)
+        resolved = resolve(self.options(config), around)
+        files: dict[str, Path | str] = {}
+        for index, member in enumerate(resolved.members):
+            name = model_name(member, around)
+            if name is not None:
+                files[f"model {index}"] = locate(name, config.config_dir).identity
+        if resolved.corpus_members:
+            files.update(used_files(self.options(config).parallel, around))
+        return files
+
+    def worker(
+        self, config: RunConfig, task: Task, side: Mapping[str, Path]
+    ) -> Callable[[], Worker]:
+        """Return the factory of the workers of one task."""
+        from stages.align.build import plan
+        from stages.align.worker import AlignFactory
+
+        return AlignFactory(
+            plan(self.options(config), _around(config, task.options)), side.get("collected")
+        )
+
+
+def _around(config: RunConfig, options: Mapping[str, str]) -> Surroundings:
+    from stages.align.build import Surroundings
+
+    source, target = options["source"], options["target"]
+    return Surroundings(
+        source,
+        target,
+        config.models.encoder,
+        config.models.translator_for(source, target, config.source),
+        config.config_dir,
+    )
+
+
+STAGE = AlignStage()

@@ -1,0 +1,55 @@
+"""The contract of an aligner, and what all aligners share.
+
+An aligner links the words of sentence pairs. Each link has a probability, on one scale for all
+aligners: **0.5 and above means that the aligner asserts the link**; below are links that it
+considered but did not choose, which only aligners with ``soft`` switched on hand out. So a consumer
+that wants hard links takes those of 0.5 and above, and one that weighs evidence takes them all.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from pipeline.schema import Link
+
+WordPair = tuple[list[str], list[str]]
+"""The words of a source sentence and of a target sentence."""
+
+Advance = Callable[[int], None]
+
+ASSERTED: Final = 0.5
+"""The probability from which a link counts as asserted."""
+
+
+def no_advance(rows: int) -> None:
+    """Ignore progress."""
+
+
+class Aligner(ABC):
+    """Links words; one object may be called many times and is used by one thread at a time.
+
+    Attributes:
+        name: Says how the links were made, for the ``aligner`` column.
+    """
+
+    name: str
+
+    @abstractmethod
+    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+        """Align sentence pairs.
+
+        Args:
+            pairs: Words of the source and of the target; either may be empty.
+            advance: Told the number of pairs finished since the last call.
+
+        Returns:
+            For every pair, in order, its links sorted by (source, target), each pair of words at
+            most once. An empty list says that the pair is unaligned.
+        """
+
+
+def asserted(links: Iterable[Link]) -> list[Link]:
+    """Return the links that the aligner asserts (see the module's text)."""
+    return [k for k in links if k.prob >= ASSERTED]

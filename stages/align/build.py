@@ -1,0 +1,262 @@
+"""From options to aligners: what ``auto`` means, who takes which model, and building it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pipeline.errors import ConfigError, ModelError
+from pipeline.models import ModelSource, locate
+from stages.align.aligner import ASSERTED, Aligner
+from stages.align.config import AlignConfig, Combine, MemberConfig, SingleAligner
+
+Resource = Literal["encoder", "translator", "eflomal"]
+
+# What an aligner draws on beside the sentence pairs.
+_NEEDS: Final[Mapping[SingleAligner, Resource | None]] = {
+    "simalign": "encoder",
+    "softmax": "encoder",
+    "simalign_reference": "encoder",
+    "translator": "translator",
+    "eflomal": "eflomal",
+    "statistical": None,
+}
+CORPUS_ALIGNERS: Final[frozenset[SingleAligner]] = frozenset({"statistical", "eflomal"})
+"""Aligners that learn from the whole corpus before they align a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of what ``auto`` chooses.
+
+    Attributes:
+        needs: What must be there.
+        members: The aligners and their weights.
+        combine: How they are combined.
+    """
+
+    needs: frozenset[Resource]
+    members: tuple[tuple[SingleAligner, float], ...]
+    combine: Combine = "mean"
+
+
+AUTO: Final = (Rule(frozenset({"encoder"}), (("simalign", 1.0),)),)
+"""The rules of ``auto``; the first whose needs are met is taken. Figures: docs/alignment.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run or a command offers to an aligner.
+
+    Attributes:
+        source: Language of the source words, if known.
+        target: Language of the target words, if known.
+        encoder: Name of the encoder.
+        translator: Name of the translator.
+        config_dir: Folder of the config file.
+    """
+
+    source: str | None
+    target: str | None
+    encoder: str | None = None
+    translator: str | None = None
+    config_dir: Path | None = None
+
+    def has(self, resource: Resource) -> bool:
+        """Whether an aligner that needs ``resource`` could work."""
+        if resource == "eflomal":
+            return eflomal_installed()
+        name = self.encoder if resource == "encoder" else self.translator
+        if name is None:
+            return False
+        try:
+            model = locate(name, self.config_dir)
+            if resource == "encoder":
+                return True
+            return model.path is not None and translator_problem(model, self) is None
+        except ModelError:
+            return False
+
+
+def eflomal_installed() -> bool:
+    """Whether the optional package is there (nothing is imported)."""
+    return importlib.util.find_spec("eflomal") is not None
+
+
+def translator_problem(model: ModelSource, around: Surroundings) -> str | None:
+    """Return why the encoder of a translator cannot take both languages, or ``None``."""
+    from stages.translate.codes import Languages
+
+    if around.source is None or around.target is None:
+        return "aligner 'translator' must be told the languages of both sides"
+    if model.path is None:
+        return None
+    try:
+        languages = Languages(model.path, model.name)
+    except ModelError as error:
+        return str(error)
+    for lang in (around.source, around.target):
+        if languages.code(lang) is None:
+            available = ", ".join(languages.available()) or "one direction only"
+            return f"{model.name} does not know {lang!r} as a language to read; it has: {available}"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the options amount to.
+
+    Attributes:
+        members: The aligners.
+        combine: How they are combined, if there are several.
+    """
+
+    members: tuple[MemberConfig, ...]
+    combine: Combine
+
+    @property
+    def corpus_members(self) -> list[MemberConfig]:
+        """The members that learn from the corpus first."""
+        return [m for m in self.members if m.aligner in CORPUS_ALIGNERS]
+
+
+def resolve(config: AlignConfig, around: Surroundings) -> Resolved:
+    """Return the aligners that the options ask for.
+
+    Raises:
+        ConfigError: If ``auto`` finds nothing that it could use.
+    """
+    if config.aligner == "ensemble":
+        return Resolved(tuple(config.members), config.combine)
+    if config.aligner != "auto":
+        return Resolved((config.member(config.aligner),), config.combine)
+    if config.model is not None:
+        around = Surroundings(
+            around.source, around.target, config.model, around.translator, around.config_dir
+        )
+    for rule in AUTO:
+        if all(around.has(r) for r in rule.needs):
+            members = tuple(
+                config.member(name).model_copy(
+                    update={"weight": weight}
+                    | ({"model": None, "layer": None} if name == "translator" else {})
+                )
+                for name, weight in rule.members
+            )
+            return Resolved(members, rule.combine)
+    raise ConfigError("align.aligner: auto finds no aligner that it could use; name one")
+
+
+def model_name(member: MemberConfig, around: Surroundings) -> str | None:
+    """Return the name of the model that an aligner takes, or ``None`` if it takes none.
+
+    Raises:
+        ConfigError: If it needs one and none is named.
+    """
+    need = _NEEDS[member.aligner]
+    if need not in ("encoder", "translator"):
+        return None
+    name = member.model or (around.encoder if need == "encoder" else around.translator)
+    if name is None:
+        raise ConfigError(
+            f"align.model: aligner {member.aligner!r} needs a model, and models.{need} names none"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One aligner, ready to be built: its options and the folder of its model."""
+
+    options: MemberConfig
+    folder: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An aligner, ready to be built in any process."""
+
+    parts: tuple[Part, ...]
+    combine: Combine
+    source: str | None
+    target: str | None
+    device: str
+    batch_tokens: int
+    soft: bool
+    floor: float
+
+
+def plan(config: AlignConfig, around: Surroundings) -> Plan:
+    """Resolve the options and fetch the models.
+
+    Raises:
+        ConfigError: If the options cannot be met.
+        ModelError: If a model is missing.
+    """
+    resolved = resolve(config, around)
+    parts = []
+    for member in resolved.members:
+        name = model_name(member, around)
+        folder = locate(name, around.config_dir).download() if name else None
+        parts.append(Part(member, folder))
+    return Plan(
+        tuple(parts),
+        resolved.combine,
+        around.source,
+        around.target,
+        config.device,
+        config.batch_tokens,
+        config.soft,
+        config.floor,
+    )
+
+
+def build(plan: Plan, collected: Path | None = None) -> Aligner:
+    """Build an aligner, loading its models.
+
+    Args:
+        plan: What to build.
+        collected: Folder with what corpus aligners learnt.
+    """
+    several = len(plan.parts) > 1
+    members = [
+        _build_one(part, plan, collected, plan.soft and (not several or plan.combine == "mean"))
+        for part in plan.parts
+    ]
+    if not several:
+        return members[0]
+    from stages.align.ensemble import Ensemble
+
+    weights = [p.options.weight for p in plan.parts]
+    return Ensemble(members, plan.combine, weights, plan.floor if plan.soft else ASSERTED)
+
+
+def _build_one(part: Part, plan: Plan, collected: Path | None, soft: bool) -> Aligner:
+    options = part.options
+    if options.aligner in ("statistical", "eflomal"):
+        raise ConfigError(f"aligner {options.aligner!r} is not there yet")
+    assert part.folder is not None
+    device = _device(plan.device)
+    if options.aligner == "simalign_reference":
+        from stages.align.layers import default_layer, layer_count, read_config
+        from stages.align.reference import SimAlignReference
+
+        layers = layer_count(read_config(part.folder)) or 0
+        layer = default_layer(layers) if options.layer is None else options.layer
+        return SimAlignReference(
+            part.folder, layer, options.method, options.token_type, options.distortion, device
+        )
+    from stages.align.contextual import contextual_aligner
+
+    return contextual_aligner(part, plan, device, soft)
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

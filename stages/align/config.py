@@ -1,0 +1,102 @@
+"""The options of the stage ``align``."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config import ConfigModel, StageConfig
+from stages._pretraining.sources import TextSource
+
+SingleAligner = Literal[
+    "simalign", "softmax", "translator", "statistical", "eflomal", "simalign_reference"
+]
+Combine = Literal["union", "intersection", "vote", "mean"]
+
+
+class AlignerOptions(ConfigModel):
+    """What one aligner does; options that its kind does not have are ignored by it."""
+
+    model: str | None = Field(
+        None,
+        description="encoder: local folder or hub id; default: models.encoder, and for "
+        "aligner 'translator' the run's translator",
+    )
+    layer: int | None = Field(
+        None,
+        ge=0,
+        description="encoder layer, 0 for the embeddings; default: two thirds of the way up (8 of "
+        "12), the last for 'translator'",
+    )
+    method: Literal["inter", "itermax", "match", "forward", "reverse"] = Field(
+        "inter", description="simalign: how links are chosen from the similarities"
+    )
+    token_type: Literal["bpe", "word"] = Field(
+        "bpe", description="match subwords, or words (the mean of their subwords)"
+    )
+    distortion: float = Field(
+        0.0, ge=0, le=1, description="simalign: damping of links far from the diagonal"
+    )
+    threshold: float = Field(
+        0.001, gt=0, lt=1, description="softmax, translator: least probability in both directions"
+    )
+    dtype: Literal["float32", "bfloat16", "int8"] = Field(
+        "float32", description="precision of the encoder"
+    )
+
+
+class MemberConfig(AlignerOptions):
+    """One aligner of an ensemble."""
+
+    aligner: SingleAligner
+    weight: float = Field(1.0, gt=0, description="combine 'mean': weight of its probabilities")
+
+
+class AlignConfig(AlignerOptions, StageConfig):
+    """Options of ``align``."""
+
+    aligner: Literal[SingleAligner, "auto", "ensemble"] = Field(
+        "auto", description="who aligns; auto: the best of what is there, as measured"
+    )
+    members: list[MemberConfig] = Field(
+        default_factory=list, description="the aligners of an ensemble"
+    )
+    combine: Combine = Field(
+        "mean", description="ensemble: how links of its members become one set"
+    )
+    soft: bool = Field(
+        True,
+        description="also store links that were considered but not chosen, with a probability "
+        "below 0.5; simalign_reference has none",
+    )
+    floor: float = Field(
+        0.05, gt=0, lt=0.5, description="least probability of a link that is stored"
+    )
+    parallel: list[TextSource] = Field(
+        default_factory=list,
+        description="statistical, eflomal: more sentence pairs to learn from; those in the "
+        "languages at hand are used",
+    )
+    batch_tokens: int = Field(
+        2048, ge=1, description="tokens that the encoder gets at once, padding included"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the encoder runs")
+
+    # Batch size and device round differently in the last bits, so they are no neutral options.
+    neutral: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def _ensemble_has_members(self) -> Self:
+        if self.aligner == "ensemble" and len(self.members) < 2:
+            raise ValueError(
+                f"aligner 'ensemble' needs two or more members, not {len(self.members)}"
+            )
+        if self.aligner != "ensemble" and self.members:
+            raise ValueError(f"members are for aligner 'ensemble', not {self.aligner!r}")
+        return self
+
+    def member(self, aligner: SingleAligner) -> MemberConfig:
+        """Return these options as those of one aligner."""
+        shared = {name: getattr(self, name) for name in AlignerOptions.model_fields}
+        return MemberConfig(aligner=aligner, **shared)

@@ -1,0 +1,122 @@
+"""Builds aligners that read a model: its layers, its tokenizer, its special tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import ConfigError, ModelError
+from stages.align.embedding_aligner import EmbeddingAligner, Extraction, Method
+from stages.align.embeddings import Embedder
+from stages.align.layers import (
+    TorchLayers,
+    default_layer,
+    layer_count,
+    layer_problem,
+    max_subwords,
+    read_config,
+)
+from stages.align.pieces import (
+    Specials,
+    WordPieces,
+    transformers_cut,
+    transformers_specials,
+)
+
+if TYPE_CHECKING:
+    from stages.align.build import Part, Plan
+
+
+def contextual_aligner(part: Part, plan: Plan, device: str, soft: bool) -> EmbeddingAligner:
+    """Build the aligner ``simalign``, ``softmax`` or ``translator``.
+
+    Raises:
+        ConfigError: If the layer does not exist, or the translator does not know a language.
+        ModelError: If the model cannot be loaded.
+    """
+    options, folder = part.options, part.folder
+    assert folder is not None
+    config = read_config(folder)
+    translator = options.aligner == "translator"
+    problem = layer_problem(options.layer, config, str(folder))
+    if problem:
+        raise ConfigError(f"align.layer: {problem}")
+    layers = layer_count(config)
+    if layers is None and options.layer is None:
+        raise ConfigError(f"align.layer: name one; {folder}/config.json does not tell their number")
+    layer = default_layer(layers or 0, translator) if options.layer is None else options.layer
+    if translator:
+        source, target, limit = _translator_sides(folder, plan.source, plan.target)
+    else:
+        source, limit = _encoder_side(folder)
+        target = source
+    longest = max(len(s.before) + len(s.after) for _, s in (source, target))
+    method: Method = options.method if options.aligner == "simalign" else "softmax"
+    extraction = Extraction(
+        method=method,
+        token_type=options.token_type,
+        distortion=options.distortion,
+        threshold=options.threshold,
+        soft=soft,
+        floor=plan.floor,
+    )
+    name = f"simalign-{method}" if options.aligner == "simalign" else options.aligner
+    embedder = Embedder(
+        TorchLayers(folder, layer, options.dtype, device),
+        max_subwords(config, limit, longest),
+        plan.batch_tokens,
+    )
+    return EmbeddingAligner(name, embedder, source, target, extraction)
+
+
+def _encoder_side(folder: Path) -> tuple[tuple[WordPieces, Specials], int | None]:
+    tokenizer = load_tokenizer(folder)
+    side = WordPieces(transformers_cut(tokenizer)), transformers_specials(tokenizer)
+    return side, tokenizer.model_max_length
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer of an encoder, ready for text that is split into words.
+
+    Raises:
+        ModelError: If that fails.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        try:
+            tokenizer(["a"], is_split_into_words=True)
+        except AssertionError:
+            # Byte-level tokenizers take words only if each has a space before it.
+            tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True)
+        return tokenizer
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: the tokenizer cannot be loaded: {error}") from error
+
+
+def _translator_sides(
+    folder: Path, source: str | None, target: str | None
+) -> tuple[tuple[WordPieces, Specials], tuple[WordPieces, Specials], int | None]:
+    """Return subwords and special tokens of both sides, as the translator reads each language."""
+    from stages.translate.codes import Languages
+    from stages.translate.conversion import load_tokenizer as load_translator_tokenizer
+    from stages.translate.subwords import Subwords
+
+    if source is None or target is None:
+        raise ConfigError("align.aligner: 'translator' must be told the languages of both sides")
+    languages = Languages(folder)
+    tokenizer: Any = load_translator_tokenizer(folder, languages.family)
+    sides = []
+    pieces: WordPieces | None = None
+    for read, written in ((source, target), (target, source)):
+        subwords = Subwords(folder, languages.direction(read, written))
+        if pieces is None:
+
+            def cut(words: list[str], subwords: Subwords = subwords) -> list[list[int]]:
+                return [tokenizer.convert_tokens_to_ids(p) for p in subwords.pieces(words)]
+
+            pieces = WordPieces(cut)
+        *before, after = tokenizer.convert_tokens_to_ids(subwords.source([]))
+        sides.append((pieces, Specials(tuple(before), (after,))))
+    return sides[0], sides[1], tokenizer.model_max_length

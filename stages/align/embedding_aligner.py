@@ -1,0 +1,276 @@
+"""Alignment from contextual embeddings: SimAlign's methods and awesome-align's softmax, batched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.schema import Link
+from stages.align import matching
+from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.align.embeddings import Embedded, Embedder
+from stages.align.pieces import Pieces, Specials, WordPieces
+
+Method = Literal["inter", "itermax", "match", "forward", "reverse", "softmax"]
+TokenType = Literal["bpe", "word"]
+
+# A chunk of pairs is embedded at once: at most about this many subwords (100 MB at width 768).
+_CHUNK_SUBWORDS: Final = 32_768
+_CHUNK_PAIRS: Final = 4_096
+# Similarity matrices are filled and matched in batches of at most this many cells.
+_BATCH_CELLS: Final = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """How links are read off the similarity of embeddings.
+
+    Attributes:
+        method: The matching method.
+        token_type: ``bpe`` matches subwords, and words are linked if any of their subwords are;
+            ``word`` matches words, each the mean of its subwords.
+        distortion: SimAlign's damping of links far from the diagonal; 0 for none.
+        threshold: ``softmax`` only: the least probability in both directions.
+        temperature: What cosine similarities are divided by to make probabilities (SimAlign's
+            methods only; the softmax of awesome-align takes dot products as they are).
+        soft: Whether to add links that were considered but not chosen.
+        floor: The least probability of those.
+    """
+
+    method: Method = "inter"
+    token_type: TokenType = "bpe"
+    distortion: float = 0.0
+    threshold: float = 0.001
+    temperature: float = 0.05
+    soft: bool = False
+    floor: float = 0.05
+
+
+class EmbeddingAligner(Aligner):
+    """Aligns by the similarity of contextual embeddings.
+
+    In float32 the links of ``inter``, ``itermax``, ``match``, ``forward`` and ``reverse`` are those
+    of simalign 0.4 (Jalili Sabet et al. 2020); ``softmax`` follows awesome-align (Dou and Neubig
+    2021).
+
+    The probability of a link is ``(1 + p) / 2``, where ``p`` is the mean (for ``softmax`` the
+    harmonic mean) of the two directions' softmax, at its largest over the subwords of both words.
+
+    Args:
+        name: For the ``aligner`` column.
+        embedder: Makes the embeddings.
+        source: Subwords and special tokens of the source side.
+        target: The same for the target side.
+        extraction: How links are read off.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        embedder: Embedder,
+        source: tuple[WordPieces, Specials],
+        target: tuple[WordPieces, Specials],
+        extraction: Extraction,
+    ) -> None:
+        self.name = name
+        self._embedder = embedder
+        self._sides = (source, target)
+        self._how = extraction
+
+    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+        """Align sentence pairs (see :meth:`Aligner.align`)."""
+        links: list[list[Link]] = []
+        for chunk in self._chunks(pairs):
+            links.extend(self._align_chunk(chunk))
+            advance(len(chunk))
+        return links
+
+    def _chunks(self, pairs: Sequence[WordPair]) -> Iterator[list[tuple[Pieces, Pieces]]]:
+        for start in range(0, len(pairs), _CHUNK_PAIRS):
+            part = pairs[start : start + _CHUNK_PAIRS]
+            sources = self._sides[0][0]([p[0] for p in part])
+            targets = self._sides[1][0]([p[1] for p in part])
+            chunk: list[tuple[Pieces, Pieces]] = []
+            size = 0
+            for source, target in zip(sources, targets, strict=True):
+                if chunk and size + len(source) + len(target) > _CHUNK_SUBWORDS:
+                    yield chunk
+                    chunk, size = [], 0
+                chunk.append((source, target))
+                size += len(source) + len(target)
+            yield chunk
+
+    def _align_chunk(self, chunk: Sequence[tuple[Pieces, Pieces]]) -> list[list[Link]]:
+        links: list[list[Link]] = [[] for _ in chunk]
+        distinct: dict[tuple[Specials, tuple[int, ...]], int] = {}
+        sentences: list[tuple[Pieces, Specials]] = []
+        places: list[tuple[int, int]] = []
+        for pair in chunk:
+            place = []
+            for pieces, (_, specials) in zip(pair, self._sides, strict=True):
+                key = (specials, tuple(pieces.ids))
+                if key not in distinct:
+                    distinct[key] = len(sentences)
+                    sentences.append((pieces, specials))
+                place.append(distinct[key])
+            places.append((place[0], place[1]))
+        todo = [i for i, (source, target) in enumerate(chunk) if len(source) and len(target)]
+        if not todo:
+            return links
+        embedded = self._embedder(sentences)
+        vectors = _Vectors(embedded, self._how)
+        by_word = self._how.token_type == "word"
+        owners = [tuple(_units(pieces, by_word) for pieces in chunk[i]) for i in todo]
+        sizes = np.array([(len(a), len(b)) for a, b in owners])
+        for batch in _by_size(sizes):
+            rows, cols = sizes[batch, 0], sizes[batch, 1]
+            units = [
+                (
+                    vectors.of(places[todo[k]][0], chunk[todo[k]][0]),
+                    vectors.of(places[todo[k]][1], chunk[todo[k]][1]),
+                )
+                for k in batch
+            ]
+            scores = _products(units, rows, cols)
+            found = self._extract(scores, rows, cols)
+            words = _Words([owners[k] for k in batch])
+            for k, pair_links in zip(batch, words.links(found), strict=True):
+                links[todo[k]] = pair_links
+        return links
+
+    def _extract(
+        self, scores: npt.NDArray[np.float32], rows: matching.Ints, cols: matching.Ints
+    ) -> tuple[matching.Indices, matching.Floats]:
+        """Return the linked subwords of a batch and the probability of each link."""
+        how = self._how
+        if how.method == "softmax":
+            there, back = matching.directions(scores, rows, cols)
+            index = matching.softmax(there, back, how.threshold)
+            total = there + back
+            prob = 2 * there * back / np.where(total > 0, total, 1)
+        else:
+            # Step by step as simalign computes it, so that single precision rounds alike.
+            sim = (scores + np.float32(1)) / np.float32(2)
+            _pad(sim, rows, cols)
+            sim = matching.distort(sim, rows, cols, how.distortion)
+            index = matching.METHODS[how.method](sim, rows, cols)
+            there, back = matching.directions(scores / np.float32(how.temperature), rows, cols)
+            prob = (there + back) / 2
+        chosen = ASSERTED + (1 - ASSERTED) * prob[index]
+        if not how.soft:
+            return index, chosen
+        rest = np.where(prob * ASSERTED >= how.floor, prob, 0)
+        rest[index] = 0
+        more = np.nonzero(rest)
+        return (
+            tuple(np.concatenate(p) for p in zip(index, more, strict=True)),  # type: ignore[return-value]
+            np.concatenate([chosen, ASSERTED * rest[more]]),
+        )
+
+
+class _Vectors:
+    """The embeddings of a chunk, ready to be multiplied."""
+
+    def __init__(self, embedded: Embedded, how: Extraction) -> None:
+        self._states: Any = embedded.states.cpu().numpy()
+        self._starts = embedded.starts
+        self._by_word = how.token_type == "word"
+        self._normalise = how.method != "softmax"
+        self._done: dict[int, npt.NDArray[np.float32]] = {}
+        if self._normalise and not self._by_word:
+            self._states = _unit_length(self._states)
+
+    def of(self, sentence: int, pieces: Pieces) -> npt.NDArray[np.float32]:
+        start, end = self._starts[sentence], self._starts[sentence + 1]
+        states: npt.NDArray[np.float32] = self._states[start:end]
+        if not self._by_word:
+            return states
+        if sentence not in self._done:
+            firsts = np.flatnonzero(np.diff(pieces.words, prepend=-1))
+            counts = np.diff(firsts, append=len(pieces)).astype(np.float32)
+            means: npt.NDArray[np.float32] = (
+                np.add.reduceat(states, firsts, axis=0) / counts[:, None]
+            ).astype(np.float32, copy=False)
+            self._done[sentence] = _unit_length(means) if self._normalise else means
+        return self._done[sentence]
+
+
+def _unit_length(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    norms[norms == 0] = 1
+    result: npt.NDArray[np.float32] = vectors / norms[:, None]
+    return result
+
+
+def _units(pieces: Pieces, by_word: bool) -> npt.NDArray[np.intp]:
+    """Return the word of each unit that is matched: of each subword, or each word that has any."""
+    return np.unique(pieces.words) if by_word else pieces.words
+
+
+def _by_size(sizes: npt.NDArray[np.intp]) -> Iterator[list[int]]:
+    """Group pairs of like size into batches of bounded area."""
+    order = np.lexsort((sizes[:, 1], sizes[:, 0]))[::-1]
+    batch: list[int] = []
+    rows = cols = 0
+    for k in order.tolist():
+        more_rows, more_cols = max(rows, int(sizes[k, 0])), max(cols, int(sizes[k, 1]))
+        if batch and more_rows * more_cols * (len(batch) + 1) > _BATCH_CELLS:
+            yield batch
+            batch, more_rows, more_cols = [], int(sizes[k, 0]), int(sizes[k, 1])
+        batch.append(k)
+        rows, cols = more_rows, more_cols
+    if batch:
+        yield batch
+
+
+def _products(
+    units: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
+    rows: matching.Ints,
+    cols: matching.Ints,
+) -> npt.NDArray[np.float32]:
+    scores = np.zeros((len(units), int(rows.max()), int(cols.max())), dtype=np.float32)
+    for index, (source, target) in enumerate(units):
+        scores[index, : len(source), : len(target)] = source @ target.T
+    return scores
+
+
+def _pad(sim: npt.NDArray[np.float32], rows: matching.Ints, cols: matching.Ints) -> None:
+    sim[np.arange(sim.shape[1]) >= rows[:, None]] = matching.PAD
+    sim.transpose(0, 2, 1)[np.arange(sim.shape[2]) >= cols[:, None]] = matching.PAD
+
+
+class _Words:
+    """From linked units to linked words."""
+
+    def __init__(self, owners: Sequence[tuple[npt.NDArray[np.intp], ...]]) -> None:
+        self._pairs = len(owners)
+        self._owner = [np.concatenate([pair[side] for pair in owners]) for side in (0, 1)]
+        self._first = [
+            np.cumsum([0, *(len(pair[side]) for pair in owners[:-1])]) for side in (0, 1)
+        ]
+
+    def links(self, found: tuple[matching.Indices, matching.Floats]) -> list[list[Link]]:
+        (pair, source, target), prob = found
+        links: list[list[Link]] = [[] for _ in range(self._pairs)]
+        if not len(pair):
+            return links
+        source = self._owner[0][self._first[0][pair] + source]
+        target = self._owner[1][self._first[1][pair] + target]
+        # The most probable link between two words comes first, and stands for them.
+        order = np.lexsort((-prob, target, source, pair))
+        pair, source, target = pair[order], source[order], target[order]
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = (np.diff(pair) != 0) | (np.diff(source) != 0) | (np.diff(target) != 0)
+        for p, i, j, q in zip(
+            pair[new].tolist(),
+            source[new].tolist(),
+            target[new].tolist(),
+            prob[order][new].tolist(),
+            strict=True,
+        ):
+            links[p].append(Link(i, j, q))
+        return links

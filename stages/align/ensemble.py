@@ -1,0 +1,78 @@
+"""Several aligners as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from pipeline.schema import Link
+from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.align.config import Combine
+
+
+class Ensemble(Aligner):
+    """Combines the links of its members.
+
+    Args:
+        members: The aligners.
+        combine: ``union`` (asserted by any; the largest probability), ``intersection`` (by all;
+            the smallest), ``vote`` (by more than half) or ``mean`` (weighted mean probability, an
+            absent link counting as 0, of at least 0.5). Links that miss the mark keep their
+            probability, at most just below 0.5.
+        weights: One per member, for ``mean`` and ``vote``.
+        floor: Links of a smaller probability are left out.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Aligner],
+        combine: Combine,
+        weights: Sequence[float] | None = None,
+        floor: float = ASSERTED,
+    ) -> None:
+        self._members = list(members)
+        self._combine: Combine = combine
+        self._weights = list(weights or [1.0] * len(self._members))
+        self._floor = floor
+        self.name = f"{combine}({', '.join(m.name for m in self._members)})"
+
+    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+        """Align sentence pairs (see :meth:`Aligner.align`)."""
+        results = [m.align(pairs) for m in self._members[:-1]]
+        results.append(self._members[-1].align(pairs, advance))
+        return [
+            combine(links, self._combine, self._weights, self._floor)
+            for links in zip(*results, strict=True)
+        ]
+
+
+_BELOW = ASSERTED * (1 - 1e-6)
+
+
+def combine(
+    members: Sequence[Sequence[Link]], how: Combine, weights: Sequence[float], floor: float
+) -> list[Link]:
+    """Combine the links that several aligners gave one sentence pair (see :class:`Ensemble`)."""
+    probs: dict[tuple[int, int], list[float]] = {}
+    for index, links in enumerate(members):
+        for link in links:
+            key = (link.source, link.target)
+            probs.setdefault(key, [0.0] * len(members))[index] = link.prob
+    total = sum(weights)
+    result = []
+    for (source, target), given in sorted(probs.items()):
+        mean = sum(w * p for w, p in zip(weights, given, strict=True)) / total
+        if how == "mean":
+            prob = mean
+        elif how == "union":
+            prob = max(given)
+        elif how == "intersection":
+            prob = min(given) if min(given) >= ASSERTED else min(mean, _BELOW)
+        elif how == "vote":
+            votes = sum(w for w, p in zip(weights, given, strict=True) if p >= ASSERTED)
+            prob = max(mean, ASSERTED) if votes > total / 2 else min(mean, _BELOW)
+        else:
+            assert_never(how)
+        if prob >= floor:
+            result.append(Link(source, target, prob))
+    return result

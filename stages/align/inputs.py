@@ -1,0 +1,80 @@
+"""Sentence pairs from the files that ``align_words`` is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.errors import DataError
+from pipeline.formats import conll, detect_format, whitespace_offsets
+from pipeline.formats.files import read_lines
+from stages.align.aligner import WordPair
+
+SEPARATOR = "|||"
+
+
+def read_word_pairs(source: Path, target: Path | None = None) -> list[WordPair]:
+    """Read the pairs from two files, line by line, or from one with ``source ||| target`` lines.
+
+    Every word is kept, those without a visible character too: links count words as the files do.
+
+    Raises:
+        DataError: If a file cannot be read, the numbers of sentences differ, or a line of a file of
+            pairs does not have one separator.
+    """
+    if target is None:
+        return _read_one_file(source)
+    first, second = _read_side(source), _read_side(target)
+    if len(first) != len(second):
+        raise DataError(
+            f"{source} has {len(first)} sentences but {target} has {len(second)}; "
+            "they must be the same sentences, line by line"
+        )
+    return list(zip(first, second, strict=True))
+
+
+def _read_one_file(path: Path) -> list[WordPair]:
+    pairs = []
+    for number, line in read_lines(path):
+        sides = line.split(SEPARATOR)
+        if len(sides) != 2:
+            raise DataError(
+                f"{path}:{number}: {len(sides) - 1} times {SEPARATOR!r}; a line of a file of pairs "
+                f"is 'source {SEPARATOR} target'. For two files, name both"
+            )
+        pairs.append((_words(sides[0]), _words(sides[1])))
+    return pairs
+
+
+def _read_side(path: Path) -> list[list[str]]:
+    kind = detect_format(path, labelled=False)
+    readers: dict[str, Callable[[Path], list[list[str]]]] = {
+        "conll": _read_conll,
+        "text": _read_text,
+    }
+    if kind not in readers:
+        raise DataError(
+            f"{path}: is {kind}; allowed: plain tokenised text with a sentence per line, CoNLL, or "
+            f"one file of 'source {SEPARATOR} target' lines"
+        )
+    return readers[kind](path)
+
+
+def _read_text(path: Path) -> list[list[str]]:
+    return [_words(line) for _, line in read_lines(path)]
+
+
+def _read_conll(path: Path) -> list[list[str]]:
+    layout = conll.detect_layout(path, labelled=False)
+    evidence = conll.PrefixEvidence()
+    sentences = [raw.words or [] for raw in conll.read_raw(path, layout)]
+    for words in sentences:
+        evidence.feed(words)
+    if evidence.prefix and not layout.explicit:
+        start = len(evidence.prefix)
+        sentences = [[w[start:] for w in words] for words in sentences]
+    return sentences
+
+
+def _words(line: str) -> list[str]:
+    return [line[a:b] for a, b in whitespace_offsets(line)]

@@ -1,0 +1,225 @@
+"""An encoder cut after the layer whose output is wanted.
+
+Nothing above that layer is kept or computed: no further layers, no pooler, no decoder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import numpy as np
+
+from pipeline.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+Dtype = Literal["float32", "bfloat16", "int8"]
+
+# Where model families write the number of layers of their (text) encoder.
+_LAYER_KEYS: Final = ("num_hidden_layers", "encoder_layers", "n_layers", "num_layers", "n_layer")
+_LENGTH_KEYS: Final = ("max_position_embeddings", "n_positions", "max_source_positions")
+# Families that count positions from after the padding index.
+_OFFSET_POSITIONS: Final = frozenset(
+    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "xmod", "mpnet", "longformer"}
+)
+# Families whose positions are computed, or relative: no limit but memory.
+_ANY_LENGTH: Final = 512
+
+
+def layer_count(config: Mapping[str, Any]) -> int | None:
+    """Return the number of encoder layers that a ``config.json`` tells, or ``None``."""
+    found = (config[k] for k in _LAYER_KEYS if isinstance(config.get(k), int))
+    return next(found, None)
+
+
+def default_layer(layers: int, translator: bool = False) -> int:
+    """Return the layer to take when none is named.
+
+    The middle layers align best: layer 8 of 12 in multilingual BERT (Jalili Sabet et al. 2020),
+    that is two thirds of the way up; the last one in the encoder of a translator (TransAlign).
+    """
+    return layers if translator else max(1, round(layers * 2 / 3))
+
+
+def layer_problem(layer: int | None, config: Mapping[str, Any], name: str) -> str | None:
+    """Return why ``layer`` cannot be taken from a model, or ``None``; reads no weights."""
+    layers = layer_count(config)
+    if layer is None or layers is None or 0 <= layer <= layers:
+        return None
+    return (
+        f"layer {layer} does not exist: {name} has {layers} layers; "
+        f"allowed: 0 (the embeddings) to {layers}"
+    )
+
+
+def max_subwords(config: Mapping[str, Any], tokenizer_limit: int | None, specials: int) -> int:
+    """Return how many subwords of a sentence fit beside the special tokens."""
+    limits = [config[k] for k in _LENGTH_KEYS if isinstance(config.get(k), int) and config[k] > 0]
+    limit = min(limits) if limits else _ANY_LENGTH
+    if config.get("model_type") in _OFFSET_POSITIONS:
+        limit -= int(config.get("pad_token_id") or 0) + 1
+    if tokenizer_limit and tokenizer_limit < limit:
+        limit = tokenizer_limit
+    if limit <= specials:
+        raise ModelError(f"a model that takes {limit} tokens has no room for subwords")
+    return limit - specials
+
+
+class Layers(Protocol):
+    """Computes the output of one layer."""
+
+    device: str
+
+    def __call__(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Return the hidden states ``(sentences, longest, width)`` in float32.
+
+        Args:
+            batch: Token ids with special tokens; need not be of one length.
+        """
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the ``config.json`` of a checkpoint.
+
+    Raises:
+        ModelError: If there is none.
+    """
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: no config.json: not a checkpoint folder") from None
+    except ValueError as error:
+        raise ModelError(f"{folder / 'config.json'}: not valid JSON ({error})") from None
+    return config
+
+
+class TorchLayers:
+    """The lower layers of a Transformers encoder, run by torch.
+
+    Args:
+        folder: The checkpoint; of an encoder-decoder model the encoder is taken.
+        layer: 0 for the embeddings, else the number of layers to compute.
+        dtype: ``float32``, ``bfloat16``, or ``int8`` (weights quantised, activations dynamically;
+            CPU only).
+        device: A torch device.
+
+    Raises:
+        ConfigError: If the layer does not exist, or int8 is asked for on a GPU.
+        ModelError: If the folder does not hold a model that can be loaded.
+    """
+
+    def __init__(
+        self, folder: Path, layer: int, dtype: Dtype = "float32", device: str = "cpu"
+    ) -> None:
+        import torch
+
+        if dtype == "int8" and torch.device(device).type != "cpu":
+            raise ConfigError(f"dtype int8 runs on the CPU only, not on {device!r}")
+        self.device = device
+        self.layer = layer
+        encoder = load_encoder(folder)
+        problem = layer_problem(layer, encoder.config.to_dict(), str(folder))
+        if problem:
+            raise ConfigError(problem)
+        self._pad = encoder.config.pad_token_id or 0
+        self._caught: Any = None
+        self._from_states = False
+        self._cut(encoder)
+        if dtype == "bfloat16":
+            encoder = encoder.to(torch.bfloat16)
+        elif dtype == "int8":
+            encoder = _quantised(encoder)
+        self._encoder = encoder.to(device)
+
+    def _cut(self, encoder: Any) -> None:
+        import torch
+
+        # The configuration object knows every family's name for it.
+        total = encoder.config.num_hidden_layers
+        lists = [
+            (name, module)
+            for name, module in encoder.named_modules()
+            if isinstance(module, torch.nn.ModuleList) and len(module) == total
+        ]
+        if hasattr(encoder, "pooler"):
+            encoder.pooler = None
+        if self.layer == total:
+            return
+        if not lists:  # layers that are shared (ALBERT) or spread over several lists (XLM)
+            self._from_states = True
+            return
+        name, layers = lists[0]
+        kept = layers[: max(1, self.layer)]
+        owner, _, attribute = name.rpartition(".")
+        setattr(encoder.get_submodule(owner), attribute, kept)
+        if self.layer == 0:
+            kept[0].register_forward_pre_hook(self._catch_input, with_kwargs=True)
+        else:
+            # Not the encoder's own output: some families normalise once more at the end, and a
+            # lower layer's hidden state is the one before that.
+            kept[-1].register_forward_hook(self._catch_output)
+
+    def _catch_input(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._caught = args[0] if args else kwargs["hidden_states"]
+
+    def _catch_output(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
+        self._caught = output[0] if isinstance(output, tuple) else output
+
+    def __call__(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Return the hidden states ``(sentences, longest, width)`` in float32."""
+        import torch
+
+        ids, mask = padded(batch, self._pad)
+        inputs: dict[str, torch.Tensor] = {"input_ids": torch.from_numpy(ids).to(self.device)}
+        if not mask.all():
+            inputs["attention_mask"] = torch.from_numpy(mask).to(self.device)
+        with torch.inference_mode():
+            output = self._encoder(**inputs, output_hidden_states=self._from_states)
+            if self._from_states:
+                hidden = output.hidden_states[self.layer]
+            else:
+                hidden = output.last_hidden_state if self._caught is None else self._caught
+            self._caught = None
+            return hidden.float()
+
+
+def padded(
+    batch: Sequence[Sequence[int]], pad: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return ids ``(sentences, longest)``, padded on the right, and the attention mask."""
+    lengths = np.array([len(s) for s in batch])
+    mask = np.arange(lengths.max())[None, :] < lengths[:, None]
+    ids = np.full(mask.shape, pad, dtype=np.int64)
+    ids[mask] = np.concatenate([np.asarray(s, dtype=np.int64) for s in batch])
+    return ids, mask.astype(np.int64)
+
+
+def load_encoder(folder: Path) -> Any:
+    """Load a checkpoint with ``AutoModel``; of an encoder-decoder model, the encoder.
+
+    Raises:
+        ModelError: If that fails.
+    """
+    from transformers import AutoModel
+
+    try:
+        model: Any = AutoModel.from_pretrained(folder, dtype="float32")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{folder}: cannot be loaded as an encoder: {error}") from error
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
+    return model.eval()
+
+
+def _quantised(encoder: Any) -> Any:
+    import warnings
+
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces that this will move to torchao
+        return torch.ao.quantization.quantize_dynamic(encoder, {torch.nn.Linear}, dtype=torch.qint8)

@@ -1,0 +1,148 @@
+"""Words to the subwords of a model, and windows for sentences that the model cannot take whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Cut = Callable[[list[str]], list[list[int]]]
+"""Gives the subword ids of each word, without special tokens."""
+
+_CACHED_WORDS: Final = 500_000
+# Windows overlap by this share of the limit; each subword is read from the window where it is
+# further from the edge.
+_OVERLAP: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Specials:
+    """The special tokens that a model wants around the subwords of a sentence."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A sentence in subwords.
+
+    Attributes:
+        ids: Vocabulary ids, without special tokens.
+        words: Index of the word that each subword belongs to, ascending. A word without subwords
+            (zero-width characters only, say) does not occur: no other word moves.
+    """
+
+    ids: list[int]
+    words: npt.NDArray[np.intp]
+
+    def __len__(self) -> int:
+        """Return the number of subwords."""
+        return len(self.ids)
+
+
+class WordPieces:
+    """Cuts sentences into subwords word by word, each distinct word once.
+
+    Word by word is what a tokenizer does with text that is split into words already, so nothing is
+    lost, and the words of a corpus repeat.
+
+    Args:
+        cut: The tokenizer.
+    """
+
+    def __init__(self, cut: Cut) -> None:
+        self._cut = cut
+        self._known: dict[str, list[int]] = {}
+
+    def __call__(self, sentences: Sequence[Sequence[str]]) -> list[Pieces]:
+        """Return the subwords of each sentence."""
+        new = list(dict.fromkeys(w for s in sentences for w in s if w not in self._known))
+        if len(self._known) + len(new) > _CACHED_WORDS:
+            self._known = {}
+            new = list(dict.fromkeys(w for s in sentences for w in s))
+        if new:
+            self._known.update(zip(new, self._cut(new), strict=True))
+        return [self._pieces(s) for s in sentences]
+
+    def _pieces(self, words: Sequence[str]) -> Pieces:
+        cut = [self._known[w] for w in words]
+        owners = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
+        return Pieces(list(chain.from_iterable(cut)), owners)
+
+
+def transformers_cut(tokenizer: Any) -> Cut:
+    """Return the cutting function of a tokenizer of transformers."""
+    if tokenizer.is_fast:
+
+        def cut(words: list[str]) -> list[list[int]]:
+            batch = tokenizer(
+                [[w] for w in words],
+                is_split_into_words=True,
+                add_special_tokens=False,
+                truncation=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
+            ids: list[list[int]] = batch["input_ids"]
+            return ids
+
+        return cut
+
+    def cut_slowly(words: list[str]) -> list[list[int]]:
+        return [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(w)) for w in words]
+
+    return cut_slowly
+
+
+def transformers_specials(tokenizer: Any) -> Specials:
+    """Return the special tokens that a tokenizer of transformers puts around one sentence."""
+    probe = "a"
+    bare = tokenizer([probe], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    full = tokenizer([probe], is_split_into_words=True)["input_ids"]
+    at = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
+    return Specials(tuple(full[:at]), tuple(full[at + len(bare) :]))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a sentence that the model takes in one go.
+
+    Attributes:
+        sentence: Index of the sentence.
+        start: First subword that the model sees.
+        end: One after the last subword that it sees.
+        first: First subword whose embedding is taken from this window.
+        last: One after the last such subword.
+    """
+
+    sentence: int
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+def windows(lengths: Sequence[int], limit: int) -> Iterator[Window]:
+    """Cut sentences of the given lengths into overlapping windows of at most ``limit`` subwords.
+
+    Every subword is taken from exactly one window. A sentence without subwords has no window.
+    """
+    overlap = int(limit * _OVERLAP)
+    for index, length in enumerate(lengths):
+        if length <= limit:
+            if length:
+                yield Window(index, 0, length, 0, length)
+            continue
+        step = limit - overlap
+        starts = [*range(0, length - limit, step), length - limit]
+        borders = [0]
+        borders += [(b + a + limit) // 2 for a, b in pairwise(starts)]
+        borders.append(length)
+        for start, first, last in zip(starts, borders, borders[1:], strict=False):
+            yield Window(index, start, start + limit, first, last)

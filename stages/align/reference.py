@@ -1,0 +1,74 @@
+"""simalign 0.4 itself, for comparison."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pipeline.schema import Link
+from stages.align.aligner import Advance, Aligner, WordPair, no_advance
+
+_NAMES: Final = {
+    "inter": ("a", "inter"),
+    "itermax": ("i", "itermax"),
+    "match": ("m", "mwmf"),
+    "forward": ("f", "fwd"),
+    "reverse": ("r", "rev"),
+}
+
+
+class SimAlignReference(Aligner):
+    """The simalign package, one pair at a time.
+
+    simalign gives no probabilities: every link has 1. It cuts sentences at the model's limit and
+    fails on a word without subwords with token type ``word``; this backend leaves that as it is,
+    except that pairs with an empty side, which it cannot take, are unaligned.
+
+    Args:
+        folder: The encoder.
+        layer: The layer.
+        method: As in :data:`stages.align.matching.METHODS`.
+        token_type: ``bpe`` or ``word``.
+        distortion: Damping of links far from the diagonal.
+        device: A torch device.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        layer: int,
+        method: str,
+        token_type: str = "bpe",
+        distortion: float = 0.0,
+        device: str = "cpu",
+    ) -> None:
+        self.name = f"simalign_reference-{method}"
+        import simalign
+
+        # On import it gives its logger a handler of its own and the level DEBUG.
+        logger = logging.getLogger("simalign.simalign")
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+        logger.setLevel(logging.WARNING)
+        letter, self._key = _NAMES[method]
+        self._aligner = simalign.SentenceAligner(
+            model=str(folder),
+            token_type=token_type,
+            distortion=distortion,
+            matching_methods=letter,
+            device=device,
+            layer=layer,
+        )
+
+    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+        """Align sentence pairs (see :meth:`Aligner.align`)."""
+        return [self._align(source, target, advance) for source, target in pairs]
+
+    def _align(self, source: list[str], target: list[str], advance: Advance) -> list[Link]:
+        advance(1)
+        if not source or not target:
+            return []
+        found = self._aligner.get_word_aligns(source, target)[self._key]
+        return [Link(int(i), int(j), 1.0) for i, j in found]

@@ -1,0 +1,65 @@
+"""Parallel text to learn from, beside the pairs that are to be aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.errors import DataError
+from pipeline.languages import canonical
+from pipeline.resources import resolve_path
+from stages._pretraining.sources import TextSource, read_rows
+from stages.align.aligner import WordPair
+from stages.align.build import Surroundings
+
+
+def _fitting(
+    sources: Sequence[TextSource], around: Surroundings
+) -> Iterator[tuple[TextSource, bool]]:
+    """Yield the sources in the languages at hand, and whether their sides must be swapped."""
+    for source in sources:
+        codes = tuple(canonical(c) for c in source.languages)
+        if codes == (around.source, around.target):
+            yield source, False
+        elif codes == (around.target, around.source):
+            yield source, True
+
+
+def _located(source: TextSource, config_dir: Path | None) -> TextSource:
+    second = source.second_path
+    return source.model_copy(
+        update={
+            "path": resolve_path(str(source.path), config_dir),
+            "second_path": resolve_path(str(second), config_dir) if second else None,
+        }
+    )
+
+
+def used_files(sources: Sequence[TextSource], around: Surroundings) -> dict[str, Path]:
+    """Return the files that :func:`read_pairs` would read."""
+    files: dict[str, Path] = {}
+    for index, (source, _) in enumerate(_fitting(sources, around)):
+        located = _located(source, around.config_dir)
+        files[f"parallel {index}"] = located.path
+        if located.second_path is not None:
+            files[f"parallel {index} second"] = located.second_path
+    return files
+
+
+def read_pairs(sources: Sequence[TextSource], around: Surroundings) -> Iterator[WordPair]:
+    """Yield the sentence pairs in the languages at hand, split into words.
+
+    Raises:
+        DataError: If a file is missing or cannot be read as configured.
+    """
+    from stages.translate.tokenise import tokenise
+
+    assert around.source is not None and around.target is not None
+    for source, swapped in _fitting(sources, around):
+        try:
+            for first, second in read_rows(_located(source, around.config_dir)):
+                if swapped:
+                    first, second = second, first
+                yield tokenise(first, around.source), tokenise(second, around.target)
+        except (FileNotFoundError, ValueError) as error:
+            raise DataError(f"align.parallel: {error}") from error

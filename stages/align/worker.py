@@ -1,0 +1,63 @@
+"""Rows of translations to rows of alignments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.schema import table
+from pipeline.stage import Part
+from stages.align.aligner import Aligner
+from stages.align.build import Plan, build
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class AlignFactory:
+    """Builds an :class:`AlignWorker` in its process; picklable."""
+
+    plan: Plan
+    collected: Path | None = None
+
+    def __call__(self) -> AlignWorker:
+        """Load the models."""
+        return AlignWorker(build(self.plan, self.collected))
+
+
+class AlignWorker:
+    """Aligns the translations of one part.
+
+    Args:
+        aligner: The aligner.
+    """
+
+    def __init__(self, aligner: Aligner) -> None:
+        self._aligner = aligner
+
+    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        """Return the alignment of each row of ``inputs["translations"]``.
+
+        A row that has no links says why: what kept it from being translated, else ``unaligned``.
+        """
+        columns = ["id", "lang", "source_lang", "source_words", "words", "reason"]
+        data = inputs["translations"].select(columns).to_pydict()
+        pairs = list(zip(data["source_words"], data["words"], strict=True))
+        links = self._aligner.align(pairs, part.advance)
+        rows = (
+            {
+                "id": row_id,
+                "lang": lang,
+                "source_lang": source_lang,
+                "links": [{"source": k.source, "target": k.target, "prob": k.prob} for k in found],
+                "aligner": self._aligner.name,
+                "reason": None if found else (reason or "unaligned"),
+            }
+            for row_id, lang, source_lang, reason, found in zip(
+                data["id"], data["lang"], data["source_lang"], data["reason"], links, strict=True
+            )
+        )
+        return table("alignments", rows)

@@ -1,0 +1,122 @@
+"""The command ``align_words``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from pipeline.commands.align_words import align_words
+
+Pairs = list[tuple[list[str], list[str]]]
+
+app = typer.Typer()
+app.command()(align_words)
+
+
+def run(*args: Any) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(a) for a in args])
+    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+
+
+def write(path: Path, lines: list[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_plain_text_pairs_and_conll_give_the_same_links(
+    tmp_path: Path, bert: Path, made_up: Pairs
+) -> None:
+    pairs = [*made_up[:6], ([], ["a"]), *made_up[6:9]]
+    source = write(tmp_path / "s.txt", [" ".join(a) for a, _ in pairs])
+    target = write(tmp_path / "t.txt", [" ".join(b) for _, b in pairs])
+    both = write(tmp_path / "st.txt", [f"{' '.join(a)} ||| {' '.join(b)}" for a, b in pairs])
+    common = ("--aligner", "simalign", "--model", bert, "--layer", 3)
+    code, shown, error = run(source, target, "-o", tmp_path / "a", *common)
+    assert code == 0, error
+    assert (
+        "simalign-inter: 10 pairs" in shown and "1 pairs unaligned (1 with an empty side)" in shown
+    )
+    lines = (tmp_path / "a").read_text().split("\n")
+    assert len(lines) == 11 and lines[6] == "" and all(lines[:6])
+    code, shown, _ = run(both, *common)
+    assert code == 0 and shown.splitlines() == lines[:-1]
+    conll = [write(tmp_path / f"{k}.conll", _conll([p[k] for p in made_up[:6]])) for k in (0, 1)]
+    code, shown, _ = run(*conll, *common)
+    assert code == 0 and shown.splitlines() == lines[:6]
+
+
+def _conll(sentences: list[list[str]]) -> list[str]:
+    return [line for s in sentences for line in [*(f"{w} O" for w in s), ""]]
+
+
+def test_probabilities(tmp_path: Path, bert: Path) -> None:
+    both = write(tmp_path / "p", ["a b c ||| a b c"])
+    code, shown, _ = run(both, "--aligner", "simalign", "--model", bert, "--probs")
+    assert code == 0
+    probs = [float(item.split(":")[1]) for item in shown.split()]
+    assert len(probs) >= 3 and all(0.05 <= p <= 1 for p in probs)
+
+
+def test_zero_width_words_count_as_words(tmp_path: Path, bert: Path) -> None:
+    rows = write(tmp_path / "s.conll", ["\u200b\tO", "kaba\tO", "da\tO", ""])
+    text = write(tmp_path / "t.txt", ["kaba \u200b da"])
+    code, shown, _ = run(rows, text, "--aligner", "simalign", "--model", bert, "--layer", 0)
+    assert (code, shown.strip()) == (0, "1-0 2-2")
+
+
+def test_gold(tmp_path: Path, bert: Path) -> None:
+    both = write(tmp_path / "p", ["a b ||| a b", "a b ||| a b"])
+    gold = write(tmp_path / "g", ["1-1 2-2", "1-1 2p2 1-2"])
+    options = ("--aligner", "simalign", "--model", bert, "--layer", 0)
+    code, shown, _ = run(both, "-o", tmp_path / "o", "--gold", gold, *options)
+    # 4 links, all possible; 3 of 4 sure ones found: AER = 1 - (3 + 4) / (4 + 4).
+    assert code == 0
+    assert "precision 100.00 recall 75.00 AER 12.50" in " ".join(shown.split())
+
+
+def test_counts_that_differ_name_both(tmp_path: Path, bert: Path) -> None:
+    source = write(tmp_path / "s.txt", ["a", "b", "c"])
+    target = write(tmp_path / "t.txt", ["a", "b"])
+    code, _, error = run(source, target, "--aligner", "simalign", "--model", bert)
+    assert code == 1
+    assert f"{source} has 3 sentences but {target} has 2" in error
+    pairs = write(tmp_path / "p", ["a ||| b"])
+    gold = write(tmp_path / "g", ["1-1", "1-1"])
+    code, _, error = run(pairs, "--gold", gold, "--aligner", "simalign", "--model", bert)
+    assert code == 1 and f"1 sentence pairs but {gold} has 2 lines" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--aligner", "simalin"],
+            "--aligner: 'simalin' is not allowed (did you mean 'simalign'?)",
+        ),
+        (["--aligner", "ensemble"], "--aligner ensemble: needs members"),
+        (["--method", "argmax"], "--method: 'argmax' is not allowed"),
+        (["--layer", "5"], "--layer: layer 5 does not exist"),
+        (["--model", "no/such/folder"], "--model: model folder not found"),
+    ],
+)
+def test_bad_usage_is_exit_code_2(
+    tmp_path: Path, bert: Path, options: list[str], message: str
+) -> None:
+    pairs = write(tmp_path / "p", ["a ||| b"])
+    code, _, error = run(pairs, "--aligner", "simalign", "--model", bert, *options)
+    assert code == 2 and message in error
+
+
+def test_a_file_of_pairs_without_a_separator(tmp_path: Path, bert: Path) -> None:
+    source = write(tmp_path / "s.txt", ["a ||| b", "a b"])
+    code, _, error = run(source, "--aligner", "simalign", "--model", bert)
+    assert code == 1 and f"{source}:2: 0 times '|||'" in error
+
+
+def test_missing_file(tmp_path: Path, bert: Path) -> None:
+    code, _, error = run(tmp_path / "none", "--aligner", "simalign", "--model", bert)
+    assert code == 1 and "file not found" in error
