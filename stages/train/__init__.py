@@ -45,8 +45,7 @@ class TrainStage(RunStage):
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find missing data, an encoder of the wrong kind, a layer that does not exist."""
-        units = tagger_units(config, "train")
-        yield from check_training(config, self.name, self.options(config), units)
+        yield from check_training(config, tagger_units(config, "train"))
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The encoder decides the result."""

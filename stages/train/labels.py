@@ -23,6 +23,11 @@ class LabelSet:
         names: ``O``, and ``B-``/``I-`` labels, in the order of the model's outputs. A type that has
             only an ``I-`` label (an IO scheme) is accepted: its entities start with ``I-``.
 
+    Attributes:
+        names: The names.
+        types: The entity types, sorted.
+        outside: The id of ``O``.
+
     Raises:
         ModelError: If there is no ``O``, or a name is not of that kind.
     """
@@ -37,7 +42,7 @@ class LabelSet:
         self.names = list(names)
         self.types = sorted({n[2:] for n in names if n != "O"})
         index = {t: i for i, t in enumerate(self.types)}
-        self._outside = self.names.index("O")
+        self.outside = self.names.index("O")
         self._is_begin = np.array([n.startswith("B-") for n in names])
         self._is_inside = np.array([n.startswith("I-") for n in names])
         self._type = np.array([-1 if n == "O" else index[n[2:]] for n in names])
@@ -64,7 +69,7 @@ class LabelSet:
         Raises:
             DataError: If a span's type is not in the label set, or it reaches beyond the sentence.
         """
-        ids = np.full(length, self._outside, dtype=np.int64)
+        ids = np.full(length, self.outside, dtype=np.int64)
         for span in spans:
             if span.type not in self.types:
                 raise DataError(
@@ -100,7 +105,7 @@ class LabelSet:
         inside = np.flatnonzero(self._is_inside)
         probs = np.zeros(len(self), dtype=np.float32)
         probs[inside] = 0.5 / max(1, len(inside))
-        probs[self._outside] = 1 - probs.sum()
+        probs[self.outside] = 1 - probs.sum()
         return probs
 
     def decode(

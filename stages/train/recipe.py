@@ -142,7 +142,7 @@ def read_examples(
         options: Weights and repetitions.
         inputs: ``train``, ``projected/<lang>``, ``gold/<lang>``, as there are.
         seed: For repetitions that are not whole numbers.
-        counts: Gets the numbers of sentences by origin.
+        counts: Gets the numbers of sentences by origin, as ``sentences/<input>``.
     """
     from pipeline.artifacts import derive_seed
     from stages.train.data import repeat_examples
@@ -159,7 +159,7 @@ def read_examples(
         else:
             continue
         for example in repeat_examples(examples, times, derive_seed(seed, name)):
-            counts[name] = counts.get(name, 0) + 1
+            counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
             yield example
 
 
@@ -213,23 +213,8 @@ def read_dev(
     return chosen
 
 
-def check_training(
-    config: RunConfig, section: str, options: TaggerOptions, units: Sequence[TaggerUnit]
-) -> Iterator[Problem]:
-    """Yield what is wrong with the data and the encoder for these taggers."""
-    needs = {kind for unit in units for kind in unit.recipe.data}
-    if "source" in needs and config.data.train is None:
-        yield Problem("data.train", "the arms need labelled source data; name data.train")
-    if options.select == "source_dev" and config.data.dev is None:
-        yield Problem(
-            f"{section}.select",
-            "'source_dev' needs data.dev; name it, or choose: last, target_dev",
-        )
-    for lang in sorted({lang for unit in units for lang in unit.languages}):
-        if options.select == "target_dev" and config.data.per_language("target_dev", lang) is None:
-            yield Problem(f"{section}.select", f"'target_dev' needs data.target_dev for {lang!r}")
-        if "gold" in needs and config.data.per_language("target_train", lang) is None:
-            yield Problem("data.target_train", f"the arm 'supervised' needs it for {lang!r}")
+def check_training(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[Problem]:
+    """Yield what is wrong with languages and encoder (missing inputs are the runner's business)."""
     if not config.languages and any(u.recipe.data != ("source",) for u in units):
         yield Problem("languages", "the arms need at least one target language")
     yield from check_encoder(config, any(unit.recipe.fused for unit in units))

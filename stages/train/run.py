@@ -42,9 +42,7 @@ def train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -
 
 def note_result(context: Context, result: TrainingResult, counts: Mapping[str, int]) -> None:
     """Put counters and facts of a training into the manifest."""
-    for name, count in counts.items():
-        context.count(f"sentences/{name}", count)
-    for name, count in result.counts.items():
+    for name, count in (*counts.items(), *result.counts.items()):
         context.count(name, count)
     context.notes |= {
         "steps": result.steps,

@@ -1,0 +1,90 @@
+"""Stage ``self_train``: students of projected labels and of what teachers make of other text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import RunConfig
+from pipeline.models import locate
+from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
+from stages.self_train.config import SelfTrainConfig
+from stages.train.recipe import (
+    TaggerUnit,
+    check_training,
+    tagger_for,
+    tagger_units,
+    train_options,
+    training_inputs,
+)
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+
+
+class SelfTrainStage(RunStage):
+    """Trains one student per arm and seed on gold, projected and pseudo-labelled sentences."""
+
+    name = "self_train"
+    version = "1"
+    config_type = SelfTrainConfig
+    about = "let taggers label synthetic and unlabelled text, and train students on it"
+
+    def options(self, config: RunConfig) -> SelfTrainConfig:
+        """Return the section ``self_train``."""
+        return config.section(self.name, SelfTrainConfig)
+
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """One task per student."""
+        return [self._task(config, unit) for unit in tagger_units(config, "self_train")]
+
+    def _task(self, config: RunConfig, unit: TaggerUnit) -> Task:
+        inputs = training_inputs(config, unit, train_options(config).select)
+        for lang in unit.languages:
+            inputs[f"synthetic/{lang}"] = Ref("synthesize", lang)
+            for teacher in unit.recipe.teachers:
+                found = tagger_for(config, teacher, unit.seed, lang)
+                # A teacher for all languages is one input, a teacher for each is one for each.
+                joint = found.unit == f"{teacher}/seed-{unit.seed}"
+                inputs[f"teacher/{teacher}" + ("" if joint else f"/{lang}")] = found.ref
+        options = {"arm": unit.arm, "seed": unit.seed, "languages": list(unit.languages)}
+        return Task(
+            self.name,
+            unit.unit,
+            "model",
+            inputs,
+            options=options,
+            uses=("labels",),
+            sections=("train",),
+        )
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Find missing data, unknown types, an encoder of the wrong kind."""
+        yield from check_training(config, tagger_units(config, "self_train"))
+        given = self.options(config).confidence
+        types = config.labels.types
+        if isinstance(given, Mapping) and types is not None:
+            for name in given:
+                if name not in types:
+                    yield Problem(
+                        "self_train.confidence",
+                        f"unknown entity type {name!r}; allowed: {', '.join(types)}",
+                    )
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """The encoder decides the result."""
+        return {"encoder": locate(config.models.encoder, config.config_dir).identity}
+
+    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
+        """Download the encoder if it is a hub id that is not here."""
+        locate(config.models.encoder, config.config_dir).download()
+
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Train one student."""
+        from stages.self_train.run import self_train_unit
+
+        self_train_unit(inputs, out.folder, context)
+
+
+STAGE = SelfTrainStage()

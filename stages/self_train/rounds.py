@@ -1,0 +1,271 @@
+"""The rounds of self-training of one student."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import Artifact, derive_seed
+from pipeline.errors import DataError
+from pipeline.schema import Span
+from pipeline.stage import Context
+from stages.self_train.config import SelfTrainConfig
+from stages.self_train.pseudo import (
+    Taught,
+    projected_with_teachers,
+    pseudo_examples,
+    score_thresholds,
+    teach,
+)
+from stages.self_train.teachers import Store, Teachers
+from stages.train.config import TrainConfig
+from stages.train.data import Example, repeat_examples
+from stages.train.labels import LabelSet
+from stages.train.recipe import projected_examples, read_examples
+from stages.train.training import HISTORY, TrainingResult, train_tagger
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round.
+
+    Attributes:
+        number: From 1.
+        folder: The student.
+        result: Its training.
+        counts: What it was trained on.
+        drops: Sentences left out, by reason.
+    """
+
+    number: int
+    folder: Path
+    result: TrainingResult
+    counts: dict[str, int]
+    drops: dict[str, int]
+
+
+class SelfTraining:
+    """Trains a student on what teachers make of unlabelled text, round after round.
+
+    Args:
+        options: Section ``self_train``.
+        train: Section ``train``, with the overrides applied (see :func:`student_options`).
+        inputs: ``train``, ``projected/<lang>``, ``synthetic/<lang>`` as there are.
+        dev: What students are chosen on.
+        encoder: Folder or hub id that students start from, unless from the teacher.
+        head: Fields of ``LayerFusedConfig``.
+        seed: Training seed.
+        context: For progress and the scratch folder.
+        provenance: Facts for the model card.
+    """
+
+    def __init__(
+        self,
+        options: SelfTrainConfig,
+        train: TrainConfig,
+        inputs: Mapping[str, Artifact],
+        dev: Sequence[tuple[Sequence[str], Sequence[Span]]],
+        *,
+        encoder: str | Path,
+        head: Mapping[str, Any],
+        seed: int,
+        context: Context,
+        provenance: Mapping[str, Any],
+    ) -> None:
+        self._options = options
+        self._train = train
+        self._inputs = inputs
+        self._dev = dev
+        self._encoder = encoder
+        self._head = head
+        self._seed = seed
+        self._context = context
+        self._provenance = provenance
+
+    def run(self, teachers: Mapping[str, Sequence[Path]]) -> list[Round]:
+        """Do the rounds; the last one may be worse than the one before.
+
+        Args:
+            teachers: Folders of the first round's teachers, by language.
+
+        Raises:
+            DataError: If no sentence is left to learn from.
+        """
+        done: list[Round] = []
+        for number in range(1, self._options.rounds + 1):
+            done.append(self._round(number, teachers))
+            if len(done) > 1 and not self._gained(done[-2], done[-1]):
+                break
+            teachers = {lang: [done[-1].folder] for lang in teachers}
+        return done
+
+    def _gained(self, before: Round, after: Round) -> bool:
+        if before.result.best_f1 is None or after.result.best_f1 is None:
+            return True  # nothing to compare by: all rounds are done
+        return after.result.best_f1 > before.result.best_f1 + self._options.min_gain
+
+    def _round(self, number: int, teachers: Mapping[str, Sequence[Path]]) -> Round:
+        work = self._context.work_dir / f"round-{number}"
+        student = work / "student"
+        summary = work / "round.json"
+        if summary.exists():
+            kept = json.loads(summary.read_text(encoding="utf-8"))
+            return Round(number, student, _read_result(student), kept["counts"], kept["drops"])
+        label_set = self._label(teachers, work)
+        counts: dict[str, int] = {}
+        drops: dict[str, int] = {}
+        first = next(iter(teachers.values()))[0]
+        result = train_tagger(
+            self._train,
+            self._examples(work, label_set, counts, drops),
+            self._dev,
+            student,
+            work / "train",
+            encoder=first if self._options.initialise == "teacher" else self._encoder,
+            labels=label_set.names,
+            seed=self._seed,
+            head=self._head,
+            temperature=self._options.temperature if self._options.labels == "soft" else 1.0,
+            provenance=self._provenance,
+            progress=self._context.progress,
+            title=f"self_train {self._context.task.unit} round {number}",
+        )
+        temporary = work / "round.tmp"
+        temporary.write_text(json.dumps({"counts": counts, "drops": drops}), encoding="utf-8")
+        temporary.replace(summary)
+        return Round(number, student, result, counts, drops)
+
+    # -- labelling --------------------------------------------------------------------------
+
+    def _label(self, teachers: Mapping[str, Sequence[Path]], work: Path) -> LabelSet:
+        """Store the teachers' distributions of everything they have a say in."""
+        loaded: dict[tuple[Path, ...], Teachers] = {}
+        label_set: LabelSet | None = None
+        for name in self._asked():
+            folders = tuple(teachers[name.partition("/")[2]])
+            if folders not in loaded:
+                loaded = {folders: Teachers.load(folders)}  # one language's teachers at a time
+            teacher = loaded[folders]
+            if label_set is not None and label_set.names != teacher.label_set.names:
+                raise DataError(
+                    "the teachers of the languages have different labels; set labels.types"
+                )
+            label_set = teacher.label_set
+            store = Store(_store_path(work, name))
+            if store.path.exists():
+                continue
+            total = sum(1 for _ in self._sentences(name))
+            with self._context.progress.task(f"pseudo-label {name}", total=total) as bar:
+                words = (words for _, words in self._sentences(name))
+                store.fill(teacher.distributions(words, bar.advance), len(label_set))
+        if label_set is None:
+            raise DataError("self_train: there is no text for the teachers to label")
+        return label_set
+
+    def _asked(self) -> list[str]:
+        options = self._options
+        about_projected = options.disagreement != "ignore" or options.teacher_share > 0
+        kinds = ("synthetic", "projected") if about_projected else ("synthetic",)
+        return [n for n in self._inputs if n.partition("/")[0] in kinds]
+
+    def _sentences(self, name: str) -> Iterator[tuple[str, Sequence[str]]]:
+        """Stream ids and words of the sentences of an input that are used."""
+        rows = self._inputs[name].rows()
+        kept = ((r["id"], r["words"]) for r in rows if r["kept"] and r["words"])
+        limit = self._options.max_sentences if name.startswith("synthetic/") else None
+        return islice(kept, limit)
+
+    def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[Taught]:
+        lengths = (len(words) for _, words in self._sentences(name))
+        stored = Store(_store_path(work, name)).read(lengths)
+        return teach(self._sentences(name), stored, label_set)
+
+    # -- the student's data -----------------------------------------------------------------
+
+    def _examples(
+        self, work: Path, label_set: LabelSet, counts: dict[str, int], drops: dict[str, int]
+    ) -> Iterator[Example]:
+        def drop(reason: str) -> None:
+            drops[reason] = drops.get(reason, 0) + 1
+
+        asked = set(self._asked())
+        untouched = {
+            n: a for n, a in self._inputs.items() if n not in asked and not n.startswith("teacher/")
+        }
+        yield from read_examples(self._train, untouched, self._seed, counts)
+        for name in self._inputs:
+            if name not in asked:
+                continue
+            if name.startswith("projected/"):
+                examples = self._reconsidered(work, name, label_set, counts, drop)
+                times = self._train.projected_repeat
+                examples = repeat_examples(examples, times, derive_seed(self._seed, name))
+            else:
+                thresholds = score_thresholds(
+                    self._taught(work, name, label_set), self._options, label_set.types
+                )
+                examples = pseudo_examples(
+                    self._taught(work, name, label_set),
+                    self._options,
+                    thresholds,
+                    derive_seed(self._seed, name),
+                    counts,
+                    drop,
+                )
+            for example in examples:
+                counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
+                yield example
+
+    def _reconsidered(
+        self,
+        work: Path,
+        name: str,
+        label_set: LabelSet,
+        counts: dict[str, int],
+        drop: Callable[[str], None],
+    ) -> Iterator[Example]:
+        return projected_with_teachers(
+            projected_examples(self._inputs[name].rows(), self._train),
+            self._taught(work, name, label_set),
+            self._options,
+            label_set,
+            counts,
+            drop,
+        )
+
+
+def best_round(rounds: Sequence[Round]) -> Round:
+    """Return the round with the highest selection F1 (the first of equals), else the last."""
+    if any(r.result.best_f1 is None for r in rounds):
+        return rounds[-1]
+    return max(rounds, key=lambda r: (r.result.best_f1 or 0.0, -r.number))
+
+
+def student_options(options: SelfTrainConfig, train: TrainConfig) -> TrainConfig:
+    """Return the section ``train`` with the overrides of ``self_train``."""
+    changes = {
+        key: value
+        for key in ("max_steps", "epochs", "learning_rate")
+        if (value := getattr(options, key)) is not None
+    }
+    if "epochs" in changes and "max_steps" not in changes:
+        changes["max_steps"] = None
+    return train.model_copy(update=changes)
+
+
+def copy_student(student: Path, folder: Path) -> None:
+    """Copy a trained student into an output folder."""
+    shutil.copytree(student, folder, dirs_exist_ok=True)
+
+
+def _store_path(work: Path, name: str) -> Path:
+    return work / "distributions" / f"{name.replace('/', '-')}.npy"
+
+
+def _read_result(folder: Path) -> TrainingResult:
+    return TrainingResult(**json.loads((folder / HISTORY).read_text(encoding="utf-8")))

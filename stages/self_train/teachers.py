@@ -1,0 +1,92 @@
+"""Teachers: one tagger or several, their word-level distributions averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ModelError
+from stages.train.labels import LabelSet
+from stages.train.tagger import Tagger
+
+_CHUNK = 500
+
+
+class Teachers:
+    """An ensemble of taggers with the same labels.
+
+    Args:
+        taggers: One or more; the columns are in the order of the first one's labels.
+
+    Raises:
+        ModelError: If their labels differ.
+    """
+
+    def __init__(self, taggers: Sequence[Tagger]) -> None:
+        self._taggers = list(taggers)
+        names = self._taggers[0].labels
+        for tagger in self._taggers[1:]:
+            if set(tagger.labels) != set(names):
+                raise ModelError(
+                    f"the teachers have different labels: {names} and {tagger.labels}; set "
+                    "labels.types so that all arms share one list"
+                )
+        self.label_set: LabelSet = self._taggers[0].label_set
+
+    @classmethod
+    def load(cls, folders: Sequence[Path], dtype: str = "float32") -> Teachers:
+        """Load the taggers from their folders."""
+        return cls([Tagger.from_pretrained(folder, dtype=dtype) for folder in folders])
+
+    def distributions(
+        self,
+        sentences: Iterable[Sequence[str]],
+        advance: Callable[[int], None] = lambda sentences: None,
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the mean distribution of the words of each sentence, (words, labels), streaming."""
+        iterator = iter(sentences)
+        while chunk := list(islice(iterator, _CHUNK)):
+            answers = [self._aligned(tagger, chunk) for tagger in self._taggers]
+            for several in zip(*answers, strict=True):
+                yield several[0] if len(several) == 1 else np.mean(several, axis=0)
+            advance(len(chunk))
+
+    def _aligned(
+        self, tagger: Tagger, sentences: Sequence[Sequence[str]]
+    ) -> list[NDArray[np.float32]]:
+        order = [tagger.labels.index(name) for name in self.label_set.names]
+        return [found[:, order] for found in tagger.distributions(sentences)]
+
+
+class Store:
+    """Word-level distributions of many sentences on disk, read back one by one.
+
+    Args:
+        path: The ``.npy`` file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fill(self, distributions: Iterable[NDArray[np.float32]], labels: int) -> None:
+        """Write the distributions, atomically; a file that is there is complete and left alone."""
+        if self.path.exists():
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [np.zeros((0, labels), np.float32), *distributions]
+        temporary = self.path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            np.save(file, np.concatenate(rows))
+        temporary.replace(self.path)
+
+    def read(self, lengths: Iterable[int]) -> Iterator[NDArray[np.float32]]:
+        """Yield the distributions of sentences with these numbers of words, in the same order."""
+        stored = np.load(self.path, mmap_mode="r")
+        at = 0
+        for length in lengths:
+            yield np.array(stored[at : at + length])
+            at += length

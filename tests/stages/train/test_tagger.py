@@ -1,0 +1,131 @@
+"""The word-level API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForTokenClassification
+
+from pipeline.errors import DataError, ModelError
+from stages.train.encoding import load_tokenizer
+from stages.train.modeling import LayerFusedForTokenClassification
+from stages.train.tagger import Tagger
+from tests.stages.train.families import FAMILIES, LABELS, toy_rows
+
+Family = Callable[[str], Path]
+
+
+def tagger(folder: Path, **options: object) -> Tagger:
+    """A tagger with random but decided opinions."""
+    torch.manual_seed(3)
+    model = LayerFusedForTokenClassification.from_encoder(
+        folder, LABELS, fusion="dlfa_aif", fusion_layer=1, aif_ratio=2.0
+    )
+    with torch.no_grad():
+        model.classifier.weight.mul_(40)
+    return Tagger(model, load_tokenizer(folder), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_batches_do_not_change_what_a_sentence_gets(name: str, family: Family) -> None:
+    sentences = [*(w for w, _ in toy_rows(17)), [], ["\u200b"], ["Tom"] * 30]
+    many = tagger(family(name), batch_size=5).distributions(sentences)
+    alone = tagger(family(name), batch_size=1)
+    assert [d.shape for d in many] == [(len(s), 5) for s in sentences]
+    assert all(d.dtype == np.float32 for d in many)
+    for words, found in zip(sentences, many, strict=True):
+        np.testing.assert_allclose(found, alone.distributions([words])[0], atol=1e-5)
+
+
+def test_a_long_sentence_is_read_through_windows(family: Family) -> None:
+    words = ["Tom", "met", "Juan", "in", "Accra", "!"] * 40
+    narrow = tagger(family("bert"), window=24)
+    found = narrow.distributions([words])[0]
+    assert found.shape == (240, 5)
+    # The same windows by hand.
+    pieces = narrow.encoder.encode([words])
+    windows = narrow.encoder.windows(pieces)
+    assert len(windows) > 5
+    for first, end, own, own_end in zip(
+        windows.first, windows.end, windows.own_first, windows.own_end, strict=True
+    ):
+        part = narrow.distributions([words[first:end]])[0]
+        np.testing.assert_allclose(
+            found[own:own_end], part[own - first : own_end - first], atol=1e-5
+        )
+    short = words[:6]
+    wide = tagger(family("bert"))
+    np.testing.assert_allclose(
+        narrow.distributions([short])[0], wide.distributions([short])[0], atol=1e-6
+    )
+    assert wide.encoder.window == 64
+    with pytest.raises(ModelError, match="no room beside the special tokens"):
+        tagger(family("bert"), window=2)
+
+
+def test_raw_text_gives_characters_and_the_same_entities(family: Family) -> None:
+    ours = tagger(family("bert"))
+    text = "Anna  Meier lives in New York, they said."
+    words = ["Anna", "Meier", "lives", "in", "New", "York", ",", "they", "said", "."]
+    raw, split = ours.predict([text])[0], ours.predict([words])[0]
+    assert [(e.start, e.end, e.type, e.score) for e in raw] == [
+        (e.start, e.end, e.type, e.score) for e in split
+    ]
+    assert raw, "the random tagger finds something"
+    for entity in raw:
+        assert entity.chars is not None
+        assert text[slice(*entity.chars)] == entity.text
+        assert entity.text.split() == words[entity.start : entity.end]
+        assert 0 < (entity.score or 0) <= 1
+    assert ours.predict([]) == [] and ours.predict([""]) == [[]]
+    with pytest.raises(DataError, match=r"predict\(\[text\]\)"):
+        ours.predict("Anna")
+    with pytest.raises(DataError, match="not both at once"):
+        ours.predict(["Anna", ["Anna"]])  # type: ignore[list-item]
+
+
+def test_plain_token_classifiers_load_too(family: Family, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    names = dict(enumerate(["B-PER", "I-PER", "O"]))
+    plain = AutoModelForTokenClassification.from_pretrained(
+        family("xlmr"), id2label=names, label2id={v: k for k, v in names.items()}
+    ).eval()
+    plain.save_pretrained(tmp_path)
+    load_tokenizer(family("xlmr")).save_pretrained(tmp_path)
+    ours = Tagger.from_pretrained(tmp_path)
+    assert ours.labels == ["B-PER", "I-PER", "O"]
+    words = ["Tom", "met", "Juan"]
+    encoded = ours.encoder.tokenizer(words, is_split_into_words=True, return_tensors="pt")
+    firsts = [encoded.word_ids().index(i) for i in range(3)]
+    with torch.no_grad():
+        logits = plain(**encoded).logits[0, firsts]
+    np.testing.assert_allclose(
+        ours.distributions([words])[0], torch.softmax(logits, -1).numpy(), atol=1e-6
+    )
+
+
+def test_all_pieces_of_a_word_are_averaged_where_they_were_trained(family: Family) -> None:
+    ours = tagger(family("bert"))
+    first = ours.distributions([["unbelievably", "Tom"]])[0]
+    ours._all_pieces = True
+    mean = ours.distributions([["unbelievably", "Tom"]])[0]
+    encoded = ours.encoder.tokenizer(
+        ["unbelievably", "Tom"], is_split_into_words=True, return_tensors="pt"
+    )
+    with torch.no_grad():
+        probs = torch.softmax(ours.model(**encoded).logits[0], -1).numpy()
+    own = [i for i, w in enumerate(encoded.word_ids()) if w == 0]
+    assert len(own) > 1
+    np.testing.assert_allclose(mean[0], probs[own].mean(0), atol=1e-6)
+    np.testing.assert_allclose(first[0], probs[own[0]], atol=1e-6)
+
+
+def test_what_is_no_tagger_is_refused(family: Family, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="without label names: an encoder or language model"):
+        Tagger.from_pretrained(family("bert"))
+    with pytest.raises(ModelError, match="not a model folder or hub id"):
+        Tagger.from_pretrained(tmp_path)
