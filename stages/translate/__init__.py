@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.config import RunConfig
-from pipeline.errors import ModelError
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.translate.config import TranslateConfig
@@ -58,33 +57,14 @@ class TranslateStage(RowStage):
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find models that are missing and languages that they cannot produce."""
-        from stages.translate.codes import direction_problem
+        from stages.translate.checks import translator_problem
 
-        seen = set()
         for task in tasks:
-            if "given" in task.inputs:
-                continue
-            source, target = task.options["source"], task.options["target"]
-            name = config.models.translator_for(source, target, config.source)
-            if not name:
-                yield Problem(
-                    "models.translator",
-                    f"no translator is named for {source} to {target}; name one for all "
-                    f"directions, or add the key {target if source == config.source else ''!r} or "
-                    f"'{source}-{target}'",
-                )
-                continue
-            try:
-                model = locate(name, config.config_dir)
-                model.require_weights()
-            except ModelError as error:
-                if str(error) not in seen:
-                    yield Problem("models.translator", str(error))
-                seen.add(str(error))
-                continue
-            problem = direction_problem(name, model.path, source, target)
-            if problem:
-                yield Problem("models.translator" if name in problem else "languages", problem)
+            if "given" not in task.inputs:
+                options = task.options
+                problem = translator_problem(config, options["source"], options["target"])
+                if problem:
+                    yield problem
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The content of the model decides the result."""

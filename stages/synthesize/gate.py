@@ -1,0 +1,195 @@
+"""The quality gate: scores for every sentence, and a decision made from the scores.
+
+Scores, by name:
+
+=================  ================================================================================
+``language``       probability of the target language (py3langid); only of texts that are long
+                   enough and of languages that it knows
+``length_ratio``   letters of the sentence over letters of its source (from the maker)
+``repetition``     share of word pairs that occurred before in the sentence
+``near_duplicate`` largest Jaccard similarity of word triples with a sentence kept earlier
+``test_overlap``   largest share of an evaluation sentence's word triples
+``perplexity``     pseudo-perplexity under a masked language model
+=================  ================================================================================
+
+:func:`decide` looks at stored scores only, so thresholds can be moved without making the text anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from stages._pretraining.overlap import sentence_key
+from stages.synthesize.config import GateConfig
+from stages.synthesize.makers.base import Made
+from stages.synthesize.overlap import EvaluationIndex, shingles
+from stages.translate.tokenise import detokenise
+
+# py3langid's names where they are not ours.
+_LANGID = {"nb": "no", "fil": "tl", "ff": "fuv", "gn": "gug", "ki": "kik"}
+_PERMUTATIONS = 64
+
+
+class Gate:
+    """Judges sentences one after another; later ones are compared with those kept before.
+
+    Args:
+        lang: Language that the sentences should be in.
+        config: Thresholds.
+        evaluation: What must not be among the sentences.
+        median_ratio: Usual length ratio by maker, see :func:`median_ratios`.
+        perplexity: Scores a sentence with a language model, if wanted.
+    """
+
+    def __init__(
+        self,
+        lang: str,
+        config: GateConfig,
+        evaluation: EvaluationIndex,
+        median_ratio: Mapping[str, float] | None = None,
+        perplexity: Callable[[Sequence[str]], float] | None = None,
+    ) -> None:
+        from datasketch import MinHashLSH
+
+        self._lang = lang
+        self._config = config
+        self._evaluation = evaluation
+        self._median_ratio = dict(median_ratio or {})
+        self._perplexity = perplexity
+        self._language = _language_scorer(lang) if config.language is not None else None
+        self._seen: set[str] = set()
+        self._shingles: list[frozenset[int]] = []
+        self._near: Any = None
+        if config.near_duplicate is not None:
+            # A little below the threshold, so that hardly any pair above it is missed; the exact
+            # similarity decides.
+            threshold = max(0.1, config.near_duplicate - 0.15)
+            self._near = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
+
+    @property
+    def judges_language(self) -> bool:
+        """Whether language identification knows the language."""
+        return self._language is not None
+
+    def judge(self, made: Made, maker: str) -> tuple[dict[str, float], str | None]:
+        """Return the scores of a sentence and the reason to drop it, if there is one."""
+        if made.reason is not None:
+            return dict(made.scores), made.reason
+        scores = {**made.scores, **self.score(made.words)}
+        reason = decide(len(made.words), scores, self._config, self._median_ratio.get(maker))
+        if reason is None and self._perplexity is not None:
+            scores["perplexity"] = self._perplexity(made.words)
+            reason = decide(len(made.words), scores, self._config, self._median_ratio.get(maker))
+        if reason is None:
+            reason = self._duplicate(made.words, scores)
+        return scores, reason
+
+    def score(self, words: Sequence[str]) -> dict[str, float]:
+        """Return the scores that need the sentence alone and the evaluation sets."""
+        scores = {
+            "repetition": repetition(words),
+            "test_overlap": self._evaluation.overlap(words),
+        }
+        if self._language is not None:
+            text = detokenise(words, self._lang)
+            if len(text) >= self._config.language_min_chars:
+                scores["language"] = self._language(text)
+        return scores
+
+    def _duplicate(self, words: Sequence[str], scores: dict[str, float]) -> str | None:
+        key = sentence_key(" ".join(words))
+        if key in self._seen:
+            scores["near_duplicate"] = 1.0
+            return "duplicate"
+        if self._near is not None:
+            from datasketch import MinHash
+
+            found = shingles(words)
+            sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
+            sketch.update_batch([s.encode() for s in sorted(found)])
+            mine = frozenset(hash_of(s) for s in found)
+            similar = max(
+                (_jaccard(mine, self._shingles[i]) for i in self._near.query(sketch)), default=0.0
+            )
+            scores["near_duplicate"] = similar
+            if similar >= (self._config.near_duplicate or 2.0):
+                return "near_duplicate"
+            self._near.insert(len(self._shingles), sketch)
+            self._shingles.append(mine)
+        self._seen.add(key)
+        return None
+
+
+def decide(
+    words: int, scores: Mapping[str, float], config: GateConfig, median_ratio: float | None = None
+) -> str | None:
+    """Return the reason to drop a sentence, from its scores alone, or ``None`` to keep it.
+
+    Args:
+        words: Its number of words.
+        scores: Its scores by name; a score that is not there decides nothing.
+        config: Thresholds.
+        median_ratio: The usual length ratio of its maker.
+    """
+    if scores.get("test_overlap", 0.0) >= config.test_overlap:
+        return "test_overlap"
+    if not config.min_words <= words <= config.max_words:
+        return "sentence_length"
+    if config.language is not None and scores.get("language", 1.0) < config.language:
+        return "wrong_language"
+    ratio = scores.get("length_ratio")
+    if config.length_ratio is not None and ratio is not None and median_ratio:
+        relative = ratio / median_ratio
+        if not 1 / config.length_ratio <= relative <= config.length_ratio:
+            return "length_ratio"
+    if config.repetition is not None and scores.get("repetition", 0.0) > config.repetition:
+        return "repetition"
+    if config.perplexity is not None and scores.get("perplexity", 0.0) > config.perplexity:
+        return "perplexity"
+    if config.near_duplicate is not None:
+        similar = scores.get("near_duplicate", 0.0)
+        if similar >= config.near_duplicate:
+            return "duplicate" if similar == 1.0 else "near_duplicate"
+    return None
+
+
+def median_ratios(made: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Return the median length ratio of each maker that has enough of them to tell."""
+    return {name: median(values) for name, values in made.items() if len(values) >= 20}
+
+
+def repetition(words: Sequence[str]) -> float:
+    """Return the share of word pairs that occurred before in the sentence."""
+    pairs = [f"{a}\t{b}".casefold() for a, b in pairwise(words)]
+    return 1 - len(set(pairs)) / len(pairs) if pairs else 0.0
+
+
+def hash_of(text: str) -> int:
+    """Return a 64-bit hash of a text that is the same in every process."""
+    import hashlib
+
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
+    return len(a & b) / len(a | b) if a or b else 1.0
+
+
+def _language_scorer(lang: str) -> Callable[[str], float] | None:
+    """Return a function from a text to the probability of ``lang``; ``None`` if it is unknown."""
+    identifier = _identifier()
+    name = lang if lang in identifier.labels else _LANGID.get(lang, lang)
+    if name not in identifier.labels:
+        return None
+    return lambda text: dict(identifier.rank(text))[name]
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,0 +1,1 @@
+"""Makers of synthetic target text; see :class:`stages.synthesize.makers.base.Maker`."""

@@ -1,0 +1,89 @@
+"""The contract of a maker of synthetic text."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pipeline.artifacts import derive_seed
+from pipeline.schema import Sentence, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A sentence that a maker made.
+
+    Attributes:
+        words: Its words; empty where nothing came of it.
+        source_id: The row that it was made from.
+        spans: What the maker knows of its entities; may be empty.
+        scores: What the maker knows of its quality, and ``length_ratio``: its length in letters
+            over that of its source, where they are in different languages.
+        reason: Why nothing came of it (a key of ``schema.REASONS``).
+    """
+
+    words: list[str]
+    source_id: str | None
+    spans: list[Span] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a maker is asked for.
+
+    Attributes:
+        lang: The target language.
+        source_lang: The language of ``source``.
+        count: How many sentences to make.
+        seed: Decides everything that is random.
+        source: Source-language sentences, labelled or not.
+        projected: Target sentences with projected entities.
+    """
+
+    lang: str
+    source_lang: str
+    count: int
+    seed: int
+    source: list[Sentence] = field(default_factory=list)
+    projected: list[Sentence] = field(default_factory=list)
+
+    def chunk_seed(self, chunk: int) -> int:
+        """Return the seed of one chunk."""
+        return derive_seed(self.seed, chunk)
+
+
+class Maker(ABC):
+    """Makes sentences in chunks; a chunk depends on the request and its number alone.
+
+    So a maker can be interrupted after any chunk, and goes on to the same result.
+    """
+
+    name: ClassVar[str]
+    chunk_size: int = 1000
+
+    def chunks(self, request: Request) -> int:
+        """Return how many chunks there are."""
+        return -(-request.count // self.chunk_size)
+
+    def size(self, request: Request, chunk: int) -> int:
+        """Return how many sentences a chunk is to have."""
+        return min(self.chunk_size, request.count - chunk * self.chunk_size)
+
+    @abstractmethod
+    def make(
+        self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
+    ) -> list[Made]:
+        """Make one chunk.
+
+        Args:
+            request: What is wanted; the same for every chunk.
+            chunk: Number of the chunk, from 0.
+            advance: Called with numbers of finished sentences.
+
+        Returns:
+            The sentences, at most :meth:`size` of them.
+        """

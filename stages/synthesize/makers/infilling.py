@@ -1,0 +1,222 @@
+"""Context words around entities are replaced by those of a masked language model."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.schema import Sentence
+from stages.synthesize.config import InfillingConfig
+from stages.synthesize.makers.base import Made, Maker, Request
+
+
+class MaskedModel:
+    """A masked language model over words.
+
+    Args:
+        folder: A checkpoint with a masked-LM head.
+        device: ``cpu``, ``cuda`` …; default: a GPU if there is one.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, device: str | None = None) -> None:
+        import torch
+        from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+        from pipeline.errors import ModelError
+
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self.model: Any = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{folder}: not a masked language model: {error}") from error
+        if self.tokenizer.mask_token_id is None:
+            raise ModelError(f"{folder}: the tokeniser has no mask token")
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.eval().to(self.device)
+        limits = [self.tokenizer.model_max_length]
+        limits.append(getattr(self.model.config, "max_position_embeddings", 512))
+        self.limit = min(x for x in limits if x and x < 1_000_000)
+        pieces: Any = self.tokenizer.convert_ids_to_tokens(
+            list(range(min(len(self.tokenizer), self.model.config.vocab_size)))
+        )
+        self.pieces: list[str] = pieces
+        self._kinds = [self._kind(p) for p in self.pieces]
+
+    def _kind(self, piece: str | None) -> str:
+        """Return what a piece is: how it joins its neighbours, and its case; ``""`` for no word."""
+        if piece is None or piece in self.tokenizer.all_special_tokens:
+            return ""
+        mark = next((m for m in ("##", "\u2581", "\u0120") if piece.startswith(m)), "")
+        body = piece[len(mark) :]
+        if len(body) < 2 or not body.isalpha():
+            return ""
+        return mark + ("upper" if body[0].isupper() else "lower")
+
+    def encode(self, words: Sequence[str]) -> tuple[list[int], list[int | None]] | None:
+        """Return the ids of a sentence and the word of each; ``None`` if it is too long."""
+        encoded = self.tokenizer(list(words), is_split_into_words=True, truncation=False)
+        if len(encoded["input_ids"]) > self.limit:
+            return None
+        return list(encoded["input_ids"]), list(encoded.word_ids())
+
+    def logits(self, batch: Sequence[Sequence[int]]) -> Any:
+        """Return scores of shape (sentences, pieces, vocabulary); padding behind the pieces."""
+        import torch
+
+        width = max(len(ids) for ids in batch)
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[*x, *[pad] * (width - len(x))] for x in batch])
+        mask = torch.tensor([[1] * len(x) + [0] * (width - len(x)) for x in batch])
+        with torch.inference_mode():
+            output = self.model(
+                input_ids=ids.to(self.device), attention_mask=mask.to(self.device)
+            ).logits
+        return output.float().cpu()
+
+    def alike(self, piece: int) -> Any:
+        """Return a mask over the vocabulary: pieces that may stand where ``piece`` stands."""
+        import torch
+
+        kind = self._kinds[piece]
+        mask = torch.tensor([bool(kind) and k == kind for k in self._kinds])
+        mask[piece] = False
+        return mask
+
+    def replaceable(self, piece: int) -> bool:
+        """Return whether ``piece`` is a word of which there are others."""
+        return bool(self._kinds[piece])
+
+    def pseudo_perplexity(self, words: Sequence[str], batch_size: int = 32) -> float:
+        """Return exp of the mean negative log-likelihood of each piece, masked in turn.
+
+        Salazar et al. (2020). A sentence that is too long for the model is judged by its beginning.
+        """
+        import torch
+
+        kept = list(words)
+        encoded = self.encode(kept)
+        while encoded is None:
+            kept = kept[: len(kept) * 3 // 4]
+            encoded = self.encode(kept)
+        ids, word_ids = encoded
+        places = [i for i, w in enumerate(word_ids) if w is not None]
+        total = 0.0
+        for start in range(0, len(places), batch_size):
+            chosen = places[start : start + batch_size]
+            batch = []
+            for place in chosen:
+                masked = list(ids)
+                masked[place] = self.tokenizer.mask_token_id
+                batch.append(masked)
+            logits = self.logits(batch)
+            for row, place in enumerate(chosen):
+                total += float(torch.log_softmax(logits[row, place], -1)[ids[place]])
+        return math.exp(-total / max(len(places), 1))
+
+
+class InfillingMaker(Maker):
+    """Masks some of the context words and samples others for them.
+
+    Entities stay as they are, so spans stay true. Words of one piece are replaced only: of a word
+    of several pieces a model fills in one piece at a time, and what comes out is often no word.
+    A sentence's masked words are filled in together. Sentences too long for the model are passed
+    over.
+
+    Args:
+        model: The masked language model.
+        config: Options.
+    """
+
+    name: ClassVar[str] = "infilling"
+
+    def __init__(self, model: MaskedModel, config: InfillingConfig | None = None) -> None:
+        self._model = model
+        self._config = config or InfillingConfig()
+
+    def make(
+        self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
+    ) -> list[Made]:
+        """See :meth:`Maker.make`."""
+        import torch
+
+        usable = [s for s in request.projected if s.spans]
+        if not usable:
+            return []
+        order = list(range(len(usable)))
+        random.Random(request.seed).shuffle(order)
+        draw = random.Random(request.chunk_seed(chunk))
+        generator = torch.Generator().manual_seed(request.chunk_seed(chunk))
+        first = chunk * self.chunk_size
+        places = range(first, first + self.size(request, chunk))
+        chosen = [usable[order[p % len(order)]] for p in places]
+        made: list[Made] = []
+        for start in range(0, len(chosen), self._config.batch_size):
+            batch = chosen[start : start + self._config.batch_size]
+            made.extend(self._fill(batch, draw, generator))
+            advance(len(batch))
+        return made
+
+    def _fill(
+        self, sentences: Sequence[Sentence], draw: random.Random, generator: Any
+    ) -> list[Made]:
+        import torch
+
+        model, config = self._model, self._config
+        prepared = []
+        for sentence in sentences:
+            encoded = model.encode(sentence.words)
+            places = self._places(sentence, *encoded) if encoded else []
+            if encoded is None or not places:
+                continue
+            count = max(1, round(config.share * len(places)))
+            masked = list(encoded[0])
+            picked = sorted(draw.sample(places, min(count, len(places))))
+            for place in picked:
+                masked[place] = model.tokenizer.mask_token_id
+            prepared.append((sentence, encoded, masked, picked))
+        if not prepared:
+            return []
+        logits = model.logits([p[2] for p in prepared])
+        made = []
+        for row, (sentence, (ids, word_ids), _, picked) in enumerate(prepared):
+            words = list(sentence.words)
+            logs = []
+            for place in picked:
+                allowed = model.alike(ids[place])
+                scores = logits[row, place, : len(allowed)].masked_fill(~allowed, -math.inf)
+                best = scores.topk(min(config.topk, int(allowed.sum())))
+                chances = torch.softmax(best.values / config.temperature, -1)
+                index = int(torch.multinomial(chances, 1, generator=generator))
+                piece = int(best.indices[index])
+                logs.append(float(torch.log_softmax(logits[row, place], -1)[piece]))
+                word = word_ids[place]
+                assert word is not None  # only words are picked
+                words[word] = model.pieces[piece].removeprefix("\u2581").removeprefix("\u0120")
+            scores_made = {"infilling": sum(logs) / len(logs), "replaced": float(len(picked))}
+            made.append(Made(words, sentence.id, list(sentence.spans), scores_made))
+        return made
+
+    def _places(
+        self, sentence: Sentence, ids: Sequence[int], word_ids: Sequence[int | None]
+    ) -> list[int]:
+        """Return the pieces that are whole words outside entities, and of a kind with others."""
+        inside = {i for s in sentence.spans for i in range(s.start, s.end)}
+        counts: dict[int, int] = {}
+        for word in word_ids:
+            if word is not None:
+                counts[word] = counts.get(word, 0) + 1
+        return [
+            place
+            for place, word in enumerate(word_ids)
+            if word is not None
+            and counts[word] == 1
+            and word not in inside
+            and self._model.replaceable(ids[place])
+            and bool(self._model.alike(ids[place]).any())
+        ]

@@ -1,0 +1,139 @@
+"""Entities of projected sentences are swapped for others of the same type."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import ClassVar
+
+from pipeline.schema import Sentence, Span
+from stages.synthesize.config import SubstitutionConfig
+from stages.synthesize.makers.base import Made, Maker, Request
+
+Entity = tuple[str, ...]
+_TRIES = 8
+
+
+class SubstitutionMaker(Maker):
+    """Swaps entities; spans follow.
+
+    A replacement has the same type and script, and takes over full capitals where the entity that
+    it replaces has them and the rest of the sentence too. The sentences are taken in a random
+    order, each once before any is taken again.
+
+    Args:
+        config: Options.
+        gazetteers: More entities by type, as words.
+    """
+
+    name: ClassVar[str] = "substitution"
+
+    def __init__(
+        self,
+        config: SubstitutionConfig | None = None,
+        gazetteers: Mapping[str, Iterable[Entity]] | None = None,
+    ) -> None:
+        self._config = config or SubstitutionConfig()
+        self._gazetteers = {k: list(v) for k, v in (gazetteers or {}).items()}
+
+    def make(
+        self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
+    ) -> list[Made]:
+        """See :meth:`Maker.make`."""
+        usable = [s for s in request.projected if self._spans(s)]
+        lexicon = self._lexicon(request.projected)
+        if not usable:
+            return []
+        order = list(range(len(usable)))
+        random.Random(request.seed).shuffle(order)
+        draw = random.Random(request.chunk_seed(chunk))
+        first = chunk * self.chunk_size
+        made = []
+        for place in range(first, first + self.size(request, chunk)):
+            sentence = usable[order[place % len(order)]]
+            result = self._substitute(sentence, lexicon, draw)
+            if result is not None:
+                made.append(result)
+            advance(1)
+        return made
+
+    def _spans(self, sentence: Sentence) -> list[Span]:
+        least = self._config.min_score
+        return [s for s in sentence.spans if s.score is None or s.score >= least]
+
+    def _lexicon(self, sentences: Sequence[Sentence]) -> dict[tuple[str, str], list[Entity]]:
+        """Return all distinct entities by type and script, in a fixed order."""
+        found: dict[tuple[str, str], dict[Entity, None]] = {}
+        for kind, entities in sorted(self._gazetteers.items()):
+            for entity in entities:
+                found.setdefault((kind, _script(entity)), {})[entity] = None
+        for sentence in sentences:
+            for span in self._spans(sentence):
+                entity = tuple(sentence.words[span.start : span.end])
+                found.setdefault((span.type, _script(entity)), {})[entity] = None
+        return {key: list(entities) for key, entities in found.items()}
+
+    def _substitute(
+        self,
+        sentence: Sentence,
+        lexicon: Mapping[tuple[str, str], Sequence[Entity]],
+        draw: random.Random,
+    ) -> Made | None:
+        """Return the sentence with other entities, or ``None`` where there are no others."""
+        spans = sorted(self._spans(sentence), key=lambda s: s.start)
+        sure = draw.randrange(len(spans))
+        words: list[str] = []
+        new_spans: list[Span] = []
+        position = changed = 0
+        for index, span in enumerate(spans):
+            old = tuple(sentence.words[span.start : span.end])
+            new = old
+            if index == sure or draw.random() < self._config.share:
+                new = _other(old, lexicon[span.type, _script(old)], draw)
+            words += sentence.words[position : span.start]
+            start = len(words)
+            words += _cased(new, old, sentence.words)
+            new_spans.append(Span(start, len(words), span.type, span.score))
+            position = span.end
+            changed += new != old
+        words += sentence.words[position:]
+        if not changed:
+            return None
+        return Made(words, sentence.id, new_spans, {"substituted": float(changed)})
+
+
+def _other(old: Entity, entities: Sequence[Entity], draw: random.Random) -> Entity:
+    folded = [w.casefold() for w in old]
+    for _ in range(_TRIES):
+        new = entities[draw.randrange(len(entities))]
+        if [w.casefold() for w in new] != folded:
+            return new
+    return old
+
+
+def _cased(new: Entity, old: Entity, sentence: Sequence[str]) -> list[str]:
+    """Write an entity as the sentence writes: headlines in capitals stay in capitals."""
+    if new == old:
+        return list(new)
+    text = " ".join(sentence)
+    if text.upper() == text and text.lower() != text:
+        return [w.upper() for w in new]
+    if all(w.isupper() and len(w) > 4 for w in old):
+        return [w.upper() for w in new]
+    if all(w.isupper() and len(w) > 4 for w in new):
+        # An entity from a headline, put into running text.
+        return [w.capitalize() for w in new]
+    return list(new)
+
+
+def _script(entity: Entity) -> str:
+    """Return the script of the first letter, as Unicode names it (``LATIN``, ``CJK``)."""
+    letter = next((c for w in entity for c in w if c.isalpha()), "")
+    return _letter_script(letter)
+
+
+@lru_cache(maxsize=4096)
+def _letter_script(letter: str) -> str:
+    return unicodedata.name(letter, "").split(" ", 1)[0].split("-", 1)[0] if letter else ""
