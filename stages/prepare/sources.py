@@ -94,7 +94,8 @@ def corpus(config: RunConfig, key: str, lang: str) -> Corpus | None:
 
 def _fill(text: str, lang: str) -> str:
     # Not str.format: a path may have braces of its own.
-    return text.replace("{lang}", lang).replace("{lang3}", alpha3(lang))
+    filled = text.replace("{lang}", lang)
+    return filled.replace("{lang3}", alpha3(lang)) if "{lang3}" in filled else filled
 
 
 def _locate(config: RunConfig, text: str) -> Path:
