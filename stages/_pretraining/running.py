@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,21 +73,3 @@ def shown_progress(shown: RunProgress, label: str, loop: LoopConfig) -> Iterator
             )
 
         yield report
-
-
-def hardware() -> str:
-    """The processor or GPU in a few words, for manifests and model cards."""
-    import os
-
-    import torch
-
-    if torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
-    name = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    return f"{os.cpu_count()} CPU cores, {name}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages._pretraining.corpus import Corpus
 from stages._pretraining.loop import TrainingState
+from stages._pretraining.machine import hardware
 
 if TYPE_CHECKING:
     import torch
@@ -41,5 +42,6 @@ def training_report(state: TrainingState, corpus: Corpus, model: torch.nn.Module
         "pairs": len(corpus.pairs),
         "sentences": len(corpus.sentences),
         "held_out_pairs": len(corpus.held_out),
+        "hardware": hardware(),
         "dropped": {name: dict(reasons) for name, reasons in corpus.dropped.items()},
     }

@@ -47,7 +47,7 @@ class PretrainEncoderStage(RunStage):
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Train; continues from the checkpoint in the work folder."""
-        from stages._pretraining.running import hardware, resolve_corpus, shown_progress
+        from stages._pretraining.running import resolve_corpus, shown_progress
         from stages.pretrain_encoder.training import pretrain_encoder
 
         given = context.config.section(self.name, PretrainEncoderConfig)
@@ -56,7 +56,7 @@ class PretrainEncoderStage(RunStage):
             report = pretrain_encoder(
                 options, out.folder, context.work_dir, seed=context.seed, progress=progress
             )
-        context.notes.update(report, hardware=hardware())
+        context.notes.update(report)
 
 
 STAGE = PretrainEncoderStage()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages._pretraining.card import Card, write_card
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.loop import Progress, run_training
 from stages._pretraining.saving import save_half, training_report
@@ -86,8 +87,40 @@ def pretrain_encoder(
     report = training_report(state, corpus, model)
     report["items_too_long"] = maker.too_long
     report["linked_pairs"] = len(links)
+    sources = (*config.corpus.parallel, *config.corpus.monolingual)
+    write_card(describe(config), output_dir, sources, report)
     (work_dir / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
+
+
+def describe(config: PretrainEncoderConfig) -> Card:
+    """The model card of an encoder made with this configuration."""
+    shape, objective = config.shape, config.objective
+    languages = [config.corpus.pivot_language, *config.corpus.languages]
+    return Card(
+        title="Small multilingual encoder",
+        languages=languages,
+        tags=["fill-mask", "bert", "word-alignment"],
+        what=(
+            f"A BERT-shaped, cased encoder for {', '.join(languages)}, small enough to be "
+            "fine-tuned on two cores in minutes; for word alignment and for named entity "
+            "recognition across languages."
+        ),
+        recipe=(
+            f"{shape.width} wide, {shape.layers} layers, {config.pieces} WordPiece pieces, at most "
+            f"{shape.max_positions} positions. Masked LM on single sentences, translation LM on "
+            "pairs, and an alignment objective: words linked by co-occurrence (IBM Model 1 with a "
+            "diagonal prior, both directions agreeing) must find each other by the cosine of "
+            f"layer {objective.alignment_layer}; in the proportion {objective.monolingual:g} : "
+            f"{objective.translation:g} : {objective.alignment:g}. Made by the stage "
+            "`pretrain_encoder`."
+        ),
+        limits=(
+            "Anything that needs knowledge of the world or long contexts: it has seen a few "
+            "million words. Other languages than those above. Use a large pre-trained encoder "
+            "(multilingual BERT, XLM-R) wherever one can be had."
+        ),
+    )
 
 
 def build_model(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -17,6 +19,7 @@ _ALPHABET = (
     "ĆćČčĐđĘęĞğİıŁłŃńŇňŐőŘřŚśŞşŠšŻżŽžāăąēėěīňōţťūůűźș"
     ".,;:!?\"'()[]/&%$€£+-*=@#_°«»¿¡“”„‘’–…"
 )
+_ALPHABET_SIZE = 300
 
 
 def train_wordpiece(
@@ -26,15 +29,13 @@ def train_wordpiece(
 
     Args:
         sentences: `(language, sentence)`.
-        pieces: Size of the vocabulary.
+        pieces: Size of the vocabulary; little text gives a smaller one.
         per_language: At most so many sentences of each language are used.
         seed: Decides which.
 
     Returns:
         The tokenizer as the JSON text of `tokenizer.json`.
     """
-    from tokenizers import BertWordPieceTokenizer
-
     by_language: dict[str, list[str]] = {}
     for language, sentence in sentences:
         by_language.setdefault(language, []).append(sentence)
@@ -43,19 +44,36 @@ def train_wordpiece(
     for _, lines in sorted(by_language.items()):
         rng.shuffle(lines)
         text += lines[:per_language]
-    tokenizer = BertWordPieceTokenizer(
-        lowercase=False, strip_accents=False, handle_chinese_chars=True
-    )
+    alphabet = _alphabet(text)
+    tokenizer = _tokenizer({})
     tokenizer.train_from_iterator(
         text,
         vocab_size=pieces,
         min_frequency=2,
-        limit_alphabet=400,
-        initial_alphabet=list(_ALPHABET),
-        special_tokens=SPECIAL,
+        limit_alphabet=len(alphabet),
+        initial_alphabet=alphabet,
+        # The trainer numbers letters inside words in the order of a hash table, and breaks ties by
+        # these numbers. Named as special tokens they get fixed ones, and so do all merges.
+        special_tokens=[*SPECIAL, *(f"##{letter}" for letter in alphabet)],
         show_progress=False,
     )
-    return str(tokenizer.to_str())
+    # A fresh one, in which only the first five are special.
+    return str(_tokenizer(tokenizer.get_vocab()).to_str())
+
+
+def _alphabet(text: Sequence[str]) -> list[str]:
+    """The letters that become pieces of their own, in the order of their code points."""
+    counts = Counter(c for line in text for c in line if not c.isspace())
+    frequent = sorted(counts, key=lambda c: (-counts[c], c))[:_ALPHABET_SIZE]
+    return sorted({*_ALPHABET, *frequent})
+
+
+def _tokenizer(vocabulary: dict[str, int]) -> BertWordPieceTokenizer:
+    from tokenizers import BertWordPieceTokenizer
+
+    return BertWordPieceTokenizer(
+        vocabulary or None, lowercase=False, strip_accents=False, handle_chinese_chars=True
+    )
 
 
 def load_wordpiece(text: str, max_length: int) -> BertTokenizer:

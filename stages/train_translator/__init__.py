@@ -50,7 +50,6 @@ class TrainTranslatorStage(RunStage):
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Train; continues from the checkpoint in the work folder."""
         from stages._pretraining.running import (
-            hardware,
             resolve_corpus,
             resolve_source,
             shown_progress,
@@ -68,7 +67,7 @@ class TrainTranslatorStage(RunStage):
             report = train_translator(
                 options, out.folder, context.work_dir, seed=context.seed, progress=progress
             )
-        context.notes.update(report, hardware=hardware())
+        context.notes.update(report)
 
 
 STAGE = TrainTranslatorStage()

@@ -40,7 +40,7 @@ def train_sentencepiece(
     max_sentences: int = 400_000,
     threads: int = 2,
 ) -> Path:
-    """Trains a unigram model of `pieces` pieces and writes `<model_prefix>.model`.
+    """Trains a unigram model of at most `pieces` pieces and writes `<model_prefix>.model`.
 
     Quotation marks and dashes are unified, nothing else is normalised: names keep their letters.
     Digits are pieces of their own, so that figures are copied, not guessed.
@@ -66,6 +66,7 @@ def train_sentencepiece(
         character_coverage=0.9995,
         required_chars=_LETTERS,
         split_digits=True,
+        hard_vocab_limit=False,  # little text gives fewer pieces, not an error
         max_sentence_length=2000,
         num_threads=threads,
         minloglevel=1,

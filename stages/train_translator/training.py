@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages._pretraining.card import Card, write_card
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.loop import Progress, run_training
 from stages._pretraining.saving import save_half, training_report
@@ -85,8 +86,41 @@ def train_translator(
     save_translator(model, spm_model, vocabulary, output_dir)
     report = training_report(state, corpus, model)
     report["examples_too_long"] = maker.too_long
+    sources = (*config.corpus.parallel, *config.gazetteer)
+    write_card(describe(config), output_dir, sources, report)
     (work_dir / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
+
+
+def describe(config: TrainTranslatorConfig) -> Card:
+    """The model card of a translator made with this configuration."""
+    pivot, others = config.corpus.pivot_language, config.corpus.languages
+    shape, varied = config.shape, config.augmentation
+    return Card(
+        title="Small multilingual translator",
+        languages=[pivot, *others],
+        tags=["translation", "marian"],
+        what=(
+            f"A Marian-shaped model that translates {pivot} to and from {', '.join(others)}. The "
+            "source begins with the tag of the target language: `>>de<< Good morning.`"
+        ),
+        recipe=(
+            f"{shape.width} wide, {shape.encoder_layers} encoder and {shape.decoder_layers} "
+            f"decoder layers, {config.pieces} SentencePiece pieces for all languages, tied "
+            f"embeddings. Pairs are drawn by language size to the power of "
+            f"{config.sampling_exponent}, {config.into_pivot_share:.0%} of them into {pivot}. In "
+            f"{varied.substitute_names:.0%} of the pairs that share a name, the names are replaced "
+            f"on both sides ({varied.invented_names:.0%} by invented ones, the rest from labelled "
+            f"Wikipedia text); {varied.name_lists:.0%} of the examples are only names and "
+            f"figures; {varied.concatenate:.0%} of the short pairs are joined with others. "
+            "Made by the stage `train_translator`."
+        ),
+        limits=(
+            "Translations for people to read, or to be relied on in any way: it is made for a "
+            "laptop demonstration of label projection. Long sentences, news and anything unlike "
+            "short everyday sentences come out garbled; facts, negations and figures may be wrong."
+        ),
+    )
 
 
 def build_model(

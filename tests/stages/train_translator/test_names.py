@@ -1,0 +1,70 @@
+"""Entity substitution."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from stages._pretraining.sources import Pair
+from stages.train_translator.names import Gazetteer, NameFinder, substitute
+
+PAIRS = [
+    Pair("de", "Tom lives in Boston.", "Tom wohnt in Boston."),
+    Pair("de", "Was Tom here?", "War Tom hier?"),
+    Pair("de", "Was it cold in Germany?", "Was war in Deutschland kalt?"),
+    Pair("de", "I was in Germany.", "Ich war in Deutschland, was?"),
+    Pair("de", "Mary Jackson met Tom.", "Mary Jackson traf Tom."),
+    Pair("de", "Tom told Tom's son.", "Tom sagte es Toms Sohn."),
+]
+
+
+@pytest.fixture
+def finder() -> NameFinder:
+    return NameFinder(PAIRS)
+
+
+def test_names_are_words_that_translations_keep(finder: NameFinder) -> None:
+    assert finder.shared_names(PAIRS[0]) == ["Tom", "Boston"]
+    # `Was` is on both sides, but it is no name; `Germany` is one that changes.
+    assert finder.shared_names(PAIRS[2]) == []
+    assert "Germany" in finder.translated
+
+
+def test_neighbouring_names_are_one(finder: NameFinder) -> None:
+    assert finder.shared_names(PAIRS[4]) == ["Mary Jackson", "Tom"]
+
+
+def test_a_name_that_occurs_twice_is_left_alone(finder: NameFinder) -> None:
+    assert finder.shared_names(PAIRS[5]) == []
+
+
+def test_substitution_on_both_sides_never_replaces_a_replacement() -> None:
+    pair = substitute(PAIRS[0], ["Tom", "Boston"], ["Boston Smith", "Tomar"])
+    assert pair.source == "Boston Smith lives in Tomar."
+    assert pair.target == "Boston Smith wohnt in Tomar."
+
+
+def test_the_gazetteer_leaves_out_what_is_translated_and_what_is_no_name() -> None:
+    entities = [
+        ("LOC", "Germany"),
+        ("LOC", "Oslo"),
+        ("PER", "Kofi Annan"),
+        ("ORG", "a band"),
+        ("ORG", "東京"),
+        ("ORG", "The Very Long Name Of Something"),
+    ]
+    gazetteer = Gazetteer(entities, exclude={"Germany"})
+    assert gazetteer.by_type == {"LOC": ["Oslo"], "PER": ["Kofi Annan"]}
+    assert len(gazetteer) == 2
+
+
+def test_invented_names_look_like_names_and_follow_the_seed() -> None:
+    gazetteer = Gazetteer(
+        [("PER", f"{a} {b}") for a in ("Kofi", "Sanna") for b in ("Annan", "Marin")]
+    )
+    made = [gazetteer.invented(random.Random(n)) for n in range(50)]
+    assert made == [gazetteer.invented(random.Random(n)) for n in range(50)]
+    assert len(set(made)) > 10
+    assert all(word.istitle() and word.isalpha() for name in made for word in name.split())
+    assert gazetteer.draw(random.Random(1), 0.0) in gazetteer.by_type["PER"]
