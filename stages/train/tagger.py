@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,9 +186,8 @@ class Tagger:
                 ]
                 for words, found in zip(sentences, spans, strict=True)
             ]
-        from stages.train.words import split_words
-
-        ranges = [split_words(str(text), lang) for text in sentences]
+        word_ranges = word_splitter(lang)
+        ranges = [word_ranges(str(text)) for text in sentences]
         words = [[str(t)[a:b] for a, b in r] for t, r in zip(sentences, ranges, strict=True)]
         probs, starts = self._flat(words)
         spans = self.label_set.decode(probs, starts, constrained=self.constrained)
@@ -215,6 +215,18 @@ class Tagger:
             advance=advance,
         )
         return probs, pieces.sentences
+
+
+def word_splitter(lang: str) -> Callable[[str], Sequence[tuple[int, int]]]:
+    """Return a function that gives the character ranges of the words of a text.
+
+    The words are those of :func:`stages.translate.tokenise.tokenise`, as in translated training
+    data.
+    """
+    from pipeline.formats import offsets_by
+    from stages.translate.tokenise import tokenise
+
+    return offsets_by(partial(tokenise, lang=lang))
 
 
 def _with_characters(span: Span, text: str, words: Sequence[tuple[int, int]]) -> Entity:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
-from stages.train.words import split_words
+from stages.train.tagger import word_splitter
 from tests.stages.train.families import FAMILIES, toy_rows
 
 Family = Callable[[str], Path]
@@ -145,6 +145,6 @@ def test_the_longest_window_is_what_positions_allow(name: str, family: Family) -
 @given(st.text(max_size=60), st.sampled_from(["en", "fr", "zh", "th", "sw"]))
 @settings(max_examples=80, deadline=None)
 def test_raw_text_splits_into_words_with_their_places(text: str, lang: str) -> None:
-    ranges = split_words(text, lang)
+    ranges = word_splitter(lang)(text)
     assert all(text[a:b].strip() for a, b in ranges)
     assert all(a[1] <= b[0] for a, b in pairwise(ranges))

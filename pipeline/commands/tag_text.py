@@ -1,0 +1,211 @@
+"""``tag_text``: entities in text, by a tagger."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from pipeline.commands.shared import command, quiet_libraries, reported_errors
+
+if TYPE_CHECKING:
+    from stages.train.tagger import Entity, Tagger
+
+ABOUT = "Tag the named entities in a file."
+FORMATS = ("jsonl", "conll", "text")
+_CHUNK = 2000
+
+# A sentence: its id, its raw text (None where the file has words), its words.
+_Item = tuple[str, str | None, Sequence[str]]
+
+
+def tag_text(
+    model: Annotated[str, typer.Argument(help="Tagger: folder or hub id.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Plain text with a sentence per line, CoNLL, JSONL or Parquet; - for "
+            "text on standard input."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Output file; default: terminal.")
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="jsonl (entities with scores and character offsets), conll (IOB2), or text "
+            "(entities in brackets)."
+        ),
+    ] = "jsonl",
+    lang: Annotated[
+        str, typer.Option(help="Language of the text, for splitting it into words.")
+    ] = "en",
+    words: Annotated[
+        bool, typer.Option("--words", help="Text is split into words by spaces already.")
+    ] = False,
+    constrained: Annotated[
+        bool,
+        typer.Option(help="Only valid IOB2 sequences (Viterbi), or each word by itself."),
+    ] = True,
+    batch_tokens: Annotated[
+        int | None, typer.Option(help="Pieces per batch; default: 2048, on a GPU 32768.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Longest input in pieces; default: what the model takes.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+) -> None:
+    """Tag the named entities in a file."""
+    with reported_errors():
+        from pipeline.errors import ConfigError, suggest
+        from pipeline.languages import canonical
+
+        for option, value, allowed in (
+            ("--format", format, FORMATS),
+            ("--dtype", dtype, ("float32", "bfloat16")),
+        ):
+            if value not in allowed:
+                raise ConfigError(
+                    f"{option} {value!r} is not allowed{suggest(value, allowed)}; "
+                    f"allowed: {', '.join(allowed)}"
+                )
+        quiet_libraries()
+        code = canonical(lang)
+        items = _read(file, code, words)
+        first = list(islice(items, 1))  # a file that cannot be read is told of before loading
+        tagger = _load(
+            model,
+            device=None if device == "auto" else device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            window=window,
+            constrained=constrained,
+        )
+        counts = _tag(tagger, chain(first, items), code, _WRITERS[format], out)
+        where = f"; wrote {out}" if out else ""
+        typer.echo(f"{counts[0]} sentences, {counts[1]} entities{where}", err=out is None)
+
+
+def _load(model: str, **options: Any) -> Tagger:
+    from pipeline.models import locate
+    from stages.train.tagger import Tagger
+
+    source = locate(model)
+    source.require_weights()
+    return Tagger.from_pretrained(source.download(), **options)
+
+
+def _read(file: Path, lang: str, split: bool) -> Iterator[_Item]:
+    """Yield the sentences of a file; every line of plain text is one, empty ones too."""
+    from pipeline.config import DataSource
+    from pipeline.formats import detect_format, read_labelled
+    from pipeline.formats.files import read_lines
+
+    if str(file) == "-":
+        yield from _lines(enumerate(sys.stdin, 1), split)
+    elif detect_format(file, labelled=False) == "text":
+        yield from _lines(read_lines(file), split)
+    else:
+        source = DataSource.model_validate({"path": str(file)})
+        for sentence in read_labelled(source, lang, path=file, labelled=False, keep_empty=True):
+            yield sentence.id, None, sentence.words
+
+
+def _lines(lines: Iterable[tuple[int, str]], split: bool) -> Iterator[_Item]:
+    for number, line in lines:
+        text = line.rstrip("\r\n")
+        yield str(number), None if split else text, text.split() if split else ()
+
+
+def _tag(
+    tagger: Tagger,
+    items: Iterator[_Item],
+    lang: str,
+    write: Callable[[TextIO, _Item, Sequence[Entity]], None],
+    out: Path | None,
+) -> tuple[int, int]:
+    """Tag in chunks, so that memory does not grow with the file."""
+    from stages.train.tagger import word_splitter
+
+    ranges = word_splitter(lang)
+    sentences = entities = 0
+    with _output(out) as stream:
+        while chunk := list(islice(items, _CHUNK)):
+            if chunk[0][1] is not None:
+                texts = [text or "" for _, text, _ in chunk]
+                chunk = [
+                    (i, t, [t[a:b] for a, b in ranges(t)])
+                    for (i, _, _), t in zip(chunk, texts, strict=True)
+                ]
+                found = tagger.predict(texts, lang=lang)
+            else:
+                found = tagger.predict([w for _, _, w in chunk])
+            for item, spans in zip(chunk, found, strict=True):
+                write(stream, item, spans)
+                entities += len(spans)
+            sentences += len(chunk)
+            stream.flush()
+    return sentences, entities
+
+
+@contextmanager
+def _output(out: Path | None) -> Iterator[TextIO]:
+    if out is None:
+        yield sys.stdout
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", encoding="utf-8", newline="\n") as stream:
+        yield stream
+
+
+def _write_jsonl(stream: TextIO, item: _Item, entities: Sequence[Entity]) -> None:
+    import json
+
+    name, text, words = item
+    record: dict[str, Any] = {"id": name}
+    if text is not None:
+        record["text"] = text
+    record["tokens"] = list(words)
+    record["entities"] = [
+        {"start": e.start, "end": e.end, "type": e.type, "score": round(e.score or 0.0, 4)}
+        | ({"start_char": e.chars[0], "end_char": e.chars[1]} if e.chars else {})
+        | {"text": e.text}
+        for e in entities
+    ]
+    stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _write_conll(stream: TextIO, item: _Item, entities: Sequence[Entity]) -> None:
+    from pipeline.formats import tags_from_spans
+
+    words = item[2]
+    tags = tags_from_spans(list(entities), len(words))
+    stream.writelines(f"{w}\t{t}\n" for w, t in zip(words, tags, strict=True))
+    stream.write("\n")
+
+
+def _write_text(stream: TextIO, item: _Item, entities: Sequence[Entity]) -> None:
+    _, text, words = item
+    parts: list[str] = []
+    at = 0
+    for entity in entities:
+        if text is not None and entity.chars is not None:
+            parts += [text[at : entity.chars[0]], f"[{entity.type} {entity.text}]"]
+            at = entity.chars[1]
+        else:
+            parts += [*words[at : entity.start], f"[{entity.type} {entity.text}]"]
+            at = entity.end
+    parts += [text[at:]] if text is not None else words[at:]
+    stream.write(("" if text is not None else " ").join(parts) + "\n")
+
+
+_WRITERS = {"jsonl": _write_jsonl, "conll": _write_conll, "text": _write_text}
+
+main = command(tag_text, "tag_text", ABOUT)

@@ -1,0 +1,87 @@
+"""The command tag_text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from pipeline.commands.shared import make_app
+from pipeline.commands.tag_text import tag_text
+from stages.train.encoding import load_tokenizer
+from stages.train.modeling import LayerFusedForTokenClassification
+from stages.train.tagger import Tagger
+from tests.stages.train.families import LABELS
+
+TEXT = "Anna Meier lives in New York.\n\nTom met Juan!\n"
+
+
+@pytest.fixture(scope="module")
+def model(family: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(8)
+    tagger = LayerFusedForTokenClassification.from_encoder(family("bert"), LABELS)
+    with torch.no_grad():
+        tagger.classifier.weight.mul_(40)
+    folder = tmp_path_factory.mktemp("tagger")
+    tagger.save_pretrained(folder)
+    load_tokenizer(family("bert")).save_pretrained(folder)
+    return folder
+
+
+def call(*arguments: object, text: str | None = None) -> tuple[int, str, str]:
+    app = make_app("tag_text", "")
+    app.command()(tag_text)
+    done = CliRunner().invoke(app, [str(a) for a in arguments], input=text)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_plain_text_gives_entities_with_their_characters(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "in.txt"
+    file.write_text(TEXT)
+    code, out, err = call(model, file)
+    assert code == 0, err
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [r["text"] for r in rows] == TEXT.splitlines()
+    assert rows[1]["entities"] == []
+    expected = Tagger.from_pretrained(model).predict(TEXT.splitlines())
+    found = [[(e["start"], e["end"], e["type"]) for e in r["entities"]] for r in rows]
+    assert found == [[(e.start, e.end, e.type) for e in p] for p in expected]
+    assert any(found)
+    for row in rows:
+        for entity in row["entities"]:
+            assert row["text"][entity["start_char"] : entity["end_char"]] == entity["text"]
+    assert err.startswith("3 sentences, ")
+
+
+def test_other_formats_in_and_out(model: Path, tmp_path: Path) -> None:
+    file, tagged, again = (tmp_path / n for n in ("in.txt", "out.conll", "again.conll"))
+    file.write_text(TEXT)
+    assert call(model, file, "--format", "conll", "-o", tagged)[0] == 0
+    lines = tagged.read_text().splitlines()
+    assert [li.split("\t")[0] for li in lines if li][:3] == ["Anna", "Meier", "lives"]
+    # Tagging its own words again gives the same tags (the empty sentence is no CoNLL sentence).
+    assert call(model, tagged, "--format", "conll", "-o", again)[0] == 0
+    assert again.read_text() == tagged.read_text().replace("\n\n\n", "\n\n")
+    code, out, _ = call(model, "-", "--words", "--format", "text", text="Tom met Juan !\n")
+    assert code == 0
+    plain = out
+    for name in ("LOC", "PER"):
+        plain = plain.replace(f"[{name} ", "")
+    assert plain.replace("]", "") == "Tom met Juan !\n"
+
+
+def test_mistakes_are_explained(model: Path, tmp_path: Path) -> None:
+    code, _, err = call(model, tmp_path / "no.txt")
+    assert code == 1 and "no.txt: file not found" in err
+    file = tmp_path / "in.txt"
+    file.write_text(TEXT)
+    code, _, err = call(model, file, "--format", "jsnl")
+    assert code == 2 and "'jsnl' is not allowed (did you mean 'jsonl'?)" in err
+    code, _, err = call(tmp_path / "no-model", file)
+    assert code == 1 and "model folder not found" in err
+    code, _, err = call(model, file, "--lang", "english")
+    assert code == 2 and "not an ISO 639 language code" in err
