@@ -1,6 +1,6 @@
 """Measures the encoder and the translator that ship, or any others in their place.
 
-    python benchmarks/models/measure.py [--models artifacts/models] [--json FILE] [--cards] [--only PART ...]
+    python benchmarks/models/measure.py [--models FOLDER] [--json FILE] [--cards] [--only PART ...]
 
 Parts: `size`; `translation` (chrF on 400 held-out Tatoeba pairs per language and on LAFAND's
 Swahili test, through CTranslate2); `names` (share of the name words of 500 CoNLL dev sentences
@@ -32,10 +32,7 @@ Result = list[dict[str, Any]]
 
 
 def held_out_pairs(per_language: int) -> dict[str, list[Pair]]:
-    """The first held-out pairs of each language in an order that a hash of nothing but 1 decides.
-
-    One pair per English sentence, so that none counts twice.
-    """
+    """Held-out pairs of each language, drawn with seed 1, one per English sentence."""
     config: RunConfig = load_config("build_models")
     options = config.section("train_translator", TrainTranslatorConfig)
     pairs = load_corpus(resolve_corpus(options.corpus, config)).held_out
@@ -53,9 +50,7 @@ def measure_translation(models: Path, cache_dir: Path) -> Result:
     from sacrebleu.metrics import BLEU, CHRF
 
     sets = {
-        (f"tatoeba held out, {n} pairs", code): pairs
-        for n in (400,)
-        for code, pairs in held_out_pairs(n).items()
+        ("tatoeba held out, 400 pairs", code): pairs for code, pairs in held_out_pairs(400).items()
     }
     lafand = TextSource(
         path=DATA / "parallel/lafand/en-swa/test.tsv", format="tsv", languages=("en", "sw")
@@ -92,7 +87,7 @@ def translate(
 
 
 def measure_names(models: Path, cache_dir: Path) -> Result:
-    """Share of the capitalised or numeric words of PER, LOC and ORG that the output holds."""
+    """Share of the capitalised words of PER, LOC and ORG that the output holds."""
     from sacremoses import MosesDetokenizer
 
     from pipeline.config import DataSource
@@ -276,11 +271,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--models", type=Path, default=ROOT / "artifacts" / "models")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="figures; parts not measured now are kept")
     parser.add_argument("--cards", action="store_true", help="put the figures into the cards")
     parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
     arguments = parser.parse_args()
     results: dict[str, Result] = {}
+    if arguments.json and arguments.json.exists():
+        results = json.loads(arguments.json.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         for part in arguments.only:
             results[part] = PARTS[part](arguments.models, Path(folder))
