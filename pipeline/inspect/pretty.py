@@ -39,6 +39,8 @@ def style_of(type_: str) -> str:
 
 def visible(word: str) -> str:
     """Return a word with what would disturb a terminal made visible (controls, direction marks)."""
+    if word.isprintable():  # nearly always
+        return word
     return "".join(
         f"‹U+{ord(c):04X}›" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") else c
         for c in word

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.evaluate.results import load_results
+from stages.evaluate.results import Results, load_results
 from stages.report.answer import QUESTION, answer
 from stages.report.config import ReportConfig
+from stages.report.figures import percent
 from stages.report.page import write_page
 
 if TYPE_CHECKING:
@@ -30,6 +31,20 @@ def write_report(inputs: Mapping[str, Artifact], folder: Path, context: Context)
     text = f"# {QUESTION}\n\n{told.text}\n"
     (folder / "answer.md").write_text(text, encoding="utf-8")
     context.notes["answer"] = told.text
+    context.notes["headline"] = headline(results)
     options = context.config.section("report", ReportConfig)
     if options.html:
         write_page(folder / "report.html", inputs, results, context.config, options)
+
+
+def headline(results: Results) -> str:
+    """Return the result of a run in a few words, for the list of runs: the best arm's F1."""
+    everywhere: dict[str | None, list[tuple[float, str]]] = {}
+    for item in results.summary:
+        if item.type is None:
+            everywhere.setdefault(item.lang, []).append((item.f1, item.arm))
+    if not everywhere:
+        return ""
+    lang = None if None in everywhere else next(iter(everywhere))
+    f1, arm = max(everywhere[lang])
+    return f"{arm} F1 {percent(f1)} ({'mean' if lang is None else lang})"

@@ -138,7 +138,7 @@ def test_other_stages(run: Path) -> None:
         (["--stage", "projekt"], "did you mean 'project'?"),
         (["--lang", "fr"], "--lang: project has no 'fr'; it has: de, sw"),
         (["--format", "xml"], "'xml' is not allowed: pretty, conll, jsonl"),
-        (["--stage", "synthesize"], "has finished nothing of the stage 'synthesize'"),
+        (["--stage", "predict", "--unit", "fusd/seed-13/test/de"], "mean 'fused/seed-13/test/de'?"),
         (["--import", "x.json"], "-o labelled.jsonl"),
     ],
 )
@@ -157,7 +157,9 @@ def test_the_summary_counts_what_the_rows_hold(run: Path) -> None:
     assert found["spans_lost"]["no_link"] == sum(len(r["lost"]) for r in rows)
     assert sum(found["scores_kept"]) == found["spans"]["kept"]
     steps = {s["stage"]: s["sentences"] for s in found["funnel"]}
-    assert steps == {"prepare": 122, "translate": 122, "align": 122, "project": found["kept"]}
+    kept = found["kept"]
+    expected = {"prepare": 122, "translate": 122, "align": 122, "project": kept, "synthesize": 97}
+    assert steps == expected
     assert found["frequent"][0]["count"] >= found["frequent"][1]["count"]
     text = call(run, "--summary")
     assert "projected sentences kept for training" in text and "low_score" in text

@@ -100,6 +100,7 @@ def test_the_stage_writes_tables_and_answer(tmp_path: Path) -> None:
     assert (artifact.folder / "scores.json").is_file()
     assert (artifact.folder / "summary.csv").is_file()
     assert artifact.manifest.notes["answer"] in (artifact.folder / "answer.md").read_text()
+    assert artifact.manifest.notes["headline"].startswith("self_trained F1 ")
     shown = rendered(STAGE.summary(make_config(), artifact))
     assert "self_trained − fused" in shown
     assert "cross-lingual" not in shown and "multilingual pre-training alone?" in shown
