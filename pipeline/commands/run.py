@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.shared import command, make_app, quiet_libraries, reported_errors
+from pipeline.commands.shared import (
+    command,
+    make_app,
+    quiet_libraries,
+    reported_errors,
+    show_warnings,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,7 +91,9 @@ def _run(
 
     console = Console()
     config = load_config(name, overrides)
-    runner = Runner(config, runs_dir, Progress(Console(stderr=True)))
+    progress = Progress(Console(stderr=True))
+    show_warnings(progress.console)
+    runner = Runner(config, runs_dir, progress)
     if dry_run:
         selection.stages(runner.registry)
         tasks = runner.tasks()
@@ -125,7 +133,12 @@ def show_result(runner: Runner, result: Result, console: Console) -> None:
     for name in dict.fromkeys(s.task.stage for s in result.steps):
         folder = runner.folder.path / name
         if folder.is_dir():
-            console.print(f"  {name:<17}{folder}", highlight=False, soft_wrap=True)
+            found = [
+                runner.folder.artifact(s.task.ref) for s in result.steps if s.task.stage == name
+            ]
+            files = [f for a in found if a and a.manifest.kind == "files" for f in a.manifest.files]
+            remark = f"  ({', '.join(files)})" if files else ""
+            console.print(f"  {name:<17}{folder}{remark}", highlight=False, soft_wrap=True)
 
 
 def _step_json(step: Step) -> dict[str, object]:

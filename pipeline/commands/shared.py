@@ -6,9 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXIT_OTHER = 1
 EXIT_USAGE = 2
@@ -65,6 +68,23 @@ def quiet_libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
+
+
+def show_warnings(console: Console) -> None:
+    """Print what the pipeline warns of (repairs, odd data) above the progress bars."""
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            from rich.text import Text
+
+            line = Text.assemble(("warning: ", "yellow"), record.getMessage())
+            console.print(line, soft_wrap=True)
+
+    for name in ("pipeline", "stages"):
+        logger = logging.getLogger(name)
+        logger.handlers = [Lines(logging.WARNING)]
+        logger.propagate = False
 
 
 def command(function: Callable[..., Any], name: str, about: str) -> Callable[[], None]:
