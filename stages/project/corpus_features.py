@@ -18,8 +18,11 @@ from stages.project.statistics import (
     Habits,
     RowTotals,
     Statistics,
+    MAX_LENGTH,
+    length_habits,
+    shape_habits,
 )
-from stages.project.words import FloatArray, HashArray, IntArray
+from stages.project.words import N_SHAPES, FloatArray, HashArray, IntArray
 
 _LEAST = 1e-3
 
@@ -89,6 +92,16 @@ def corpus_columns(
     inside = habits.inside[cells.target]
     first, last = habits.first[cells.target], habits.last[cells.target]
     yield "inside_mean", "habits", ranges.sum(inside) / ranges.length
+    yield "inside_sum", "habits", ranges.sum(inside)
+    yield "inside_least", "habits", np.minimum(ranges.at_first(inside), ranges.at_last(inside))
+    lengths = length_habits(batch, statistics, chosen)
+    size = np.minimum(sizes[entity], MAX_LENGTH - 1).astype(np.int64)
+    length = np.minimum(ranges.length, MAX_LENGTH - 1).astype(np.int64)
+    yield "length_habit", "length_habits", lengths[size, length]
+    kinds = shape_habits(batch, statistics, chosen, entities)
+    shapes = batch.vocabulary.shapes[batch.target.codes]
+    yield "type_first", "type_habits", kinds[entity, shapes[candidates.start]]
+    yield "type_last", "type_habits", kinds[entity, N_SHAPES + shapes[candidates.end - 1]]
     yield "inside_first", "habits", ranges.at_first(inside)
     yield "inside_last", "habits", ranges.at_last(inside)
     yield "inside_before", "habits", ranges.at_before(inside)

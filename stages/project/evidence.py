@@ -11,10 +11,13 @@ import numpy as np
 
 from stages.project.batch import Batch
 from stages.project.candidates import Cells
-from stages.project.words import FloatArray, IntArray, Vocabulary
+from stages.project.words import BoolArray, FloatArray, IntArray, Vocabulary
 
 SIMILAR = 0.5
 """Spelling similarities (normalised indel similarity of folded words) below this count as none."""
+
+MIN_MATCH = 0.6
+MATCH_MARGIN = 0.1
 
 
 @dataclass(slots=True)
@@ -87,12 +90,15 @@ class SpellingEvidence:
         cover: Sum over the entity's words that find their best match here of that similarity.
         first: Similarity to the entity's first word.
         last: Similarity to the entity's last word.
+        match: Whether the word is (nearly) the most similar one in the sentence to a word of the
+            entity, and similar enough to be one of its candidates for that alone.
     """
 
     best: FloatArray
     cover: FloatArray
     first: FloatArray
     last: FloatArray
+    match: BoolArray
 
 
 def spelling_evidence(batch: Batch, cells: Cells, entities: IntArray) -> SpellingEvidence:
@@ -126,7 +132,10 @@ def spelling_evidence(batch: Batch, cells: Cells, entities: IntArray) -> Spellin
     at_last = absolute == (starts + lengths - 1)[entity[pair_word]]
     first[pair_cell[at_first]] = similarity[at_first]
     last[pair_cell[at_last]] = similarity[at_last]
-    return SpellingEvidence(best, cover, first, last)
+    match = np.zeros(len(cells), np.bool_)
+    near = (similarity >= MIN_MATCH) & (similarity >= top[pair_word] - MATCH_MARGIN)
+    match[pair_cell[near]] = True
+    return SpellingEvidence(best, cover, first, last, match)
 
 
 def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> FloatArray:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from stages.project.batch import Batch
+from stages.project.batch import Batch, Side
 from stages.project.candidates import Candidates, Cells, segment_max
 from stages.project.evidence import LinkEvidence, SpellingEvidence
 from stages.project.hashing import SequenceHasher
@@ -22,7 +22,9 @@ from stages.project.words import (
     MIXED,
     PUNCT,
     TITLE,
+    UNCASED,
     UPPER,
+    BoolArray,
     FloatArray,
     IntArray,
 )
@@ -129,6 +131,11 @@ def _link_columns(
     yield "last_free", "links", ranges.at_last(links.free)
     yield "before_free", "links", ranges.at_before(links.free)
     yield "after_free", "links", ranges.at_after(links.free)
+    rival = np.maximum(links.free, links.other)
+    for name, unseen in (("odds", 0.05), ("odds_soft", 0.3)):
+        odds = np.log((links.best + unseen) / (rival + unseen))
+        positive = np.bincount(cells.entity, weights=np.maximum(odds, 0.0), minlength=n)
+        yield f"{name}_gap", "links", ranges.sum(odds) - positive[entity]
     yield "unlinked", "links", (mass <= 0.0).astype(np.float64)
 
 
@@ -185,17 +192,18 @@ def _shape_columns(
     first, last, last_word = candidates.start, candidates.end - 1, (end - 1)[entity]
     initial = (first == batch.target.offsets[batch.target.rows[first]]).astype(np.float64)
     entity_lower_first = (source_shapes[start] == LOWER).astype(np.float64)[entity]
-    has_capitals = of_entity(source_capital) > 0
+    rows = batch.target.rows[first]
+    cased = (_cased(batch, batch.target)[rows] & _cased(batch, batch.source)[rows]).astype(
+        np.float64
+    )
+    has_capitals = cased * (of_entity(source_capital) > 0)
     yield "first_lower", "casing", lower[first] * (1 - entity_lower_first) * has_capitals
     yield "last_lower", "casing", lower[last] * (source_shapes[last_word] != LOWER) * has_capitals
     n_capital = ranges.sum_words(capital)
-    yield (
-        "no_capital",
-        "casing",
-        ((n_capital == 0) & has_capitals & (ranges.sum_words(lower) > 0)) * 1.0,
-    )
+    no_capital = (n_capital == 0) & (ranges.sum_words(lower) > 0)
+    yield "no_capital", "casing", has_capitals * no_capital
     yield "lower_share", "casing", has_capitals * ranges.sum_words(lower) / ranges.length
-    extra = n_capital - of_entity(source_capital)
+    extra = cased * (n_capital - of_entity(source_capital))
     yield "more_capitals", "casing", np.maximum(0.0, extra)
     yield "fewer_capitals", "casing", np.maximum(0.0, -extra)
     cell_capital = capital[cells.target]
@@ -204,7 +212,11 @@ def _shape_columns(
     yield "initial", "casing", initial
     upper = (shapes == UPPER).astype(np.float64)
     source_upper = (source_shapes == UPPER).astype(np.float64)
-    yield "upper_differs", "casing", np.abs(ranges.sum_words(upper) - of_entity(source_upper))
+    yield (
+        "upper_differs",
+        "casing",
+        cased * np.abs(ranges.sum_words(upper) - of_entity(source_upper)),
+    )
 
     source_punct = (source_shapes == PUNCT).astype(np.float64)
     source_digit = (source_shapes == DIGIT).astype(np.float64)
@@ -219,12 +231,38 @@ def _shape_columns(
     yield "enclosed", "punctuation", quoted * ranges.at_after((opening < 0)[cells.target] * 1.0)
 
 
+def _cased(batch: Batch, side: Side) -> BoolArray:
+    """Return per row whether most of its words are in a script with letter case."""
+    shapes = batch.vocabulary.shapes[side.codes]
+    balance = np.isin(shapes, (LOWER, TITLE, UPPER, MIXED)) * 1.0 - (shapes == UNCASED)
+    total = np.concatenate([[0.0], np.cumsum(balance)])
+    cased: BoolArray = total[side.offsets[1:]] > total[side.offsets[:-1]]
+    return cased
+
+
+def _row_ratio(batch: Batch, source: FloatArray, target: FloatArray, usual: float) -> FloatArray:
+    """Return per row the log of target over source totals; ``usual`` shrinks it towards 0."""
+
+    def totals(values: FloatArray, offsets: IntArray) -> FloatArray:
+        total = np.concatenate([[0.0], np.cumsum(values)])
+        out: FloatArray = total[offsets[1:]] - total[offsets[:-1]]
+        return out
+
+    left = totals(source, batch.source.offsets)
+    right = totals(target, batch.target.offsets)
+    return np.log((right + usual) / (left + usual))
+
+
 def _length_columns(
     batch: Batch, ranges: Ranges, entities: IntArray, candidates: Candidates, sizes: FloatArray
 ) -> Columns:
     entity = candidates.entity
     size = sizes[entity]
+    rows = batch.entity_row[entities][entity]
     ratio = np.log(ranges.length / size)
+    # How many words (letters) this language takes for the same text is no property of the name.
+    ones = np.ones(len(batch.source.codes)), np.ones(len(batch.target.codes))
+    ratio -= _row_ratio(batch, *ones, 20.0)[rows]
     yield "longer", "length", np.maximum(0.0, ratio)
     yield "shorter", "length", np.maximum(0.0, -ratio)
     yield "extra_words", "length", np.maximum(0.0, ranges.length - size)
@@ -235,9 +273,9 @@ def _length_columns(
     total = np.concatenate([[0.0], np.cumsum(source_chars)])
     entity_chars = (total[batch.entity_end] - total[batch.entity_start])[entities]
     char_ratio = np.log((ranges.sum_words(chars) + 1) / (entity_chars[entity] + 1))
+    char_ratio -= _row_ratio(batch, source_chars, chars, 100.0)[rows]
     yield "chars_longer", "length", np.maximum(0.0, char_ratio)
     yield "chars_shorter", "length", np.maximum(0.0, -char_ratio)
-    rows = batch.entity_row[entities][entity]
     middle = (candidates.start + candidates.end) / 2 - batch.target.offsets[rows]
     place = middle / np.maximum(1, batch.target.lengths[rows])
     source_middle = ((batch.entity_start + batch.entity_end) / 2)[entities][entity]

@@ -3,7 +3,12 @@
 The model is a conditional logit: per entity a softmax over its candidates and "not rendered"; the
 right answer is the gold target span that belongs to it. Which one that is, where a sentence has
 several, is decided by the current scores (one to one, same type first) and revised after each
-round. Weights are fitted by penalised maximum likelihood, for all corpora together.
+round.
+
+The weights are to serve languages that nobody fitted them on. So every corpus gets weights of its
+own, ``shared + deviation``, both penalised; only the shared part is kept. What holds in one corpus
+alone (German nouns are capitalised, say) ends up in its deviation. Columns are scaled by their
+spread within an entity before the penalty applies.
 """
 
 from __future__ import annotations
@@ -32,14 +37,14 @@ class Example:
         scored: Its candidates.
         gold: Gold target spans per row.
         rows: Number of leading rows to fit on.
-        weight: Weight of the corpus.
+        corpus: Examples of one corpus (with other links, say) share a deviation.
     """
 
     batch: Batch
     scored: Scored
     gold: Sequence[Sequence[Span]]
     rows: int
-    weight: float = 1.0
+    corpus: str = ""
 
 
 def match_gold(example: Example, score: FloatArray) -> IntArray:
@@ -83,64 +88,98 @@ def match_gold(example: Example, score: FloatArray) -> IntArray:
 
 
 def fit_weights(
-    examples: Sequence[Example], *, penalty: float = 1.0, rounds: int = 3, drop: Sequence[str] = ()
+    examples: Sequence[Example],
+    *,
+    penalty: float = 8.0,
+    deviation_penalty: float = 10.0,
+    rounds: int = 3,
+    drop: Sequence[str] = (),
 ) -> dict[str, float]:
-    """Return the fitted weights by feature name, with ``bias``.
+    """Return the fitted shared weights by feature name, with ``bias``.
 
     Args:
-        examples: What to fit on.
-        penalty: L2 penalty on every weight but the bias.
+        examples: What to fit on; only their first ``rows`` rows are used.
+        penalty: L2 penalty on every shared weight but the bias.
+        deviation_penalty: L2 penalty on what a corpus adds to the shared weights.
         rounds: How often gold spans are matched to entities anew.
         drop: Names or groups of features to leave out.
     """
     names, groups = examples[0].scored.names, examples[0].scored.groups
     kept = [k for k, (n, g) in enumerate(zip(names, groups, strict=True)) if not {n, g} & set(drop)]
     used = [names[k] for k in kept]
-    start = dict.fromkeys(used, 0.0) | {"cover": 2.0, "linked": 2.0, "spell_cover": 2.0}
-    weights = start
+    corpora = sorted({x.corpus for x in examples})
+    owner = [corpora.index(x.corpus) for x in examples]
+    weights = dict.fromkeys(used, 0.0) | {"cover": 2.0, "linked": 2.0, "spell_cover": 2.0}
     for _ in range(rounds):
         data = [
             _training_data(x, kept, match_gold(x, dot(x.scored.names, x.scored.matrix, weights)))
             for x in examples
         ]
-        vector = _maximise(data, len(used), penalty)
+        scale = _spread(data)
+        scaled = [(matrix / scale, *rest) for matrix, *rest in data]
+        vector = _maximise(scaled, owner, len(corpora), penalty, deviation_penalty)
+        vector[:-1] /= scale
         weights = dict(zip([*used, "bias"], vector.tolist(), strict=True))
     return weights
 
 
-Data = tuple[FloatArray, IntArray, int, IntArray, float]
+Data = tuple[FloatArray, IntArray, int, IntArray]
 
 
 def _training_data(example: Example, kept: Sequence[int], answer: IntArray) -> Data:
+    # Entities are in the order of their rows, so the first rows' candidates come first as well.
     candidates = example.scored.candidates
     inside = example.batch.entity_row[candidates.entity] < example.rows
     n = int((example.batch.entity_row < example.rows).sum())
-    matrix = example.scored.matrix[inside][:, kept]
-    return matrix, candidates.entity[inside], n, answer[:n], example.weight
+    return example.scored.matrix[inside][:, kept], candidates.entity[inside], n, answer[:n]
 
 
-def _maximise(data: Sequence[Data], n_features: int, penalty: float) -> FloatArray:
+def _spread(data: Sequence[Data]) -> FloatArray:
+    """Return the standard deviation of each column within entities, plus a little."""
+    total = np.zeros(data[0][0].shape[1])
+    for matrix, entity, n, _ in data:
+        count = np.maximum(np.bincount(entity, minlength=n), 1)
+        for k in range(matrix.shape[1]):
+            mean = np.bincount(entity, weights=matrix[:, k], minlength=n) / count
+            total[k] += ((matrix[:, k] - mean[entity]) ** 2).sum()
+    spread: FloatArray = np.sqrt(total / max(1, sum(len(d[0]) for d in data))) + 0.02
+    return spread
+
+
+def _maximise(
+    data: Sequence[Data],
+    owner: Sequence[int],
+    n_corpora: int,
+    penalty: float,
+    deviation_penalty: float,
+) -> FloatArray:
     from scipy.optimize import minimize
 
-    def loss(w: FloatArray) -> tuple[float, FloatArray]:
-        total = 0.5 * penalty * float(w[:-1] @ w[:-1])
-        gradient = np.append(penalty * w[:-1], 0.0)
-        for matrix, entity, n, answer, weight in data:
-            score = matrix @ w[:-1] + w[-1]
+    width = data[0][0].shape[1] + 1
+
+    def loss(flat: FloatArray) -> tuple[float, FloatArray]:
+        w = flat.reshape(1 + n_corpora, width)
+        total = 0.5 * penalty * float(w[0, :-1] @ w[0, :-1])
+        total += 0.5 * deviation_penalty * float((w[1:] ** 2).sum())
+        gradient = deviation_penalty * w
+        gradient[0] = np.append(penalty * w[0, :-1], 0.0)
+        for (matrix, entity, n, answer), corpus in zip(data, owner, strict=True):
+            own = w[0] + w[1 + corpus]
+            score = matrix @ own[:-1] + own[-1]
             top = np.maximum(0.0, segment_max(score, entity, n))
             raised = np.exp(score - top[entity])
             norm = np.bincount(entity, weights=raised, minlength=n) + np.exp(-top)
             usable = answer > UNREACHABLE
             right = answer[answer >= 0]
-            total += weight * float((np.log(norm) + top)[usable].sum() - score[right].sum())
+            total += float((np.log(norm) + top)[usable].sum() - score[right].sum())
             excess = np.where(usable[entity], raised / norm[entity], 0.0)
             excess[right] -= 1.0
-            gradient[:-1] += weight * (excess @ matrix)
-            gradient[-1] += weight * excess.sum()
-        return total, gradient
+            step = np.append(excess @ matrix, excess.sum())
+            gradient[0] += step
+            gradient[1 + corpus] += step
+        return total, gradient.ravel()
 
-    result = minimize(
-        loss, np.zeros(n_features + 1), jac=True, method="L-BFGS-B", options={"maxiter": 400}
-    )
-    solution: FloatArray = result.x
-    return solution
+    start = np.zeros((1 + n_corpora) * width)
+    result = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 400})
+    shared: FloatArray = result.x[:width].copy()
+    return shared

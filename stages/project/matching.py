@@ -32,11 +32,10 @@ from stages.project.statistics import Chosen, Contribution, Statistics, habits
 from stages.project.words import FloatArray, IntArray
 
 MIN_LINK: Final = 0.05
-MIN_SIMILARITY: Final = 0.6
 MIN_DICTIONARY: Final = 0.1
 MIN_PROB: Final = 0.01
 """Candidates less likely than this are not worth a span: the value of one is its excess."""
-MAX_CELLS: Final = 400_000
+MAX_CELLS: Final = 100_000
 WEIGHTS: Final = Path(__file__).with_name("weights.json")
 
 
@@ -108,7 +107,7 @@ class Evidence:
 
     def seeds(self) -> np.ndarray:
         """Return which cells links or spelling speak for."""
-        return (self.links.best >= MIN_LINK) | (self.spelling.best >= MIN_SIMILARITY)
+        return (self.links.best >= MIN_LINK) | self.spelling.match
 
 
 def chunks(batch: Batch) -> list[IntArray]:

@@ -23,13 +23,23 @@ import numpy as np
 from stages.project.batch import Batch
 from stages.project.evidence import entity_of_words
 from stages.project.hashing import CountTable, SequenceHasher, combine
-from stages.project.words import N_SHAPES, FloatArray, HashArray, IntArray
+from stages.project.words import N_SHAPES, FloatArray, HashArray, IntArray, hash_word
 
 N, IN, FIRST, LAST, BEFORE, AFTER = range(6)
 """Columns of the habits: occurrences, inside a span, its first word, its last, before, after."""
 _WIDTH: Final = 6
 _MIN_LINK: Final = 0.2
-_TABLES: Final = ("habits", "entities", "renderings", "names", "dictionary", "sources", "targets")
+MAX_LENGTH: Final = 16
+_TABLES: Final = (
+    "habits",
+    "entities",
+    "renderings",
+    "names",
+    "dictionary",
+    "sources",
+    "targets",
+    "types",
+)
 
 
 @dataclass(slots=True)
@@ -85,6 +95,8 @@ class Statistics:
     dictionary: CountTable = field(default_factory=CountTable)
     sources: CountTable = field(default_factory=CountTable)
     targets: CountTable = field(default_factory=CountTable)
+    lengths: FloatArray = field(default_factory=lambda: np.zeros((MAX_LENGTH, MAX_LENGTH)))
+    types: CountTable = field(default_factory=lambda: CountTable(2 * N_SHAPES))
 
     def add(self, batch: Batch, chosen: Chosen) -> None:
         """Count a batch, given the ranges chosen for its entities in the first pass."""
@@ -92,6 +104,8 @@ class Statistics:
         words = batch.vocabulary.hashes[batch.target.codes]
         self.habits.add(words, own.positions)
         np.add.at(self.shapes, batch.vocabulary.shapes[batch.target.codes], own.positions)
+        self.lengths += _length_counts(batch, chosen)
+        self.types.add(*_type_counts(batch, chosen))
         self.entities.add(own.entity_keys, chosen.prob)
         self.renderings.add(own.rendering_keys, chosen.prob)
         self.names.add(own.name_keys, chosen.prob)
@@ -105,12 +119,17 @@ class Statistics:
         for name in _TABLES:
             getattr(self, name).save(folder / f"{name}.npz")
         np.save(folder / "shapes.npy", self.shapes)
+        np.save(folder / "lengths.npy", self.lengths)
 
     @classmethod
     def load(cls, folder: Path) -> Statistics:
         """Read what :meth:`save` wrote."""
         tables = {name: CountTable.load(folder / f"{name}.npz") for name in _TABLES}
-        return cls(shapes=np.load(folder / "shapes.npy"), **tables)
+        return cls(
+            shapes=np.load(folder / "shapes.npy"),
+            lengths=np.load(folder / "lengths.npy"),
+            **tables,
+        )
 
 
 @dataclass(slots=True)
@@ -247,3 +266,59 @@ def habits(batch: Batch, statistics: Statistics, chosen: Chosen, strength: float
         odds(counts[:, FIRST], counts[:, FIRST] + counts[:, BEFORE], left),
         odds(counts[:, LAST], counts[:, LAST] + counts[:, AFTER], right),
     )
+
+
+def _length_counts(batch: Batch, chosen: Chosen) -> FloatArray:
+    size = (batch.entity_end - batch.entity_start)[chosen.entity]
+    length = chosen.end - chosen.start
+    out = np.zeros((MAX_LENGTH, MAX_LENGTH))
+    index = (np.minimum(size, MAX_LENGTH - 1), np.minimum(length, MAX_LENGTH - 1))
+    np.add.at(out, index, chosen.prob)
+    return out
+
+
+def length_habits(batch: Batch, statistics: Statistics, chosen: Chosen) -> FloatArray:
+    """Return log P(words of the span | words of the entity), ``(MAX_LENGTH, MAX_LENGTH)``."""
+    counts = statistics.lengths
+    size = np.arange(MAX_LENGTH)
+    prior = np.exp(-np.abs(np.log((size[None, :] + 1.0) / (size[:, None] + 1.0))) * 4)
+    prior[:, 0] = 0.0
+    prior /= prior.sum(axis=1, keepdims=True)
+    ratio = (counts + 10.0 * prior) / (counts.sum(axis=1, keepdims=True) + 10.0)
+    out: FloatArray = np.log(np.maximum(ratio, 1e-4))
+    return out
+
+
+def _type_hashes(batch: Batch) -> HashArray:
+    names = sorted(set(batch.entity_type))
+    index = {t: k for k, t in enumerate(names)}
+    hashes = np.array([hash_word(t) for t in names], np.uint64)
+    return hashes[np.array([index[t] for t in batch.entity_type], np.int64)]
+
+
+def _type_counts(batch: Batch, chosen: Chosen) -> tuple[HashArray, FloatArray]:
+    shapes = batch.vocabulary.shapes[batch.target.codes]
+    out = np.zeros((len(chosen.entity), 2 * N_SHAPES))
+    rows = np.arange(len(out))
+    out[rows, shapes[chosen.start]] += chosen.prob
+    out[rows, N_SHAPES + shapes[chosen.end - 1]] += chosen.prob
+    return _type_hashes(batch)[chosen.entity], out
+
+
+def shape_habits(
+    batch: Batch, statistics: Statistics, chosen: Chosen, entities: IntArray
+) -> FloatArray:
+    """Return log P(shape of the first / last word | type), ``(n_entities, 2 * N_SHAPES)``."""
+    keys, own = _type_counts(batch, chosen)
+    kinds = _type_hashes(batch)[entities]
+    counts = statistics.types.get(kinds)
+    rows = batch.entity_row
+    counts -= RowTotals(rows[chosen.entity], keys, own).get(rows[entities], kinds)
+    counts = np.clip(counts, 0.0, None)
+    total = np.concatenate(
+        [statistics.shapes[:, FIRST] + 0.5, statistics.shapes[:, LAST] + 0.5]
+    ).reshape(2, N_SHAPES)
+    prior = (total / total.sum(axis=1, keepdims=True)).reshape(-1)
+    norm = np.repeat(counts.reshape(-1, 2, N_SHAPES).sum(axis=2), N_SHAPES, axis=1)
+    out: FloatArray = np.log((counts + 5.0 * prior) / (norm + 5.0))
+    return out

@@ -8,6 +8,7 @@ compared.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -26,7 +27,6 @@ LOWER, TITLE, UPPER, MIXED, DIGIT, PUNCT, UNCASED = range(7)
 N_SHAPES: Final = 7
 
 _MAX_WORDS: Final = 1_000_000
-_LATIN_END: Final = 0x250
 # Sounds that languages with Latin letters spell differently; applied to both sides.
 _RESPELL: Final = (
     ("tsch", "c"),
@@ -48,8 +48,18 @@ _RESPELL: Final = (
 )
 
 
+_DOUBLED: Final = re.compile(r"(\D)\1+")
+
+
 def shape_of(word: str) -> int:
     """Return the shape of a word: one of the constants of this module."""
+    if word.isalpha():  # the common cases, in C
+        if word.islower():
+            return LOWER
+        if word.istitle():
+            return TITLE
+        if word.isupper():
+            return UPPER
     letters = [c for c in word if c.isalpha()]
     if not letters:
         return DIGIT if any(c.isdigit() for c in word) else PUNCT
@@ -74,15 +84,17 @@ def fold(word: str) -> str:
         )
         if not text.isascii():
             text = _transliterate(text)
-    text = "".join(c for c in text if c.isalnum() or c == "-")
+    if not text.isalnum():
+        text = "".join(c for c in text if c.isalnum() or c == "-").strip("-")
     for old, new in _RESPELL:
         if old in text:
             text = text.replace(old, new)
-    out: list[str] = []
-    for c in text.strip("-"):
-        if not out or c != out[-1] or c.isdigit():
-            out.append(c)
-    return "".join(out)
+    return _DOUBLED.sub(r"\1", text)
+
+
+def _n_letters(word: str) -> int:
+    # Chinese characters count as what they sound like, so that lengths compare across scripts.
+    return len(word) if max(word) < "\u0250" else len(_transliterate(word))
 
 
 def _transliterate(text: str) -> str:
@@ -104,7 +116,7 @@ class Vocabulary:
     Attributes:
         shapes: Shape per code.
         hashes: :func:`hash_word` per code.
-        chars: Number of characters per code.
+        chars: Number of letters per code, of the transliteration where the script is not Latin.
         folded: :func:`fold` per code, as an object array.
         folded_chars: Length of the folded word.
         spelled: Whether its spelling says anything: at least two folded letters or digits.
@@ -152,7 +164,7 @@ class Vocabulary:
         self.shapes = np.concatenate([self.shapes, [shape_of(w) for w in new]]).astype(np.int64)
         hashes = np.array([hash_word(w) for w in new], np.uint64)
         self.hashes = np.concatenate([self.hashes, hashes])
-        self.chars = np.concatenate([self.chars, [len(w) for w in new]])
+        self.chars = np.concatenate([self.chars, [_n_letters(w) for w in new]])
         self.opening = np.concatenate([self.opening, [_opening(w) for w in new]]).astype(np.int64)
         folded = np.empty(len(new), object)
         folded[:] = [fold(w) for w in new]

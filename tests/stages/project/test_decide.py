@@ -1,0 +1,104 @@
+"""Deciding on stored scores: every filter, and moving thresholds without projecting again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.errors import DataError
+from stages.project.config import FilterConfig
+from stages.project.decide import decide, decide_row
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "id": "s1",
+        "lang": "de",
+        "source_words": ["Angela", "Merkel", "was", "in", "Bonn"],
+        "source_spans": [
+            {"start": 0, "end": 2, "type": "PER", "score": None},
+            {"start": 4, "end": 5, "type": "LOC", "score": None},
+        ],
+        "words": ["Angela", "Merkel", "war", "in", "der", "Stadt", "Bonn"],
+        "spans": [
+            {"start": 0, "end": 2, "type": "PER", "score": 0.9, "method": "span", "source": 0},
+            {"start": 5, "end": 7, "type": "LOC", "score": 0.4, "method": "span", "source": 1},
+        ],
+        "lost": [],
+    }
+    return base | changes
+
+
+LINKS = [
+    {"source": 0, "target": 0, "prob": 1.0},
+    {"source": 1, "target": 1, "prob": 1.0},
+    {"source": 4, "target": 6, "prob": 0.7},
+]
+
+
+def reasons(decided: dict[str, Any]) -> tuple[list[str | None], str | None]:
+    assert all(s["kept"] == (s["reason"] is None) for s in decided["spans"])
+    assert decided["kept"] == (decided["reason"] is None)
+    return [s["reason"] for s in decided["spans"]], decided["reason"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "spans", "sentence"),
+    [
+        ({}, [None, None], None),
+        ({"min_score": 0.5}, [None, "low_score"], None),
+        ({"min_score": 0.95}, ["low_score", "low_score"], None),
+        ({"restrict_target": True}, [None, "restrict_target"], None),
+        ({"max_length_ratio": 2.0}, [None, "length_ratio"], None),
+        ({"max_length_ratio": 2.3}, [None, None], None),
+        ({"comp_instances": True}, [None, None], None),
+        ({"comp_instances": True, "min_score": 0.5}, [None, "low_score"], "comp_instances"),
+        ({"require_all": True, "min_score": 0.5}, [None, "low_score"], "lost_span"),
+        ({"comp_source": True}, [None, None], None),
+        ({"comp_target": True}, [None, None], "comp_target"),
+        ({"comp_target": True, "min_score": 0.5}, [None, "low_score"], None),
+    ],
+)
+def test_filters(filters: dict[str, Any], spans: list[str | None], sentence: str | None) -> None:
+    decided = decide_row(row(), FilterConfig.model_validate(filters), LINKS)
+    assert reasons(decided) == (spans, sentence)
+
+
+def test_comp_source_heeds_the_strength_of_links() -> None:
+    filters = FilterConfig(comp_source=True)
+    assert reasons(decide_row(row(), filters, LINKS))[1] is None
+    assert reasons(decide_row(row(), filters, LINKS, min_link=0.8))[1] == "comp_source"
+    assert reasons(decide_row(row(), filters, LINKS[1:]))[1] == "comp_source"
+
+
+def test_untranslated_sentences_are_dropped() -> None:
+    assert reasons(decide_row(row(words=[], spans=[]), FilterConfig()))[1] == "untranslated"
+
+
+def test_language_identification() -> None:
+    filters = FilterConfig(min_language_score=0.5)
+    german = "Das ist ein schöner Tag und wir freuen uns sehr darüber".split()
+    english = "This is a beautiful day and we are very happy about it".split()
+    plain = row(spans=[], source_spans=[])
+    assert reasons(decide_row({**plain, "words": german}, filters))[1] is None
+    assert reasons(decide_row({**plain, "words": english}, filters))[1] == "wrong_language"
+    unknown = {**plain, "words": english, "lang": "bm"}
+    assert reasons(decide_row(unknown, filters))[1] is None, "a language it does not know"
+
+
+def test_decisions_can_be_moved_back_and_forth() -> None:
+    first = list(decide([row()], FilterConfig()))
+    strict = list(decide(first, FilterConfig(min_score=0.95, require_all=True)))
+    assert reasons(strict[0]) == (["low_score", "low_score"], "lost_span")
+    assert list(decide(strict, FilterConfig())) == first
+
+
+def test_links_must_fit() -> None:
+    filters = FilterConfig(comp_source=True)
+    with pytest.raises(DataError, match="'s1'.*need the alignment links"):
+        list(decide([row()], filters))
+    with pytest.raises(DataError, match="no alignment links for row 's1'"):
+        list(decide([row()], filters, []))
+    with pytest.raises(DataError, match="more rows of alignment links"):
+        list(decide([row()], filters, [LINKS, LINKS]))
