@@ -2,8 +2,8 @@
 
     python benchmarks/pipeline/memory.py [--rows 10000 200000] [--stages prepare translate align …]
 
-Each stage runs by ``run_stage`` in a process of its own over a generated corpus of short sentences;
-the peak resident set is what the kernel reports for that process. The models are the ones that ship,
+Each stage runs by ``run_stage`` in its own process over a generated corpus of short sentences;
+the peak resident set is what the kernel reports for that process. The models are those that ship,
 or those named with --encoder and --translator (tiny ones make it quick; the weights do not matter).
 """
 
