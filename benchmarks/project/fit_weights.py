@@ -4,13 +4,14 @@
 
 Fits on the **first half** of the corpora, with four kinds of links each (soft ones trained on the
 corpus alone and with more text, and both hardened), so that the weights do not depend on one
-aligner. Prints F1 of both halves; ``--leave-out`` shows what a language gets that was not fitted on.
+aligner. Prints F1 of both halves; ``--leave-out`` shows what a corpus gets without being fitted on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +48,16 @@ MIN_SCORE = 0.25
 Key = tuple[str, str]
 
 
-def load(folder: Path, data: Path) -> dict[Key, tuple[Corpus, Batch]]:
-    """Return every corpus with every kind of links."""
+def load(
+    folder: Path, data: Path, kinds: Sequence[str] = tuple(KINDS)
+) -> dict[Key, tuple[Corpus, Batch]]:
+    """Return every corpus with these kinds of links."""
     vocabulary = Vocabulary()
     loaded = {}
     for name in CORPORA:
         corpus = load_corpus(name, data)
-        for kind, (file, least) in KINDS.items():
+        for kind in kinds:
+            file, least = KINDS[kind]
             links = load_links(folder / f"{name}.{file}.links")
             pairs = corpus.pairs(links if least is None else harden(links, least))
             loaded[name, kind] = corpus, Batch.from_pairs(pairs, vocabulary)
@@ -94,47 +98,35 @@ def show(title: str, examples: dict[Key, Example], weights: dict[str, float]) ->
     print(f"  {'mean':<22} {first:6.2f} {second:6.2f}", flush=True)
 
 
-def main() -> None:
-    """Fit, show, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("links", type=Path)
-    parser.add_argument("--leave-out", choices=sorted(CORPORA), default=None)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("-o", "--out", type=Path, default=WEIGHTS)
-    parser.add_argument("--penalty", type=float, default=8.0)
-    parser.add_argument("--deviation-penalty", type=float, default=10.0)
-    options = parser.parse_args()
-    loaded = load(options.links, options.data)
+def fit_both(
+    loaded: dict[Key, tuple[Corpus, Batch]],
+    *,
+    leave_out: str | None = None,
+    drop: tuple[str, ...] = (),
+    penalty: float = 8.0,
+    deviation_penalty: float = 10.0,
+) -> tuple[Weights, dict[Key, Example], dict[Key, Example]]:
+    """Fit both passes; return the weights and the examples of either pass.
 
-    evidence = {k: Evidence.of(b, np.arange(b.n_entities)) for k, (_, b) in loaded.items()}
-
-    def fit(examples: dict[Key, Example], drop: tuple[str, ...] = ()) -> dict[str, float]:
-        used = [x for (name, _), x in examples.items() if name != options.leave_out]
-        return fit_weights(
-            used,
-            penalty=options.penalty,
-            deviation_penalty=options.deviation_penalty,
-            drop=drop,
-        )
-
-    one = {
-        k: Example(b, first_pass(b, evidence[k], {}), c.gold, rows_to_fit(c), k[0])
-        for k, (c, b) in loaded.items()
-    }
-    first = fit(one)
-    show("first pass: F1 of the half fitted on, and of the other", one, first)
-    two = {}
-    for k, (c, b) in loaded.items():
-        statistics = Statistics()
-        statistics.add(b, choose(b, evidence[k], first_pass(b, evidence[k], first)))
-        scored = second_pass(b, evidence[k], Weights(first, {}), statistics)
-        two[k] = Example(b, scored, c.gold, rows_to_fit(c), k[0])
-    second = fit(two, NOT_SECOND)
-    show("second pass", two, second)
+    Args:
+        loaded: What :func:`load` returned.
+        leave_out: A corpus that is not fitted on.
+        drop: Features or groups to leave out of both passes.
+        penalty: See :func:`stages.project.fit.fit_weights`.
+        deviation_penalty: See there.
+    """
+    weights, one, two = fit_both(
+        loaded,
+        leave_out=options.leave_out,
+        penalty=options.penalty,
+        deviation_penalty=options.deviation_penalty,
+    )
+    show("first pass: F1 of the half fitted on, and of the other", one, weights.first)
+    show("second pass", two, weights.second)
     if options.leave_out is None:
         stored = {
-            "first": {n: round(w, 4) for n, w in first.items()},
-            "second": {n: round(w, 4) for n, w in second.items()},
+            "first": {n: round(w, 4) for n, w in weights.first.items()},
+            "second": {n: round(w, 4) for n, w in weights.second.items()},
         }
         options.out.write_text(json.dumps(stored, indent=1) + "\n")
         print(f"wrote {options.out}")

@@ -68,7 +68,7 @@ def align(pairs: Pairs, first: int, samples: int) -> list[Counter[tuple[int, int
                     left, right, links_filename_fwd=files[0], links_filename_rev=files[1]
                 )
                 for file in files:
-                    with open(file) as lines:
+                    with Path(file).open() as lines:
                         for row, line in zip(found, lines, strict=False):
                             row.update(tuple(map(int, x.split("-"))) for x in line.split())  # type: ignore[misc]
     return found

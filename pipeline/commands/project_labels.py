@@ -132,9 +132,15 @@ def _read(path: Path, lang: str, *, labels: bool) -> tuple[list[Sentence], bool]
     """Return the sentences of a file, empty ones included, and whether it has labels."""
     from pipeline.config import DataSource
     from pipeline.errors import DataError
-    from pipeline.formats import read_labelled
+    from pipeline.formats import detect_format, read_labelled
 
-    stream = read_labelled(DataSource(), lang, path=path, labelled=labels, keep_empty=True)
+    # Whether a file has labels is seen from its content, whatever is wanted of it.
+    form = detect_format(path, labelled=False)
+    if form == "text" and labels:
+        raise DataError(f"{path} is plain text: it has no labels")
+    stream = read_labelled(
+        DataSource(format=form), lang, path=path, labelled=labels, keep_empty=True
+    )
     sentences = list(stream)
     if stream.report.invisible_words:
         raise DataError(

@@ -13,12 +13,12 @@ from stages.project.candidates import Candidates, Cells, segment_max
 from stages.project.features import Columns, Ranges
 from stages.project.hashing import SequenceHasher, combine
 from stages.project.statistics import (
+    MAX_LENGTH,
     Chosen,
     Contribution,
     Habits,
     RowTotals,
     Statistics,
-    MAX_LENGTH,
     length_habits,
     shape_habits,
 )

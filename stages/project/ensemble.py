@@ -16,8 +16,9 @@ from stages.project.projector import Projection, Projector, why_lost
 class EnsembleProjector:
     """Each projector votes for the spans it found, with their scores; the total is maximised.
 
-    The score of a span is the mean over all members (0 from those that chose another). Ties go to
-    the member named first. Spans of different entities compete for words as in ``candidates``.
+    The score of a span is the weighted mean over all members (0 from those that chose another);
+    each member weighs half of the one named before it. Spans of different entities compete for
+    words as in ``candidates``.
 
     Args:
         members: The projectors, the most trusted first.
@@ -32,7 +33,8 @@ class EnsembleProjector:
         """Project all entities of ``batch``."""
         votes: dict[tuple[int, int, int], float] = defaultdict(float)
         lost: dict[int, str] = {}
-        for rank, member in enumerate(self.members):
+        weights = [0.5**rank for rank in range(len(self.members))]
+        for weight, member in zip(weights, self.members, strict=True):
             found = member.project(batch)
             for e, start, end, score in zip(
                 found.entity.tolist(),
@@ -41,8 +43,8 @@ class EnsembleProjector:
                 found.score.tolist(),
                 strict=True,
             ):
-                # The tiny bonus orders ties by the members' rank and keeps every vote above zero.
-                votes[e, start, end] += score / len(self.members) + 1e-6 / (rank + 1)
+                # The tiny bonus keeps every vote above zero.
+                votes[e, start, end] += weight * (score / sum(weights) + 1e-6)
             for e, reason in found.lost.items():
                 lost.setdefault(e, reason)
         keys = sorted(votes)

@@ -37,6 +37,10 @@ LINKS = [
 ]
 
 
+GERMAN = "Das ist ein schöner Tag und wir freuen uns sehr darüber"
+ENGLISH = "This is a beautiful day and we are very happy about it"
+
+
 def reasons(decided: dict[str, Any]) -> tuple[list[str | None], str | None]:
     assert all(s["kept"] == (s["reason"] is None) for s in decided["spans"])
     assert decided["kept"] == (decided["reason"] is None)
@@ -78,8 +82,7 @@ def test_untranslated_sentences_are_dropped() -> None:
 
 def test_language_identification() -> None:
     filters = FilterConfig(min_language_score=0.5)
-    german = "Das ist ein schöner Tag und wir freuen uns sehr darüber".split()
-    english = "This is a beautiful day and we are very happy about it".split()
+    german, english = (x.split() for x in (GERMAN, ENGLISH))
     plain = row(spans=[], source_spans=[])
     assert reasons(decide_row({**plain, "words": german}, filters))[1] is None
     assert reasons(decide_row({**plain, "words": english}, filters))[1] == "wrong_language"

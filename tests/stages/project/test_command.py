@@ -1,0 +1,99 @@
+"""The command ``project_labels``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from pipeline.commands.project_labels import project_labels
+
+SOURCE = "Angela B-PER\nMerkel I-PER\nleft O\nBonn B-LOC\n\nYes O\n\nUlm B-LOC\nwaits O\n"
+TARGET = "Angela B-PER\nMerkel I-PER\nverließ O\nBonn B-LOC\n\nJa O\n\nUlm O\nwartet O\n"
+LINKS = "0-0 1-1:0.9 2-2 3-3\n\n0-0 1-1\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    paths = {n: tmp_path / n for n in ("source.conll", "target.conll", "links", "out.conll")}
+    paths["source.conll"].write_text(SOURCE)
+    paths["target.conll"].write_text(TARGET)
+    paths["links"].write_text(LINKS)
+    return paths
+
+
+def run(files: dict[str, Path], *options: str) -> Result:
+    app = typer.Typer()
+    app.command()(project_labels)
+    names = ("source.conll", "target.conll", "links")
+    arguments = [*(str(files[n]) for n in names), "-o", str(files["out.conll"]), *options]
+    return CliRunner().invoke(app, arguments)
+
+
+def test_labels_are_written(files: dict[str, Path]) -> None:
+    result = run(files)
+    assert result.exit_code == 0, result.output
+    assert "3 sentences, 3 entities: 3 projected; dropped: none" in result.output
+    lines = files["out.conll"].read_text().splitlines()
+    tags = [line.split()[-1] for line in lines if line and line[0] != "#"]
+    assert tags == ["B-PER", "I-PER", "O", "B-LOC", "O", "B-LOC", "O"]
+
+
+def test_score_is_seqevals(files: dict[str, Path]) -> None:
+    result = run(files, "--score")
+    lines = {x.split()[0]: x.split()[1:] for x in result.output.splitlines()[3:]}
+    assert lines == {
+        "LOC": ["50.0", "100.0", "66.7", "1"],
+        "PER": ["100.0", "100.0", "100.0", "1"],
+        "all": ["66.7", "100.0", "80.0", "2"],
+    }
+
+
+@pytest.mark.parametrize("method", ["candidates", "span", "merged_runs", "published", "ensemble"])
+def test_plain_text_target_and_report(files: dict[str, Path], method: str) -> None:
+    files["target.conll"] = files["out.conll"].with_name("target.txt")
+    files["target.conll"].write_text("Angela Merkel verließ Bonn\nJa\nUlm wartet\n")
+    report = files["out.conll"].with_name("report.jsonl")
+    result = run(files, "--method", method, "--report", str(report))
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [s["text"] for r in rows for s in r["spans"]] == ["Angela Merkel", "Bonn", "Ulm"]
+    assert rows[0]["spans"][0]["source_text"] == "Angela Merkel"
+    assert {"score", "method", "source", "reason"} <= rows[0]["spans"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("target.conll", "Ja O\n", "has 3 sentences but"),
+        ("links", "0-0\n", "but .* has 1 lines"),
+        ("links", "0-0\n0-9\n\n", "the link 0-9 is outside its 1 source and 1 target words"),
+        ("links", "0-0\nx\n\n", "'x' is not a link"),
+    ],
+)
+def test_files_that_do_not_fit(files: dict[str, Path], file: str, text: str, message: str) -> None:
+    import re
+
+    files[file].write_text(text)
+    result = run(files)
+    assert result.exit_code == 1
+    assert re.search(message, " ".join(result.output.split()))
+    assert not files["out.conll"].exists()
+
+
+def test_scoring_needs_labels(files: dict[str, Path]) -> None:
+    files["target.conll"] = files["out.conll"].with_name("target.txt")
+    files["target.conll"].write_text("Angela Merkel verließ Bonn\nJa\nUlm wartet\n")
+    result = run(files, "--score")
+    assert result.exit_code == 1
+    assert "it has no labels" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    "options", [["--method", "magic"], ["--method", "markers"], ["--min-score", "2"]]
+)
+def test_bad_options(files: dict[str, Path], options: list[str]) -> None:
+    assert run(files, *options).exit_code == 2

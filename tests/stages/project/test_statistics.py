@@ -1,0 +1,79 @@
+"""The corpus statistics: what they count, and that no sentence votes for itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.project.batch import Batch, Pair
+from stages.project.candidate import CandidateProjector
+from stages.project.matching import Evidence, default_weights, second_pass
+from stages.project.statistics import FIRST, IN, Statistics
+from stages.project.words import Vocabulary, hash_word
+from tests.stages.project.examples import VISIT, pair
+
+OTHER = pair("Merkel left Bonn .", "0-1:PER 2-3:LOC", "Merkel verließ Bonn .", "0-0 1-1 2-2 3-3")
+
+
+def gathered(*batches: list[Pair]) -> Statistics:
+    statistics = Statistics()
+    projector = CandidateProjector()
+    for listed in batches:
+        projector.gather(Batch.from_pairs(listed), statistics)
+    return statistics
+
+
+def same(left: Statistics, right: Statistics) -> bool:
+    names = ("habits", "entities", "renderings", "names", "dictionary", "sources", "targets")
+    tables = [(getattr(left, n), getattr(right, n)) for n in names]
+    return all(
+        len(a) == len(b) and np.array_equal(a.keys, b.keys) and np.allclose(a.values, b.values)
+        for a, b in tables
+    ) and np.allclose(left.shapes, right.shapes)
+
+
+def test_counts_do_not_depend_on_the_parts() -> None:
+    assert same(gathered([VISIT, OTHER]), gathered([VISIT], [OTHER]))
+    assert not same(gathered([VISIT, OTHER]), gathered([VISIT]))
+
+
+def test_saved_statistics_are_the_same(tmp_path: Path) -> None:
+    statistics = gathered([VISIT, OTHER])
+    statistics.save(tmp_path / "s")
+    loaded = Statistics.load(tmp_path / "s")
+    assert same(statistics, loaded)
+    assert np.array_equal(statistics.lengths, loaded.lengths)
+
+
+def test_habits_count_expected_spans() -> None:
+    statistics = gathered([VISIT, OTHER])
+    merkel, in_word = (np.array([hash_word(w)], np.uint64) for w in ("Merkel", "in"))
+    assert 1.5 < statistics.habits.get(merkel)[0, IN] <= 2
+    assert 0.5 < statistics.habits.get(merkel)[0, FIRST] <= 1, "first in one of two sentences"
+    assert statistics.habits.get(in_word)[0, IN] < 0.2
+
+
+@pytest.mark.parametrize("listed", [[VISIT], [VISIT, OTHER]])
+def test_a_sentence_does_not_vote_for_itself(listed: list[Pair]) -> None:
+    statistics = gathered(listed)
+    batch = Batch.from_pairs([VISIT])
+    evidence = Evidence.of(batch, np.arange(batch.n_entities))
+    scored = second_pass(batch, evidence, default_weights(), statistics)
+    index = {name: k for k, name in enumerate(scored.names)}
+    for name in ("rendering", "rendering_log", "name"):
+        column = scored.matrix[:, index[name]]
+        if len(listed) == 1:
+            assert not column.any(), name
+    elsewhere = scored.matrix[:, index["dictionary_share"]]
+    assert elsewhere.any() == (len(listed) > 1), "only the other sentence speaks for Merkel"
+
+
+def test_vocabulary_can_be_shared_between_batches() -> None:
+    vocabulary = Vocabulary()
+    Batch.from_pairs([OTHER], vocabulary)
+    shared = CandidateProjector().project(Batch.from_pairs([VISIT], vocabulary))
+    alone = CandidateProjector().project(Batch.from_pairs([VISIT]))
+    assert np.array_equal(shared.start, alone.start)
+    assert np.allclose(shared.score, alone.score)

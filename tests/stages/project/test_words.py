@@ -1,0 +1,115 @@
+"""Shapes, folding, hashes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.project.hashing import CountTable, SequenceHasher
+from stages.project.words import (
+    DIGIT,
+    LOWER,
+    MIXED,
+    PUNCT,
+    TITLE,
+    UNCASED,
+    UPPER,
+    Vocabulary,
+    fold,
+    hash_word,
+    shape_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "shape"),
+    [
+        ("haus", LOWER),
+        ("Haus", TITLE),
+        ("I", TITLE),
+        ("EU", UPPER),
+        ("EU-Rat", MIXED),
+        ("McDonald", MIXED),
+        ("iPhone", MIXED),
+        ("d'Orsay", MIXED),
+        ("1999", DIGIT),
+        ("3,5", DIGIT),
+        ("“", PUNCT),
+        ("北京", UNCASED),
+        ("Москва", TITLE),
+        ("москва", LOWER),
+    ],
+)
+def test_shapes(word: str, shape: int) -> None:
+    assert shape_of(word) == shape
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("México", "Mexiko"),
+        ("Ọṣun", "Osun"),
+        ("Müller", "MULLER"),
+        ("Anna", "Ana"),
+        ("Владимир", "Vladimir"),
+        ("москва", "Moskva"),
+    ],
+)
+def test_spellings_of_one_name_fold_together(left: str, right: str) -> None:
+    assert fold(left) == fold(right) != ""
+
+
+def test_folding_keeps_digits_and_drops_marks() -> None:
+    assert fold("2000") == "2000"
+    assert fold("„") == fold("-") == ""
+    assert fold("EU-Rat") == "eu-rat"
+
+
+@given(st.text(max_size=12))
+def test_any_text_has_shape_fold_and_hash(word: str) -> None:
+    assert 0 <= shape_of(word) < 7
+    assert fold(word) == fold(word)
+    assert hash_word(word) == hash_word(word.casefold())
+
+
+def test_hashes_are_the_same_in_another_process() -> None:
+    code = "from stages.project.words import hash_word; print(hash_word('Straßburg'))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(out.stdout) == hash_word("Straßburg")
+
+
+def test_letters_of_other_scripts_count_as_transliterated() -> None:
+    vocabulary = Vocabulary()
+    codes = vocabulary.encode(["北京", "Peking", "Peking"])
+    assert codes.tolist() == [0, 1, 1]
+    assert vocabulary.chars.tolist() == [7, 6]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.data())
+def test_sequence_hash_is_the_same_wherever_it_stands(
+    numbers: list[int], data: st.DataObject
+) -> None:
+    words = np.array([hash_word(str(n)) for n in numbers], np.uint64)
+    hasher = SequenceHasher(words)
+    a, b = sorted(data.draw(st.tuples(*[st.integers(0, len(numbers))] * 2)))
+    c = data.draw(st.integers(0, len(numbers) - (b - a)))
+    left, right = (int(hasher(np.array([x]), np.array([x + b - a]))[0]) for x in (a, c))
+    assert (left == right) == (numbers[a:b] == numbers[c : c + b - a])
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=9), max_size=4))
+def test_count_table_sums(parts: list[list[tuple[int, int]]]) -> None:
+    table = CountTable()
+    truth = dict.fromkeys(range(7), 0)
+    for part in parts:
+        table.add(
+            np.array([k for k, _ in part], np.uint64), np.array([v for _, v in part], np.float64)
+        )
+        for k, v in part:
+            truth[k] += v
+    assert table.get(np.arange(7, dtype=np.uint64))[:, 0].tolist() == list(truth.values())
