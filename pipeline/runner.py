@@ -354,7 +354,7 @@ class Runner:
                 run = engines.engine(self.config.engine).run(factory, left, self.config.workers)
                 for _, rows in run:
                     bar.advance(rows)
-        notes = [json.loads(j.sidecar.read_text(encoding="utf-8")) for j in jobs]
+        notes = [engines.part_facts(j) for j in jobs]
         parts = [PartInfo(name=n["name"], rows=n["rows"], sha256=n["sha256"]) for n in notes]
         return {
             "parts": parts,

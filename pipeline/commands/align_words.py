@@ -67,7 +67,6 @@ def align_words(
     gold_base: Annotated[int, typer.Option(help="Number of the first word in --gold.")] = 1,
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch of the encoder.")] = 2048,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    seed: Annotated[int, typer.Option(help="eflomal: seed of its sampler.")] = 13,
 ) -> None:
     """Link the words of sentence pairs."""
     with reported_errors():
@@ -91,7 +90,6 @@ def align_words(
             parallel or [],
             probs,
             (gold, gold_base),
-            seed,
         )
 
 
@@ -103,7 +101,6 @@ def _align(
     parallel: list[str],
     probs: bool,
     gold: tuple[Path | None, int],
-    seed: int,
 ) -> None:
     from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
@@ -117,7 +114,7 @@ def _align(
     reference = list(read_pharaoh(gold[0], base=gold[1])) if gold[0] else None
     if reference is not None and len(reference) != len(pairs):
         raise DataError(f"{len(pairs)} sentence pairs but {gold[0]} has {len(reference)} lines")
-    links, name = _run(config, around, pairs, seed)
+    links, name = _run(config, around, pairs)
     _write(links, out, probs)
     _summarise(links, pairs, name, out)
     if reference is not None:
@@ -190,12 +187,20 @@ def _surroundings(config: AlignConfig, langs: tuple[str, str | None]) -> Surroun
 
 
 def _run(
-    config: AlignConfig, around: Surroundings, pairs: list[WordPair], seed: int
+    config: AlignConfig, around: Surroundings, pairs: list[WordPair]
 ) -> tuple[list[list[Link]], str]:
-    from pipeline.progress import Progress
-    from stages.align.build import build, plan
+    import tempfile
 
-    aligner = build(plan(config, around))
+    from pipeline.progress import Progress
+    from stages.align.build import build, learn, plan
+    from stages.align.text import read_pairs
+
+    planned = plan(config, around)
+    with tempfile.TemporaryDirectory() as folder:
+        learn(
+            planned, lambda: iter(pairs), lambda: read_pairs(config.parallel, around), Path(folder)
+        )
+        aligner = build(planned, Path(folder))
     with Progress().task("align", len(pairs), unit="pairs") as bar:
         return aligner.align(pairs, bar.advance), aligner.name
 

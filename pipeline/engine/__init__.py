@@ -11,9 +11,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.artifacts import read_part, write_atomic, write_part
+from pipeline.artifacts import disk_errors, file_sha256, read_part, write_part
 from pipeline.errors import DataError, XlnerError
 from pipeline.stage import Part, Worker
 
@@ -32,7 +32,7 @@ class PartJob:
         rows: Rows of the input part.
         inputs: Input part files by the name that the worker reads them under.
         output: The part file to write.
-        sidecar: Where to note its row count, hash and drops, before the part appears.
+        sidecar: Where to note its row count, hash and drops (see :func:`part_facts`).
         kind: Kind of dataset to expect of the worker.
         seed: Seed of the part.
     """
@@ -73,7 +73,7 @@ def process(worker: Worker, job: PartJob, advance: Advance = lambda rows: None) 
         DataError: If the input parts do not match row by row.
         XlnerError: If the worker's table is not of the declared kind.
     """
-    from pipeline.schema import SCHEMAS, count_drops
+    from pipeline.schema import SCHEMAS
 
     inputs = {name: read_part(path) for name, path in job.inputs.items()}
     _check_ids(inputs, job)
@@ -84,16 +84,38 @@ def process(worker: Worker, job: PartJob, advance: Advance = lambda rows: None) 
             f"the worker returned a table that is no {job.kind} table:\n{result.schema}\n"
             f"expected:\n{expected}"
         )
-    _write(result, job, {"drops": count_drops(result)})
+    _write(result, job)
 
 
-def _write(data: pa.Table, job: PartJob, facts: Mapping[str, object]) -> None:
-    # The sidecar goes first, so that it is there whenever the part is.
-    hidden = job.output.with_name(f".{job.output.name}.ready")
-    info = write_part(data, hidden)
-    note = {"name": job.output.name, "rows": info.rows, "sha256": info.sha256, **facts}
-    write_atomic(job.sidecar, json.dumps(note).encode())
-    hidden.replace(job.output)
+def part_facts(job: PartJob) -> dict[str, Any]:
+    """Return ``name``, ``rows``, ``sha256`` and ``drops`` of a finished part.
+
+    They were noted when it was written; if the note is lost (it is not forced on to the disk, the
+    part is), they are taken from the part itself.
+    """
+    try:
+        noted: dict[str, Any] = json.loads(job.sidecar.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        data = read_part(job.output)
+        return _facts(data, job, file_sha256(job.output))
+    return noted
+
+
+def _facts(data: pa.Table, job: PartJob, sha256: str) -> dict[str, Any]:
+    from pipeline.schema import count_drops
+
+    return {
+        "name": job.output.name,
+        "rows": data.num_rows,
+        "sha256": sha256,
+        "drops": count_drops(data),
+    }
+
+
+def _write(data: pa.Table, job: PartJob) -> None:
+    info = write_part(data, job.output)
+    with disk_errors(job.sidecar):
+        job.sidecar.write_text(json.dumps(_facts(data, job, info.sha256)), encoding="utf-8")
 
 
 def _check_ids(inputs: Mapping[str, pa.Table], job: PartJob) -> None:

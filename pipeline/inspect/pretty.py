@@ -29,6 +29,9 @@ _FIXED: Final = {
 }
 _OTHERS: Final = ("bold bright_cyan", "bold bright_green", "bold bright_yellow", "bold bright_blue")
 _RTL: Final = frozenset({"R", "AL", "AN"})
+CHOSEN: Final = 0.5
+"""Aligners store links that they considered but did not choose with a probability below this."""
+
 _ISOLATE, _POP = "\u2068", "\u2069"
 
 
@@ -94,7 +97,7 @@ def pretty(view: View, *, all_links: bool = False) -> RenderableType:
 
     Args:
         view: The sentence.
-        all_links: List every link, not only those of entity words.
+        all_links: List every link, not only the chosen ones of entity words.
     """
     from rich.console import Group
     from rich.padding import Padding
@@ -170,7 +173,7 @@ def _entity_row(table: Table, view: View, item: ViewedSpan, before: str) -> None
 
 def _link_texts(view: View, all_links: bool) -> Iterator[str]:
     for link in view.links:
-        if all_links or _touches(view, link):
+        if all_links or (link.prob >= CHOSEN and _touches(view, link)):
             source = isolated(visible(view.source_words[link.source]))
             target = isolated(visible(view.words[link.target]))
             yield f"{source}–{target} {link.prob:.2f} "

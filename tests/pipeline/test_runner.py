@@ -142,6 +142,23 @@ def test_a_failed_part_leaves_the_finished_ones(tmp_path: Path) -> None:
     assert sorted(p.name for p in partial.iterdir()) == ["part-00000.parquet", "part-00001.parquet"]
 
 
+def test_a_part_whose_note_was_lost_is_counted_all_the_same(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="part 2 is bad"):
+        make_runner(tmp_path, align={"fail_at": 2}).run()
+    resumed = make_runner(tmp_path)
+    mark = next(s.fingerprint for s in resumed.plan(resumed.tasks()) if s.task.ref == DE)
+    partial = tmp_path / "toy/align/de.partial"
+    (partial / "fingerprint").write_text(mark)
+    (partial / "work/part-00000.json").write_text("")
+    (partial / "work/part-00001.json").unlink()
+    resumed.run()
+    make_runner(tmp_path / "clean").run()
+    runs = [RunFolder(tmp_path / p).artifact(DE) for p in ("toy", "clean/toy")]
+    first, second = (r.manifest for r in runs)  # type: ignore[union-attr]
+    assert first.parts == second.parts
+    assert first.drops == second.drops == {"rows": {"unaligned": 5}}
+
+
 def _killed_run(runs: Path) -> None:
     make_runner(runs, align={"kill_at": 2}).run()
 
