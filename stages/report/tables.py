@@ -38,14 +38,14 @@ def results_table(scores: Results) -> Table:
 
     arms = scores.scored_arms()
     langs = columns(scores)
-    seeds = max((len(s.seeds) for s in scores.summary), default=0)
+    seeds = max((len([n for n in s.seeds if n is not None]) for s in scores.summary), default=0)
+    mean = f"mean{' ± deviation' if seeds > 1 else ''} over {seeds} seed{'s' * (seeds > 1)}; "
     table = Table(
         title="F1, strict IOB2",
         title_justify="left",
         title_style="bold",
-        caption=f"mean{' ± deviation' if seeds > 1 else ''} over {seeds} "
-        f"seed{'s' if seeds != 1 else ''}; below it the {100 * scores.confidence:.0f} % interval "
-        "over sentences",
+        caption=f"{mean if seeds else ''}below: the {100 * scores.confidence:.0f} % interval over "
+        "sentences",
         caption_justify="left",
         box=None,
         pad_edge=False,

@@ -217,12 +217,14 @@ def write_run(
     tests: int = 150,
     extra: Iterable[Sentence] = (),
     parallel_gold: Sequence[str] = (),
+    part_rows: int = 100,
 ) -> Path:
     """Write a run and return its folder.
 
     Args:
         extra: Source sentences to put in front of the random ones.
         parallel_gold: Languages whose target side has gold labels.
+        part_rows: Rows per part of translations, alignments and projected rows.
     """
     run = root / name
     rng = random.Random(7)
@@ -232,10 +234,11 @@ def write_run(
     for lang in languages:
         translated = [translation_row(s, lang) for s in source]
         projected = [projected_row(t, rng) for t in translated]
-        write_artifact(run, Ref("translate", lang), "translations", translated, lang=lang)
+        parts: dict[str, Any] = {"lang": lang, "part_rows": part_rows}
+        write_artifact(run, Ref("translate", lang), "translations", translated, **parts)
         aligned = [alignment_row(t) for t in translated]
-        write_artifact(run, Ref("align", lang), "alignments", aligned, lang=lang)
-        write_artifact(run, Ref("project", lang), "projected", projected, lang=lang)
+        write_artifact(run, Ref("align", lang), "alignments", aligned, **parts)
+        write_artifact(run, Ref("project", lang), "projected", projected, **parts)
         if any("synthetic" in ARMS[arm].data for arm in arms):
             made = [synthetic_row(t, i) for i, t in enumerate(translated)]
             write_artifact(run, Ref("synthesize", lang), "synthetic", made, lang=lang)
