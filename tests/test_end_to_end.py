@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 
 from pipeline.artifacts import RunFolder
-from pipeline.resources import shipped_root
+from pipeline.config import load_config
+from pipeline.resources import shipped_configs, shipped_root
+from tests.shared_data import shared_data
 from tests.stages.train.families import build_family
 from tests.stages.translate.tiny_models import build_marian
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+ONE_LANGUAGE = ["--set", "arms=[projected]", "--set", "languages=[de]"]
 STAGES = [
     "prepare",
     "translate",
@@ -38,14 +41,28 @@ STAGES = [
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     build_marian(folder / "translator", tags=(">>de<<", ">>es<<"), pair=None)
-    build_family("bert", folder / "encoder")
+    build_family("bert", folder).rename(folder / "encoder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def clean_run(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
+    """The run that the interrupted ones are compared with, never interrupted itself."""
+    folder = tmp_path_factory.mktemp("clean")
+    path = write_tiny_config(folder, tiny_models)
+    done = call("run_pipeline", str(path), *ONE_LANGUAGE, "--until", "project", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "artifacts/runs/tiny"
 
 
 @pytest.fixture
 def config(tmp_path: Path, tiny_models: Path) -> Path:
+    return write_tiny_config(tmp_path, tiny_models)
+
+
+def write_tiny_config(folder: Path, tiny_models: Path) -> Path:
     sample = shipped_root() / "artifacts" / "sample"
-    path = tmp_path / "tiny.yaml"
+    path = folder / "tiny.yaml"
     write_config(
         path,
         languages=["de", "es"],
@@ -113,7 +130,7 @@ def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
     plan = call("run_pipeline", str(config), "--dry-run", "--json", cwd=folder)
     assert {s["state"] for s in json.loads(plan.stdout)} == {"up to date"}
 
-    changed = ["--set", "project.min_score=0.99", "--dry-run", "--json"]
+    changed = ["--set", "project.filters.min_score=0.99", "--dry-run", "--json"]
     plan = call("run_pipeline", str(config), *changed, cwd=folder)
     assert plan.returncode == 0, plan.stderr
     states = {s["task"]: s["state"] for s in json.loads(plan.stdout)}
@@ -128,13 +145,22 @@ def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["translate", "align", "train"])
-def test_after_kill_9_the_next_run_ends_with_the_same_data(config: Path, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "sent"),
+    [
+        ("translate", signal.SIGKILL),
+        ("align", signal.SIGKILL),
+        ("train", signal.SIGKILL),
+        ("align", signal.SIGINT),
+    ],
+)
+def test_an_interrupted_run_continues_and_ends_with_the_same_data(
+    config: Path, clean_run: Path, stage: str, sent: signal.Signals
+) -> None:
     folder = config.parent
-    options = ["--set", "arms=[projected]", "--set", "languages=[de]"]
-    command = [str(Path(sys.executable).with_name("run_pipeline")), str(config), *options]
+    command = [str(Path(sys.executable).with_name("run_pipeline")), str(config), *ONE_LANGUAGE]
     process = subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
     )
     run = folder / "artifacts/runs/tiny"
     deadline = time.monotonic() + 120
@@ -143,14 +169,18 @@ def test_after_kill_9_the_next_run_ends_with_the_same_data(config: Path, stage: 
             break
         time.sleep(0.002)
     assert process.poll() is None, f"the run ended before {stage} was seen"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    again = call("run_pipeline", str(config), *options, cwd=folder)
+    process.send_signal(sent)
+    _, told = process.communicate()
+    if sent == signal.SIGINT:
+        assert process.returncode == 1
+        assert "stopped; what is finished is kept, run the same command again" in told
+        assert "Traceback" not in told
+    else:
+        assert process.returncode == -sent
+    again = call("run_pipeline", str(config), *ONE_LANGUAGE, cwd=folder)
     assert again.returncode == 0, again.stderr
-    clean = call("run_pipeline", str(config), *options, "--runs-dir", "clean", cwd=folder)
-    assert clean.returncode == 0, clean.stderr
-    assert projected(run) == projected(folder / "clean/tiny")
     assert projected(run)
+    assert projected(run) == projected(clean_run)
 
 
 @pytest.mark.slow
@@ -203,6 +233,35 @@ def lay_out_hub(home: Path, name: str, checkpoint: Path) -> None:
     (repo / "refs").mkdir(parents=True)
     (repo / "refs" / "main").write_text(COMMIT)
     shutil.copytree(checkpoint, repo / "snapshots" / COMMIT)
+
+
+@pytest.mark.parametrize("name", sorted(shipped_configs()))
+def test_every_shipped_config_is_valid(name: str) -> None:
+    config = load_config(name)
+    assert config.name == name
+    assert name in {"build_models"} or config.languages
+
+
+@pytest.mark.parametrize("name", ["conll", "wikiann", "masakhaner2", "europarl_projection"])
+def test_the_small_configs_plan_on_the_real_corpora(
+    name: str, tmp_path: Path, tiny_models: Path
+) -> None:
+    root = shared_data("ner")
+    languages = load_config(name).languages
+    translator = tmp_path / "translator"
+    build_marian(translator, tags=tuple(f">>{code}<<" for code in languages), pair=None)
+    settings = {
+        "data.root": root,
+        "models.encoder": tiny_models / "encoder",
+        "models.translator": translator,
+        "train.fusion_layer": 1,
+    }
+    options = [f"--set={key}={value}" for key, value in settings.items()]
+    plan = call("run_pipeline", name, *options, "--dry-run", "--json", cwd=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    tasks = {s["task"] for s in json.loads(plan.stdout)}
+    assert {f"project/{code}" for code in languages} <= tasks
+    assert "report/all" in tasks
 
 
 def test_help_answers_in_under_half_a_second(tmp_path: Path) -> None:
