@@ -11,6 +11,7 @@ from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.align.config import AlignConfig
 
 if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
     from stages.align.build import Surroundings
 
 
@@ -87,6 +88,24 @@ class AlignStage(RowStage):
         if resolved.corpus_members:
             files.update(used_files(self.options(config).parallel, around))
         return files
+
+    def collect(
+        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+    ) -> None:
+        """Let the aligners that learn from the corpus see all of it."""
+        from stages.align.build import learn, plan, resolve
+        from stages.align.text import read_pairs
+
+        options, around = self.options(config), _around(config, task.options)
+        if not resolve(options, around).corpus_members:
+            return
+
+        def own() -> Iterator[tuple[list[str], list[str]]]:
+            for data in inputs["translations"].tables():
+                columns = data.select(["source_words", "words"]).to_pydict()
+                yield from zip(columns["source_words"], columns["words"], strict=True)
+
+        learn(plan(options, around), own, lambda: read_pairs(options.parallel, around), folder)
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]

@@ -12,6 +12,7 @@ from pipeline.errors import ConfigError, ModelError
 from pipeline.models import ModelSource, locate
 from stages.align.aligner import ASSERTED, Aligner
 from stages.align.config import AlignConfig, Combine, MemberConfig, SingleAligner
+from stages.align.pair_source import PairSource
 
 Resource = Literal["encoder", "translator", "eflomal"]
 
@@ -43,7 +44,7 @@ class Rule:
     combine: Combine = "mean"
 
 
-AUTO: Final = (Rule(frozenset({"encoder"}), (("simalign", 1.0),)),)
+AUTO: Final[tuple[Rule, ...]] = (Rule(frozenset({"encoder"}), (("simalign", 1.0),)),)
 """The rules of ``auto``; the first whose needs are met is taken. Figures: docs/alignment.md."""
 
 
@@ -236,8 +237,14 @@ def build(plan: Plan, collected: Path | None = None) -> Aligner:
 
 def _build_one(part: Part, plan: Plan, collected: Path | None, soft: bool) -> Aligner:
     options = part.options
-    if options.aligner in ("statistical", "eflomal"):
-        raise ConfigError(f"aligner {options.aligner!r} is not there yet")
+    if options.aligner == "statistical":
+        from stages.align.statistical.aligner import StatisticalAligner
+
+        return StatisticalAligner.load(_learnt(collected), soft=soft, floor=plan.floor)
+    if options.aligner == "eflomal":
+        from stages.align.eflomal_aligner import EflomalAligner
+
+        return EflomalAligner.load(_learnt(collected), soft=soft, floor=plan.floor)
     assert part.folder is not None
     device = _device(plan.device)
     if options.aligner == "simalign_reference":
@@ -252,6 +259,32 @@ def _build_one(part: Part, plan: Plan, collected: Path | None, soft: bool) -> Al
     from stages.align.contextual import contextual_aligner
 
     return contextual_aligner(part, plan, device, soft)
+
+
+def _learnt(collected: Path | None) -> Path:
+    if collected is None:  # pragma: no cover - a programming error
+        raise ValueError("a corpus aligner needs the folder that learn() filled")
+    return collected
+
+
+def learn(plan: Plan, own: PairSource, extra: PairSource, folder: Path) -> None:
+    """Let the aligners that need it learn from the whole corpus.
+
+    Args:
+        plan: The aligners.
+        own: The pairs that will be aligned.
+        extra: Further pairs in the same languages.
+        folder: Where to write what :func:`build` reads as ``collected``.
+    """
+    wanted = {part.options.aligner for part in plan.parts}
+    if "statistical" in wanted:
+        from stages.align.statistical.aligner import StatisticalAligner
+
+        StatisticalAligner.fit(own, extra).save(folder)
+    if "eflomal" in wanted:
+        from stages.align.eflomal_aligner import EflomalAligner
+
+        EflomalAligner.fit(own, extra, folder)
 
 
 def _device(name: str) -> str:

@@ -1,0 +1,137 @@
+"""The aligner ``eflomal``: the optional package (GPL, never bundled), on several granularities."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import ConfigError
+from pipeline.schema import Link
+from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.align.pair_source import PairSource
+from stages.align.statistical.spelling import GRANULARITIES
+
+_FILE: Final = "eflomal.npz"
+
+
+class EflomalAligner(Aligner):
+    """Hands out the links that eflomal (Östling and Tiedemann 2016) made of the whole corpus.
+
+    The probability of a link is the share of its runs (both directions on each granularity) that
+    made it. eflomal draws its random numbers from the system, so two runs differ a little.
+
+    Args:
+        links: Links by the digest of a pair: ``(links, 2)`` word indices, and probabilities.
+        soft: Whether to hand out links below 0.5.
+        floor: The least probability of those.
+    """
+
+    name = "eflomal"
+
+    def __init__(
+        self,
+        links: dict[bytes, tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]],
+        soft: bool = False,
+        floor: float = 0.05,
+    ) -> None:
+        self._links = links
+        self._floor = floor if soft else ASSERTED
+
+    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+        """Align sentence pairs that were among those of :meth:`fit`; others stay unaligned."""
+        result = []
+        for pair in pairs:
+            found = self._links.get(_digest(pair))
+            links = []
+            if found is not None:
+                for (i, j), prob in zip(found[0].tolist(), found[1].tolist(), strict=True):
+                    if prob >= self._floor:
+                        links.append(Link(i, j, prob))
+            result.append(links)
+        advance(len(pairs))
+        return result
+
+    @staticmethod
+    def fit(own: PairSource, extra: PairSource, folder: Path) -> None:
+        """Align a corpus and write the links into a folder, for :meth:`load`.
+
+        Args:
+            own: The pairs to align.
+            extra: Further pairs to learn from.
+            folder: Where to write.
+
+        Raises:
+            ConfigError: If eflomal is not installed.
+        """
+        try:
+            import eflomal
+        except ImportError:
+            raise ConfigError(
+                "align.aligner: eflomal is not installed; install it (pip install eflomal), or use "
+                "'statistical', which needs no extra package"
+            ) from None
+        pairs = {_digest(p): (list(p[0]), list(p[1])) for p in own() if p[0] and p[1]}
+        further = [(list(a), list(b)) for a, b in extra() if a and b]
+        votes: list[dict[tuple[int, int], int]] = [{} for _ in pairs]
+        for form in GRANULARITIES.values():
+            _run(eflomal, [*pairs.values(), *further], form, votes)
+        runs = 2 * len(GRANULARITIES)
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            folder / _FILE,
+            digests=np.frombuffer(b"".join(pairs), dtype=np.uint8).reshape(-1, 16),
+            counts=np.array([len(v) for v in votes], dtype=np.int64),
+            links=np.array([k for v in votes for k in sorted(v)], dtype=np.int32).reshape(-1, 2),
+            probs=np.array([v[k] / runs for v in votes for k in sorted(v)], dtype=np.float32),
+        )
+
+    @classmethod
+    def load(cls, folder: Path, *, soft: bool = False, floor: float = 0.05) -> EflomalAligner:
+        """Read what :meth:`fit` wrote."""
+        with np.load(folder / _FILE) as arrays:
+            digests = [row.tobytes() for row in arrays["digests"]]
+            ends = np.cumsum(arrays["counts"])[:-1]
+            links = np.split(arrays["links"], ends)
+            probs = np.split(arrays["probs"], ends)
+        stored = dict(zip(digests, zip(links, probs, strict=True), strict=True))
+        return cls(stored, soft, floor)
+
+
+def _digest(pair: WordPair) -> bytes:
+    text = "\n".join("\t".join(side) for side in pair)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _run(
+    eflomal: Any,
+    pairs: Sequence[WordPair],
+    form: Any,
+    votes: list[dict[tuple[int, int], int]],
+) -> None:
+    """Run eflomal on one form of the words, and count its links of the first pairs."""
+
+    def line(words: Sequence[str]) -> str:
+        # White space inside a word would make two of it.
+        return " ".join("_".join(form(w).split()) or "_" for w in words) + "\n"
+
+    with tempfile.TemporaryDirectory() as name:
+        files = [str(Path(name) / side) for side in ("ahead", "back")]
+        eflomal.Aligner().align(
+            (line(a) for a, _ in pairs),
+            (line(b) for _, b in pairs),
+            links_filename_fwd=files[0],
+            links_filename_rev=files[1],
+        )
+        for file in files:
+            with Path(file).open(encoding="ascii") as lines:
+                for found, text in zip(votes, lines, strict=False):
+                    for item in text.split():
+                        i, j = item.split("-")
+                        key = (int(i), int(j))
+                        found[key] = found.get(key, 0) + 1

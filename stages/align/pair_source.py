@@ -1,0 +1,48 @@
+"""The sentence pairs that corpus aligners learn from: read again and again, never held whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+from stages.align.aligner import WordPair
+
+PairSource = Callable[[], Iterator[WordPair]]
+"""Starts reading sentence pairs from the beginning."""
+
+
+def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -> list[WordPair]:
+    """Return as many distinct pairs as fit, those to be aligned before those that only help.
+
+    Where not all fit, they are taken at even distances, so that no part of a corpus goes missing.
+
+    Args:
+        own: The pairs that are to be aligned.
+        extra: Further pairs.
+        max_cells: The most pairs of words, over all sentence pairs.
+        max_words: Sentence pairs with a longer side are left out.
+    """
+    chosen: dict[tuple[tuple[str, ...], tuple[str, ...]], None] = {}
+    left = max_cells
+
+    def fits(pair: WordPair) -> bool:
+        return all(0 < len(side) <= max_words for side in pair)
+
+    for source in (own, extra):
+        total = sum(len(a) * len(b) for a, b in source() if fits((a, b)))
+        share = min(1.0, left / total) if total else 1.0
+        credit = 0.0
+        for pair in source():
+            if not fits(pair):
+                continue
+            credit += share
+            if credit < 1 - 1e-9:
+                continue
+            credit -= 1
+            first, second = (tuple(map(sys.intern, side)) for side in pair)
+            if (first, second) not in chosen:
+                chosen[first, second] = None
+                left -= len(first) * len(second)
+        if left <= 0:
+            break
+    return [(list(a), list(b)) for a, b in chosen]

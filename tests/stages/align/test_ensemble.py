@@ -1,0 +1,142 @@
+"""Several aligners as one, what auto chooses, and the scores of alignments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ConfigError, DataError
+from pipeline.formats import PharaohLine
+from pipeline.schema import Link
+from stages.align import build
+from stages.align.aligner import Advance, Aligner, WordPair, no_advance
+from stages.align.config import AlignConfig
+from stages.align.ensemble import Ensemble
+from stages.align.scoring import score
+
+
+class Fixed(Aligner):
+    def __init__(self, name: str, *links: tuple[int, int, float]) -> None:
+        self.name = name
+        self._links = [Link(*k) for k in links]
+
+    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+        advance(len(pairs))
+        return [list(self._links) for _ in pairs]
+
+
+A = Fixed("a", (0, 0, 0.9), (1, 1, 0.6), (2, 2, 0.3))
+B = Fixed("b", (0, 0, 0.7), (1, 2, 0.8), (2, 2, 0.9))
+C = Fixed("c", (1, 2, 0.5), (3, 3, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("union", {(0, 0): 0.9, (1, 1): 0.6, (1, 2): 0.8, (2, 2): 0.9, (3, 3): 1.0}),
+        ("intersection", {}),
+        ("vote", {(0, 0): 0.533333, (1, 2): 0.5}),
+        ("mean", {(0, 0): 0.533333}),
+    ],
+)
+def test_combinations_of_three(how: Any, expected: dict[tuple[int, int], float]) -> None:
+    told: list[int] = []
+    (found,) = Ensemble([A, B, C], how).align([(["x"] * 4, ["y"] * 4)], told.append)
+    assert {(k.source, k.target): round(k.prob, 6) for k in found} == expected
+    assert found == sorted(found, key=lambda k: (k.source, k.target)) and told == [1]
+
+
+def test_intersection_of_two_and_weights() -> None:
+    pair = [(["x"] * 4, ["y"] * 4)]
+    (found,) = Ensemble([A, B], "intersection").align(pair)
+    assert [(k.source, k.target, k.prob) for k in found] == [(0, 0, 0.7)]
+    (found,) = Ensemble([A, B], "mean", [3, 1]).align(pair)
+    assert [(k.source, k.target, round(k.prob, 6)) for k in found] == [(0, 0, 0.85)]
+    assert Ensemble([A, B], "mean").name == "mean(a, b)"
+
+
+@pytest.mark.parametrize("how", ["intersection", "vote"])
+def test_soft_links_that_miss_the_mark_stay_below_it(how: Any) -> None:
+    (found,) = Ensemble([A, B, C], how, floor=0.05).align([(["x"] * 4, ["y"] * 4)])
+    probs = {(k.source, k.target): k.prob for k in found}
+    assert probs[3, 3] < 0.5 and probs[1, 1] < 0.5 and set(probs) >= {(3, 3), (1, 1)}
+
+
+def test_an_ensemble_of_real_aligners(bert: Path, made_up: Any) -> None:
+    config = AlignConfig.model_validate(
+        {
+            "aligner": "ensemble",
+            "combine": "union",
+            "soft": False,
+            "members": [
+                {"aligner": "simalign", "model": str(bert)},
+                {"aligner": "simalign", "model": str(bert), "method": "forward"},
+            ],
+        }
+    )
+    around = build.Surroundings("en", "de")
+    together = build.build(build.plan(config, around)).align(made_up[:10])
+    forward = AlignConfig(aligner="simalign", model=str(bert), method="forward", soft=False)
+    alone = build.build(build.plan(forward, around)).align(made_up[:10])
+    assert together == alone  # inter is a part of forward
+
+
+def test_auto_takes_the_first_rule_whose_needs_are_met(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = (
+        build.Rule(frozenset({"eflomal", "encoder"}), (("eflomal", 2.0), ("softmax", 1.0))),
+        build.Rule(frozenset({"encoder"}), (("simalign", 1.0),)),
+        build.Rule(frozenset(), (("statistical", 1.0),)),
+    )
+    monkeypatch.setattr(build, "AUTO", rules)
+
+    def names(eflomal: bool, encoder: str | None) -> list[str]:
+        monkeypatch.setattr(build, "eflomal_installed", lambda: eflomal)
+        around = build.Surroundings("en", "de", encoder)
+        return [m.aligner for m in build.resolve(AlignConfig(), around).members]
+
+    assert names(True, str(bert)) == ["eflomal", "softmax"]
+    assert names(False, str(bert)) == ["simalign"]
+    assert names(True, None) == names(True, "/no/such/folder") == ["statistical"]
+    monkeypatch.setattr(build, "AUTO", rules[:1])
+    with pytest.raises(ConfigError, match="auto finds no aligner"):
+        names(False, None)
+
+
+def test_the_shipped_rules_always_find_something() -> None:
+    assert not build.AUTO[-1].needs
+    assert build.resolve(AlignConfig(), build.Surroundings(None, None)).members
+
+
+def test_eflomal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("eflomal", reason="the optional package eflomal is not installed")
+    from stages.align.eflomal_aligner import EflomalAligner
+
+    words = ["ba", "du", "ko", "mi", "nelu", "sora", "tanik", "vesto"]
+    pairs = [
+        ([words[i % 8], words[(i * 3 + 1) % 8]], [words[i % 8] + "x", words[(i * 3 + 1) % 8] + "x"])
+        for i in range(60)
+    ]
+    pairs.insert(3, ([], ["a"]))
+    EflomalAligner.fit(lambda: iter(pairs), lambda: iter([]), tmp_path)
+    found = EflomalAligner.load(tmp_path, soft=True).align([*pairs, (["never"], ["seen"])])
+    assert found[3] == found[-1] == []
+    diagonal = sum((k.source, k.target) in {(0, 0), (1, 1)} for f in found for k in f)
+    assert diagonal > 0.8 * sum(map(len, found))
+
+
+def test_scores_are_those_of_och_and_ney() -> None:
+    gold = [
+        PharaohLine([Link(0, 0, 1), Link(1, 1, 1)], [Link(1, 2, 1)]),
+        PharaohLine([], [Link(0, 0, 1)]),
+    ]
+    links = [[Link(0, 0, 1), Link(1, 2, 1), Link(2, 2, 1)], [Link(0, 0, 1)]]
+    result = score(links, gold)
+    assert (result.precision, result.recall) == (0.75, 0.5)
+    assert result.aer == pytest.approx(1 - (1 + 3) / (4 + 2))
+    with pytest.raises(DataError, match="1 aligned pairs but 2 lines"):
+        score(links[:1], gold)
