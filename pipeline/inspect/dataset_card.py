@@ -48,7 +48,7 @@ def card(rows: list[Sentence]) -> str:
 
 # Projected named entity labels ({", ".join(langs)})
 
-{len(rows):,} sentences with {types.total():,} entities, written by xlner ({origins}).
+{len(rows):,} sentences with {types.total():,} entities, made by {origins}.
 Text and labels are machine-made: the sentences were translated (unless a translation was given)
 and the labels projected from the source sentences along word alignments. They are silver, not
 gold: train on them, do not evaluate on them.

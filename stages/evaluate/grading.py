@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.formats.schemes import tags_from_spans
 from pipeline.schema import Span, overlapping, spans_of
 
 if TYPE_CHECKING:
@@ -27,15 +28,6 @@ class Graded:
     words: list[str]
     gold: list[Span]
     predicted: list[Span]
-
-
-def iob2(spans: Iterable[Span], length: int) -> list[str]:
-    """Return the IOB2 tags of ``length`` words."""
-    tags = ["O"] * length
-    for span in spans:
-        tags[span.start : span.end] = [f"I-{span.type}"] * (span.end - span.start)
-        tags[span.start] = f"B-{span.type}"
-    return tags
 
 
 def pair_up(
@@ -115,8 +107,8 @@ def seqeval_scores(graded: Sequence[Graded]) -> dict[str | None, Prf]:
     # Sentences without any span add nothing to any count; leaving them out saves time.
     filled = [g for g in graded if g.gold or g.predicted]
     report = classification_report(
-        [iob2(g.gold, len(g.words)) for g in filled],
-        [iob2(g.predicted, len(g.words)) for g in filled],
+        [tags_from_spans(g.gold, len(g.words)) for g in filled],
+        [tags_from_spans(g.predicted, len(g.words)) for g in filled],
         mode="strict",
         scheme=IOB2,
         output_dict=True,

@@ -13,7 +13,6 @@ from stages.evaluate.grading import (
     Graded,
     count_spans,
     f1_of,
-    iob2,
     pair_up,
     seqeval_scores,
 )
@@ -55,10 +54,6 @@ def test_counts_give_the_f1_of_seqeval(sentences: list[Graded]) -> None:
             assert exact[kind].recall == pytest.approx(tp / max(gold, 1))
         else:
             assert not counts[index].any()
-
-
-def test_neighbouring_entities_of_one_type_stay_apart() -> None:
-    assert iob2([Span(0, 1, "PER"), Span(1, 3, "PER")], 4) == ["B-PER", "B-PER", "I-PER", "O"]
 
 
 def test_a_merged_neighbour_is_wrong() -> None:
