@@ -53,7 +53,7 @@ class Gate:
         median_ratio: Mapping[str, float] | None = None,
         perplexity: Callable[[Sequence[str]], float] | None = None,
     ) -> None:
-        from datasketch import MinHashLSH
+        from datasketch import MinHash, MinHashLSH
 
         self._lang = lang
         self._config = config
@@ -68,6 +68,8 @@ class Gate:
             # A little below the threshold, so that hardly any pair above it is missed; the exact
             # similarity decides.
             threshold = max(0.1, config.near_duplicate - 0.15)
+            # Copies of an empty sketch share its permutations, which are dear to make.
+            self._empty = MinHash(num_perm=_PERMUTATIONS, seed=1)
             self._near = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
 
     @property
@@ -106,10 +108,8 @@ class Gate:
             scores["near_duplicate"] = 1.0
             return "duplicate"
         if self._near is not None:
-            from datasketch import MinHash
-
             found = shingles(words)
-            sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
+            sketch = self._empty.copy()
             sketch.update_batch([s.encode() for s in sorted(found)])
             mine = frozenset(hash_of(s) for s in found)
             similar = max(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from stages._pretraining.overlap import sentence_key
 
@@ -56,9 +57,12 @@ def shingles(words: Sequence[str], size: int = 3) -> set[str]:
 
     Of fewer words, all of them are one shingle.
     """
-    keys = [k for k in (sentence_key(w) for w in words) if k]
+    keys = [k for k in map(_word_key, words) if k]
     if not keys:
         return set()
     if len(keys) < size:
         return {" ".join(keys)}
     return {" ".join(keys[i : i + size]) for i in range(len(keys) - size + 1)}
+
+
+_word_key = lru_cache(maxsize=1 << 16)(sentence_key)

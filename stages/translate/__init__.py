@@ -59,11 +59,13 @@ class TranslateStage(RowStage):
         """Find models that are missing and languages that they cannot produce."""
         from stages.translate.checks import translator_problem
 
+        seen: set[Problem] = set()
         for task in tasks:
             if "given" not in task.inputs:
                 options = task.options
                 problem = translator_problem(config, options["source"], options["target"])
-                if problem:
+                if problem and problem not in seen:  # one model may serve all languages
+                    seen.add(problem)
                     yield problem
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:

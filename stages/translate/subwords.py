@@ -23,9 +23,9 @@ class Subwords:
 
     def __init__(self, folder: Path, direction: Direction) -> None:
         self.direction = direction
-        self._tokenizer: Any = load_tokenizer(folder, direction.family)
-        self._eos = self._tokenizer.eos_token
-        special = set(self._tokenizer.all_special_tokens) - {self._tokenizer.unk_token}
+        self.tokenizer: Any = load_tokenizer(folder, direction.family)
+        self._eos = self.tokenizer.eos_token
+        special = set(self.tokenizer.all_special_tokens) - {self.tokenizer.unk_token}
         special |= {"<s>", "</s>", "<pad>"}
         if direction.target:
             special.add(direction.target)
@@ -34,12 +34,12 @@ class Subwords:
         self._target: Any = None
         if direction.family == "marian":
             # As the tokeniser does it: text that looks like a tag is not given to SentencePiece.
-            self._source = self._tokenizer.spm_source
-            self._target = self._tokenizer.spm_target
+            self._source = self.tokenizer.spm_source
+            self._target = self.tokenizer.spm_target
         elif direction.family == "m2m100":
-            self._source = self._target = self._tokenizer.sp_model
+            self._source = self._target = self.tokenizer.sp_model
         else:
-            self._backend: Any = self._tokenizer._tokenizer
+            self._backend: Any = self.tokenizer._tokenizer
 
     @property
     def overhead(self) -> int:

@@ -81,20 +81,21 @@ class Translator:
         cache: Path | None = None,
     ) -> None:
         self.config = config or DecodingConfig()
+        self.source = source
         self.target = target
         folder = Path(model)
         direction = Languages(folder, name).direction(source, target)
         self.folder = converted(folder, self.config.compute_type, cache)
-        self._subwords = Subwords(self.folder, direction)
+        self.subwords = Subwords(self.folder, direction)
         limit = max_positions(self.folder)
-        overhead = self._subwords.overhead
+        overhead = self.subwords.overhead
         self.max_input = min(self.config.max_input_tokens or limit, limit) - overhead
         if self.max_input < 1:
             raise ModelError(f"{folder}: max_input_tokens leaves no room for text")
         # One position for the start token, as many as there are for the prefix.
-        taken = 1 + len(self._subwords.prefix or ())
+        taken = 1 + len(self.subwords.prefix or ())
         self.max_output = min(self.config.max_output_tokens, limit - taken)
-        self._threads = self.config.threads or _threads(workers)
+        self.threads = self.config.threads or _threads(workers)
         self._model: Any = None if self.config.sampling else self._load()
 
     def _load(self) -> Any:
@@ -109,7 +110,7 @@ class Translator:
                 device=device,
                 compute_type=self.config.compute_type,
                 inter_threads=1,
-                intra_threads=self._threads,
+                intra_threads=self.threads,
             )
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.folder}: CTranslate2 cannot load it: {error}") from error
@@ -150,7 +151,7 @@ class Translator:
 
     def _prepare(self, texts: Sequence[str]) -> list[list[list[str]] | str]:
         """Return for each text its pieces as tokens, or the reason for which there are none."""
-        encoded = self._subwords.pieces(texts)
+        encoded = self.subwords.pieces(texts)
         prepared: list[list[list[str]] | str] = []
         for text, pieces in zip(texts, encoded, strict=True):
             if not any(c.isalnum() for c in text):
@@ -162,15 +163,15 @@ class Translator:
             else:
                 cut = split_text(text, self.max_input, self._length)
                 kept = [c for c in cut if any(x.isalnum() for x in c)]
-                prepared.append(self._subwords.pieces(kept))
+                prepared.append(self.subwords.pieces(kept))
         return prepared
 
     def _length(self, text: str) -> int:
-        return len(self._subwords.pieces([text])[0])
+        return len(self.subwords.pieces([text])[0])
 
     def _batches(self, pieces: Sequence[_Piece]) -> list[list[_Piece]]:
         """Group pieces of similar length, longest first, into batches of bounded size."""
-        overhead = self._subwords.overhead
+        overhead = self.subwords.overhead
         batches: list[list[_Piece]] = []
         width = 0
         # The order of equally long pieces is that of the input: sorting is stable.
@@ -202,9 +203,9 @@ class Translator:
     def _submit(self, model: Any, batch: Sequence[_Piece]) -> list[Any]:
         config = self.config
         longest = max(len(p.tokens) for p in batch)
-        prefix = self._subwords.prefix
+        prefix = self.subwords.prefix
         pending: list[Any] = model.translate_batch(
-            [self._subwords.source(p.tokens) for p in batch],
+            [self.subwords.source(p.tokens) for p in batch],
             target_prefix=[prefix] * len(batch) if prefix else None,
             max_batch_size=0,
             max_input_length=0,
@@ -242,14 +243,14 @@ class Translator:
             )
 
     def _hypothesis(self, tokens: Sequence[str], score: float) -> Hypothesis:
-        text = self._subwords.decode(tokens)
+        text = self.subwords.decode(tokens)
         reason = None
-        if not self._subwords.ended(tokens):
+        if not self.subwords.ended(tokens):
             reason = "too_long"
         elif not any(c.isalnum() for c in text):
             reason = "empty_translation"
         # CTranslate2 divides by length ** length_penalty, and counts the prefix in the length.
-        size = max(len(tokens) - len(self._subwords.prefix or ()), 1)
+        size = max(len(tokens) - len(self.subwords.prefix or ()), 1)
         mean = score * len(tokens) ** self.config.length_penalty / size
         return Hypothesis(text, mean, reason, size)
 

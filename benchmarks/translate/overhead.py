@@ -1,0 +1,172 @@
+"""What the stage costs on top of CTranslate2: our worker beside a bare ``translate_batch``.
+
+The same rows and settings on both sides, runs alternating, model loading excluded. On a machine
+that is busy with other things, the processor time tells more than the time. Two bare sides:
+
+- ``batch``: the call of ``translate_batch`` alone, on tokens that are already there;
+- ``script``: what a script around it does at least: the tokeniser's ``encode``, ``translate_batch``
+  and ``decode``.
+
+Our worker reads an Arrow table, detokenises, encodes, translates, decodes, splits into words, and
+builds the output table. With ``--sampling`` it is the maker ``translation`` of ``synthesize``, the
+quality gate included, and the goal is a rate of at least 0.9 of the bare one.
+
+    python benchmarks/translate/overhead.py MODEL --target de --conll FILE --rows 600
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", type=Path, help="checkpoint or converted folder")
+    parser.add_argument("--source", default="en")
+    parser.add_argument("--target", default="de")
+    parser.add_argument("--conll", type=Path, help="CoNLL file; default: the shipped sample")
+    parser.add_argument("--rows", type=int, default=600)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--sampling", action="store_true", help="time the maker of synthesize")
+    arguments = parser.parse_args()
+
+    from stages.synthesize.config import SamplingConfig
+    from stages.translate.config import TranslateConfig
+    from stages.translate.translator import Translator
+
+    path = arguments.conll or ROOT / "artifacts" / "sample" / arguments.source / "train.conll"
+    sentences = read(path)[: arguments.rows]
+    config = SamplingConfig() if arguments.sampling else TranslateConfig()
+    translator = Translator(arguments.model, arguments.source, arguments.target, config)
+    ours = maker(translator, sentences) if arguments.sampling else worker(translator, sentences)
+    batch, script = bare(translator, sentences)
+
+    sides = {"ours": ours, "batch": batch, "script": script}
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    work: dict[str, list[float]] = {name: [] for name in sides}
+    for call in sides.values():
+        call()  # warm
+    for run in range(arguments.runs):
+        order = list(sides.items())
+        for name, call in order[run % 3 :] + order[: run % 3]:
+            start, used = time.perf_counter(), time.process_time()
+            call()
+            times[name].append(time.perf_counter() - start)
+            work[name].append(time.process_time() - used)
+    print(f"{len(sentences)} sentences of {path.name}, {arguments.runs} alternating runs")
+    print(f"{'':8}{'median s':>10}{'min':>8}{'max':>8}{'sentences/s':>13}{'processor s':>13}")
+    for name, values in times.items():
+        middle = statistics.median(values)
+        print(
+            f"{name:8}{middle:10.3f}{min(values):8.3f}{max(values):8.3f}"
+            f"{len(sentences) / middle:13.0f}{statistics.median(work[name]):13.3f}"
+        )
+    for name in ("batch", "script"):
+        ratios = [a / b for a, b in zip(times["ours"], times[name], strict=True)]
+        effort = [a / b for a, b in zip(work["ours"], work[name], strict=True)]
+        print(
+            f"ours / {name}: time {statistics.median(ratios):.3f}, "
+            f"processor time {statistics.median(effort):.3f} (medians)"
+        )
+
+
+def read(path: Path) -> list[list[str]]:
+    """Return the words of each sentence of a CoNLL file (word first, tag last)."""
+    blocks = path.read_text(encoding="utf-8").split("\n\n")
+    lines = ([x.split() for x in b.split("\n") if x.strip()] for b in blocks)
+    return [[x[0] for x in b if x] for b in lines if b]
+
+
+def worker(translator: Any, sentences: list[list[str]]) -> Callable[[], object]:
+    from pipeline.schema import Sentence, table
+    from pipeline.stage import Part
+    from stages.translate.worker import TranslateWorker
+
+    rows = [
+        Sentence(f"s{i}", translator.source, words).to_row() for i, words in enumerate(sentences)
+    ]
+    data = table("labelled", rows)
+    call = TranslateWorker(translator, translator.source, translator.target, translator.config)
+    return lambda: call({"source": data}, Part(0, 1))
+
+
+def maker(translator: Any, sentences: list[list[str]]) -> Callable[[], object]:
+    from pipeline.schema import Sentence
+    from stages.synthesize.config import GateConfig
+    from stages.synthesize.gate import Gate
+    from stages.synthesize.makers.base import Request
+    from stages.synthesize.makers.translation import TranslationMaker
+    from stages.synthesize.overlap import EvaluationIndex
+
+    source = [Sentence(f"s{i}", translator.source, words) for i, words in enumerate(sentences)]
+    count = len(sentences) * translator.config.num_hypotheses
+    request = Request(translator.target, translator.source, count, 1, source)
+    evaluation = EvaluationIndex(sentences[:200])
+    made_by = TranslationMaker(translator, chunk_size=count)
+
+    def call() -> object:
+        gate = Gate(translator.target, GateConfig(), evaluation)
+        return [gate.judge(made, "translation") for made in made_by.make(request, 0)]
+
+    return call
+
+
+def bare(
+    translator: Any, sentences: list[list[str]]
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    import ctranslate2
+
+    config = translator.config
+    model = ctranslate2.Translator(
+        str(translator.folder),
+        compute_type=config.compute_type,
+        inter_threads=1,
+        intra_threads=translator.threads,
+    )
+    subwords = translator.subwords
+    tokenizer = subwords.tokenizer
+    texts = [" ".join(words) for words in sentences]
+    tokens = [subwords.source(p) for p in subwords.pieces(texts)]
+    tokens = [t[: translator.max_input] + t[-1:] for t in tokens]
+    prefix = subwords.prefix
+
+    def translate(batch: list[list[str]]) -> Any:
+        return model.translate_batch(
+            batch,
+            target_prefix=[prefix] * len(batch) if prefix else None,
+            max_batch_size=config.max_batch_tokens,
+            batch_type="tokens",
+            max_input_length=0,
+            beam_size=config.beam_size,
+            num_hypotheses=config.num_hypotheses,
+            sampling_topk=config.sampling_topk,
+            sampling_temperature=config.sampling_temperature,
+            max_decoding_length=translator.max_output,
+            disable_unk=True,
+            return_scores=True,
+        )
+
+    def script() -> object:
+        tag = f"{subwords.direction.target} " if len(subwords.source([])) == 2 else ""
+        ids = [tokenizer.encode(tag + t)[: translator.max_input + 1] for t in texts]
+        results = translate([tokenizer.convert_ids_to_tokens(i) for i in ids])
+        return [
+            tokenizer.decode(tokenizer.convert_tokens_to_ids(h), skip_special_tokens=True).split()
+            for r in results
+            for h in r.hypotheses
+        ]
+
+    return (lambda: translate(tokens)), script
+
+
+if __name__ == "__main__":
+    main()
