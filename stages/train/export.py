@@ -1,0 +1,157 @@
+"""Exports a tagger to ONNX, with int8 weights as an option, and checks what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import ModelError
+from stages.train.tagger import Tagger
+
+MODEL = "model.onnx"
+INT8 = "model_int8.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportCheck:
+    """How an exported model compares with PyTorch on the same sentences.
+
+    Attributes:
+        file: The exported model.
+        words: Words compared.
+        same_labels: Words whose most probable label is the same.
+        largest_difference: Largest difference of a probability.
+    """
+
+    file: Path
+    words: int
+    same_labels: int
+    largest_difference: float
+
+    @property
+    def agreement(self) -> float:
+        """Share of the words with the same most probable label."""
+        return self.same_labels / self.words if self.words else 1.0
+
+
+class _Logits(nn.Module):
+    """The model with two inputs and one output."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+
+def export_onnx(
+    tagger: Tagger,
+    folder: Path,
+    sentences: Sequence[Sequence[str]],
+    *,
+    int8: bool = False,
+    least_agreement: float | None = None,
+) -> ExportCheck:
+    """Export a tagger and compare it with PyTorch.
+
+    Writes ``model.onnx`` (or ``model_int8.onnx``, weights quantised dynamically), the configuration
+    and the tokenizer. Inputs are ``input_ids`` and ``attention_mask`` (batch, pieces), the output
+    is ``logits`` (batch, pieces, labels); batch and length are free.
+
+    Args:
+        tagger: The tagger, on the CPU.
+        folder: Where to write.
+        sentences: Lists of words to compare on.
+        int8: Quantise the weights of the linear layers.
+        least_agreement: Least share of words with the same label; default: 1 (0.95 for int8).
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ModelError: If onnx or onnxruntime is not installed, or the predictions differ too much.
+    """
+    try:
+        import onnx  # noqa: F401 - torch.onnx needs it
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(
+            f"exporting needs another package: pip install 'xlner[onnx]' ({error})"
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / MODEL
+    model = _Logits(tagger.model).eval()
+    pieces = tagger.encoder.encode([["a", "b"], ["a"]])
+    windows = tagger.encoder.windows(pieces)
+    ids, mask = tagger.encoder.pad_batch(pieces, windows, np.arange(2))
+    batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("pieces", min=2)
+    shape = {0: batch, 1: length}
+    torch.onnx.export(
+        model,
+        (torch.from_numpy(ids), torch.from_numpy(mask)),
+        str(path),
+        input_names=["input_ids", "attention_mask"],
+        output_names=["logits"],
+        dynamic_shapes=(shape, shape),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    if int8:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        quantize_dynamic(str(path), str(folder / INT8), weight_type=QuantType.QInt8)
+        path.unlink()
+        path = folder / INT8
+    tagger.model.config.save_pretrained(folder)
+    tagger.encoder.tokenizer.save_pretrained(folder)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    check = compare(tagger, session, path, sentences)
+    least = (0.95 if int8 else 1.0) if least_agreement is None else least_agreement
+    if check.agreement < least:
+        raise ModelError(
+            f"{path}: {check.same_labels} of {check.words} words get the same label as in PyTorch, "
+            f"fewer than {least:.0%}; do not use it"
+        )
+    return check
+
+
+class _Session(nn.Module):
+    """An ONNX session that looks like a token classifier."""
+
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self._session = session
+        self._device = nn.Parameter(torch.zeros(0))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
+        from transformers.modeling_outputs import TokenClassifierOutput
+
+        feeds = {"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()}
+        (logits,) = self._session.run(["logits"], feeds)
+        return TokenClassifierOutput(logits=torch.from_numpy(logits))
+
+
+def compare(
+    tagger: Tagger, session: Any, path: Path, sentences: Sequence[Sequence[str]]
+) -> ExportCheck:
+    """Compare an ONNX session of a tagger with the tagger itself."""
+    theirs = tagger.distributions(sentences)
+    model: Any = tagger.model
+    tagger.model = _Session(session)
+    try:
+        ours = tagger.distributions(sentences)
+    finally:
+        tagger.model = model
+    a, b = np.concatenate(ours), np.concatenate(theirs)
+    return ExportCheck(
+        path, len(a), int((a.argmax(1) == b.argmax(1)).sum()), float(np.abs(a - b).max(initial=0))
+    )

@@ -1,0 +1,41 @@
+"""ONNX export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.errors import ModelError
+from stages.train.encoding import load_tokenizer
+from stages.train.export import compare, export_onnx
+from stages.train.modeling import LayerFusedForTokenClassification
+from stages.train.tagger import Tagger
+from tests.stages.train.families import LABELS, toy_rows
+
+
+def test_the_exported_model_predicts_what_pytorch_predicts(
+    family: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    torch.manual_seed(3)
+    model = LayerFusedForTokenClassification.from_encoder(
+        family("distilbert"), LABELS, fusion="dlfa_aif", fusion_layer=1
+    )
+    with torch.no_grad():
+        model.classifier.weight.mul_(20)
+    tagger = Tagger(model, load_tokenizer(family("distilbert")), batch_size=3)
+    sentences = [words for words, _ in toy_rows(10)]
+    with pytest.raises(ModelError, match="fewer than 200%; do not use it"):
+        export_onnx(tagger, tmp_path, sentences, least_agreement=2.0)
+    import onnxruntime
+
+    file = tmp_path / "model.onnx"
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    check = compare(tagger, session, file, sentences)
+    assert check.words == check.same_labels == sum(map(len, sentences))
+    assert check.largest_difference < 1e-5
+    assert tagger.model is model
