@@ -52,14 +52,12 @@ def test_the_encoder_fills_a_mask_with_something_likely() -> None:
 
 
 def test_the_translator_writes_the_language_that_the_tag_names(tmp_path: Path) -> None:
-    import py3langid
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     from stages.translate.translator import Translator
 
-    identify = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
+    identify = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identify.set_languages([*LANGUAGES, "en"])
-    assert py3langid
     english = [
         "I don't know where my book is.",
         "She wants to buy a new house in the city.",
