@@ -58,7 +58,7 @@ class CandidateProjector:
     def gather(self, batch: Batch, statistics: Statistics) -> None:
         """First pass: project ``batch`` by links and spelling, and count the outcome."""
         parts = [
-            choose(batch, evidence, first_pass(batch, evidence, self.weights.first))
+            choose(batch, evidence, first_pass(batch, evidence, self.weights))
             for evidence, _ in self._evidence(batch)
         ]
         statistics.add(batch, Chosen.join(parts))
@@ -69,7 +69,7 @@ class CandidateProjector:
         lost: dict[int, str] = {}
         for evidence, entities in self._evidence(batch):
             if self.statistics is None:
-                scored = first_pass(batch, evidence, self.weights.first)
+                scored = first_pass(batch, evidence, self.weights)
             else:
                 scored = second_pass(batch, evidence, self.weights, self.statistics)
             taken, reasons = _assign(

@@ -124,5 +124,5 @@ def segment_max(values: FloatArray, entity: IntArray, n_entities: int) -> FloatA
 
 def segment_sum(values: FloatArray, entity: IntArray, n_entities: int) -> FloatArray:
     """Return the sum of the values per entity."""
-    total: FloatArray = np.bincount(entity, weights=values, minlength=n_entities)
+    total: FloatArray = np.bincount(entity, values, n_entities).astype(np.float64)
     return total

@@ -75,7 +75,7 @@ def link_evidence(batch: Batch, cells: Cells, entities: IntArray) -> LinkEvidenc
     cell = target[mine] + cells.shift[local[owner_in[mine]]]
     best = np.zeros(len(cells))
     np.maximum.at(best, cell, prob[mine])
-    mass = np.bincount(cell, weights=scaled[mine], minlength=len(cells))
+    mass = np.bincount(cell, scaled[mine], len(cells)).astype(np.float64)
     own_top = top_owner[cells.target] == entities[cells.entity]
     other = np.where(own_top, second[cells.target], top[cells.target])
     return LinkEvidence(best, mass, free[cells.target], other)
@@ -125,7 +125,7 @@ def spelling_evidence(batch: Batch, cells: Cells, entities: IntArray) -> Spellin
     top = np.zeros(len(word))
     np.maximum.at(top, pair_word, similarity)
     is_top = similarity >= top[pair_word] - 1e-9
-    cover = np.bincount(pair_cell[is_top], weights=similarity[is_top], minlength=len(cells))
+    cover = np.bincount(pair_cell[is_top], similarity[is_top], len(cells)).astype(np.float64)
     first, last = np.zeros(len(cells)), np.zeros(len(cells))
     absolute = word[pair_word]
     at_first = absolute == starts[entity[pair_word]]

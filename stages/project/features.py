@@ -193,9 +193,7 @@ def _shape_columns(
     initial = (first == batch.target.offsets[batch.target.rows[first]]).astype(np.float64)
     entity_lower_first = (source_shapes[start] == LOWER).astype(np.float64)[entity]
     rows = batch.target.rows[first]
-    cased = (_cased(batch, batch.target)[rows] & _cased(batch, batch.source)[rows]).astype(
-        np.float64
-    )
+    cased = cased_rows(batch)[rows].astype(np.float64)
     has_capitals = cased * (of_entity(source_capital) > 0)
     yield "first_lower", "casing", lower[first] * (1 - entity_lower_first) * has_capitals
     yield "last_lower", "casing", lower[last] * (source_shapes[last_word] != LOWER) * has_capitals
@@ -227,8 +225,15 @@ def _shape_columns(
     yield "fewer_punct", "punctuation", np.maximum(0.0, e_punct - n_punct)
     yield "unbalanced", "punctuation", np.minimum(np.abs(ranges.sum_words(opening)), 1.0)
     yield "digits_differ", "punctuation", np.abs(ranges.sum_words(digit) - of_entity(source_digit))
-    quoted = ranges.at_before((opening > 0)[cells.target] * 1.0)
-    yield "enclosed", "punctuation", quoted * ranges.at_after((opening < 0)[cells.target] * 1.0)
+    opens = (opening > 0).astype(np.float64)[cells.target]
+    closes = (opening < 0).astype(np.float64)[cells.target]
+    yield "enclosed", "punctuation", ranges.at_before(opens) * ranges.at_after(closes)
+
+
+def cased_rows(batch: Batch) -> BoolArray:
+    """Return per row whether both sides are in scripts with letter case."""
+    both: BoolArray = _cased(batch, batch.source) & _cased(batch, batch.target)
+    return both
 
 
 def _cased(batch: Batch, side: Side) -> BoolArray:

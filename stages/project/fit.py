@@ -116,7 +116,7 @@ def fit_weights(
             for x in examples
         ]
         scale = _spread(data)
-        scaled = [(matrix / scale, *rest) for matrix, *rest in data]
+        scaled = [(d[0] / scale, d[1], d[2], d[3]) for d in data]
         vector = _maximise(scaled, owner, len(corpora), penalty, deviation_penalty)
         vector[:-1] /= scale
         weights = dict(zip([*used, "bias"], vector.tolist(), strict=True))

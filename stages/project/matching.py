@@ -27,7 +27,7 @@ from stages.project.candidates import (
 )
 from stages.project.corpus_features import corpus_columns, dictionary_evidence
 from stages.project.evidence import LinkEvidence, SpellingEvidence, link_evidence, spelling_evidence
-from stages.project.features import base_columns
+from stages.project.features import base_columns, cased_rows
 from stages.project.statistics import Chosen, Contribution, Statistics, habits
 from stages.project.words import FloatArray, IntArray
 
@@ -41,21 +41,33 @@ WEIGHTS: Final = Path(__file__).with_name("weights.json")
 
 @dataclass(frozen=True)
 class Weights:
-    """Fitted weights by feature name, for the first and the second pass."""
+    """Fitted weights by feature name.
+
+    Attributes:
+        first: For the first pass.
+        second: For the second pass.
+        uncased: The same for rows where a side has no letter case; default: these.
+    """
 
     first: dict[str, float]
     second: dict[str, float]
+    uncased: Weights | None = None
 
     @classmethod
     def read(cls, path: Path) -> Weights:
-        """Read weights from a JSON file with the keys ``first`` and ``second``.
+        """Read a JSON file: ``first`` and ``second``, and under ``uncased`` both again.
 
         Raises:
             DataError: If the file is not such a file.
         """
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            return cls(dict(stored["first"]), dict(stored["second"]))
+            plain = stored["uncased"]
+            return cls(
+                dict(stored["first"]),
+                dict(stored["second"]),
+                cls(dict(plain["first"]), dict(plain["second"])),
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: not a file of projection weights: {error}") from error
 
@@ -145,7 +157,7 @@ def dot(names: list[str], matrix: FloatArray, weights: dict[str, float]) -> Floa
     return score
 
 
-def first_pass(batch: Batch, evidence: Evidence, weights: dict[str, float]) -> Scored:
+def first_pass(batch: Batch, evidence: Evidence, weights: Weights) -> Scored:
     """Score by links, spelling and shapes alone."""
     candidates = make_candidates(
         evidence.cells, evidence.seeds(), max_lengths(batch, evidence.entities)
@@ -153,9 +165,7 @@ def first_pass(batch: Batch, evidence: Evidence, weights: dict[str, float]) -> S
     return _score(batch, evidence, candidates, weights)
 
 
-def _score(
-    batch: Batch, evidence: Evidence, candidates: Candidates, weights: dict[str, float]
-) -> Scored:
+def _score(batch: Batch, evidence: Evidence, candidates: Candidates, weights: Weights) -> Scored:
     columns = list(
         base_columns(
             batch,
@@ -168,9 +178,28 @@ def _score(
     )
     names, groups = [c[0] for c in columns], [c[1] for c in columns]
     matrix = np.column_stack([c[2] for c in columns])
-    score = dot(names, matrix, weights)
+    score = _weigh(batch, evidence, candidates, names, matrix, weights, second=False)
     prob = probabilities(score, candidates.entity, len(evidence.entities))
     return Scored(candidates, names, groups, matrix, prob)
+
+
+def _weigh(
+    batch: Batch,
+    evidence: Evidence,
+    candidates: Candidates,
+    names: list[str],
+    matrix: FloatArray,
+    weights: Weights,
+    *,
+    second: bool,
+) -> FloatArray:
+    score = dot(names, matrix, weights.second if second else weights.first)
+    if weights.uncased is not None:
+        plain = ~cased_rows(batch)[batch.entity_row[evidence.entities]][candidates.entity]
+        if plain.any():
+            other = weights.uncased.second if second else weights.uncased.first
+            score[plain] = dot(names, matrix[plain], other)
+    return score
 
 
 def choose(batch: Batch, evidence: Evidence, scored: Scored) -> Chosen:
@@ -186,7 +215,7 @@ def second_pass(
     batch: Batch, evidence: Evidence, weights: Weights, statistics: Statistics
 ) -> Scored:
     """Score with what the corpus tells; the batch's own first-pass choices are left out."""
-    first = first_pass(batch, evidence, weights.first)
+    first = first_pass(batch, evidence, weights)
     chosen = choose(batch, evidence, first)
     own = Contribution.of(batch, chosen)
     cells, entities = evidence.cells, evidence.entities
@@ -195,7 +224,7 @@ def second_pass(
     more = seeds | (dictionary >= MIN_DICTIONARY)
     if (more != seeds).any():
         candidates = make_candidates(cells, more, max_lengths(batch, entities))
-        scored = _score(batch, evidence, candidates, weights.first)
+        scored = _score(batch, evidence, candidates, weights)
     else:
         scored = first
     columns = list(
@@ -214,6 +243,6 @@ def second_pass(
     names = scored.names + [c[0] for c in columns]
     groups = scored.groups + [c[1] for c in columns]
     matrix = np.column_stack([scored.matrix, *(c[2] for c in columns)])
-    score = dot(names, matrix, weights.second)
+    score = _weigh(batch, evidence, scored.candidates, names, matrix, weights, second=True)
     prob = probabilities(score, scored.candidates.entity, len(entities))
     return Scored(scored.candidates, names, groups, matrix, prob)
