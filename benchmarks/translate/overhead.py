@@ -136,7 +136,9 @@ def bare(
     tokenizer = subwords.tokenizer
     texts = [" ".join(words) for words in sentences]
     tokens = [subwords.source(p) for p in subwords.pieces(texts)]
-    tokens = [t[: translator.max_input] + t[-1:] for t in tokens]
+    longest = max(map(len, tokens))
+    if longest > translator.max_input:
+        raise SystemExit(f"a sentence of {longest} tokens: bare CTranslate2 would not split it")
     prefix = subwords.prefix
 
     def translate(batch: list[list[str]]) -> Any:
@@ -157,7 +159,7 @@ def bare(
 
     def script() -> object:
         tag = f"{subwords.direction.target} " if len(subwords.source([])) == 2 else ""
-        ids = [tokenizer.encode(tag + t)[: translator.max_input + 1] for t in texts]
+        ids = [tokenizer.encode(tag + t) for t in texts]
         results = translate([tokenizer.convert_ids_to_tokens(i) for i in ids])
         return [
             tokenizer.decode(tokenizer.convert_tokens_to_ids(h), skip_special_tokens=True).split()
