@@ -237,12 +237,18 @@ def cased_rows(batch: Batch) -> BoolArray:
 
 
 def _cased(batch: Batch, side: Side) -> BoolArray:
-    """Return per row whether most of its words are in a script with letter case."""
+    """Return per row whether it has capitals, and most of its words a script that has them."""
     shapes = batch.vocabulary.shapes[side.codes]
-    balance = np.isin(shapes, (LOWER, TITLE, UPPER, MIXED)) * 1.0 - (shapes == UNCASED)
-    total = np.concatenate([[0.0], np.cumsum(balance)])
-    cased: BoolArray = total[side.offsets[1:]] > total[side.offsets[:-1]]
-    return cased
+    capital = np.isin(shapes, (TITLE, UPPER, MIXED)) * 1.0
+
+    def total(values: FloatArray) -> FloatArray:
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        out: FloatArray = sums[side.offsets[1:]] - sums[side.offsets[:-1]]
+        return out
+
+    cased = (shapes == LOWER) + capital - (shapes == UNCASED)
+    both: BoolArray = (total(capital) > 0) & (total(cased) > 0)
+    return both
 
 
 def _row_ratio(batch: Batch, source: FloatArray, target: FloatArray, usual: float) -> FloatArray:

@@ -54,7 +54,7 @@ _DOUBLED: Final = re.compile(r"(\D)\1+")
 def shape_of(word: str) -> int:
     """Return the shape of a word: one of the constants of this module."""
     if word.isalpha():  # the common cases, in C
-        if word.islower():
+        if word.islower() and word.title() != word:
             return LOWER
         if word.istitle():
             return TITLE
@@ -65,7 +65,8 @@ def shape_of(word: str) -> int:
         return DIGIT if any(c.isdigit() for c in word) else PUNCT
     upper = [c.isupper() or c.istitle() for c in letters]
     if not any(upper):
-        return LOWER if any(c.islower() for c in letters) else UNCASED
+        # Georgian letters have capitals in Unicode but never stand as such in a name.
+        return LOWER if any(c.islower() and c.title() != c for c in letters) else UNCASED
     if not any(upper[1:]):
         return TITLE if upper[0] else MIXED
     return UPPER if all(upper) else MIXED

@@ -41,6 +41,7 @@ from stages.project.words import (
         ("3,5", DIGIT),
         ("“", PUNCT),
         ("北京", UNCASED),
+        ("თბილისი", UNCASED),
         ("Москва", TITLE),
         ("москва", LOWER),
     ],
