@@ -239,14 +239,14 @@ def cased_rows(batch: Batch) -> BoolArray:
 def _cased(batch: Batch, side: Side) -> BoolArray:
     """Return per row whether it has capitals, and most of its words a script that has them."""
     shapes = batch.vocabulary.shapes[side.codes]
-    capital = np.isin(shapes, (TITLE, UPPER, MIXED)) * 1.0
+    capital = np.isin(shapes, (TITLE, UPPER, MIXED)).astype(np.float64)
 
     def total(values: FloatArray) -> FloatArray:
         sums = np.concatenate([[0.0], np.cumsum(values)])
         out: FloatArray = sums[side.offsets[1:]] - sums[side.offsets[:-1]]
         return out
 
-    cased = (shapes == LOWER) + capital - (shapes == UNCASED)
+    cased = capital + np.where(shapes == LOWER, 1.0, 0.0) - np.where(shapes == UNCASED, 1.0, 0.0)
     both: BoolArray = (total(capital) > 0) & (total(cased) > 0)
     return both
 
