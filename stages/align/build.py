@@ -14,7 +14,11 @@ from stages.align.aligner import ASSERTED, Aligner
 from stages.align.config import AlignConfig, Combine, MemberConfig, SingleAligner
 from stages.align.pair_source import PairSource
 
-Resource = Literal["encoder", "translator", "eflomal"]
+Resource = Literal["encoder", "large_encoder", "translator", "eflomal"]
+
+# From this width on, an encoder is taken for one that was pre-trained on a large corpus, whose
+# alignments beat those of statistics (multilingual BERT has 768); small ones stay far behind.
+_LARGE_WIDTH: Final = 512
 
 # What an aligner draws on beside the sentence pairs.
 _NEEDS: Final[Mapping[SingleAligner, Resource | None]] = {
@@ -44,7 +48,20 @@ class Rule:
     combine: Combine = "mean"
 
 
-AUTO: Final[tuple[Rule, ...]] = (Rule(frozenset({"encoder"}), (("simalign", 1.0),)),)
+AUTO: Final[tuple[Rule, ...]] = (
+    Rule(
+        frozenset({"large_encoder", "eflomal"}),
+        (("softmax", 1.0), ("statistical", 0.5), ("eflomal", 0.5)),
+    ),
+    Rule(frozenset({"large_encoder"}), (("softmax", 1.0), ("statistical", 0.5))),
+    Rule(
+        frozenset({"translator", "eflomal"}),
+        (("statistical", 1.0), ("eflomal", 1.0), ("translator", 0.2)),
+    ),
+    Rule(frozenset({"eflomal"}), (("statistical", 1.0), ("eflomal", 0.5))),
+    Rule(frozenset({"translator"}), (("statistical", 1.0), ("translator", 0.2))),
+    Rule(frozenset(), (("statistical", 1.0),)),
+)
 """The rules of ``auto``; the first whose needs are met is taken. Figures: docs/alignment.md."""
 
 
@@ -70,13 +87,17 @@ class Surroundings:
         """Whether an aligner that needs ``resource`` could work."""
         if resource == "eflomal":
             return eflomal_installed()
-        name = self.encoder if resource == "encoder" else self.translator
+        name = self.translator if resource == "translator" else self.encoder
         if name is None:
             return False
         try:
             model = locate(name, self.config_dir)
             if resource == "encoder":
                 return True
+            if resource == "large_encoder":
+                # What is not on this machine yet is on the hub, where the large ones are.
+                width = (model.config or {}).get("hidden_size", _LARGE_WIDTH)
+                return bool(width >= _LARGE_WIDTH)
             return model.path is not None and translator_problem(model, self) is None
         except ModelError:
             return False
@@ -138,8 +159,10 @@ def resolve(config: AlignConfig, around: Surroundings) -> Resolved:
         around = Surroundings(
             around.source, around.target, config.model, around.translator, around.config_dir
         )
+    # A model that the user names is one to be used, whatever its size.
+    named = config.model is not None and around.has("encoder")
     for rule in AUTO:
-        if all(around.has(r) for r in rule.needs):
+        if all(around.has(r) or (named and r == "large_encoder") for r in rule.needs):
             members = tuple(
                 config.member(name).model_copy(
                     update={"weight": weight}

@@ -220,6 +220,17 @@ def _quantised(encoder: Any) -> Any:
 
     import torch
 
+    # oneDNN was half as fast again as the default on processors with AMX or VNNI, with the same links
+    # (benchmarks/align/speed.py); weights are packed for the engine that is set at this moment.
+    quantized = torch.backends.quantized
+    default = quantized.engine
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that this will move to torchao
-        return torch.ao.quantization.quantize_dynamic(encoder, {torch.nn.Linear}, dtype=torch.qint8)
+        if "onednn" in quantized.supported_engines:
+            quantized.engine = "onednn"
+        try:
+            return torch.ao.quantization.quantize_dynamic(
+                encoder, {torch.nn.Linear}, dtype=torch.qint8
+            )
+        finally:
+            quantized.engine = default

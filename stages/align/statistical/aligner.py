@@ -23,7 +23,7 @@ MAX_CELLS: Final = 20_000_000
 _MAX_WORDS: Final = 150
 _CHUNK_CELLS: Final = 2_000_000
 # Beyond, the HMM takes long and position tells little; the lexicon alone decides.
-_HMM_CELLS: Final = 1_000_000
+_HMM_CELLS: Final = 250_000
 # Translations less probable than this are forgotten.
 _KEPT: Final = 1e-7
 
@@ -124,7 +124,7 @@ class StatisticalAligner(Aligner):
         return links
 
     def _align_chunk(self, pairs: Sequence[WordPair]) -> list[list[Link]]:
-        use_hmm = len(pairs) > 1 or len(pairs[0][0]) * len(pairs[0][1]) <= _HMM_CELLS
+        use_hmm = not _too_long(pairs[0])
         probs: Floats | None = None
         offsets = cols = np.zeros(0, dtype=np.int64)
         for grain in self._grains:
@@ -198,11 +198,17 @@ def _learn(pairs: Sequence[WordPair], form: Callable[[str], str], settings: Sett
     return _Grain(form, source, target, train(corpus, sizes, alike, settings))
 
 
+def _too_long(pair: WordPair) -> bool:
+    return len(pair[0]) * len(pair[1]) > _HMM_CELLS
+
+
 def _chunks(pairs: Sequence[WordPair]) -> Iterator[Sequence[WordPair]]:
+    """Cut into runs of bounded size; a pair that is too long for the HMM comes alone."""
     start = size = 0
     for index, (a, b) in enumerate(pairs):
         cells = len(a) * len(b)
-        if index > start and size + cells > _CHUNK_CELLS:
+        alone = _too_long((a, b)) or (index > start and _too_long(pairs[index - 1]))
+        if index > start and (alone or size + cells > _CHUNK_CELLS):
             yield pairs[start:index]
             start, size = index, 0
         size += cells

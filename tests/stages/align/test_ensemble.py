@@ -107,6 +107,28 @@ def test_auto_takes_the_first_rule_whose_needs_are_met(
         names(False, None)
 
 
+def test_the_shipped_rules_go_by_what_is_there(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.stages.translate.tiny_models import build_marian
+
+    monkeypatch.setattr(build, "eflomal_installed", lambda: False)
+
+    def names(encoder: str | None, translator: Path | None = None, **options: Any) -> list[str]:
+        around = build.Surroundings("en", "de", encoder, str(translator) if translator else None)
+        return [m.aligner for m in build.resolve(AlignConfig(**options), around).members]
+
+    both = build_marian(tmp_path / "both", tags=(">>de<<", ">>en<<"), pair=None)
+    one_way = build_marian(tmp_path / "one", pair=("en", "de"))
+    assert names(str(bert)) == ["statistical"]  # a small encoder aligns worse than statistics
+    assert names(str(bert), model=str(bert)) == ["softmax", "statistical"]
+    assert names("bert-base-multilingual-cased", both) == ["softmax", "statistical"]
+    assert names(str(bert), both) == ["statistical", "translator"]
+    assert names(str(bert), one_way) == ["statistical"]
+    monkeypatch.setattr(build, "eflomal_installed", lambda: True)
+    assert names(str(bert), both) == ["statistical", "eflomal", "translator"]
+
+
 def test_the_shipped_rules_always_find_something() -> None:
     assert not build.AUTO[-1].needs
     assert build.resolve(AlignConfig(), build.Surroundings(None, None)).members
