@@ -22,6 +22,10 @@ _EXPORTS = {
     "Span": "pipeline.schema",
     "load_config": "pipeline.config",
     "Runner": "pipeline.runner",
+    "Entity": "stages.train.tagger",
+    "Tagger": "stages.train.tagger",
+    "LayerFusedConfig": "stages.train.modeling",
+    "LayerFusedForTokenClassification": "stages.train.modeling",
 }
 
 if TYPE_CHECKING:
@@ -29,15 +33,21 @@ if TYPE_CHECKING:
     from pipeline.errors import ConfigError, DataError, ModelError, XlnerError
     from pipeline.runner import Runner
     from pipeline.schema import Link, Sentence, Span
+    from stages.train.modeling import LayerFusedConfig, LayerFusedForTokenClassification
+    from stages.train.tagger import Entity, Tagger
 
 __all__ = [
     "ConfigError",
     "DataError",
+    "Entity",
+    "LayerFusedConfig",
+    "LayerFusedForTokenClassification",
     "Link",
     "ModelError",
     "Runner",
     "Sentence",
     "Span",
+    "Tagger",
     "XlnerError",
     "__version__",
     "load_config",
