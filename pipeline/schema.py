@@ -205,7 +205,7 @@ REASONS: Final[Mapping[str, str]] = {
     # translate
     "empty_source": "there was nothing to translate",
     "empty_translation": "the translator produced nothing",
-    "too_long": "longer than the model's limit with splitting off, or a translation that did not end",
+    "too_long": "longer than the model's limit (no splitting), or a translation that did not end",
     # align
     "unaligned": "the aligner found no link",
     # project, per span

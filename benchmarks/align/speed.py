@@ -160,8 +160,9 @@ def _report(
     words = sum(len(a) + len(b) for a, b in pairs) / len(pairs)
     shape = arguments.model or f"{arguments.layers} layers, {arguments.width} wide"
     print(
-        f"{len(pairs)} pairs of {arguments.test}, {words:.0f} words on average (both sides), {shape}, layer "
-        f"{arguments.layer}, {arguments.threads} threads, medians of {arguments.rounds} rounds"
+        f"{len(pairs)} pairs of {arguments.test}, {words:.0f} words on average (both sides), "
+        f"{shape}, layer {arguments.layer}, {arguments.threads} threads, "
+        f"medians of {arguments.rounds} rounds"
     )
     print(f"{'':26}{'pairs/s':>9}{'x simalign':>12}{'of forward':>12}{'links kept':>12}")
     found = {

@@ -1,9 +1,9 @@
 """What the machinery costs: row-wise stages through the pipeline against bare worker calls.
 
-    python benchmarks/pipeline/overhead.py default [--set KEY=VALUE] [--stages translate align project]
+    python benchmarks/pipeline/overhead.py default [--set KEY=VALUE] [--stages translate align …]
 
-The run must be complete up to the stages measured. For each stage one worker is built (model loading
-is excluded), then two ways over the same rows alternate: the bare call ``worker(tables)`` with the
+The run must be complete up to the stages measured. For each stage one worker is built (model
+loading is excluded), then two ways over the same rows alternate: the bare call ``worker(tables)`` with the
 input tables in memory, and the engine, which reads the input parts, checks their ids, calls the
 same worker, counts drops, and writes the parts durably. Prints the median ratio.
 """

@@ -55,6 +55,11 @@ AUTO: Final[tuple[Rule, ...]] = (
     ),
     Rule(frozenset({"large_encoder"}), (("softmax", 1.0), ("statistical", 0.5))),
     Rule(
+        frozenset({"encoder", "eflomal"}),
+        (("statistical", 1.0), ("eflomal", 1.0), ("simalign", 0.4)),
+    ),
+    Rule(frozenset({"encoder"}), (("statistical", 1.0), ("simalign", 0.2))),
+    Rule(
         frozenset({"translator", "eflomal"}),
         (("statistical", 1.0), ("eflomal", 1.0), ("translator", 0.2)),
     ),

@@ -206,8 +206,12 @@ def load_encoder(folder: Path) -> Any:
     """
     from transformers import AutoModel
 
+    from stages.train.quiet import quiet
+
     try:
-        model: Any = AutoModel.from_pretrained(folder, dtype="float32")
+        # The load report would name the heads that are left out, and the pooler that is not needed.
+        with quiet():
+            model: Any = AutoModel.from_pretrained(folder, dtype="float32")
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder}: cannot be loaded as an encoder: {error}") from error
     if model.config.is_encoder_decoder:
@@ -220,7 +224,7 @@ def _quantised(encoder: Any) -> Any:
 
     import torch
 
-    # oneDNN was half as fast again as the default on processors with AMX or VNNI, with the same links
+    # oneDNN was half as fast again as the default on processors with AMX or VNNI, same links
     # (benchmarks/align/speed.py); weights are packed for the engine that is set at this moment.
     quantized = torch.backends.quantized
     default = quantized.engine

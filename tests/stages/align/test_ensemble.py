@@ -120,13 +120,14 @@ def test_the_shipped_rules_go_by_what_is_there(
 
     both = build_marian(tmp_path / "both", tags=(">>de<<", ">>en<<"), pair=None)
     one_way = build_marian(tmp_path / "one", pair=("en", "de"))
-    assert names(str(bert)) == ["statistical"]  # a small encoder aligns worse than statistics
+    assert names(str(bert), both) == ["statistical", "simalign"]  # a small encoder helps a little
     assert names(str(bert), model=str(bert)) == ["softmax", "statistical"]
     assert names("bert-base-multilingual-cased", both) == ["softmax", "statistical"]
-    assert names(str(bert), both) == ["statistical", "translator"]
-    assert names(str(bert), one_way) == ["statistical"]
+    assert names(None, both) == ["statistical", "translator"]
+    assert names(None, one_way) == names("no/such/folder") == ["statistical"]
     monkeypatch.setattr(build, "eflomal_installed", lambda: True)
-    assert names(str(bert), both) == ["statistical", "eflomal", "translator"]
+    assert names(str(bert), both) == ["statistical", "eflomal", "simalign"]
+    assert names(None, both) == ["statistical", "eflomal", "translator"]
 
 
 def test_the_shipped_rules_always_find_something() -> None:

@@ -1,0 +1,115 @@
+"""Alignment error rate of every aligner and of auto's ensembles on gold English-French pairs.
+
+    python benchmarks/align/error_rate.py                 # with Tatoeba as further text
+    python benchmarks/align/error_rate.py --no-parallel   # from the 447 pairs alone
+
+447 Hansards pairs with sure and possible links (`alignments/` beside the checkout), with the models
+that ship, or others by `--encoder` and `--translator`. Every aligner runs once; ensembles combine
+what it gave. eflomal is left out where it is not installed; its figures differ a little from run to
+run, as its random numbers come from the system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from pipeline.commands.shared import quiet_libraries
+from pipeline.formats import PharaohLine, read_pharaoh
+from pipeline.schema import Link
+from stages._pretraining.sources import TextSource
+from stages.align.aligner import asserted
+from stages.align.build import AUTO, Surroundings, build, eflomal_installed, learn, plan
+from stages.align.config import AlignConfig
+from stages.align.ensemble import combine
+from stages.align.inputs import read_word_pairs
+from stages.align.scoring import score
+from stages.align.text import read_pairs
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+Links = list[list[Link]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--encoder", default=str(ROOT / "artifacts" / "models" / "encoder"))
+    parser.add_argument("--translator", default=str(ROOT / "artifacts" / "models" / "translator"))
+    parser.add_argument("--no-parallel", action="store_true", help="learn from the pairs alone")
+    parser.add_argument("--layers", action="store_true", help="every layer of both models")
+    arguments = parser.parse_args()
+    quiet_libraries()
+    gold = list(read_pharaoh(DATA / "alignments" / "enfr.gold", base=1))
+    pairs = read_word_pairs(DATA / "alignments" / "enfr.src-tgt")
+    around = Surroundings("en", "fr", arguments.encoder, arguments.translator)
+    text = TextSource(
+        path=DATA / "parallel" / "tatoeba" / "eng-fra.zip",
+        languages=("en", "fr"),
+        format="zip",
+        member="fra.txt",
+    )
+    parallel = [] if arguments.no_parallel else [text]
+    results: dict[str, Links] = {}
+    for name, options in _aligners(arguments):
+        start = time.process_time()
+        config = AlignConfig.model_validate({"soft": True, "parallel": parallel, **options})
+        planned = plan(config, around)
+        with tempfile.TemporaryDirectory() as folder:
+            learn(
+                planned,
+                lambda: iter(pairs),
+                lambda c=config: read_pairs(c.parallel, around),
+                Path(folder),
+            )
+            results[name] = build(planned, Path(folder)).align(pairs)
+        _report(name, results[name], gold, time.process_time() - start)
+    for rule in AUTO:
+        weights = [w for _, w in rule.members]
+        if len(weights) > 1 and all(name in results for name, _ in rule.members):
+            members = [results[name] for name, _ in rule.members]
+            together = [
+                combine(links, rule.combine, weights, 0.05) for links in zip(*members, strict=True)
+            ]
+            names = ", ".join(f"{name} {weight:g}" for name, weight in rule.members)
+            _report(f"{rule.combine}({names})", together, gold)
+
+
+def _aligners(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "statistical", {"aligner": "statistical"}
+    if eflomal_installed():
+        yield "eflomal", {"aligner": "eflomal"}
+    for folder, names in (
+        (arguments.encoder, ("simalign", "softmax")),
+        (arguments.translator, ("translator",)),
+    ):
+        file = Path(folder) / "config.json"
+        if not file.is_file():
+            print(f"{folder}: no model there, left out")
+            continue
+        config = json.loads(file.read_text(encoding="utf-8"))
+        count = config.get("num_hidden_layers") or config["encoder_layers"]
+        for name in names:
+            yield name, {"aligner": name}
+            for layer in range(1, count + 1) if arguments.layers else ():
+                yield f"{name} layer {layer}", {"aligner": name, "layer": layer}
+
+
+def _report(name: str, links: Links, gold: list[PharaohLine], seconds: float = 0.0) -> None:
+    result = score([asserted(found) for found in links], gold)
+    print(
+        f"{name:52} precision {100 * result.precision:5.1f}  recall {100 * result.recall:5.1f}  "
+        f"AER {100 * result.aer:5.2f}" + (f"  {seconds:6.1f} s of processor time" * (seconds > 0)),
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
