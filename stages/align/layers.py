@@ -225,7 +225,7 @@ def _quantised(encoder: Any) -> Any:
     import torch
 
     # oneDNN was half as fast again as the default on processors with AMX or VNNI, same links
-    # (benchmarks/align/speed.py); weights are packed for the engine that is set at this moment.
+    # (docs/alignment.md); weights are packed for the engine that is set at this moment.
     quantized = torch.backends.quantized
     default = quantized.engine
     with warnings.catch_warnings():
