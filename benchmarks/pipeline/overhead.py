@@ -3,9 +3,9 @@
     python benchmarks/pipeline/overhead.py default [--set KEY=VALUE] [--stages translate align …]
 
 The run must be complete up to the stages measured. For each stage one worker is built (model
-loading is excluded), then two ways over the same rows alternate: the bare call ``worker(tables)`` with the
-input tables in memory, and the engine, which reads the input parts, checks their ids, calls the
-same worker, counts drops, and writes the parts durably. Prints the median ratio.
+loading is excluded), then two ways over the same rows alternate: the bare call ``worker(tables)``
+with the input tables in memory, and the engine, which reads the input parts, checks their ids,
+calls the same worker, counts drops, and writes the parts durably. Prints the median ratio.
 """
 
 from __future__ import annotations
