@@ -1,0 +1,11 @@
+"""Settings for the whole suite, made before torch is loaded."""
+
+from __future__ import annotations
+
+import os
+
+# Tiny models gain nothing from threads, and threads that spin while they wait lose a factor of ten
+# on a busy machine. The commands that tests start inherit this.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
