@@ -17,7 +17,8 @@ def _cell(summary: Summary | None, best: bool) -> str:
         return "[dim]–[/dim]"
     spread = f" ± {percent(summary.f1_std)}" if summary.f1_std is not None else ""
     mean = f"[bold]{percent(summary.f1)}[/bold]" if best else percent(summary.f1)
-    return f"{mean}{spread}\n[dim]{percent(summary.f1_low)}–{percent(summary.f1_high)}[/dim]"
+    # Whole points, so that five languages fit into 80 columns; the CSV has the decimals.
+    return f"{mean}{spread}\n[dim]{100 * summary.f1_low:.0f}–{100 * summary.f1_high:.0f}[/dim]"
 
 
 def columns(scores: Results) -> list[str | None]:
@@ -51,7 +52,8 @@ def results_table(scores: Results) -> Table:
         pad_edge=False,
         padding=(0, 2, 0, 0),
     )
-    table.add_column("arm", no_wrap=True)
+    # On a narrow terminal intervals may be cut short, the names of the arms may not.
+    table.add_column("arm", no_wrap=True, min_width=max(map(len, arms), default=3))
     for lang in langs:
         name = f"{lang} (source)" if lang == scores.source else lang or "mean"
         table.add_column(name, justify="right", no_wrap=True)

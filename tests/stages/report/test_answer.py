@@ -45,7 +45,7 @@ def test_the_table_shows_mean_deviation_and_interval(results: Results) -> None:
     summary = results.of("self_trained", "de")
     assert summary is not None and summary.f1_std is not None
     assert f"{100 * summary.f1:.1f} ± {100 * summary.f1_std:.1f}" in text
-    assert f"{100 * summary.f1_low:.1f}–{100 * summary.f1_high:.1f}" in text
+    assert f"{100 * summary.f1_low:.0f}–{100 * summary.f1_high:.0f}" in text
     assert text.splitlines()[1].split() == ["arm", "de", "sw", "mean"]
 
 
