@@ -161,9 +161,6 @@ class RunConfig(ConfigModel):
     labels: LabelsConfig = LabelsConfig()
     models: ModelsConfig = ModelsConfig()
 
-    # Where the file was, so that relative paths mean the same wherever the command is run.
-    base: ClassVar[Path | None] = None
-
     @field_validator("source")
     @classmethod
     def _source(cls, value: str) -> str:

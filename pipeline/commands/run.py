@@ -102,7 +102,7 @@ def _run(
         return
     result = runner.run(selection)
     if as_json:
-        _print_json(console, _result_json(result))
+        _print_json(_result_json(result))
     else:
         show_result(runner, result, console)
 
@@ -110,7 +110,7 @@ def _run(
 def show_plan(steps: list[Step], console: Console, as_json: bool) -> None:
     """Print which tasks run, which are up to date, and why."""
     if as_json:
-        _print_json(console, [_step_json(s) for s in steps])
+        _print_json([_step_json(s) for s in steps])
         return
     from rich.table import Table
 
@@ -158,7 +158,7 @@ def _result_json(result: Result) -> dict[str, object]:
     }
 
 
-def _print_json(console: Console, value: object) -> None:
+def _print_json(value: object) -> None:
     import json
 
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
