@@ -1,6 +1,6 @@
 """What a run keeps: fingerprints, manifests, atomic writes, and the lock on a run folder.
 
-``<run>/<stage>/<unit>/`` holds the parts (or files) of one task's output and ``manifest.json``. A
+``<run>/<stage>/<unit>/`` holds the parts (or files) of one task's output and ``_manifest.json``. A
 folder with a manifest is complete; work in progress lives beside it in ``<unit>.partial/``, which
 holds ``fingerprint``, ``out/`` (becomes the folder by a rename) and ``work/`` (checkpoints and
 bookkeeping, deleted at the end). Every file is written under a temporary name, fsynced, renamed.
@@ -29,7 +29,8 @@ from pipeline.stage import Ref
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MANIFEST = "manifest.json"
+MANIFEST = "_manifest.json"
+"""With an underscore, so that readers of Parquet folders (pandas, pyarrow) pass it by."""
 
 
 class PartInfo(BaseModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.artifacts import Artifact, RunFolder
+from pipeline.artifacts import MANIFEST, Artifact, RunFolder
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.schema import Link, Span, spans_of
 
@@ -95,7 +95,7 @@ def find_run(name: str, runs_dir: Path) -> RunFolder:
         ConfigError: If there is none, with the runs that there are.
     """
     for path in (runs_dir / name, Path(name)):
-        if path.is_dir() and any(path.glob("*/**/manifest.json")):
+        if path.is_dir() and any(path.glob(f"*/**/{MANIFEST}")):
             return RunFolder(path)
     known = sorted(p.name for p in runs_dir.glob("*") if p.is_dir()) if runs_dir.is_dir() else []
     there = f"; runs there: {', '.join(known)}" if known else ""
@@ -187,7 +187,7 @@ def projected_views(projected: Artifact, aligned: Artifact | None) -> Iterator[V
 
 def _sibling(run: RunFolder, stage: str, unit: str) -> Artifact | None:
     folder = run.path / stage / unit
-    return Artifact(folder) if (folder / "manifest.json").is_file() else None
+    return Artifact(folder) if (folder / MANIFEST).is_file() else None
 
 
 def _together(

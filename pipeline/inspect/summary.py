@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import Artifact, RunFolder
+from pipeline.artifacts import MANIFEST, Artifact, RunFolder
 from pipeline.inspect.funnel import FunnelStep, funnel
 from pipeline.inspect.pretty import isolated, style_of, visible
 from pipeline.inspect.statistics import BINS, ProjectionStatistics, projection_statistics
@@ -33,7 +33,7 @@ def language_artifacts(run: RunFolder, lang: str) -> dict[str, Artifact]:
         artifact = run.artifact(Ref(stage, lang))
         if artifact is not None:
             found[stage] = artifact
-    sources = sorted((run.path / "prepare" / "train").glob("*/manifest.json"))
+    sources = sorted((run.path / "prepare" / "train").glob(f"*/{MANIFEST}"))
     if len(sources) == 1:
         found["prepare"] = Artifact(sources[0].parent)
     return found

@@ -65,6 +65,14 @@ def test_a_run_writes_every_output_with_its_manifest(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.partial"))
 
 
+def test_other_libraries_read_the_folder_of_an_output(tmp_path: Path) -> None:
+    import pandas
+
+    make_runner(tmp_path).run()
+    frame = pandas.read_parquet(tmp_path / "toy/align/de")
+    assert len(frame) == 25  # three parts, and the manifest beside them
+
+
 def test_a_second_run_does_nothing(tmp_path: Path) -> None:
     make_runner(tmp_path).run()
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")}

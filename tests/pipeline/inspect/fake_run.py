@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.arms import ARMS
-from pipeline.artifacts import Artifact, Manifest, RunFolder, part_name, write_atomic, write_part
+from pipeline.artifacts import (
+    MANIFEST,
+    Artifact,
+    Manifest,
+    RunFolder,
+    part_name,
+    write_atomic,
+    write_part,
+)
 from pipeline.schema import Sentence, Span, count_drops, span_row, table
 from pipeline.stage import Ref
 
@@ -84,7 +92,7 @@ def write_manifest(folder: Path, ref: Ref, kind: str, **facts: Any) -> None:
         "versions": {"python": "3.11.9", "torch": "2.13.0"},
     }
     manifest = Manifest(stage=ref.stage, unit=ref.unit, kind=kind, **(values | facts))
-    write_atomic(folder / "manifest.json", manifest.model_dump_json(indent=2).encode())
+    write_atomic(folder / MANIFEST, manifest.model_dump_json(indent=2).encode())
 
 
 def sentence(rng: random.Random, number: int, lang: str) -> Sentence:

@@ -120,7 +120,7 @@ def test_the_tables_say_the_same(run: Path) -> None:
         assert len(list(csv.DictReader(file))) == len(results.comparisons)
     mistakes = pq.read_table(folder / "mistakes.parquet")
     assert mistakes.num_rows == sum(e.count for e in results.errors)
-    assert json.loads((folder / "manifest.json").read_text())["notes"]["headline"]["fused/de"] > 0
+    assert json.loads((folder / "_manifest.json").read_text())["notes"]["headline"]["fused/de"] > 0
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         folder = evaluated(run).folder
         written.append({p.name: p.read_bytes() for p in folder.iterdir()})
     assert written[0].keys() == written[1].keys()
-    for name in written[0].keys() - {"manifest.json"}:
+    for name in written[0].keys() - {"_manifest.json"}:
         assert written[0][name] == written[1][name], name
 
 
