@@ -11,6 +11,11 @@ LIKE_AGAINST_LIKE: tuple[tuple[str, str], ...] = (
     ("self_trained_last", "zero_shot"),
     ("projected_fused", "fused"),
     ("projected", "zero_shot"),
+    ("self_trained", "projected_fused"),
+    ("synthetic", "zero_shot"),
+    ("crop", "fused"),
+    ("translate_test", "fused"),
+    ("ensemble_train_test", "projected_fused"),
     ("fused", "zero_shot"),
 )
 """Pairs that differ in one thing only: the data with the same head, or the head alone."""

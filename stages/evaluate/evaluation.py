@@ -151,7 +151,9 @@ def evaluate(
             evaluation.describe(lang, key, gold)
             for arm in config.arms:
                 for seed in config.seeds:
-                    predicted = inputs[f"predicted/{key}/{lang}/{arm}/{seed}"]
+                    predicted = inputs.get(f"predicted/{key}/{lang}/{arm}/{seed}")
+                    if predicted is None:  # the arm has nothing to say of the source language
+                        continue
                     what = f"predict/{arm}/seed-{seed}/{key}/{lang}"
                     graded = pair_up(gold, _spans_only(predicted), what=what)
                     evaluation.score(lang, key, arm, seed, graded)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.arms import ARMS, with_teachers
+from pipeline.arms import ARMS, predicted_on, with_teachers
 from pipeline.config import RunConfig
 from pipeline.stage import Ref
 
@@ -18,7 +18,7 @@ def evaluation_inputs(config: RunConfig) -> dict[str, Ref]:
     for key, lang in test_sets(config):
         inputs[f"gold/{key}/{lang}"] = Ref("prepare", f"{key}/{lang}")
         for arm in config.arms:
-            for seed in config.seeds:
+            for seed in config.seeds if predicted_on(arm, key) else ():
                 name = f"{arm}/seed-{seed}/{key}/{lang}"
                 inputs[f"predicted/{key}/{lang}/{arm}/{seed}"] = Ref("predict", name)
     for lang in config.languages if projects(config) else ():

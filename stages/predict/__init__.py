@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.arms import ARMS
+from pipeline.arms import ARMS, predicted_on
 from pipeline.config import RunConfig
-from pipeline.stage import Ref, RowStage, Task, Worker
+from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.predict.config import PredictConfig
 from stages.train.recipe import tagger_for
 
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+    from stages.project.config import ProjectConfig
+
 
 class PredictStage(RowStage):
-    """Applies the taggers of the compared arms."""
+    """Applies the taggers of the compared arms, and makes the arms that have no tagger.
+
+    ``translate_test`` takes three steps: ``<teacher>/seed-<n>/to_source/<lang>`` (the translations,
+    labelled), ``<arm>/seed-<n>/projected/<lang>`` (their entities, projected back), and like every
+    arm ``<arm>/seed-<n>/test/<lang>``. An ensemble averages what its members say.
+    """
 
     name = "predict"
     version = "1"
@@ -25,7 +35,7 @@ class PredictStage(RowStage):
         return config.section(self.name, PredictConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
-        """One task per compared arm, seed and data set."""
+        """One task per compared arm, seed and data set, and those that these rest on."""
         data = [
             (f"test/{lang}", lang)
             for lang in config.languages
@@ -33,32 +43,155 @@ class PredictStage(RowStage):
         ]
         if self.options(config).source_test and config.data.source_test is not None:
             data.append((f"source_test/{config.source}", config.source))
-        return [
-            self._task(config, arm, seed, name, lang)
-            for arm in config.arms
-            if ARMS[arm].kind in ("train", "self_train")
-            for seed in config.seeds
-            for name, lang in data
-        ]
+        tasks: dict[str, Task] = {}
+        for arm in config.arms:
+            for seed in config.seeds:
+                for name, lang in data:
+                    if predicted_on(arm, name.partition("/")[0]):
+                        for task in self._tasks(config, arm, seed, name, lang):
+                            tasks.setdefault(task.unit, task)
+        return list(tasks.values())
 
-    def _task(self, config: RunConfig, arm: str, seed: int, data: str, lang: str) -> Task:
+    def _tasks(
+        self, config: RunConfig, arm: str, seed: int, data: str, lang: str
+    ) -> Iterator[Task]:
+        """Yield the task that predicts, after those of this stage that it reads."""
+        kind = ARMS[arm].kind
+        if kind == "translate_test":
+            yield from self._translate_test(config, arm, seed, data, lang)
+        elif kind == "ensemble":
+            yield from self._ensemble(config, arm, seed, data, lang)
+        else:
+            yield self._tagging(config, arm, seed, data, lang, Ref("prepare", data))
+
+    def _tagging(
+        self, config: RunConfig, arm: str, seed: int, name: str, lang: str, rows: Ref
+    ) -> Task:
         return Task(
             self.name,
-            f"{arm}/seed-{seed}/{data}",
+            f"{arm}/seed-{seed}/{name}",
             "predictions",
-            {"rows": Ref("prepare", data)},
+            {"rows": rows},
             {"model": tagger_for(config, arm, seed, lang).ref},
             lang,
             uses=(),
         )
 
+    def _translate_test(
+        self, config: RunConfig, arm: str, seed: int, data: str, lang: str
+    ) -> Iterator[Task]:
+        (teacher,) = ARMS[arm].teachers
+        text = f"to_source/{lang}"
+        translated = {
+            "translations": Ref("translate", text),
+            "alignments": Ref("align", text),
+        }
+        rows = translated["translations"]
+        tagged = self._tagging(config, teacher, seed, text, config.source, rows)
+        yield tagged
+        inputs = {**translated, "tagged": tagged.ref}
+        projected = Task(
+            self.name,
+            f"{arm}/seed-{seed}/projected/{lang}",
+            "projected",
+            inputs,
+            {},
+            lang,
+            {"step": "project_back"},
+            uses=(),
+            sections=("project",),
+        )
+        yield projected
+        inputs = {
+            "projected": projected.ref,
+            "tagged": tagged.ref,
+            "alignments": translated["alignments"],
+        }
+        step = {"step": "translate_test"}
+        yield Task(
+            self.name, f"{arm}/seed-{seed}/{data}", "predictions", inputs, {}, lang, step, uses=()
+        )
+
+    def _ensemble(
+        self, config: RunConfig, arm: str, seed: int, data: str, lang: str
+    ) -> Iterator[Task]:
+        inputs: dict[str, Ref] = {}
+        options = {"step": "ensemble"}
+        for member in ARMS[arm].teachers:
+            yield from self._tasks(config, member, seed, data, lang)
+            inputs[member] = Ref(self.name, f"{member}/seed-{seed}/{data}")
+            if ARMS[member].kind == "translate_test":
+                inputs["projected"] = Ref(self.name, f"{member}/seed-{seed}/projected/{lang}")
+                options["by_translation"] = member
+        yield Task(
+            self.name,
+            f"{arm}/seed-{seed}/{data}",
+            "predictions",
+            inputs,
+            {},
+            lang,
+            options,
+            uses=(),
+        )
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Find ways of projecting that translate-test cannot go."""
+        if not any(t.options.get("step") == "project_back" for t in tasks):
+            return
+        if _project_options(config).method == "markers":
+            yield Problem(
+                "project.method",
+                "'markers' cannot project predictions back, as the translations of test data have "
+                "no markers; the arms translate_test and ensemble_train_test need another method",
+            )
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """The weights of the projection, where a file is named."""
+        if task.options.get("step") != "project_back":
+            return {}
+        weights = _project_options(config).weights
+        return {"weights": config.path(weights)} if weights else {}
+
+    def collect(
+        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+    ) -> None:
+        """Make the first pass of the projection over what was labelled."""
+        if task.options.get("step") != "project_back":
+            return
+        from stages.predict.back_projection import turned_round
+        from stages.project.worker import collect_statistics
+
+        tables = (inputs[n].tables() for n in ("translations", "alignments", "tagged"))
+        parts = (turned_round(*three) for three in zip(*tables, strict=True))
+        collect_statistics(_project_options(config), config.config_dir, parts, folder)
+
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
     ) -> Callable[[], Worker]:
         """Return the factory of the workers of one task."""
+        from stages.predict import translate_test
+
+        options = self.options(config)
+        step = task.options.get("step")
+        if step == "project_back":
+            return translate_test.ProjectBackFactory(
+                _project_options(config), config.config_dir, side["collected"]
+            )
+        if step == "translate_test":
+            return translate_test.Ready(translate_test.ProjectedWorker())
+        if step == "ensemble":
+            member = task.options["by_translation"]
+            return translate_test.Ready(translate_test.EnsembleWorker(member, options.constrained))
         from stages.predict.worker import PredictFactory
 
-        return PredictFactory(side["model"], self.options(config))
+        return PredictFactory(side["model"], options)
+
+
+def _project_options(config: RunConfig) -> ProjectConfig:
+    from stages.predict.back_projection import for_test_sentences
+    from stages.project.config import ProjectConfig
+
+    return for_test_sentences(config.section("project", ProjectConfig))
 
 
 STAGE = PredictStage()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.arms import translated_to_source
 from pipeline.config import RunConfig
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
@@ -12,7 +13,11 @@ from stages.translate.config import TranslateConfig
 
 
 class TranslateStage(RowStage):
-    """Translates training data to each target language, and test data back where asked."""
+    """Translates training data to each target language, and target text to the source language.
+
+    The latter without its labels, and only where an arm needs it (``translate_test``: the test
+    data; ``crop``: the unlabelled text) or ``translate.directions`` asks for it.
+    """
 
     name = "translate"
     version = "1"
@@ -35,13 +40,23 @@ class TranslateStage(RowStage):
                 if given:
                     inputs["given"] = Ref("prepare", f"parallel/{lang}")
                 tasks.append(self._task(config, lang, lang, "to_target", inputs))
-        if "to_source" in options.directions:
-            for lang in config.languages:
-                inputs = {"source": Ref("prepare", f"test/{lang}")}
-                tasks.append(
-                    self._task(config, f"to_source/{lang}", config.source, "to_source", inputs)
-                )
+        for data, lang in self._to_source(config):
+            unit = f"to_source/{lang}" if data == "test" else f"to_source/{data}/{lang}"
+            inputs = {"source": Ref("prepare", f"{data}/{lang}")}
+            tasks.append(self._task(config, unit, config.source, "to_source", inputs))
         return tasks
+
+    def _to_source(self, config: RunConfig) -> list[tuple[str, str]]:
+        """Return what is translated to the source language: pairs of data key and language."""
+        found = [
+            (data, lang)
+            for data in translated_to_source(config)
+            for lang in config.languages
+            if config.data.per_language(data, lang) is not None
+        ]
+        if "to_source" in self.options(config).directions:
+            found = [("test", lang) for lang in config.languages] + found
+        return list(dict.fromkeys(found))
 
     def _task(
         self, config: RunConfig, unit: str, lang: str, direction: str, inputs: Mapping[str, Ref]
@@ -49,6 +64,8 @@ class TranslateStage(RowStage):
         other = unit.rpartition("/")[2]
         source = config.source if direction == "to_target" else other
         options = {"direction": direction, "source": source, "target": lang}
+        if direction == "to_source":
+            options["labels"] = "none"  # no arm may see those of the test data
         uses: tuple[str, ...] = ()
         if "given" not in inputs:
             options["model"] = config.models.translator_for(source, lang, config.source) or ""
@@ -85,8 +102,18 @@ class TranslateStage(RowStage):
             return GivenFactory(source, target)
         model = self._model(config, task)
         options = self.options(config)
+        back = task.options["direction"] == "to_source"
+        if back:
+            # One translation per sentence, so that rows stay rows; markers would give labels away.
+            options = options.model_copy(update={"num_hypotheses": 1, "markers": "none"})
         return TranslateFactory(
-            model.download(), model.name, source, target, options, config.workers
+            model.download(),
+            model.name,
+            source,
+            target,
+            options,
+            config.workers,
+            keep_spans=not back,
         )
 
     def _model(self, config: RunConfig, task: Task) -> ModelSource:

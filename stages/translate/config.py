@@ -78,7 +78,8 @@ class TranslateConfig(DecodingConfig):
 
     directions: list[Literal["to_target", "to_source"]] = Field(
         ["to_target"],
-        description="to_target: training data to each language; to_source: test data to the source",
+        description="to_target: training data to each language; to_source: test data to the "
+        "source language (arms that need it bring it along)",
     )
     markers: Literal["none", "brackets"] = Field(
         "none", description="brackets: wrap entities in [ ] before translation (EasyProject)"

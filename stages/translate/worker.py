@@ -30,6 +30,7 @@ class TranslateFactory:
     target: str
     config: TranslateConfig
     workers: int = 1
+    keep_spans: bool = True
 
     def __call__(self) -> TranslateWorker:
         """Load the model."""
@@ -43,7 +44,9 @@ class TranslateFactory:
             name=self.name,
             workers=self.workers,
         )
-        return TranslateWorker(translator, self.source, self.target, self.config)
+        return TranslateWorker(
+            translator, self.source, self.target, self.config, keep_spans=self.keep_spans
+        )
 
 
 class TranslateWorker:
@@ -54,21 +57,30 @@ class TranslateWorker:
         source: ISO code of the input rows.
         target: ISO code to translate to.
         config: The options of the stage.
+        keep_spans: Whether the labels of the input rows go with them.
     """
 
     def __init__(
-        self, translator: Translator, source: str, target: str, config: TranslateConfig
+        self,
+        translator: Translator,
+        source: str,
+        target: str,
+        config: TranslateConfig,
+        *,
+        keep_spans: bool = True,
     ) -> None:
         self._translator = translator
         self._source = source
         self._target = target
         self._markers = config.markers != "none"
+        self._keep_spans = keep_spans
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the translations of ``inputs["source"]``, n-best of a sentence together."""
         rows = inputs["source"].select(["id", "words", "spans"]).to_pylist()
         texts, marked = [], []
         for row in rows:
+            row["spans"] = row["spans"] if self._keep_spans else []
             text = mark(row["words"], spans_of(row), self._source) if self._markers else None
             marked.append(text is not None)
             texts.append(text or detokenise(row["words"], self._source))

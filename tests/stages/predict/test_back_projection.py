@@ -1,0 +1,146 @@
+"""Distributions on their way from a translation's words to those of the sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.schema import table
+from stages.predict.back_projection import (
+    flat_distributions,
+    for_test_sentences,
+    turned_round,
+    word_distributions,
+)
+from stages.project.config import ProjectConfig
+from stages.train.labels import LabelSet
+
+LABELS = LabelSet.of_types(["LOC", "PER"])  # O B-LOC I-LOC B-PER I-PER
+
+
+def span(start: int, end: int, source: int, *, kept: bool = True) -> dict[str, Any]:
+    return {"start": start, "end": end, "source": source, "kept": kept, "type": "PER"}
+
+
+def link(source: int, target: int, prob: float) -> dict[str, Any]:
+    return {"source": source, "target": target, "prob": prob}
+
+
+def test_an_entity_takes_its_mean_distribution_along() -> None:
+    probs = np.array(
+        [[0.2, 0, 0, 0.6, 0.2], [0.0, 0.2, 0, 0, 0.8], [1, 0, 0, 0, 0]], dtype=np.float32
+    )
+    row = {
+        "words": ["a", "b", "c", "d"],
+        "source_spans": [{"start": 0, "end": 2}],
+        "spans": [span(1, 4, 0)],
+    }
+    # By hand: mean (0.1, 0.1, 0, 0.3, 0.5), so LOC 0.1 and PER 0.8: B- first, I- after.
+    found = word_distributions(row, [link(0, 1, 1.0)], probs, LABELS)
+    np.testing.assert_allclose(
+        found,
+        [
+            [1, 0, 0, 0, 0],
+            [0.1, 0.1, 0, 0.8, 0],
+            [0.1, 0, 0.1, 0, 0.8],
+            [0.1, 0, 0.1, 0, 0.8],
+        ],
+        atol=1e-6,
+    )
+
+
+def test_other_words_follow_their_links() -> None:
+    probs = np.array([[0.6, 0, 0, 0.4, 0], [0.8, 0.2, 0, 0, 0], [0, 0, 0, 1, 0]], np.float32)
+    row = {
+        "words": ["a", "b", "c", "d"],
+        "source_spans": [{"start": 2, "end": 3}],
+        "spans": [span(3, 4, 0, kept=False)],
+    }
+    links = [link(0, 0, 0.5), link(0, 1, 1.0), link(1, 1, 0.6), link(2, 2, 1.0)]
+    found = word_distributions(row, links, probs, LABELS)
+    np.testing.assert_allclose(
+        found,
+        [
+            [0.8, 0, 0, 0.2, 0],  # half of word 0, half O
+            [(0.6 + 0.48) / 1.6, 0.12 / 1.6, 0, 0.4 / 1.6, 0],
+            [1, 0, 0, 0, 0],  # word 2 is an entity: its probability went elsewhere, or nowhere
+            [1, 0, 0, 0, 0],  # the span was dropped
+        ],
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-6)
+
+
+def test_nothing_known_is_outside() -> None:
+    row = {"words": ["a", "b"], "source_spans": [], "spans": []}
+    found = word_distributions(row, [], np.zeros((0, 5), np.float32), LABELS)
+    assert found.tolist() == [[1, 0, 0, 0, 0]] * 2
+
+
+def test_distributions_of_a_column_with_empty_rows() -> None:
+    rows = [
+        {"id": str(i), "lang": "de", "words": ["w"] * len(p), "spans": [], "probs": p}
+        for i, p in enumerate([[], [[0.25, 0.75]], [], [[1.0, 0.0], [0.5, 0.5]]])
+    ]
+    data = table("predictions", rows, ["O", "B-X"])
+    found = flat_distributions(data.column("probs"))
+    assert [f.tolist() for f in found] == [[], [[0.25, 0.75]], [], [[1.0, 0.0], [0.5, 0.5]]]
+    sliced = flat_distributions(data.slice(1, 2).column("probs"))
+    assert [f.tolist() for f in sliced] == [[[0.25, 0.75]], []]
+    assert all(f.size == 0 for f in flat_distributions(data.slice(0, 1).column("probs")))
+
+
+def test_the_labelled_side_becomes_the_source() -> None:
+    translation = {
+        "id": "x",
+        "lang": "en",
+        "source_id": "x",
+        "source_lang": "de",
+        "source_words": ["Anna", "kam"],
+        "source_spans": [{"start": 0, "end": 2, "type": "LOC", "score": None}],
+        "text": "came Anna",
+        "words": ["came", "Anna"],
+        "score": -1.0,
+        "rank": 0,
+        "marked": None,
+        "reason": None,
+    }
+    alignment = {
+        "id": "x",
+        "lang": "en",
+        "source_lang": "de",
+        "links": [link(0, 1, 0.5), link(1, 0, 0.7)],
+        "aligner": "a",
+        "reason": None,
+    }
+    tagged = {
+        "id": "x",
+        "lang": "en",
+        "words": ["came", "Anna"],
+        "spans": [{"start": 1, "end": 2, "type": "PER", "score": 0.5}],
+        "probs": [[0.5] * 2] * 2,
+    }
+    data = table("translations", [translation])
+    links = table("alignments", [alignment])
+    there, turned = turned_round(data, links, table("predictions", [tagged]))
+    (row,) = there.to_pylist()
+    assert (row["source_words"], row["words"]) == (["came", "Anna"], ["Anna", "kam"])
+    assert row["source_spans"] == tagged["spans"]  # the labels of the test set are not there
+    assert (row["source_lang"], row["lang"]) == ("en", "de")
+    (row,) = turned.to_pylist()
+    assert [(x["source"], x["target"]) for x in row["links"]] == [(0, 1), (1, 0)]
+    assert row["links"][0]["prob"] == pytest.approx(0.7)
+    other = table("predictions", [{**tagged, "words": ["came", "Hanna"]}])
+    with pytest.raises(DataError, match="'x' is not what was labelled"):
+        turned_round(data, links, other)
+
+
+def test_no_test_sentence_is_filtered_away() -> None:
+    options = ProjectConfig(
+        filters={"require_all": True, "comp_source": True, "min_score": 0.4}  # type: ignore[arg-type]
+    )
+    filters = for_test_sentences(options).filters
+    assert not filters.require_all and not filters.comp_source and filters.min_score == 0.4
