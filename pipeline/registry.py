@@ -85,6 +85,7 @@ STAGES: Final = Registry(
         "synthesize",
         "train",
         "self_train",
+        "sweep_fusion",
         "predict",
         "evaluate",
         "report",

@@ -61,7 +61,19 @@ def provenance(
     languages: list[str],
     inputs: Mapping[str, Artifact],
 ) -> dict[str, Any]:
-    """Return the facts for the model card."""
+    """Return the facts for the model card of an arm's tagger."""
+    facts = training_facts(config, languages, inputs, seed, f"{config.name}: {arm}, seed {seed}")
+    return {**facts, "arm": arm, "about": ARMS[arm].about}
+
+
+def training_facts(
+    config: RunConfig,
+    languages: list[str],
+    inputs: Mapping[str, Artifact],
+    seed: int,
+    name: str,
+) -> dict[str, Any]:
+    """Return the facts for the model card of any tagger that the section ``train`` describes."""
     options = train_options(config)
     notes = []
     if options.select == "target_dev":
@@ -71,9 +83,7 @@ def provenance(
     encoder = config.models.encoder
     local = locate(encoder, config.config_dir).path
     return {
-        "name": f"{config.name}: {arm}, seed {seed}",
-        "arm": arm,
-        "about": ARMS[arm].about,
+        "name": name,
         "encoder": local.name if local is not None and "/" in encoder else encoder,
         "source": config.source,
         "languages": [config.source, *languages],
