@@ -188,6 +188,13 @@ def test_parallel_rows_are_those_of_train(tmp_path: Path) -> None:
     )
 
 
+def test_parallel_sentences_with_ids_of_their_own_side_are_joined_by_order(tmp_path: Path) -> None:
+    save(tmp_path / "en", "# id = en-1\nAnn\tB-PER\n\n# id = en-2\n\n# id = en-3\nyes\tO\n")
+    save(tmp_path / "de", "# id = de-1\nAnna\tB-PER\n\n# id = de-2\nx\tO\n\n# id = de-3\nja\tO\n")
+    found = outputs(run(tmp_path, {"train": {"path": "en"}, "parallel": {"path": "{lang}"}}))
+    assert [(s.id, s.words) for s in found["parallel/de"]] == [("en-1", ["Anna"]), ("en-3", ["ja"])]
+
+
 def test_parallel_sentences_are_joined_by_id_in_any_order(tmp_path: Path) -> None:
     save(tmp_path / "en", "# id = a\nAnn\tB-PER\n\n# id = b\n\n# id = c\nyes\tO\n")
     save(tmp_path / "de", "# id = c\nja\tO\n\n# id = b\nx\tO\n\n# id = a\nAnna\tB-PER\n")
