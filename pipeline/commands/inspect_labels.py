@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.run import DEFAULT_RUNS, RunsDir
-from pipeline.commands.shared import command, reported_errors
+from pipeline.commands.options import (
+    DEFAULT_RUNS,
+    AsJson,
+    Out,
+    RunsDir,
+    complete_constant,
+    complete_run,
+    complete_words,
+)
+from pipeline.commands.shared import (
+    command,
+    data_console,
+    one_of,
+    print_json,
+    reported_errors,
+    tell,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from pipeline.artifacts import RunFolder
     from pipeline.inspect.reading import View
     from pipeline.inspect.selection import Selection
@@ -25,21 +37,43 @@ if TYPE_CHECKING:
 DEFAULT_SAMPLE = 20
 """Sentences shown where nothing else is said: a screen or two."""
 
+STYLES = ("pretty", "conll", "jsonl")
+
 
 def inspect_labels(
-    run: Annotated[str, typer.Argument(help="Name of a run (below --runs-dir), or its folder.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a run (below --runs-dir), or its folder.", autocompletion=complete_run
+        ),
+    ],
     lang: Annotated[str | None, typer.Option(help="Target language; default: all.")] = None,
     stage: Annotated[
-        str, typer.Option(help="project, translate, align, synthesize, predict or prepare.")
+        str,
+        typer.Option(
+            help="project, translate, align, synthesize, predict or prepare.",
+            autocompletion=complete_constant("pipeline.inspect.reading", "SPAN_STAGES"),
+        ),
     ] = "project",
     unit: Annotated[
         str | None, typer.Option(help="Part of predict or prepare: fused/seed-13/test/de.")
     ] = None,
     only: Annotated[
-        str | None, typer.Option(help="dropped, kept, low-score (see --below) or disagree.")
+        str | None,
+        typer.Option(
+            help="likely-wrong (with reasons), wrong (by gold labels), dropped, kept, low-score "
+            "(see --below) or disagree (with the source, in number and type).",
+            autocompletion=complete_constant("pipeline.inspect.selection", "ONLY"),
+        ),
     ] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Entity type.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Reason for which it was dropped.")] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            help="Reason for which it was dropped.",
+            autocompletion=complete_constant("pipeline.schema", "REASONS"),
+        ),
+    ] = None,
     contains: Annotated[str | None, typer.Option(help="Text in source or target.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Id of the sentence.")] = None,
     below: Annotated[float, typer.Option(help="What counts as a low score.")] = 0.5,
@@ -48,12 +82,17 @@ def inspect_labels(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show all that fit.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
-    format_: Annotated[str, typer.Option("--format", help="pretty, conll or jsonl.")] = "pretty",
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="pretty, conll or jsonl.",
+            autocompletion=complete_words(*STYLES),
+        ),
+    ] = "pretty",
     all_links: Annotated[bool, typer.Option("--links", help="List every link.")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="Show numbers instead.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON (sentences: JSON lines).")
-    ] = False,
+    as_json: AsJson = False,
     export: Annotated[
         tuple[str, Path] | None,
         typer.Option(
@@ -68,15 +107,11 @@ def inspect_labels(
     import_format: Annotated[
         str | None, typer.Option(help="Format of --import; default: detected.")
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Where --import writes: .jsonl, .conll or .parquet."),
-    ] = None,
+    out: Out = None,
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Look at projected labels: why each was kept or dropped; export and import corrections."""
     with reported_errors():
-        from pipeline.errors import ConfigError
         from pipeline.inspect.reading import choose_unit, find_run
         from pipeline.inspect.selection import Selection
         from pipeline.languages import canonical
@@ -85,41 +120,42 @@ def inspect_labels(
         lang = canonical(lang) if lang else None
         selection = Selection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
         selection.check()
-        if format_ not in ("pretty", "conll", "jsonl"):
-            raise ConfigError(f"--format: {format_!r} is not allowed: pretty, conll, jsonl")
+        one_of("--format", format_, STYLES)
         units = choose_unit(folder, "project" if summary or corrected else stage, lang, unit)
         if corrected is not None:
-            _import(folder, units, corrected, import_format, output, as_json)
+            _import(folder, units, corrected, import_format, out, as_json)
         elif summary:
             _summary(folder, units, as_json)
         elif export is not None:
             narrowed = only or reason or id_ or stage != "project"
             if not narrowed:
                 selection = dataclasses.replace(selection, only="kept")
-            _export(folder, stage, units, selection, export, None if everything else sample, seed)
+            size = None if everything else sample
+            _export(folder, stage, units, selection, export, size, seed, as_json)
         else:
             style = "jsonl" if as_json else format_
             size = None if everything else sample
             if size is None and not everything and style == "pretty" and id_ is None:
                 size = DEFAULT_SAMPLE
-            _show(_stream(folder, stage, units), selection, size, seed, style, all_links)
+            _show(_stream(folder, stage, units, selection), selection, size, seed, style, all_links)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        # Nothing is to be folded for a file or a pipe, at least nothing of common length.
-        console.width = 160
-    return console
-
-
-def _stream(run: RunFolder, stage: str, units: list[str]) -> Iterator[View]:
+def _stream(
+    run: RunFolder, stage: str, units: list[str], selection: Selection | None = None
+) -> Iterator[View]:
+    from pipeline.artifacts import Artifact
+    from pipeline.errors import ConfigError
+    from pipeline.inspect.doubts import Renderings, judged
     from pipeline.inspect.reading import views
+    from pipeline.inspect.selection import JUDGED
 
     for unit in units:
-        yield from views(run, stage, unit)
+        found = views(run, stage, unit)
+        if selection is not None and selection.only in JUDGED:
+            if stage != "project":
+                raise ConfigError(f"--only {selection.only} looks at the stage project only")
+            found = judged(found, Renderings.of(Artifact(run.path / stage / unit)))
+        yield from found
 
 
 def _show(
@@ -138,7 +174,7 @@ def _show(
     if size is not None:
         sample = draw(chosen, size, seed)
         chosen, total = iter(sample.views), sample.total
-    console = _console()
+    console = data_console()
     shown = 0
     for view in chosen:
         shown += 1
@@ -171,9 +207,9 @@ def _summary(run: RunFolder, langs: list[str], as_json: bool) -> None:
     from pipeline.inspect.summary import summary, summary_json
 
     if as_json:
-        typer.echo(json.dumps(summary_json(run, langs), indent=2, ensure_ascii=False))
+        print_json(summary_json(run, langs))
         return
-    console = _console()
+    console = data_console()
     for item in summary(run, langs):
         console.print(item)
 
@@ -186,15 +222,19 @@ def _export(
     target: tuple[str, Path],
     sample: int | None,
     seed: int,
+    as_json: bool,
 ) -> None:
     from pipeline.inspect.corrections import as_items, export
     from pipeline.inspect.selection import choose, draw
 
-    chosen = (v for v in choose(_stream(run, stage, units), selection) if v.words)
+    chosen = (v for v in choose(_stream(run, stage, units, selection), selection) if v.words)
     if sample is not None:
         chosen = (v for v in draw(chosen, sample, seed).views)
     count = export(as_items(chosen, run.path.name), target[0], target[1])
-    typer.echo(f"wrote {count:,} sentences to {target[1]}")
+    if as_json:
+        print_json({"sentences": count, "format": target[0], "out": str(target[1])})
+    else:
+        tell(f"wrote {count:,} sentences to {target[1]}")
 
 
 def _import(
@@ -202,21 +242,19 @@ def _import(
     units: list[str],
     path: Path,
     format_: str | None,
-    output: Path | None,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     from pipeline.errors import ConfigError
     from pipeline.formats import write_conll, write_jsonl, write_parquet
     from pipeline.inspect.corrections import Changes, as_items, import_corrected
 
-    if output is None:
+    if out is None:
         raise ConfigError("--import: say where to write the labelled data: -o labelled.jsonl")
     writers = {".jsonl": write_jsonl, ".conll": write_conll, ".parquet": write_parquet}
-    write = writers.get(output.suffix)
+    write = writers.get(out.suffix)
     if write is None:
-        raise ConfigError(
-            f"--output: {output.name}: the name must end in one of {', '.join(writers)}"
-        )
+        raise ConfigError(f"--out: {out.name}: the name must end in one of {', '.join(writers)}")
     known: dict[str, Sentence] = {}
     for unit in units:
         for sentence, _ in as_items(_stream(run, "project", [unit]), run.path.name):
@@ -225,17 +263,17 @@ def _import(
             known[sentence.id] = sentence
     changes = Changes()
     sentences = list(import_corrected(path, known, changes, format_))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write(sentences, output)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write(sentences, out)
     told = dataclasses.asdict(changes)
     if as_json:
-        typer.echo(json.dumps(told | {"output": str(output)}, indent=2, ensure_ascii=False))
+        print_json(told | {"out": str(out)})
         return
     examples = told.pop("examples")
     counts = ", ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in told.items())
-    typer.echo(f"wrote {output}\n{counts}")
+    tell(f"wrote {out}\n{counts}")
     for line in examples:
-        typer.echo(f"  {line}")
+        tell(f"  {line}")
 
 
 main = command(inspect_labels, "inspect_labels", "Look at projected labels; export, import.")

@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.commands.run import DEFAULT_RUNS, RunsDir
-from pipeline.commands.shared import reported_errors
+from pipeline.commands.options import DEFAULT_RUNS, AsJson, RunsDir
+from pipeline.commands.shared import data_console, print_json, reported_errors, tell
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder with your files.")],
+    as_json: AsJson = False,
 ) -> None:
     """Write a commented config for a folder of your files; nothing is asked."""
-    from pipeline.scaffold import write_config
+    from pipeline.scaffold import look_into, write_config
 
     with reported_errors():
+        found = look_into(folder)
         path = write_config(folder)
-        typer.echo(f"wrote {path}\nnext: run_pipeline {path} --dry-run")
+        if as_json:
+            files = [{"split": s, "lang": la, "file": f} for (s, la), f in found.files.items()]
+            print_json({"config": str(path), "files": files, "unclear": found.unclear})
+            return
+        tell(f"wrote {path}\nnext: run_pipeline {path} --dry-run")
 
 
-def list_runs(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    runs_dir: RunsDir = DEFAULT_RUNS,
-) -> None:
+def list_runs(as_json: AsJson = False, runs_dir: RunsDir = DEFAULT_RUNS) -> None:
     """Show the runs with their state and headline result."""
     from pipeline.listing import describe_runs
 
     with reported_errors():
         runs = describe_runs(runs_dir)
         if as_json:
-            typer.echo(json.dumps(runs, indent=2))
+            print_json(runs)
             return
-        from rich.console import Console
+        if not runs:
+            tell(f"no runs in {runs_dir}")
+            return
         from rich.table import Table
 
         table = Table("run", "state", "tasks", "last change", "result", box=None, pad_edge=False)
         for run in runs:
             table.add_row(*(str(run[k]) for k in ("run", "state", "tasks", "changed", "headline")))
-        Console().print(table if runs else f"no runs in {runs_dir}")
+        data_console().print(table)
 
 
 def schema() -> None:
@@ -49,4 +53,4 @@ def schema() -> None:
     from pipeline.registry import STAGES
 
     with reported_errors():
-        typer.echo(json.dumps(STAGES.config_type().model_json_schema(), indent=2))
+        print_json(STAGES.config_type().model_json_schema())

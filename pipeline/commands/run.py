@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.commands.options import (
+    DEFAULT_RUNS,
+    AsJson,
+    Config,
+    DryRun,
+    Force,
+    Overrides,
+    RunsDir,
+    complete_config,
+    complete_stage,
+)
 from pipeline.commands.shared import (
     command,
+    data_console,
+    entry,
     make_app,
+    print_json,
     quiet_libraries,
     reported_errors,
     show_warnings,
+    with_version,
 )
 
 if TYPE_CHECKING:
@@ -21,28 +37,33 @@ if TYPE_CHECKING:
 
     from pipeline.runner import Result, Runner, Selection, Step
 
-DEFAULT_RUNS = Path("artifacts/runs")
+WORDS = ("init", "list", "schema")
+"""Words that are commands of their own, so that no config may be called by them."""
 
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: languages='[de,es]'."),
-]
-RunsDir = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
-Force = Annotated[bool, typer.Option("--force", help="Do it even where it is up to date.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; do nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the plan or result as JSON.")]
+
+def _complete_first(incomplete: str) -> list[str]:
+    return [*complete_config(incomplete), *(w for w in WORDS if w.startswith(incomplete))]
 
 
 def run_pipeline(
     config: Annotated[
-        str, typer.Argument(help="A .yaml file, or the name of a shipped config.")
+        str,
+        typer.Argument(
+            help="A .yaml file, or the name of a shipped config.", autocompletion=_complete_first
+        ),
     ] = "default",
     overrides: Overrides = None,
     first: Annotated[
-        str | None, typer.Option("--from", metavar="STAGE", help="First stage to do.")
+        str | None,
+        typer.Option(
+            "--from", metavar="STAGE", help="First stage to do.", autocompletion=complete_stage
+        ),
     ] = None,
     last: Annotated[
-        str | None, typer.Option("--until", metavar="STAGE", help="Last stage to do.")
+        str | None,
+        typer.Option(
+            "--until", metavar="STAGE", help="Last stage to do.", autocompletion=complete_stage
+        ),
     ] = None,
     force: Force = False,
     dry_run: DryRun = False,
@@ -57,10 +78,11 @@ def run_pipeline(
 
 
 def run_stage(
-    name: Annotated[str, typer.Argument(metavar="STAGE", help="The stage to run.")],
-    config: Annotated[
-        str, typer.Argument(help="A .yaml file, or the name of a shipped config.")
-    ] = "default",
+    name: Annotated[
+        str,
+        typer.Argument(metavar="STAGE", help="The stage to run.", autocompletion=complete_stage),
+    ],
+    config: Config = "default",
     overrides: Overrides = None,
     force: Force = False,
     dry_run: DryRun = False,
@@ -89,7 +111,7 @@ def _run(
     from pipeline.progress import Progress
     from pipeline.runner import Runner
 
-    console = Console()
+    console = data_console()
     config = load_config(name, overrides)
     progress = Progress(Console(stderr=True))
     show_warnings(progress.console)
@@ -102,7 +124,7 @@ def _run(
         return
     result = runner.run(selection)
     if as_json:
-        _print_json(_result_json(result))
+        print_json(_result_json(result))
     else:
         show_result(runner, result, console)
 
@@ -110,7 +132,7 @@ def _run(
 def show_plan(steps: list[Step], console: Console, as_json: bool) -> None:
     """Print which tasks run, which are up to date, and why."""
     if as_json:
-        _print_json([_step_json(s) for s in steps])
+        print_json([_step_json(s) for s in steps])
         return
     from rich.table import Table
 
@@ -139,6 +161,18 @@ def show_result(runner: Runner, result: Result, console: Console) -> None:
             files = [f for a in found if a and a.manifest.kind == "files" for f in a.manifest.files]
             remark = f"  ({', '.join(files)})" if files else ""
             console.print(f"  {name:<17}{folder}{remark}", highlight=False, soft_wrap=True)
+    page = runner.folder.path / "report" / "all" / "report.html"
+    if page.is_file() and any(s.task.stage == "report" for s in result.steps):
+        console.print("Look at the projected labels: open this file in a browser", style="bold")
+        console.print(f"  {page.resolve()}", highlight=False, soft_wrap=True)
+        console.print(f"or: inspect_labels {_shell(runner.folder.path)}", highlight=False)
+
+
+def _shell(folder: Path) -> str:
+    """Return the shortest name that inspect_labels finds a run by."""
+    import shlex
+
+    return shlex.quote(folder.name if folder.parent == DEFAULT_RUNS else str(folder))
 
 
 def _step_json(step: Step) -> dict[str, object]:
@@ -155,19 +189,38 @@ def _result_json(result: Result) -> dict[str, object]:
         "run": str(result.folder),
         "steps": [_step_json(s) for s in result.steps],
         "done": [str(a.folder) for a in result.done],
+        "results": _scores_json(result.folder),
     }
 
 
-def _print_json(value: object) -> None:
-    import json
+def _scores_json(folder: Path) -> dict[str, Any] | None:
+    """Return what the run found: the answer, and F1 per arm and language; if it got that far."""
+    from pipeline.artifacts import RunFolder
+    from pipeline.stage import Ref
+    from stages.evaluate.results import load_results
 
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    report = RunFolder(folder).artifact(Ref("report", "all"))
+    if report is None:
+        return None
+    results = load_results(report.folder)
+    page = report.folder / "report.html"
+    return {
+        "headline": report.manifest.notes.get("headline"),
+        "answer": report.manifest.notes.get("answer"),
+        "report": str(page) if page.is_file() else None,
+        "f1": [
+            s.model_dump(include={"arm", "lang", "f1", "f1_std", "f1_low", "f1_high"})
+            for s in results.summary
+            if s.type is None
+        ],
+    }
 
 
 _ABOUT_RUN = (
     "From labelled source text to a target-language tagger and an honest comparison. "
-    "Two words are commands of their own: 'run_pipeline init FOLDER' writes a config for your "
-    "files, 'run_pipeline list' shows the runs."
+    "Three words are commands of their own: 'run_pipeline init FOLDER' writes a config for your "
+    "files, 'run_pipeline list' shows the runs, 'run_pipeline schema' prints the JSON schema of a "
+    "config."
 )
 
 _run_pipeline = command(run_pipeline, "run_pipeline", _ABOUT_RUN)
@@ -176,14 +229,16 @@ main_stage = command(run_stage, "run_stage", "Run one stage of the pipeline.")
 
 def main() -> None:
     """Entry point of ``run_pipeline``."""
-    words = {"init", "list", "schema"}
-    if len(sys.argv) > 1 and sys.argv[1] in words:
+    words = os.environ["COMP_WORDS"].split() if "_RUN_PIPELINE_COMPLETE" in os.environ else sys.argv
+    done = int(os.environ.get("COMP_CWORD", len(words))) if words is not sys.argv else len(words)
+    # The word that is being completed is not yet a command.
+    if len(words) > 1 and words[1] in WORDS and done > 1:
         from pipeline.commands import manage
 
         app = make_app("run_pipeline", _ABOUT_RUN)
-        app.command("init")(manage.init)
-        app.command("list")(manage.list_runs)
-        app.command("schema")(manage.schema)
-        app()
+        app.command("init")(with_version(manage.init))
+        app.command("list")(with_version(manage.list_runs))
+        app.command("schema")(with_version(manage.schema))
+        entry(app)()
     else:
         _run_pipeline()

@@ -1,12 +1,15 @@
-"""What the commands have in common: exit codes, consoles, and how errors are shown."""
+"""What the commands have in common: entry points, exit codes, consoles, how errors are shown."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -29,6 +32,80 @@ def make_app(name: str, about: str) -> typer.Typer:
     )
 
 
+def command(function: Callable[..., Any], name: str, about: str) -> Callable[[], None]:
+    """Turn a function with typer options into the entry point of a console script."""
+    app = make_app(name, about)
+    app.command(help=about)(with_version(function))
+    return entry(app)
+
+
+def entry(app: typer.Typer) -> Callable[[], None]:
+    """Return what a console script calls: runs ``app``, and leaves with one of our exit codes.
+
+    Bad usage is told in the same style as any other error, and a reader that closes our output
+    early (``head``) ends the command quietly.
+    """
+
+    def main() -> None:
+        try:
+            with reported_errors():
+                code = app(standalone_mode=False)
+                sys.stdout.flush()
+        except typer.Exit as left:
+            code = left.exit_code
+        except typer.Abort:
+            code = EXIT_OTHER
+        except Exception as error:
+            # The library's own exceptions (unknown option, missing argument) can word themselves.
+            if not hasattr(error, "format_message"):
+                raise
+            _usage_error(error)
+            code = EXIT_USAGE
+        sys.exit(code if isinstance(code, int) else 0)
+
+    return main
+
+
+def _usage_error(error: Any) -> None:
+    context = getattr(error, "ctx", None)
+    messages = [str(error.format_message())]
+    _show_errors(messages)
+    if context is not None:
+        typer.echo(f"usage: {context.command_path} --help shows what is allowed", err=True)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from importlib import metadata
+
+        typer.echo(f"xlner {metadata.version('xlner')}")
+        raise typer.Exit()
+
+
+_Version = Annotated[
+    bool,
+    typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version."),
+]
+
+
+def with_version(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` with the option ``--version``, which all commands have."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, version: bool = False, **options: Any) -> Any:
+        return function(*arguments, **options)
+
+    option = inspect.Parameter(
+        "version", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Version
+    )
+    signature = inspect.signature(function, eval_str=True)
+    wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*signature.parameters.values(), option]
+    )
+    wrapper.__annotations__ = {**function.__annotations__, "version": _Version}
+    return wrapper
+
+
 @contextmanager
 def reported_errors() -> Iterator[None]:
     """Show errors that users can act on without a traceback, and leave with the right code.
@@ -44,7 +121,8 @@ def reported_errors() -> Iterator[None]:
     except XlnerError as error:
         _fail([str(error)], error.exit_code)
     except KeyboardInterrupt:
-        _fail(["stopped; what is finished is kept, run the same command again to continue"], 1)
+        message = "stopped; what is finished is kept, run the same command again to continue"
+        _fail([message], EXIT_OTHER)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,13 +130,59 @@ def reported_errors() -> Iterator[None]:
 
 
 def _fail(messages: list[str], code: int) -> NoReturn:
+    _show_errors(messages)
+    raise typer.Exit(code)
+
+
+def _show_errors(messages: Iterable[str]) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(stderr=True)
     for message in messages:
         console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
-    raise typer.Exit(code)
+
+
+def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
+    """Check the value of an option; ``None`` (not given) is fine.
+
+    Raises:
+        ConfigError: If it is not allowed, with the values that are.
+    """
+    from pipeline.errors import ConfigError, suggest
+
+    names = list(allowed)
+    if value is not None and value not in names:
+        hint = suggest(value, names)
+        raise ConfigError(f"{option}: {value!r} is not allowed{hint}; allowed: {', '.join(names)}")
+
+
+def tell(message: str) -> None:
+    """Print a message for people on standard error: standard output is for data."""
+    typer.echo(message, err=True)
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON for programs."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def data_console() -> Console:
+    """Return a console for standard output.
+
+    Nothing is folded for a pipe or a file, at least nothing of common length, and a reader that
+    has gone is left to :func:`reported_errors`.
+    """
+    from rich.console import Console
+
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    console = Quiet(highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 160
+    return console
 
 
 def quiet_libraries() -> None:
@@ -87,14 +211,3 @@ def show_warnings(console: Console) -> None:
         logger = logging.getLogger(name)
         logger.handlers = [Lines(logging.WARNING)]
         logger.propagate = False
-
-
-def command(function: Callable[..., Any], name: str, about: str) -> Callable[[], None]:
-    """Turn a function with typer options into the entry point of a console script."""
-    app = make_app(name, about)
-    app.command(help=about)(function)
-
-    def main() -> None:
-        app()
-
-    return main

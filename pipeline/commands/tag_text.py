@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from pipeline.commands.shared import command, quiet_libraries, reported_errors
+from pipeline.commands.options import AsJson, BatchTokens, Device, Out, complete_words
+from pipeline.commands.shared import command, one_of, quiet_libraries, reported_errors, tell
 
 if TYPE_CHECKING:
     from stages.train.tagger import Entity, Tagger
@@ -33,16 +34,16 @@ def tag_text(
             "text on standard input."
         ),
     ],
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Output file; default: terminal.")
-    ] = None,
+    out: Out = None,
     format: Annotated[
         str,
         typer.Option(
             help="jsonl (entities with scores and character offsets), conll (IOB2), or text "
-            "(entities in brackets)."
+            "(entities in brackets).",
+            autocompletion=complete_words(*FORMATS),
         ),
     ] = "jsonl",
+    as_json: AsJson = False,
     lang: Annotated[
         str, typer.Option(help="Language of the text, for splitting it into words.")
     ] = "en",
@@ -53,29 +54,20 @@ def tag_text(
         bool,
         typer.Option(help="Only valid IOB2 sequences (Viterbi), or each word by itself."),
     ] = True,
-    batch_tokens: Annotated[
-        int | None, typer.Option(help="Pieces per batch; default: 2048, on a GPU 32768.")
-    ] = None,
+    batch_tokens: BatchTokens = None,
     window: Annotated[
         int | None, typer.Option(help="Longest input in pieces; default: what the model takes.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
 ) -> None:
     """Tag the named entities in a file."""
     with reported_errors():
-        from pipeline.errors import ConfigError, suggest
         from pipeline.languages import canonical
 
-        for option, value, allowed in (
-            ("--format", format, FORMATS),
-            ("--dtype", dtype, ("float32", "bfloat16")),
-        ):
-            if value not in allowed:
-                raise ConfigError(
-                    f"{option} {value!r} is not allowed{suggest(value, allowed)}; "
-                    f"allowed: {', '.join(allowed)}"
-                )
+        one_of("--format", format, FORMATS)
+        one_of("--dtype", dtype, ("float32", "bfloat16"))
+        one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
         quiet_libraries()
         code = canonical(lang)
         items = _read(file, code, words)
@@ -88,9 +80,11 @@ def tag_text(
             window=window,
             constrained=constrained,
         )
-        counts = _tag(tagger, chain(first, items), code, _WRITERS[format], out)
+        counts = _tag(
+            tagger, chain(first, items), code, _WRITERS["jsonl" if as_json else format], out
+        )
         where = f"; wrote {out}" if out else ""
-        typer.echo(f"{counts[0]} sentences, {counts[1]} entities{where}", err=out is None)
+        tell(f"{counts[0]} sentences, {counts[1]} entities{where}")
 
 
 def _load(model: str, **options: Any) -> Tagger:

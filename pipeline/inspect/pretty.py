@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from pipeline.inspect.doubts import CERTAIN, DOUBTS, Doubt
 from pipeline.inspect.reading import View, ViewedSpan
 from pipeline.schema import REASONS, Link, Span
 
@@ -120,6 +121,8 @@ def pretty(view: View, *, all_links: bool = False) -> RenderableType:
     entities = _entities(view)
     if entities is not None:
         parts.append(Padding(entities, (0, 0, 0, 2), expand=False))
+    for doubt in view.doubts:
+        parts.append(Padding(Text(doubt_text(view, doubt), style="yellow"), (0, 0, 0, 2)))
     linked = " ".join(_link_texts(view, all_links))
     if linked:
         links = Table.grid(padding=(0, 2, 0, 0))
@@ -128,6 +131,14 @@ def pretty(view: View, *, all_links: bool = False) -> RenderableType:
         links.add_row("links", Text(linked))
         parts.append(Padding(links, (0, 0, 0, 2), expand=False))
     return Group(*parts, "")
+
+
+def doubt_text(view: View, doubt: Doubt) -> str:
+    """Return what speaks against a label, in words: ``? Die: the projector was unsure: 0.21``."""
+    what = "" if doubt.span is None else f"{entity(view.words, view.spans[doubt.span].span)}: "
+    mark = "✗" if doubt.kind in CERTAIN else "?"
+    shown = f": {visible(doubt.text)}" if doubt.text else ""
+    return f"{mark} {what}{DOUBTS[doubt.kind]}{shown}"
 
 
 def _entities(view: View) -> Table | None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pipeline.artifacts import MANIFEST, Artifact, RunFolder
 from pipeline.errors import ConfigError, DataError, suggest
+from pipeline.inspect.doubts import DOUBTS, Doubt
 from pipeline.schema import Link, Span, spans_of
 
 SPAN_STAGES: Final = ("project", "translate", "align", "synthesize", "predict", "prepare")
@@ -38,6 +39,8 @@ class View:
     Attributes:
         lost: Source spans (by index) without any target span, with the reason.
         kept: Whether training uses the sentence; ``None`` where nothing was decided.
+        gold: Gold labels of the target side; ``None`` where there are none.
+        doubts: What speaks against the kept labels (:func:`pipeline.inspect.doubts.judged`).
     """
 
     id: str
@@ -52,6 +55,8 @@ class View:
     links: list[Link] = field(default_factory=list)
     kept: bool | None = None
     reason: str | None = None
+    gold: list[Span] | None = None
+    doubts: list[Doubt] = field(default_factory=list)
 
     def kept_spans(self) -> list[Span]:
         """Return the spans that were not dropped."""
@@ -76,6 +81,11 @@ class View:
             ],
             "lost": [{"source": index, "reason": reason} for index, reason in self.lost],
             "links": [[link.source, link.target, _rounded(link.prob)] for link in self.links],
+            "gold": None if self.gold is None else [_span_json(s) for s in self.gold],
+            "doubts": [
+                {"kind": d.kind, "span": d.span, "text": d.text, "about": DOUBTS[d.kind]}
+                for d in self.doubts
+            ],
         }
 
 
@@ -158,7 +168,8 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
     """
     artifact = Artifact(run.path / stage / unit)
     if stage == "project":
-        yield from projected_views(artifact, _sibling(run, "align", unit))
+        gold = _sibling(run, "prepare", f"parallel/{unit}")
+        yield from projected_views(artifact, _sibling(run, "align", unit), gold)
     elif stage == "align":
         translations = _sibling(run, "translate", unit)
         if translations is None:
@@ -174,8 +185,40 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
             yield _plain(row)
 
 
-def projected_views(projected: Artifact, aligned: Artifact | None) -> Iterator[View]:
-    """Yield the sentences of a projected dataset, with their links if ``aligned`` is given."""
+def projected_views(
+    projected: Artifact, aligned: Artifact | None, parallel: Artifact | None = None
+) -> Iterator[View]:
+    """Yield the sentences of a projected dataset.
+
+    Args:
+        projected: The dataset.
+        aligned: Its links, to be shown with it.
+        parallel: The target side as it was given (``data.parallel``): gold labels, if it has any.
+    """
+    gold = iter(parallel.rows()) if parallel is not None and has_labels(parallel) else None
+    for view in _with_links(projected, aligned):
+        if gold is not None:
+            row = next(gold, None)
+            if row is None or row["id"] != view.id:
+                raise DataError(
+                    f"{projected.folder} and {parallel.folder if parallel else ''} do not hold the "
+                    "same sentences; run the pipeline again to bring them up to date"
+                )
+            view.gold = spans_of(row)
+        yield view
+
+
+def has_labels(labelled: Artifact) -> bool:
+    """Whether any sentence of a dataset has an entity."""
+    import pyarrow.compute as pc
+
+    return any(
+        (pc.sum(pc.list_value_length(data.column("spans"))).as_py() or 0) > 0
+        for data in labelled.tables()
+    )
+
+
+def _with_links(projected: Artifact, aligned: Artifact | None) -> Iterator[View]:
     if aligned is None:
         for row in projected.rows():
             yield _projected(row, [])

@@ -9,11 +9,21 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.errors import ConfigError, suggest
+from pipeline.inspect.doubts import is_wrong
 from pipeline.inspect.reading import View
 from pipeline.schema import REASONS
 
-Only = Literal["dropped", "kept", "low-score", "disagree"]
-ONLY: Final[tuple[Only, ...]] = ("dropped", "kept", "low-score", "disagree")
+Only = Literal["dropped", "kept", "low-score", "disagree", "likely-wrong", "wrong"]
+ONLY: Final[tuple[Only, ...]] = (
+    "dropped",
+    "kept",
+    "low-score",
+    "disagree",
+    "likely-wrong",
+    "wrong",
+)
+JUDGED: Final = frozenset({"likely-wrong", "wrong"})
+"""Those that look at :attr:`View.doubts`, which :func:`pipeline.inspect.doubts.judged` fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Selection:
         only: ``kept``: the sentence (with ``type``: a span) is used. ``dropped``: the sentence or
             one of its entities is not. ``low-score``: a span scored below ``below``. ``disagree``:
             the kept entities, counted by type, differ from those of the source sentence.
+            ``likely-wrong``: something speaks against a kept label; ``wrong``: gold labels do.
         type: Entity type.
         reason: Why something was dropped; a key of :data:`pipeline.schema.REASONS`.
         contains: Text in the source or the target sentence, whatever the case.
@@ -72,7 +83,11 @@ class Selection:
                 return False
         if self.only == "disagree" and not disagrees(view):
             return False
-        if self.only in (None, "disagree") and self.type is None and self.reason is None:
+        if self.only == "likely-wrong" and not view.doubts:
+            return False
+        if self.only == "wrong" and not is_wrong(view.doubts):
+            return False
+        if self.only in (None, "disagree", *JUDGED) and self.type is None and self.reason is None:
             return True
         return any(self._fits(item, view) for item in _items(view))
 

@@ -1,0 +1,91 @@
+"""Options that several commands have: one name, one meaning, one wording, and what completes them.
+
+The functions that complete a word are called by the shell on every press of the tab key, so that
+they look at names of files and folders only, and import nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_RUNS = Path("artifacts/runs")
+
+
+def _fitting(names: list[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Return shipped configs, and the YAML files and folders that ``incomplete`` may lead to."""
+    from pipeline.resources import shipped_configs
+
+    folder = Path(incomplete) if incomplete.endswith("/") else Path(incomplete).parent
+    prefix = "" if str(folder) == "." and not incomplete.startswith(".") else f"{folder}/"
+    files = [
+        f"{prefix}{p.name}" + ("/" if p.is_dir() else "")
+        for p in (sorted(folder.glob("*")) if folder.is_dir() else [])
+        if not p.name.startswith(".") and (p.suffix in (".yaml", ".yml") or p.is_dir())
+    ]
+    # Folders of the current directory only once a path is begun: the names come first.
+    files = [f for f in files if incomplete or not f.endswith("/")]
+    return _fitting([*shipped_configs(), *files], incomplete)
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Return the runs in the default folder."""
+    return _fitting(sorted(p.name for p in DEFAULT_RUNS.glob("*") if p.is_dir()), incomplete)
+
+
+def complete_stage(incomplete: str) -> list[str]:
+    """Return the names of the stages."""
+    from pipeline.registry import STAGES
+
+    return _fitting(list(STAGES.names), incomplete)
+
+
+def complete_words(*names: str) -> Callable[[str], list[str]]:
+    """Return a completion out of a closed list."""
+
+    def complete(incomplete: str) -> list[str]:
+        return _fitting(list(names), incomplete)
+
+    return complete
+
+
+def complete_constant(module: str, name: str) -> Callable[[str], list[str]]:
+    """Return a completion out of a collection of names that a module holds, imported when asked."""
+
+    def complete(incomplete: str) -> list[str]:
+        return _fitting(list(getattr(importlib.import_module(module), name)), incomplete)
+
+    return complete
+
+
+Config = Annotated[
+    str,
+    typer.Argument(
+        help="A .yaml file, or the name of a shipped config.", autocompletion=complete_config
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: languages='[de,es]'."),
+]
+RunsDir = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+Force = Annotated[bool, typer.Option("--force", help="Do it even where it is up to date.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; do nothing.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output, for programs.")
+]
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", help="File to write; default: standard output.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+BatchTokens = Annotated[
+    int | None, typer.Option(min=1, help="Tokens per batch; default: as the device can take.")
+]

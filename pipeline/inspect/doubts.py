@@ -1,0 +1,219 @@
+"""What speaks against a projected label: gold labels where there are any, else plain signs.
+
+A sign is no proof: docs/report.md says how often they were right where gold labels exist.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+    from pipeline.inspect.reading import View
+    from pipeline.schema import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One thing that speaks against a label.
+
+    Attributes:
+        kind: A key of :data:`DOUBTS`.
+        span: Index of the target span that is meant; ``None`` where a label is missing.
+        text: The words that show it, to be put after the description; may be empty.
+    """
+
+    kind: str
+    span: int | None
+    text: str = ""
+
+
+DOUBTS: Final = {
+    "not_gold": "wrong: gold has another label here",
+    "gold_missed": "wrong: gold has an entity that was not labelled",
+    "stands_elsewhere": "the source name stands word for word elsewhere in the target sentence",
+    "repeated": "the name stands in the target sentence again, without a label",
+    "usually_other": "the same source name is usually rendered otherwise",
+    "not_a_name": "the source name has a capital letter, the target words have none",
+    "other_length": "far more or far fewer words than the source name",
+    "unsure": "the projector was unsure (low score)",
+    "unlabelled": "a source entity has no label here, and training reads the sentence",
+}
+"""Kinds of doubt, in words, the most telling ones first."""
+
+CERTAIN: Final = frozenset({"not_gold", "gold_missed"})
+"""Kinds that gold labels prove."""
+
+_WEIGHTS: Final = {
+    "not_gold": 20,
+    "gold_missed": 10,
+    "stands_elsewhere": 4,
+    "repeated": 2,
+    "usually_other": 3,
+    "not_a_name": 3,
+    "other_length": 2,
+    "unsure": 1,
+    "unlabelled": 2,
+}
+UNSURE: Final = 0.5
+"""A kept span that scores below this is doubted."""
+
+_OFTEN: Final = 4  # other sentences that a usual rendering has to come from, at least
+_USUAL: Final = 0.6  # share of a rendering that is called usual
+_RARE: Final = 0.15  # share of one that is doubted
+
+
+def weight(doubts: Iterable[Doubt]) -> int:
+    """Return how much there is to doubt in a sentence: what to look at first."""
+    return sum(_WEIGHTS[d.kind] for d in doubts)
+
+
+def is_wrong(doubts: Iterable[Doubt]) -> bool:
+    """Whether gold labels prove a label of the sentence wrong."""
+    return any(d.kind in CERTAIN for d in doubts)
+
+
+def _text(words: Sequence[str], span: Span) -> str:
+    return " ".join(words[span.start : span.end])
+
+
+class Renderings:
+    """How each source entity was rendered, over all sentences of a language."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Counter[str]] = defaultdict(Counter)
+
+    @classmethod
+    def of(cls, projected: Artifact) -> Renderings:
+        """Count the kept spans of a projected dataset, streaming."""
+        found = cls()
+        columns = ["source_words", "source_spans", "words", "spans"]
+        for data in projected.tables():
+            for row in data.select(columns).to_pylist():
+                for span in row["spans"]:
+                    if span["kept"] and span["source"] is not None:
+                        source = row["source_spans"][span["source"]]
+                        found.add(
+                            " ".join(row["source_words"][source["start"] : source["end"]]),
+                            " ".join(row["words"][span["start"] : span["end"]]),
+                        )
+        return found
+
+    def add(self, source: str, target: str) -> None:
+        """Count one rendering."""
+        self._of[source.casefold()][target.casefold()] += 1
+
+    def usual(self, source: str, target: str) -> tuple[str, int, int] | None:
+        """Return the usual rendering of ``source`` if ``target`` is a rare and different one.
+
+        Returns:
+            The usual rendering, in how many of how many sentences; ``None`` if there is none, or
+            if ``target`` is like it (an inflected form, say).
+        """
+        counts = self._of.get(source.casefold())
+        if counts is None:
+            return None
+        rare = target.casefold()
+        total = counts.total()
+        best, n = max(counts.items(), key=lambda item: (item[1], item[0]))
+        if n < _OFTEN or n < _USUAL * total or counts[rare] > _RARE * total:
+            return None
+        return None if _alike(best, rare) else (best, n, total)
+
+
+def _alike(one: str, other: str) -> bool:
+    from rapidfuzz.fuzz import ratio
+
+    return one in other or other in one or ratio(one, other) >= 60
+
+
+def judged(views: Iterable[View], renderings: Renderings) -> Iterator[View]:
+    """Yield the sentences with what speaks against their labels in :attr:`View.doubts`."""
+    for view in views:
+        view.doubts = list(doubts_of(view, renderings))
+        yield view
+
+
+def doubts_of(view: View, renderings: Renderings) -> Iterator[Doubt]:
+    """Yield what speaks against the kept labels of one projected sentence.
+
+    With gold labels, they decide, and signs are only given for the labels that they prove wrong.
+    """
+    wrong: set[int] | None = None
+    if view.gold is not None:
+        found = list(_against_gold(view, view.gold))
+        yield from found
+        wrong = {d.span for d in found if d.span is not None}
+    for index, item in enumerate(view.spans):
+        if item.kept and (wrong is None or index in wrong):
+            yield from _signs(view, index, renderings)
+    if wrong is None and view.kept:
+        labelled = {s.source for s in view.spans if s.kept}
+        for number, source in enumerate(view.source_spans):
+            if number not in labelled:
+                name = _text(view.source_words, source)
+                yield Doubt("unlabelled", None, f"{name} ({source.type})")
+
+
+def _against_gold(view: View, gold: Sequence[Span]) -> Iterator[Doubt]:
+    right = {(s.start, s.end, s.type) for s in gold}
+    touched: set[tuple[int, int]] = set()
+    for index, item in enumerate(view.spans):
+        span = item.span
+        if not item.kept:
+            continue
+        there = [g for g in gold if g.start < span.end and span.start < g.end]
+        touched.update((g.start, g.end) for g in there)
+        if (span.start, span.end, span.type) not in right:
+            told = ", ".join(f"{_text(view.words, g)} ({g.type})" for g in there)
+            yield Doubt("not_gold", index, told or "no entity")
+    for g in gold:
+        if (g.start, g.end) not in touched:
+            yield Doubt("gold_missed", None, f"{_text(view.words, g)} ({g.type})")
+
+
+def _signs(view: View, index: int, renderings: Renderings) -> Iterator[Doubt]:
+    item = view.spans[index]
+    span = item.span
+    target = view.words[span.start : span.end]
+    if item.source is not None:
+        source = view.source_spans[item.source]
+        names = view.source_words[source.start : source.end]
+        name, rendering = " ".join(names), " ".join(target)
+        if elsewhere := _stands_elsewhere(view, names):
+            same = rendering.casefold() == name.casefold()
+            yield Doubt("repeated" if same else "stands_elsewhere", index, elsewhere)
+        usual = renderings.usual(name, rendering)
+        if usual:
+            yield Doubt("usually_other", index, f"{usual[0]} ({usual[1]} of {usual[2]})")
+        if _is_name(names) and not _is_name(target) and _has_case(view.words):
+            yield Doubt("not_a_name", index)
+        if not len(names) / 3 - 1 <= len(target) <= 3 * len(names) + 1:
+            yield Doubt("other_length", index, f"{len(target)} against {len(names)}")
+    if span.score is not None and span.score < UNSURE:
+        yield Doubt("unsure", index, f"{span.score:.2f}")
+
+
+def _stands_elsewhere(view: View, names: Sequence[str]) -> str:
+    """Return the name if the target sentence holds it as it is, outside of the kept spans."""
+    if not _is_name(names):
+        return ""
+    size = len(names)
+    taken = {i for s in view.spans if s.kept for i in range(s.span.start, s.span.end)}
+    for start in range(len(view.words) - size + 1):
+        if view.words[start : start + size] == list(names) and taken.isdisjoint(
+            range(start, start + size)
+        ):
+            return " ".join(names)
+    return ""
+
+
+def _is_name(words: Sequence[str]) -> bool:
+    return any(c.isupper() or c.istitle() for word in words for c in word)
+
+
+def _has_case(words: Sequence[str]) -> bool:
+    return any(c.islower() for word in words for c in word)

@@ -1,0 +1,208 @@
+"""All commands behave alike: names of options, exit codes, errors, pipes, completion, speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from pipeline.commands.shared import make_app, with_version
+from tests.pipeline.inspect.fake_run import write_run
+
+COMMANDS = {
+    "run_pipeline": "pipeline.commands.run:main",
+    "run_stage": "pipeline.commands.run:main_stage",
+    "inspect_labels": "pipeline.commands.inspect_labels:main",
+    "align_words": "pipeline.commands.align_words:main",
+    "project_labels": "pipeline.commands.project_labels:main",
+    "tag_text": "pipeline.commands.tag_text:main",
+}
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the console scripts, made as an installer makes them."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name, target in COMMANDS.items():
+        module, _, function = target.partition(":")
+        path = folder / name
+        path.write_text(
+            f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+            f"from {module} import {function}\nsys.argv[0] = {name!r}\n{function}()\n"
+        )
+        path.chmod(0o755)
+    return folder
+
+
+def shell(scripts: Path, line: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}", "COLUMNS": "100"}
+    return subprocess.run(
+        ["bash", "-c", line], env=environment, cwd=cwd, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("work") / "artifacts" / "runs"
+    run = write_run(folder, sentences=400, tests=5)
+    (run / "config.json").write_text("{}")
+    return folder.parents[1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_quick_and_version_is_there(scripts: Path, name: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = shell(scripts, f"{name} --help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert result.returncode == 0 and "--version" in result.stdout and "-h, --help" in result.stdout
+    assert result.stderr == ""
+    # Processor time, so that the test means the same on a busy machine.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    version = shell(scripts, f"{name} --version")
+    assert version.returncode == 0 and version.stdout.startswith("xlner ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_bad_usage(scripts: Path, name: str) -> None:
+    result = shell(scripts, f"{name} --no-such-option")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    first, second = result.stderr.splitlines()
+    assert first.startswith("error: No such option: --no-such-option")
+    assert second == f"usage: {name} --help shows what is allowed"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run_pipeline no_such_config",
+        "run_stage projekt",
+        "run_pipeline --from projekt --dry-run",
+        "inspect_labels no_such_run",
+        "inspect_labels fake --only nonsense",
+        "tag_text model file.txt --format xml",
+    ],
+)
+def test_bad_values_are_told_without_a_traceback(scripts: Path, runs: Path, line: str) -> None:
+    result = shell(scripts, line, runs)
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == "" and result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_wrong_file_is_exit_code_1(scripts: Path, runs: Path) -> None:
+    result = shell(scripts, "inspect_labels fake --import missing.json -o x.jsonl --lang de", runs)
+    assert result.returncode == 1 and result.stderr == "error: file not found: missing.json\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "inspect_labels fake --all",
+        "inspect_labels fake --all --json",
+        "inspect_labels fake --all --format conll",
+        "inspect_labels fake --summary",
+        "run_pipeline schema",
+        "run_pipeline --help",
+    ],
+)
+def test_a_reader_that_leaves_early_is_no_error(scripts: Path, runs: Path, line: str) -> None:
+    result = shell(scripts, f"set -o pipefail; {line} | head -n 1", runs)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == "" and result.stdout.count("\n") == 1
+
+
+def test_json_and_nothing_else_is_on_standard_output(scripts: Path, runs: Path) -> None:
+    for line in ("run_pipeline list", "inspect_labels fake --summary", "run_pipeline schema"):
+        result = shell(scripts, line + (" --json" if "schema" not in line else ""), runs)
+        assert json.loads(result.stdout), line
+    lines = shell(scripts, "inspect_labels fake --lang de --sample 3 --json", runs).stdout
+    assert len([json.loads(x) for x in lines.splitlines()]) == 3
+    out = shell(scripts, "inspect_labels fake --lang de --export jsonl out.jsonl --json", runs)
+    told = json.loads(out.stdout)
+    assert told["format"] == "jsonl" and told["sentences"] > 100
+    plain = shell(scripts, "inspect_labels fake --lang de --export jsonl out.jsonl", runs)
+    assert plain.stdout == "" and plain.stderr.startswith("wrote ")
+    line = "inspect_labels fake --lang de --import out.jsonl -o in.conll --json"
+    assert json.loads(shell(scripts, line, runs).stdout)["changed"] == 0
+
+
+def test_init_and_list(scripts: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "train.conll").write_text("Ann B-PER\n\n")
+    result = shell(scripts, "run_pipeline init mine --json", tmp_path)
+    assert json.loads(result.stdout) == {
+        "config": "mine/xlner.yaml",
+        "files": [{"split": "train", "lang": "en", "file": "train.conll"}],
+        "unclear": [],
+    }
+    assert shell(scripts, "run_pipeline init mine", tmp_path).returncode == 2
+    empty = shell(scripts, "run_pipeline list", tmp_path)
+    assert (empty.stdout, empty.stderr) == ("", "no runs in artifacts/runs\n")
+    assert shell(scripts, "run_pipeline list --json", tmp_path).stdout == "[]\n"
+
+
+def complete(scripts: Path, runs: Path, line: str) -> list[str]:
+    """Return what bash offers at the end of ``line``, through the script that we print."""
+    name = line.split()[0]
+    result = shell(
+        scripts,
+        f"source <({name} --show-completion bash)\n"
+        f"COMP_LINE={line!r}; read -r -a COMP_WORDS <<< {line!r}\n"
+        f'[[ {line!r} == *" " ]] && COMP_WORDS+=("")\n'
+        f"COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n"
+        f"_{name}_completion {name}\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"',
+        runs,
+    )
+    assert result.stderr == ""
+    return result.stdout.split("\n")[:-1]
+
+
+def test_completion_in_bash(scripts: Path, runs: Path) -> None:
+    for name in COMMANDS:
+        options = complete(scripts, runs, f"{name} --he")
+        assert options == ["--help"], name
+    assert complete(scripts, runs, "run_pipeline masa") == ["masakhaner2", "masakhaner2_large"]
+    assert complete(scripts, runs, "run_pipeline in") == ["init"]
+    assert complete(scripts, runs, "run_pipeline list --js") == ["--json"]
+    assert complete(scripts, runs, "run_stage trans") == ["translate"]
+    assert complete(scripts, runs, "run_stage translate conll_") == ["conll_large"]
+    assert complete(scripts, runs, "run_pipeline conll --from self") == ["self_train"]
+    assert complete(scripts, runs, "inspect_labels fa") == ["fake"]
+    assert complete(scripts, runs, "inspect_labels fake --only like") == ["likely-wrong"]
+    assert complete(scripts, runs, "inspect_labels fake --reason low_s") == ["low_score"]
+    (runs / "mine.yaml").write_text("")
+    assert "mine.yaml" in complete(scripts, runs, "run_pipeline mi")
+
+
+def test_options_of_the_same_name_are_the_same() -> None:
+    from pipeline.commands.align_words import align_words
+    from pipeline.commands.inspect_labels import inspect_labels
+    from pipeline.commands.project_labels import project_labels
+    from pipeline.commands.run import run_pipeline, run_stage
+    from pipeline.commands.tag_text import tag_text
+
+    shared = {"--runs-dir", "--json", "--force", "--dry-run", "--set", "--out", "--version"}
+    found: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    helps: dict[str, set[str]] = defaultdict(set)
+    functions = (run_pipeline, run_stage, inspect_labels, align_words, project_labels, tag_text)
+    for function in functions:
+        app = make_app(function.__name__, "")
+        app.command()(with_version(function))
+        for option in get_command(app).params:
+            names = tuple(option.opts)
+            if names[0].startswith("-"):
+                found[max(names, key=len)].add(names)
+                if function not in (align_words, project_labels):
+                    helps[max(names, key=len)].add(getattr(option, "help", "") or "")
+    assert {name for name, ways in found.items() if len(ways) > 1} == set()
+    assert {name for name in shared if len(helps[name]) != 1} == set()
