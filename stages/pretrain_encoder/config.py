@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -44,9 +44,10 @@ class ObjectiveConfig(ConfigModel):
     """Hidden layer that is compared; 0 is the embedding layer."""
     alignment_weight: float = Field(0.5, ge=0)
     alignment_temperature: float = Field(0.1, gt=0)
-    lexicon_pairs: int = Field(150_000, gt=0)
+    linked_pairs: int = Field(100_000, gt=0)
     """Pairs per language that the word links are learnt from and kept for."""
-    lexicon_iterations: int = Field(5, gt=0)
+    link_probability: float = Field(0.5, gt=0, le=1)
+    """The least probability of a link that is learnt from."""
     shift_positions: float = Field(0.1, ge=0, le=1)
     """Rows that start at a random position, so that the late positions are trained too."""
 
@@ -58,6 +59,8 @@ class PretrainEncoderConfig(StageConfig):
     pieces: int = Field(7000, gt=0)
     shape: BertShape = BertShape()
     objective: ObjectiveConfig = ObjectiveConfig()
+    embeddings: Literal["cooccurrence", "random"] = "cooccurrence"
+    """Where the embeddings start: at what occurs together in the text, or anywhere."""
     sampling_exponent: float = Field(0.5, ge=0, le=1)
     batch_tokens: int = Field(4000, gt=0)
     shard_examples: int = Field(30_000, gt=0)

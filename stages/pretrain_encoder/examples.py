@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import BertTokenizer
 
-    from stages.pretrain_encoder.lexicon import Links
+    from stages.pretrain_encoder.links import Links
 
 IGNORED = -100
 T = TypeVar("T")

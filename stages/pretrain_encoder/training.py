@@ -10,20 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages._pretraining.card import Card, write_card
+from stages._pretraining.cooccurrence import (
+    START,
+    cooccurrence_embeddings,
+    start_embeddings,
+)
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.loop import Progress, run_training
 from stages._pretraining.saving import save_half, training_report
 from stages.pretrain_encoder.config import ObjectiveConfig, PretrainEncoderConfig
 from stages.pretrain_encoder.examples import IGNORED, Item, ItemMaker, Row
+from stages.pretrain_encoder.links import link_corpus
 from stages.pretrain_encoder.wordpieces import load_wordpiece, save_wordpiece, train_wordpiece
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from transformers import BertForMaskedLM, BertTokenizer
 
-    from stages.pretrain_encoder.lexicon import Links
+    from stages.pretrain_encoder.links import Links
 
 logger = logging.getLogger(__name__)
+
+_FIRST_SCALE = 0.04
+"""Root mean square of counted embeddings: twice that of the other weights, to stand out."""
 
 
 def pretrain_encoder(
@@ -66,16 +77,21 @@ def pretrain_encoder(
     tokenizer = load_wordpiece(vocabulary, config.shape.max_positions)
     links: dict[int, Links] = {}
     if config.objective.alignment > 0 and corpus.pairs:
-        links = link_corpus(corpus, tokenizer, config.objective)
+        found = work_dir / f"links-{fingerprint[:12]}.npz"
+        links = link_corpus(corpus, tokenizer, config.objective, found)
         logger.info("%d word links in %d pairs", sum(map(len, links.values())), len(links))
     maker = ItemMaker(corpus.pairs, corpus.sentences, links, config, tokenizer, seed)
     model = build_model(config, tokenizer, seed)
+    checkpoint = work_dir / "checkpoint.pt"
+    if config.embeddings == "cooccurrence" and not checkpoint.exists():
+        vectors = count_embeddings(corpus, tokenizer, config.shape.width, seed)
+        start_embeddings(model.bert.embeddings.word_embeddings.weight, vectors, _FIRST_SCALE)
     state = run_training(
         model,
         maker.shard,
         lambda batch, device: pretraining_loss(model, batch, device, config.objective),
         config.loop,
-        checkpoint=work_dir / "checkpoint.pt",
+        checkpoint=checkpoint,
         fingerprint=fingerprint,
         seed=seed,
         progress=progress,
@@ -108,9 +124,10 @@ def describe(config: PretrainEncoderConfig) -> Card:
         ),
         recipe=(
             f"{shape.width} wide, {shape.layers} layers, {config.pieces} WordPiece pieces, at most "
-            f"{shape.max_positions} positions. Masked LM on single sentences, translation LM on "
-            "pairs, and an alignment objective: words linked by co-occurrence (IBM Model 1 with a "
-            "diagonal prior, both directions agreeing) must find each other by the cosine of "
+            f"{shape.max_positions} positions; embeddings start at {START[config.embeddings]}. "
+            "Masked LM on single sentences, translation LM on "
+            "pairs, and an alignment objective: words linked by the statistical aligner (hidden "
+            "Markov models, learnt from the same pairs) must find each other by the cosine of "
             f"layer {objective.alignment_layer}; in the proportion {objective.monolingual:g} : "
             f"{objective.translation:g} : {objective.alignment:g}. Made by the stage "
             "`pretrain_encoder`."
@@ -149,33 +166,20 @@ def build_model(
     )
 
 
-def link_corpus(
-    corpus: Corpus, tokenizer: BertTokenizer, objective: ObjectiveConfig
-) -> dict[int, Links]:
-    """Word links for the first `lexicon_pairs` pairs of each language, by index of the pair.
-
-    Words are those of the tokenizer's pre-tokenisation, so that their numbers are the
-    `word_ids` of its encodings. Pairs without links are left out.
-    """
-    from stages.pretrain_encoder.lexicon import link_words
-
+def count_embeddings(
+    corpus: Corpus, tokenizer: BertTokenizer, width: int, seed: int
+) -> NDArray[np.float32]:
+    """Embeddings of the vocabulary from what occurs together in the corpus."""
     backend = tokenizer.backend_tokenizer
 
-    def words(text: str) -> list[str]:
-        normal = backend.normalizer.normalize_str(text)
-        return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(normal)]
+    def encode(texts: list[str]) -> list[list[int]]:
+        return [e.ids for e in backend.encode_batch(texts, add_special_tokens=False)]
 
-    by_language: dict[str, list[int]] = {}
-    for index, pair in enumerate(corpus.pairs):
-        chosen = by_language.setdefault(pair.language, [])
-        if len(chosen) < objective.lexicon_pairs and len(pair.source) + len(pair.target) < 500:
-            chosen.append(index)
-    links: dict[int, Links] = {}
-    for indices in by_language.values():
-        split = [(words(corpus.pairs[i].source), words(corpus.pairs[i].target)) for i in indices]
-        found = link_words(split, iterations=objective.lexicon_iterations)
-        links.update((index, link) for index, link in zip(indices, found, strict=True) if len(link))
-    return links
+    sources = encode([pair.source for pair in corpus.pairs])
+    targets = encode([pair.target for pair in corpus.pairs])
+    bags = [source + target for source, target in zip(sources, targets, strict=True)]
+    bags += encode([sentence for _, sentence in corpus.sentences])
+    return cooccurrence_embeddings(bags, size=len(tokenizer), width=width, seed=seed)
 
 
 def pretraining_loss(
@@ -186,7 +190,7 @@ def pretraining_loss(
     Returns:
         The loss, and the number of masked positions (at least 1).
     """
-    from torch.nn.functional import cross_entropy
+    from stages._pretraining.vocabulary_loss import vocabulary_loss
 
     linked = batch[0].links is not None
     rows = [item.rows[0] for item in batch]
@@ -203,8 +207,9 @@ def pretraining_loss(
     count = int(wanted.sum())
     loss = output.last_hidden_state.float().sum() * 0.0
     if count:
-        scores = model.cls(output.last_hidden_state[wanted])
-        loss = cross_entropy(scores.float(), labels[wanted])
+        head = model.cls.predictions
+        states = head.transform(output.last_hidden_state[wanted])
+        loss = vocabulary_loss(states, head.decoder.weight, labels[wanted], head.decoder.bias)
     if linked:
         hidden = output.hidden_states[objective.alignment_layer]
         half = len(batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,6 +58,8 @@ class TrainTranslatorConfig(StageConfig):
     pieces: int = Field(6000, gt=0)
     shape: MarianShape = MarianShape()
     augmentation: AugmentationConfig = AugmentationConfig()
+    embeddings: Literal["cooccurrence", "random"] = "cooccurrence"
+    """Where the embeddings start: at what occurs together in the pairs, or anywhere."""
     sampling_exponent: float = Field(0.5, ge=0, le=1)
     """1 samples languages by their size, 0 all alike."""
     into_pivot_share: float = Field(0.35, ge=0, le=1)

@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages._pretraining.card import Card, write_card
+from stages._pretraining.cooccurrence import (
+    START,
+    cooccurrence_embeddings,
+    start_embeddings,
+)
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.loop import Progress, run_training
 from stages._pretraining.saving import save_half, training_report
@@ -71,6 +76,13 @@ def train_translator(
     vocabulary = marian_vocabulary(spm_model, languages)
     maker = ExampleMaker(corpus.pairs, config, spm_model, vocabulary, entities, seed)
     model = build_model(config, vocabulary, seed)
+    checkpoint = work_dir / "checkpoint.pt"
+    if config.embeddings == "cooccurrence" and not checkpoint.exists():
+        bags = [maker.encode(f"{pair.source} {pair.target}")[:-1] for pair in corpus.pairs]
+        vectors = cooccurrence_embeddings(
+            bags, size=len(vocabulary), width=config.shape.width, seed=seed
+        )
+        start_embeddings(model.model.shared.weight, vectors, config.shape.width**-0.5)
     state = run_training(
         model,
         maker.shard,
@@ -78,7 +90,7 @@ def train_translator(
             model, batch, device, vocabulary["<pad>"], config.label_smoothing
         ),
         config.loop,
-        checkpoint=work_dir / "checkpoint.pt",
+        checkpoint=checkpoint,
         fingerprint=fingerprint,
         seed=seed,
         progress=progress,
@@ -107,7 +119,8 @@ def describe(config: TrainTranslatorConfig) -> Card:
         recipe=(
             f"{shape.width} wide, {shape.encoder_layers} encoder and {shape.decoder_layers} "
             f"decoder layers, {config.pieces} SentencePiece pieces for all languages, tied "
-            f"embeddings. Pairs are drawn by language size to the power of "
+            f"embeddings that start at {START[config.embeddings]}. Pairs are drawn by language "
+            "size to the power of "
             f"{config.sampling_exponent}, {config.into_pivot_share:.0%} of them into {pivot}. In "
             f"{varied.substitute_names:.0%} of the pairs that share a name, the names are replaced "
             f"on both sides ({varied.invented_names:.0%} by invented ones, the rest from labelled "
@@ -178,7 +191,8 @@ def translation_loss(
 ) -> tuple[torch.Tensor, int]:
     """Mean cross-entropy over the target pieces; padded positions never reach the output layer."""
     import torch
-    from torch.nn.functional import cross_entropy, linear
+
+    from stages._pretraining.vocabulary_loss import vocabulary_loss
 
     source = _padded([example.source for example in batch], pad, device)
     target = _padded([example.target for example in batch], pad, device)
@@ -193,9 +207,9 @@ def translation_loss(
     # Without the padding, which is the last piece: decoding starts from its embedding, and Marian
     # (and CTranslate2, which does not look) takes that for zero. It starts at zero and stays there.
     pieces = model.model.shared.weight[:pad]
-    logits = linear(hidden[wanted], pieces)
     gold = target[wanted]
-    return cross_entropy(logits.float(), gold, label_smoothing=label_smoothing), gold.numel()
+    loss = vocabulary_loss(hidden[wanted], pieces, gold, label_smoothing=label_smoothing)
+    return loss, gold.numel()
 
 
 def _padded(rows: list[list[int]], pad: int, device: torch.device) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from stages._pretraining.corpus import load_corpus
+from stages._pretraining.corpus import Corpus, load_corpus
+from stages._pretraining.sources import Pair
 from stages.pretrain_encoder.config import BertShape, ObjectiveConfig, PretrainEncoderConfig
 from stages.pretrain_encoder.examples import IGNORED, Item, ItemMaker
-from stages.pretrain_encoder.lexicon import link_words
+from stages.pretrain_encoder.links import link_corpus
 from stages.pretrain_encoder.training import (
     alignment_loss,
     build_model,
-    link_corpus,
     pretrain_encoder,
     pretraining_loss,
     word_vectors,
@@ -98,7 +97,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> ItemMaker:
     text += [("en", pair.source) for pair in corpus.pairs]
     vocabulary = train_wordpiece(text, pieces=500, per_language=100, seed=1)
     tokenizer = load_wordpiece(vocabulary, 48)
-    links = link_corpus(corpus, tokenizer, config.objective)
+    links = link_corpus(corpus, tokenizer, config.objective, folder / "links.npz")
     return ItemMaker(corpus.pairs, corpus.sentences, links, config, tokenizer, seed=1)
 
 
@@ -138,36 +137,28 @@ def test_positions_start_anew_on_the_second_side(maker: ItemMaker) -> None:
     assert joined.positions == [*range(restart), *range(1, len(joined.positions) - restart + 1)]
 
 
-def test_links_of_a_toy_language_are_found() -> None:
-    rows = [(a.rstrip(".").split(), b.rstrip(".").split()) for a, b in toy_rows(300, 0)]
-    links = link_words(rows)
+def test_links_of_a_toy_language_are_found_kept_and_read_again(tmp_path: Path) -> None:
+    rows = [(a.rstrip("."), b.rstrip(".")) for a, b in toy_rows(300, 0)]
+    corpus = Corpus(pairs=[Pair("xx", *row) for row in rows])
+    text = [("en", a) for a, _ in rows] + [("xx", b) for _, b in rows]
+    tokenizer = load_wordpiece(train_wordpiece(text, pieces=500, per_language=300, seed=1), 48)
+    kept = tmp_path / "links.npz"
+    links = link_corpus(corpus, tokenizer, ObjectiveConfig(linked_pairs=200), kept)
+    assert len(links) == 200
+    assert max(links) > 290, "spread over the corpus, not its beginning"
     known = {word: forms[0] for word, forms in (NOUNS | VERBS).items()}
     right = total = 0
-    for (source, target), found in zip(rows, links, strict=True):
+    for index, found in links.items():
+        source, target = (side.split() for side in rows[index])
         for i, j in found:
             total += 1
             right += known.get(source[i], source[i]) == target[j]
-    assert total > 0.9 * 5 * len(rows)
-    assert right > 0.98 * total
-
-
-def test_links_follow_words_that_change_places() -> None:
-    rng = random.Random(1)
-    words = {f"w{n}": f"v{n}" for n in range(30)}
-    rows = []
-    for _ in range(300):
-        source = rng.sample(list(words), 4)
-        rows.append((source, [words[w] for w in (source[1], source[0], source[3], source[2])]))
-    links = link_words(rows)
-    swapped = [[0, 1], [1, 0], [2, 3], [3, 2]]
-    assert sum(link.tolist() == swapped for link in links) > 280
-
-
-def test_links_of_empty_sentences_are_none() -> None:
-    assert [link.shape for link in link_words([([], ["a"]), ([], [])])] == [(0, 2), (0, 2)]
-    links = link_words([(["a"], ["b"]), ([], ["c"]), (["a"], ["b"])])
-    assert links[1].shape == (0, 2)
-    assert links[0].tolist() == [[0, 0]]
+    assert total > 0.9 * 5 * len(links)
+    assert right > 0.95 * total
+    again = link_corpus(corpus, tokenizer, ObjectiveConfig(), kept)
+    assert {n: link.tolist() for n, link in again.items()} == {
+        n: link.tolist() for n, link in links.items()
+    }
 
 
 def test_word_vectors_are_means_of_pieces() -> None:

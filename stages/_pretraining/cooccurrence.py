@@ -1,0 +1,104 @@
+"""First embeddings for a small model, from the counts of what occurs together.
+
+A model that sees a few million words learns the embeddings of rare pieces last. Counting sees all
+of the text in seconds: the positive pointwise mutual information of pieces that occur in the same
+sentence pair, on the same or on opposite sides, cut down to the model's width by a truncated
+singular value decomposition (Levy and Goldberg 2014; sentence identity as the bridge between
+languages: Levy, Søgaard and Goldberg 2017, arXiv:1608.05426). Translations start out alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+START = {"cooccurrence": "counts of what occurs together, cut down by SVD", "random": "random"}
+"""For the model card: where embeddings start, by the option `embeddings`."""
+
+
+def cooccurrence_embeddings(
+    bags: Sequence[Sequence[int]], *, size: int, width: int, seed: int, smoothing: float = 0.75
+) -> NDArray[np.float32]:
+    """Embeddings of pieces from their co-occurrence.
+
+    Args:
+        bags: Piece ids that occur together: those of both sides of a pair, or of a sentence.
+        size: Number of pieces of the vocabulary.
+        width: Width of the embeddings; below `size`.
+        seed: Starts the decomposition.
+        smoothing: Power that evens out the frequency of contexts (Levy et al. 2015).
+
+    Returns:
+        Shape (size, width), each row of mean square 1; the rows of pieces that never occur are
+        zero.
+
+    Raises:
+        ValueError: If there is nothing to count, or `width` is not below `size`.
+    """
+    import numpy as np
+    from scipy.sparse.linalg import svds
+
+    if width >= size:
+        raise ValueError(f"width {width} must be below the number of pieces, {size}")
+    counts = _together(bags, size)
+    if not counts.nnz:
+        raise ValueError("there is no text to count co-occurrence in")
+    information = _positive_information(counts, smoothing)
+    start = np.random.default_rng(seed).standard_normal(size)
+    left, strength, _ = svds(information, k=width, v0=start, return_singular_vectors="u")
+    # Strongest first, and each with a sign of its own: the decomposition leaves both open.
+    order = np.argsort(-strength)
+    left, strength = left[:, order], np.maximum(strength[order], 0)
+    left = left * np.where(left[np.abs(left).argmax(0), np.arange(width)] < 0, -1, 1)
+    vectors = left * np.sqrt(strength)
+    vectors[counts.diagonal() == 0] = 0
+    # Frequent and rare pieces have vectors of very different length; a layer should see both.
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    result: NDArray[np.float32] = (vectors * np.sqrt(width)).astype(np.float32)
+    return result
+
+
+def start_embeddings(weight: torch.Tensor, vectors: NDArray[np.float32], scale: float) -> None:
+    """Writes the embeddings of all pieces that occur into `weight`, times `scale`, in place."""
+    import torch
+
+    with torch.no_grad():
+        made = torch.from_numpy(vectors).to(weight)
+        there = made.abs().sum(1) > 0
+        weight[there] = made[there] * scale
+
+
+def _together(bags: Sequence[Sequence[int]], size: int) -> csr_array:
+    """How often two pieces are in one bag; each piece of a bag spreads one count over the bag."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    lengths = np.array([len(bag) for bag in bags], np.int64)
+    if not lengths.sum():
+        return csr_array((size, size))
+    pieces = np.concatenate([np.asarray(bag, np.int32) for bag in bags])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    share = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths).astype(np.float32)
+    members = csr_array((share, pieces, starts), shape=(len(bags), size))
+    return (members.T @ members).tocsr()
+
+
+def _positive_information(counts: csr_array, smoothing: float) -> csr_array:
+    import numpy as np
+    from scipy.sparse import coo_array
+
+    totals = np.asarray(counts.sum(1)).ravel()
+    contexts = totals**smoothing
+    contexts = contexts / contexts.sum()
+    cells = counts.tocoo()
+    row, column = cells.coords
+    value = np.log(cells.data / (totals[row] * contexts[column]))
+    kept = value > 0
+    return coo_array((value[kept], (row[kept], column[kept])), shape=counts.shape).tocsr()
