@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.arms import labels_by_crop
 from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
@@ -41,14 +42,24 @@ class SelfTrainStage(RunStage):
 
     def _task(self, config: RunConfig, unit: TaggerUnit) -> Task:
         inputs = training_inputs(config, unit, train_options(config).select)
+        crop = labels_by_crop(config, unit.arm)
         for lang in unit.languages:
-            inputs[f"synthetic/{lang}"] = Ref("synthesize", lang)
+            inputs[f"synthetic/{lang}"] = Ref("synthesize", f"unlabelled/{lang}" if crop else lang)
+            if crop:
+                for stage in ("translate", "align"):
+                    name = {"translate": "translations", "align": "alignments"}[stage]
+                    inputs[f"{name}/{lang}"] = Ref(stage, f"to_source/unlabelled/{lang}")
             for teacher in unit.recipe.teachers:
                 found = tagger_for(config, teacher, unit.seed, lang)
                 # A teacher for all languages is one input, a teacher for each is one for each.
                 joint = found.unit == f"{teacher}/seed-{unit.seed}"
                 inputs[f"teacher/{teacher}" + ("" if joint else f"/{lang}")] = found.ref
         options = {"arm": unit.arm, "seed": unit.seed, "languages": list(unit.languages)}
+        if crop and self.options(config).crop_projection == "markers":
+            options["translators"] = {
+                lang: config.models.translator_for(config.source, lang, config.source) or ""
+                for lang in unit.languages
+            }
         return Task(
             self.name,
             unit.unit,
@@ -56,12 +67,13 @@ class SelfTrainStage(RunStage):
             inputs,
             options=options,
             uses=("labels",),
-            sections=("train",),
+            sections=("train", "project", "translate") if crop else ("train",),
         )
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find missing data, unknown types, an encoder of the wrong kind."""
         yield from check_training(config, tagger_units(config, "self_train"))
+        yield from self._check_crop(config, tasks)
         given = self.options(config).confidence
         types = config.labels.types
         if isinstance(given, Mapping) and types is not None:
@@ -72,9 +84,30 @@ class SelfTrainStage(RunStage):
                         f"unknown entity type {name!r}; allowed: {', '.join(types)}",
                     )
 
+    def _check_crop(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        from stages.project.config import ProjectConfig
+        from stages.translate.checks import translator_problem
+
+        if not any(labels_by_crop(config, str(t.options["arm"])) for t in tasks):
+            return
+        if self.options(config).crop_projection == "alignment":
+            if config.section("project", ProjectConfig).method == "markers":
+                yield Problem(
+                    "project.method",
+                    "'markers' cannot project the labels of translations that have no markers; "
+                    "name another method, or set self_train.crop_projection: markers",
+                )
+            return
+        for lang in config.languages:
+            problem = translator_problem(config, config.source, lang)
+            if problem:
+                yield problem
+
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The encoder decides the result."""
-        return {"encoder": locate(config.models.encoder, config.config_dir).identity}
+        """The encoder decides the result, and the translator where it translates back."""
+        models = {f"translator/{k}": v for k, v in task.options.get("translators", {}).items()}
+        models["encoder"] = config.models.encoder
+        return {k: locate(v, config.config_dir).identity for k, v in models.items()}
 
     def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
         """Download the encoder if it is a hub id that is not here."""

@@ -18,6 +18,17 @@ class SelfTrainConfig(StageConfig):
 
     neutral: ClassVar[frozenset[str]] = frozenset()
 
+    labelling: Literal["teachers", "crop"] = Field(
+        "teachers",
+        description="teachers: the teachers label the synthetic (and real) text itself; crop: they "
+        "label the translations of the real text of data.unlabelled, and the labels are projected "
+        "back (CROP; the arm crop always does it so)",
+    )
+    crop_projection: Literal["alignment", "markers"] = Field(
+        "alignment",
+        description="crop: labels follow the word alignment, through the section project, or are "
+        "marked in the translation, translated back and looked for in the sentence",
+    )
     labels: Literal["soft", "hard"] = Field(
         "soft", description="learn from the teachers' distributions, or from their decisions"
     )

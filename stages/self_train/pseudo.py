@@ -29,23 +29,35 @@ class Taught:
         words: Its words.
         probs: (words, labels).
         spans: The decoded entities, with scores.
+        reason: Why the teachers could not label it, if they could not.
     """
 
     id: str
     words: Sequence[str]
     probs: NDArray[np.float32]
     spans: list[Span] = field(default_factory=list)
+    reason: str | None = None
 
 
 def teach(
     rows: Iterable[tuple[str, Sequence[str]]],
     distributions: Iterable[NDArray[np.float32]],
     label_set: LabelSet,
+    reasons: Mapping[str, str] | None = None,
 ) -> Iterator[Taught]:
-    """Join sentences with their distributions and decode these (constrained)."""
+    """Join sentences with their distributions and decode these (constrained).
+
+    Args:
+        rows: Ids and words.
+        distributions: (words, labels) of each.
+        label_set: The labels.
+        reasons: Why sentences could not be labelled, by id.
+    """
+    unlabelled = reasons or {}
     for (name, words), probs in zip(rows, distributions, strict=True):
         starts = np.array([0, len(words)], dtype=np.int64)
-        yield Taught(name, words, probs, label_set.decode(probs, starts)[0])
+        spans = label_set.decode(probs, starts)[0]
+        yield Taught(name, words, probs, spans, unlabelled.get(name))
 
 
 def score_thresholds(
@@ -94,6 +106,9 @@ def pseudo_examples(
         if not len(sentence.words):
             continue
         draw = generator.random()
+        if sentence.reason is not None:
+            drop(sentence.reason)
+            continue
         if float(sentence.probs.max(1).mean()) < options.min_confidence:
             drop("low_confidence")
             continue

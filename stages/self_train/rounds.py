@@ -10,11 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Artifact, derive_seed
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.artifacts import Artifact, derive_seed, write_atomic
 from pipeline.errors import DataError
 from pipeline.schema import Span
 from pipeline.stage import Context
 from stages.self_train.config import SelfTrainConfig
+from stages.self_train.crop import Crop
 from stages.self_train.pseudo import (
     Taught,
     projected_with_teachers,
@@ -62,6 +66,8 @@ class SelfTraining:
         seed: Training seed.
         context: For progress and the scratch folder.
         provenance: Facts for the model card.
+        crop: What labels the text of each language by way of its translation; without it the
+            teachers label the text itself.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class SelfTraining:
         seed: int,
         context: Context,
         provenance: Mapping[str, Any],
+        crop: Mapping[str, Crop] | None = None,
     ) -> None:
         self._options = options
         self._train = train
@@ -86,6 +93,7 @@ class SelfTraining:
         self._seed = seed
         self._context = context
         self._provenance = provenance
+        self._crop = dict(crop or {})
 
     def run(self, teachers: Mapping[str, Sequence[Path]]) -> list[Round]:
         """Do the rounds; the last one may be worse than the one before.
@@ -161,11 +169,31 @@ class SelfTraining:
                 continue
             total = sum(1 for _ in self._sentences(name))
             with self._context.progress.task(f"pseudo-label {name}", total=total) as bar:
-                words = (words for _, words in self._sentences(name))
-                store.fill(teacher.distributions(words, bar.advance), len(label_set))
+                kind, _, lang = name.partition("/")
+                found: Iterator[NDArray[np.float32]]
+                if kind == "synthetic" and lang in self._crop:
+                    found = self._by_translation(teacher, name, work, bar.advance)
+                else:
+                    words = (words for _, words in self._sentences(name))
+                    found = teacher.distributions(words, bar.advance)
+                store.fill(found, len(label_set))
         if label_set is None:
             raise DataError("self_train: there is no text for the teachers to label")
         return label_set
+
+    def _by_translation(
+        self, teachers: Teachers, name: str, work: Path, advance: Callable[[int], None]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield distributions made by CROP's recipe; keep the reasons of those of no use."""
+        reasons: dict[str, str] = {}
+        lang = name.partition("/")[2]
+        translated = ((r["source_id"], r["words"]) for r in self._rows(name))
+        labelled = self._crop[lang].label(teachers, translated, work / "crop" / lang, advance)
+        for (row_id, _), (probs, reason) in zip(self._sentences(name), labelled, strict=True):
+            if reason is not None:
+                reasons[row_id] = reason
+            yield probs
+        write_atomic(_reasons_path(work, name), json.dumps(reasons).encode())
 
     def _asked(self) -> list[str]:
         options = self._options
@@ -175,15 +203,19 @@ class SelfTraining:
 
     def _sentences(self, name: str) -> Iterator[tuple[str, Sequence[str]]]:
         """Stream ids and words of the sentences of an input that are used."""
-        rows = self._inputs[name].rows()
-        kept = ((r["id"], r["words"]) for r in rows if r["kept"] and r["words"])
+        return ((r["id"], r["words"]) for r in self._rows(name))
+
+    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
+        kept = (r for r in self._inputs[name].rows() if r["kept"] and r["words"])
         limit = self._options.max_sentences if name.startswith("synthetic/") else None
         return islice(kept, limit)
 
     def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[Taught]:
         lengths = (len(words) for _, words in self._sentences(name))
         stored = Store(_store_path(work, name)).read(lengths)
-        return teach(self._sentences(name), stored, label_set)
+        noted = _reasons_path(work, name)
+        reasons = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
+        return teach(self._sentences(name), stored, label_set, reasons)
 
     # -- the student's data -----------------------------------------------------------------
 
@@ -265,6 +297,10 @@ def copy_student(student: Path, folder: Path) -> None:
 
 def _store_path(work: Path, name: str) -> Path:
     return work / "distributions" / f"{name.replace('/', '-')}.npy"
+
+
+def _reasons_path(work: Path, name: str) -> Path:
+    return _store_path(work, name).with_suffix(".reasons.json")
 
 
 def _read_result(folder: Path) -> TrainingResult:

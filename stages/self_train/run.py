@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.arms import ARMS
+from pipeline.arms import ARMS, labels_by_crop
 from pipeline.artifacts import Artifact
+from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context
+from stages.project.config import ProjectConfig
 from stages.self_train.config import SelfTrainConfig
+from stages.self_train.crop import BackTranslate, Crop
 from stages.self_train.rounds import SelfTraining, best_round, copy_student, student_options
 from stages.train.recipe import head_fields, read_dev, train_options
 from stages.train.run import note_result, provenance
+from stages.translate.config import TranslateConfig
+
+if TYPE_CHECKING:
+    from stages.translate.translator import Translator
 
 
 def self_train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:
@@ -22,7 +30,8 @@ def self_train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Conte
     train = student_options(options, train_options(config))
     arm, seed = str(task.options["arm"]), int(task.options["seed"])
     languages = list(task.options["languages"])
-    data = {n: a for n, a in inputs.items() if not n.startswith(("teacher/", "dev"))}
+    apart = ("teacher/", "dev", "translations/", "alignments/")
+    data = {n: a for n, a in inputs.items() if not n.startswith(apart)}
     training = SelfTraining(
         options,
         train,
@@ -33,6 +42,11 @@ def self_train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Conte
         seed=seed,
         context=context,
         provenance=provenance(config, arm, seed, languages, inputs),
+        crop={
+            lang: _crop(config, options, inputs, lang)
+            for lang in languages
+            if labels_by_crop(config, arm)
+        },
     )
     teachers = {lang: teacher_folders(inputs, lang) for lang in languages}
     rounds = training.run(teachers)
@@ -46,6 +60,39 @@ def self_train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Conte
         for r in rounds
     ]
     context.notes["chosen_round"] = chosen.number
+
+
+def _crop(
+    config: RunConfig, options: SelfTrainConfig, inputs: Mapping[str, Artifact], lang: str
+) -> Crop:
+    back = _back_translator(config, lang) if options.crop_projection == "markers" else None
+    return Crop(
+        inputs[f"translations/{lang}"],
+        inputs[f"alignments/{lang}"],
+        config.section("project", ProjectConfig),
+        config.config_dir,
+        back,
+    )
+
+
+def _back_translator(config: RunConfig, lang: str) -> BackTranslate:
+    """Return a function that translates marked source text to a language, the best hypothesis."""
+    name = config.models.translator_for(config.source, lang, config.source)
+    assert name is not None, "checked before the run"
+    options = config.section("translate", TranslateConfig)
+    decoding = options.model_copy(update={"num_hypotheses": 1})
+    loaded: list[Translator] = []
+
+    def translate(texts: Sequence[str]) -> list[str | None]:
+        from stages.translate.translator import Translator
+
+        if not loaded:
+            found = locate(name, config.config_dir)
+            folder = found.download()
+            loaded.append(Translator(folder, config.source, lang, decoding, name=found.name))
+        return [h[0].text if h[0].reason is None else None for h in loaded[0].translate(texts)]
+
+    return translate
 
 
 def teacher_folders(inputs: Mapping[str, Artifact], lang: str) -> list[Path]:

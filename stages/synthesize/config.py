@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config import ConfigModel, StageConfig
-from stages.translate.config import DecodingConfig
+from stages.translate.config import ComputeType, DecodingConfig
 
 MakerName = Literal["translation", "substitution", "infilling", "generation"]
 
@@ -51,6 +51,12 @@ class GenerationConfig(ConfigModel):
     model: str | None = Field(
         None, description="causal or encoder-decoder model: folder or hub id; required"
     )
+    backend: Literal["auto", "transformers", "ctranslate2"] = Field(
+        "auto",
+        description="ctranslate2: convert a checkpoint on first use; auto: CTranslate2 for a model "
+        "that is converted already, else transformers",
+    )
+    compute_type: ComputeType = Field("int8", description="ctranslate2: precision")
     shots: int = Field(4, ge=1, description="projected sentences shown in the prompt")
     max_new_tokens: int = Field(64, ge=4)
     topk: int = Field(50, ge=0, description="sample from the k likeliest tokens; 0: from all")
@@ -80,6 +86,13 @@ class GateConfig(ConfigModel):
     )
     test_overlap: float = Field(
         0.7, gt=0, le=1, description="similarity to an evaluation sentence that counts as overlap"
+    )
+    round_trip: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="smallest similarity to what translating back gives (needs a translator for "
+        "both directions; a third slower, see docs/synthetic.md)",
     )
     perplexity: float | None = Field(
         None, gt=1, description="largest pseudo-perplexity under infilling.model (slow)"

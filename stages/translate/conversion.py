@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ CONVERTED = "model.bin"
 """The file that makes a folder a converted model."""
 FORMAT = 1
 """Version of what :func:`convert` writes; part of the name of the cache folder."""
-_NOTE = "xlner.json"
+NOTE = "xlner.json"
+"""What we note about a model beside it; written last, so that its folder is complete."""
 
 
 def cache_folder() -> Path:
@@ -34,13 +36,19 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "xlner" / "ctranslate2"
 
 
-def converted(folder: Path, quantization: str, cache: Path | None = None) -> Path:
+def converted(
+    folder: Path,
+    quantization: str,
+    cache: Path | None = None,
+    make: Callable[[Path, Path, str], None] | None = None,
+) -> Path:
     """Return the CTranslate2 model for a checkpoint, converting it on first use.
 
     Args:
         folder: A Transformers checkpoint; an already converted folder is returned as it is.
         quantization: As CTranslate2 names it: ``int8``, ``int8_float16``, ``float32`` …
         cache: Where converted models are kept; default :func:`cache_folder`.
+        make: Converts a checkpoint into a folder; default :func:`convert`, for translators.
 
     Returns:
         A folder with ``model.bin``, its vocabulary and the tokeniser files.
@@ -55,17 +63,17 @@ def converted(folder: Path, quantization: str, cache: Path | None = None) -> Pat
     identity = [FORMAT, hashes.of(folder), quantization, _ctranslate2_version()]
     hashes.save()
     final = cache / fingerprint(identity)[:32]
-    if (final / _NOTE).is_file():
+    if (final / NOTE).is_file():
         return final
     cache.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=cache))
     try:
-        convert(folder, temporary / "model", quantization)
+        (make or convert)(folder, temporary / "model", quantization)
         try:
             (temporary / "model").rename(final)
         except OSError:
             # Another process was quicker; what it made is the same.
-            if not (final / _NOTE).is_file():
+            if not (final / NOTE).is_file():
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -99,12 +107,12 @@ def convert(folder: Path, output: Path, quantization: str) -> None:
     for file in tokenizer_files(folder):
         shutil.copyfile(file, output / file.name)
     note = {"family": languages.family, "max_positions": max_positions(folder)}
-    (output / _NOTE).write_text(json.dumps(note), encoding="utf-8")
+    (output / NOTE).write_text(json.dumps(note), encoding="utf-8")
 
 
 def max_positions(folder: Path) -> int:
     """Return how many tokens, special ones included, a model can read or write."""
-    note = folder / _NOTE
+    note = folder / NOTE
     if note.is_file():
         return int(json.loads(note.read_text(encoding="utf-8"))["max_positions"])
     limits = []

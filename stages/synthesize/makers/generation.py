@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pipeline.schema import Sentence, Span
 from stages.synthesize.config import GenerationConfig
@@ -21,7 +21,7 @@ class GenerationMaker(Maker):
     entities are found again, word for word.
 
     Args:
-        folder: A causal or encoder-decoder checkpoint.
+        folder: A causal or encoder-decoder checkpoint, or one converted for CTranslate2.
         config: Options.
         device: ``cpu``, ``cuda`` …; default: a GPU if there is one.
 
@@ -34,93 +34,40 @@ class GenerationMaker(Maker):
     def __init__(
         self, folder: Path, config: GenerationConfig | None = None, device: str | None = None
     ) -> None:
-        import torch
-        from transformers import (
-            AutoConfig,
-            AutoModelForCausalLM,
-            AutoModelForSeq2SeqLM,
-            AutoTokenizer,
-        )
-
-        from pipeline.errors import ModelError
+        from stages.synthesize.makers.language_models import load_language_model
 
         self._config = config or GenerationConfig()
         self.chunk_size = 200
-        try:
-            kind = AutoConfig.from_pretrained(folder, local_files_only=True)
-            self._encoder_decoder = bool(kind.is_encoder_decoder)
-            loader = AutoModelForSeq2SeqLM if self._encoder_decoder else AutoModelForCausalLM
-            self._model: Any = loader.from_pretrained(folder, local_files_only=True)
-            # Generation continues on the right, so padding goes to the left.
-            side = "right" if self._encoder_decoder else "left"
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, padding_side=side
-            )
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"{folder}: not a generative language model: {error}") from error
-        if self._tokenizer.pad_token is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self._model.eval().to(self._device)
-        limits = [self._tokenizer.model_max_length]
-        limits.append(getattr(kind, "max_position_embeddings", None))
-        known = [x for x in limits if x and x < 1_000_000]
-        self._limit = min(known) if known else 1024
+        self._model = load_language_model(folder, self._config, device)
 
     def make(
         self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
     ) -> list[Made]:
         """See :meth:`Maker.make`."""
-        import torch
-
         usable = [s for s in request.projected if s.spans]
         if not usable:
             return []
-        draw = random.Random(request.chunk_seed(chunk))
-        made: list[Made] = []
-        size = self.size(request, chunk)
-        for start in range(0, size, self._config.batch_size):
-            asked, prompts = [], []
-            for _ in range(min(self._config.batch_size, size - start)):
-                sentence = draw.choice(usable)
-                shots = [draw.choice(usable) for _ in range(self._config.shots)]
-                asked.append(sentence)
-                prompts.append(self._prompt(shots, sentence, request.lang))
-            torch.manual_seed(request.chunk_seed(chunk) + start)
-            for sentence, text in zip(asked, self._generate(prompts), strict=True):
-                made.append(_read(sentence, text, request.lang))
-            advance(len(asked))
-        return made
+        seed = request.chunk_seed(chunk)
+        draw = random.Random(seed)
+        asked, prompts = [], []
+        for _ in range(self.size(request, chunk)):
+            sentence = draw.choice(usable)
+            shots = [draw.choice(usable) for _ in range(self._config.shots)]
+            asked.append(sentence)
+            prompts.append(self._prompt(shots, sentence, request.lang))
+        texts = self._model.generate(prompts, seed, advance)
+        return [_read(s, text, request.lang) for s, text in zip(asked, texts, strict=True)]
 
     def _prompt(self, shots: Sequence[Sentence], asked: Sentence, lang: str) -> str:
         """Return a prompt that leaves room for the answer; examples that do not fit are left."""
-        room = self._limit - (0 if self._encoder_decoder else self._config.max_new_tokens)
+        taken = 0 if self._model.encoder_decoder else self._config.max_new_tokens
         ending = f"{describe(asked, lang)} =>"
         lines = [f"{describe(s, lang)} => {detokenise(s.words, lang)}" for s in shots]
         prompt = "\n".join([*lines, ending])
-        while lines and len(self._tokenizer(prompt).input_ids) > room:
+        while lines and self._model.size(prompt) > self._model.limit - taken:
             lines.pop()
             prompt = "\n".join([*lines, ending])
         return prompt
-
-    def _generate(self, prompts: Sequence[str]) -> list[str]:
-        import torch
-
-        batch = self._tokenizer(list(prompts), return_tensors="pt", padding=True).to(self._device)
-        batch.pop("token_type_ids", None)
-        with torch.inference_mode():
-            out = self._model.generate(
-                **batch,
-                do_sample=True,
-                top_k=self._config.topk,
-                temperature=self._config.temperature,
-                max_new_tokens=self._config.max_new_tokens,
-                pad_token_id=self._tokenizer.pad_token_id,
-            )
-        if not self._encoder_decoder:
-            out = out[:, batch["input_ids"].shape[1] :]
-        texts: list[str] = self._tokenizer.batch_decode(out, skip_special_tokens=True)
-        return texts
 
 
 def describe(sentence: Sentence, lang: str) -> str:

@@ -16,6 +16,11 @@ from stages.synthesize.config import (
 from stages.synthesize.makers.base import Maker, Request
 from stages.synthesize.makers.generation import GenerationMaker, describe
 from stages.synthesize.makers.infilling import InfillingMaker, MaskedModel
+from stages.synthesize.makers.language_models import (
+    CTranslate2Model,
+    convert_language_model,
+    load_language_model,
+)
 from stages.synthesize.makers.substitution import SubstitutionMaker
 from stages.synthesize.makers.translation import TranslationMaker
 from stages.translate.translator import Translator
@@ -157,7 +162,7 @@ def test_prompts_leave_room_for_the_answer(causal_model: Path) -> None:
     maker = GenerationMaker(causal_model, config, "cpu")
     shots = projected(50)
     prompt = maker._prompt(shots, shots[0], "de")
-    assert len(maker._tokenizer(prompt).input_ids) <= 156
+    assert maker._model.size(prompt) <= 156
     assert prompt.endswith(f"{describe(shots[0], 'de')} =>") and "\n" in prompt
 
 
@@ -178,3 +183,85 @@ def test_weights_share_out_the_sentences() -> None:
     with pytest.raises(ValueError, match="cannot be negative"):
         SynthesizeConfig(weights={"translation": -1})
     assert "threads" not in config.identity()["translation"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("compute_type", ["float32", "int8"])
+def test_generation_through_ctranslate2(causal_model: Path, compute_type: str) -> None:
+    config = GenerationConfig(
+        model="x",
+        backend="ctranslate2",
+        compute_type=compute_type,  # type: ignore[arg-type]
+        shots=2,
+        max_new_tokens=12,
+        batch_size=3,
+    )
+    maker = GenerationMaker(causal_model, config, "cpu")
+    assert isinstance(maker._model, CTranslate2Model)
+    assert maker._model.limit == 256 and not maker._model.encoder_decoder
+    request = _request(7, projected=projected(10))
+    made = _all(maker, request)
+    assert len(made) == 7 and made == _all(maker, request)
+    assert any(m.words for m in made)
+    other = _all(maker, _request(7, seed=2, projected=projected(10)))
+    assert [m.words for m in other] != [m.words for m in made]
+
+
+def test_both_libraries_continue_a_prompt_alike(causal_model: Path) -> None:
+    """With one choice left there is nothing to sample: the greedy continuation is the same."""
+    prompts = ["PER: Anna Lee =>", "LOC: Ulm | PER: Otto =>", "x"]
+    texts = [
+        load_language_model(
+            causal_model,
+            GenerationConfig(
+                backend=backend,  # type: ignore[arg-type]
+                compute_type="float32",
+                topk=1,
+                max_new_tokens=8,
+            ),
+            "cpu",
+        ).generate(prompts, 1, lambda n: None)
+        for backend in ("transformers", "ctranslate2")
+    ]
+    assert texts[0] == texts[1] and any(texts[0])
+
+
+def test_an_encoder_decoder_model_is_converted_too(tmp_path: Path, causal_model: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+
+    tokenizer = AutoTokenizer.from_pretrained(causal_model)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=16,
+        d_kv=8,
+        d_ff=32,
+        num_layers=1,
+        num_heads=2,
+        pad_token_id=0,
+        eos_token_id=0,
+        decoder_start_token_id=0,
+    )
+    T5ForConditionalGeneration(config).save_pretrained(tmp_path)
+    how = {"model": "x", "shots": 1, "max_new_tokens": 8, "batch_size": 4}
+    for backend in ("transformers", "ctranslate2"):
+        options = GenerationConfig(**how, backend=backend)  # type: ignore[arg-type]
+        maker = GenerationMaker(tmp_path, options, "cpu")
+        assert maker._model.encoder_decoder
+        assert len(_all(maker, _request(5, projected=projected(10)))) == 5
+
+
+def test_a_converted_model_is_recognised(causal_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "converted"
+    convert_language_model(causal_model, folder, "int8")
+    config = GenerationConfig(model="x", max_new_tokens=4)
+    assert isinstance(load_language_model(folder, config, "cpu"), CTranslate2Model)
+    assert not isinstance(load_language_model(causal_model, config, "cpu"), CTranslate2Model)
+    with pytest.raises(ModelError, match="does not run in transformers"):
+        load_language_model(folder, config.model_copy(update={"backend": "transformers"}))
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ModelError, match="without its tokeniser's files"):
+        load_language_model(folder, config, "cpu")

@@ -1,0 +1,178 @@
+"""Pseudo-labels by way of the source language (CROP, Yang et al. 2022).
+
+A raw target sentence was translated to the source language; the teachers label the translation; the
+entities come back to the sentence either along the word alignment, by the projector of the stage
+``project``, or as the paper does it: the entities are marked in the translation, this is translated
+back, what stands between the markers is looked for in the raw sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.schema import Span, span_row, table
+from stages.predict.back_projection import turned_round, with_reasons, word_distributions
+from stages.project.config import ProjectConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipeline.artifacts import Artifact
+    from stages.self_train.teachers import Teachers
+    from stages.train.labels import LabelSet
+
+Labelled = tuple[NDArray[np.float32], str | None]
+"""(words, labels) and the reason for which they are of no use, if there is one."""
+BackTranslate = Callable[[Sequence[str]], Sequence[str | None]]
+"""Source-language texts to target-language texts; ``None`` where nothing came of one."""
+Project = Callable[["pa.Table", "pa.Table"], "pa.Table"]
+
+_CHUNK = 500
+
+
+class Crop:
+    """Labels the sentences of one language.
+
+    Args:
+        translations: Unit ``to_source/unlabelled/<lang>`` of ``translate``.
+        alignments: The same unit of ``align``.
+        options: Section ``project``: how labels are projected, and which sentences are dropped.
+        config_dir: For the path of the projection weights.
+        back_translate: Translates marked text back; without it labels follow the alignment.
+    """
+
+    def __init__(
+        self,
+        translations: Artifact,
+        alignments: Artifact,
+        options: ProjectConfig,
+        config_dir: Path | None = None,
+        back_translate: BackTranslate | None = None,
+    ) -> None:
+        self._translations = translations
+        self._alignments = alignments
+        self._options = options
+        self._config_dir = config_dir
+        self._back_translate = back_translate
+
+    def label(
+        self,
+        teachers: Teachers,
+        sentences: Iterable[tuple[str, Sequence[str]]],
+        folder: Path,
+        advance: Callable[[int], None] = lambda sentences: None,
+    ) -> Iterator[Labelled]:
+        """Yield the distributions of sentences, in order.
+
+        Args:
+            teachers: Who labels the translations.
+            sentences: Ids of translated rows, in their order, and their words.
+            folder: Where to keep what the teachers say.
+            advance: Called with numbers of labelled sentences.
+
+        Raises:
+            DataError: If a sentence was not translated.
+        """
+        import pyarrow.parquet as pq
+
+        folder.mkdir(parents=True, exist_ok=True)
+        labels = teachers.label_set
+        names = ("translations", "alignments", "tagged")
+        count = 0
+        for tables in self._tagged(teachers, sentences):
+            for name, data in zip(names, tables, strict=True):
+                pq.write_table(data, folder / f"{name}-{count:05d}.parquet")
+            count += 1
+            advance(tables[0].num_rows)
+
+        def read(name: str, number: int) -> pa.Table:
+            return pq.read_table(folder / f"{name}-{number:05d}.parquet")
+
+        project = self._projector(
+            lambda: ((read(names[0], n), read(names[1], n)) for n in range(count)), folder
+        )
+        for number in range(count):
+            translations, alignments, tagged = (read(name, number) for name in names)
+            projected = with_reasons(project(translations, alignments), alignments)
+            yield from _distributions(projected, alignments, tagged, labels)
+
+    def _tagged(
+        self, teachers: Teachers, sentences: Iterable[tuple[str, Sequence[str]]]
+    ) -> Iterator[tuple[pa.Table, pa.Table, pa.Table]]:
+        """Yield translations and alignments, turned round, and what the teachers say of them."""
+        pairs = zip(self._translations.rows(), self._alignments.rows(), strict=True)
+        wanted = iter(sentences)
+        while chunk := list(islice(wanted, _CHUNK)):
+            found = [_of_sentence(pairs, *sentence) for sentence in chunk]
+            words = [row["words"] or [] for row, _ in found]
+            probs = list(teachers.distributions(words))
+            tagged = [
+                {
+                    "id": row["id"],
+                    "lang": row["lang"],
+                    "words": row["words"],
+                    "spans": [span_row(s) for s in _decode(p, teachers.label_set)],
+                    "probs": p.tolist(),
+                }
+                for (row, _), p in zip(found, probs, strict=True)
+            ]
+            predictions = table("predictions", tagged, teachers.label_set.names)
+            translations, alignments = turned_round(
+                table("translations", [row for row, _ in found]),
+                table("alignments", [links for _, links in found]),
+                predictions,
+            )
+            yield translations, alignments, predictions
+
+    def _projector(
+        self, parts: Callable[[], Iterable[tuple[pa.Table, pa.Table]]], folder: Path
+    ) -> Project:
+        """Return what projects one part, after the first pass over all of them."""
+        if self._back_translate is not None:
+            from stages.self_train.marked import MarkedBackTranslation
+
+            return MarkedBackTranslation(self._back_translate, self._options.filters)
+        from pipeline.stage import Part
+        from stages.project.worker import ProjectWorker, collect_statistics
+
+        collect_statistics(self._options, self._config_dir, parts(), folder)
+        worker = ProjectWorker(self._options, self._config_dir, folder)
+        return lambda translations, alignments: worker(
+            {"translations": translations, "alignments": alignments}, Part(0, 0)
+        )
+
+
+def _of_sentence(
+    pairs: Iterator[tuple[dict[str, Any], dict[str, Any]]], name: str, words: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    for row, links in pairs:
+        if row["id"] == name:
+            if list(row["source_words"]) != list(words):
+                raise DataError(f"sentence {name!r} is not the one that was translated")
+            return row, links
+    raise DataError(f"sentence {name!r} has no translation: translate data.unlabelled again")
+
+
+def _decode(probs: NDArray[np.float32], labels: LabelSet) -> list[Span]:
+    return labels.decode(probs, np.array([0, len(probs)], dtype=np.int64))[0]
+
+
+def _distributions(
+    projected: pa.Table, alignments: pa.Table, tagged: pa.Table, labels: LabelSet
+) -> Iterator[Labelled]:
+    from stages.predict.back_projection import flat_distributions
+
+    known = flat_distributions(tagged.column("probs"))
+    links = alignments.column("links").to_pylist()
+    nothing = np.zeros((0, len(labels)), np.float32)
+    for row, found, probs in zip(projected.to_pylist(), links, known, strict=True):
+        given = probs if probs.size else nothing
+        yield word_distributions(row, found, given, labels), row["reason"]
+
