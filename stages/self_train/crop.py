@@ -175,4 +175,3 @@ def _distributions(
     for row, found, probs in zip(projected.to_pylist(), links, known, strict=True):
         given = probs if probs.size else nothing
         yield word_distributions(row, found, given, labels), row["reason"]
-

@@ -6,22 +6,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.arms import translated_to_source
 from pipeline.config import RunConfig
 from pipeline.errors import DataError, ModelError
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
-from stages.synthesize.config import SynthesizeConfig
+from stages.synthesize.config import MakerName, SynthesizeConfig
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.schema import Sentence
+    from stages.synthesize.gate import RoundTripScores
     from stages.synthesize.makers.base import Maker
+    from stages.translate.translator import Translator
 
 _FROM_PROJECTED = frozenset({"substitution", "infilling", "generation"})
+_REAL_ONLY = "unlabelled"
+"""Units below this folder hold the real text alone, for pseudo-labels by CROP's recipe."""
 
 
 class SynthesizeStage(RunStage):
-    """Makes synthetic text per language and keeps what passes the gate."""
+    """Makes synthetic text per language and keeps what passes the gate.
+
+    Unit ``<lang>`` holds real and synthetic text, ``unlabelled/<lang>`` (where an arm labels by
+    CROP's recipe) the real text alone.
+    """
 
     name = "synthesize"
     version = "1"
@@ -33,11 +42,14 @@ class SynthesizeStage(RunStage):
         return config.section(self.name, SynthesizeConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
-        """One task per language."""
-        return [self._task(config, lang) for lang in config.languages]
+        """One task per language, and one for its real text where that is asked for."""
+        tasks = [self._task(config, lang, lang) for lang in config.languages]
+        if "unlabelled" in translated_to_source(config):
+            tasks += [self._task(config, lang, f"{_REAL_ONLY}/{lang}") for lang in config.languages]
+        return tasks
 
-    def _task(self, config: RunConfig, lang: str) -> Task:
-        makers = self.options(config).makers
+    def _task(self, config: RunConfig, lang: str, unit: str) -> Task:
+        makers = self._makers(config, unit)
         data = config.data
         inputs = {}
         models = {}
@@ -49,21 +61,29 @@ class SynthesizeStage(RunStage):
             models["translator"] = name or ""
         if _FROM_PROJECTED & makers.keys():
             inputs["projected"] = Ref("project", lang)
-        if data.per_language("unlabelled", lang) is not None:
+        if data.per_language("unlabelled", lang) is not None or unit != lang:
             inputs["unlabelled"] = Ref("prepare", f"unlabelled/{lang}")
         for key in ("test", "target_dev"):
             if data.per_language(key, lang) is not None:
                 inputs[f"eval/{key}"] = Ref("prepare", f"{key}/{lang}")
-        models.update(self._other_models(config))
+        models.update(self._other_models(config, makers))
+        if self.options(config).gate.round_trip is not None and _round_trip_known(config, lang):
+            for key, (source, target) in _round_trip(config, lang).items():
+                name = config.models.translator_for(source, target, config.source)
+                models[key] = name or ""
         options = {"source": config.source, "models": models}
-        return Task(self.name, lang, "synthetic", inputs, {}, lang, options)
+        return Task(self.name, unit, "synthetic", inputs, {}, lang, options)
 
-    def _other_models(self, config: RunConfig) -> dict[str, str]:
+    def _makers(self, config: RunConfig, unit: str) -> dict[MakerName, int]:
+        """Return how many sentences each maker makes for a unit."""
+        return {} if unit.startswith(f"{_REAL_ONLY}/") else self.options(config).makers
+
+    def _other_models(self, config: RunConfig, makers: Mapping[MakerName, int]) -> dict[str, str]:
         options = self.options(config)
         found = {}
-        if "infilling" in options.makers or options.gate.perplexity is not None:
+        if "infilling" in makers or options.gate.perplexity is not None:
             found["infilling"] = options.infilling.model or config.models.encoder
-        if "generation" in options.makers and options.generation.model:
+        if "generation" in makers and options.generation.model:
             found["generation"] = options.generation.model
         return found
 
@@ -83,7 +103,7 @@ class SynthesizeStage(RunStage):
                     yield Problem(
                         f"synthesize.substitution.gazetteers.{kind}", f"file not found: {path}"
                     )
-        for key, name in self._other_models(config).items():
+        for key, name in self._other_models(config, options.makers).items():
             try:
                 locate(name, config.config_dir).require_weights()
             except ModelError as error:
@@ -127,13 +147,14 @@ class SynthesizeStage(RunStage):
 
         config, lang = context.config, str(context.task.lang)
         options = self.options(config)
+        makers = self._makers(config, context.task.unit)
         source = _sentences(inputs, ("source", "source_unlabelled"))
         projected = (
             list(projected_sentences(inputs["projected"].rows())) if "projected" in inputs else []
         )
         chunks = Chunks(context.work_dir)
         ratios: dict[str, list[float]] = {}
-        for name, count in options.makers.items():
+        for name, count in makers.items():
             request = Request(lang, config.source, count, context.seed, source, projected)
             if not (source if name == "translation" else projected):
                 raise DataError(f"synthesize.weights: {name} has no sentence to start from")
@@ -147,17 +168,21 @@ class SynthesizeStage(RunStage):
         evaluation = EvaluationIndex(
             row["words"] for key in inputs if key.startswith("eval/") for row in inputs[key].rows()
         )
-        gate = Gate(lang, options.gate, evaluation, usual, self._perplexity(config))
+        round_trip = self._round_trip(config, context.task, source)
+        gate = Gate(lang, options.gate, evaluation, usual, self._perplexity(config), round_trip)
         context.notes["median_length_ratio"] = {k: round(v, 4) for k, v in usual.items()}
         context.notes["evaluation_sentences"] = len(evaluation)
         context.notes["language_identification"] = gate.judges_language
+        if options.gate.round_trip is not None:
+            context.notes["round_trip"] = round_trip is not None
 
         def rows() -> Iterator[dict[str, Any]]:
             # Real text first: of a pair of duplicates, the earlier one stays.
             if "unlabelled" in inputs:
-                real = real_sentences(islice(inputs["unlabelled"].rows(), options.unlabelled))
+                most = options.unlabelled if context.task.unit == lang else None
+                real = real_sentences(islice(inputs["unlabelled"].rows(), most))
                 yield from gated_rows(real, REAL, lang, gate)
-            for name in options.makers:
+            for name in makers:
                 yield from gated_rows(chunks.read(name), name, lang, gate)
 
         def counted() -> Iterator[dict[str, Any]]:
@@ -215,8 +240,50 @@ class SynthesizeStage(RunStage):
             return None
         from stages.synthesize.makers.infilling import MaskedModel
 
-        name = self._other_models(config)["infilling"]
+        name = self._other_models(config, {})["infilling"]
         return MaskedModel(locate(name, config.config_dir).download()).pseudo_perplexity
+
+    def _round_trip(
+        self, config: RunConfig, task: Task, source: Sequence[Sentence]
+    ) -> RoundTripScores | None:
+        """Return what translates back; ``None`` if that is not wanted, or no model can."""
+        if "back" not in task.options["models"]:
+            return None
+        from stages.synthesize.round_trip import RoundTrip
+        from stages.translate.config import TranslateConfig
+        from stages.translate.tokenise import detokenise
+        from stages.translate.translator import Translator
+
+        lang = str(task.lang)
+        # A search by one beam: that is enough to see what became of the meaning, and quick.
+        sampling = self.options(config).translation
+        decoding = TranslateConfig(
+            beam_size=1, compute_type=sampling.compute_type, device=sampling.device
+        )
+
+        def builder(key: str) -> Callable[[], Translator]:
+            found = locate(task.options["models"][key], config.config_dir)
+            here, there = _round_trip(config, lang)[key]
+            return lambda: Translator(found.download(), here, there, decoding, name=found.name)
+
+        texts = {s.id: detokenise(s.words, config.source) for s in source}
+        return RoundTrip(lang, builder("back"), builder("forth"), texts).similarities
+
+
+def _round_trip(config: RunConfig, lang: str) -> dict[str, tuple[str, str]]:
+    """Return the directions of a round trip."""
+    return {"back": (lang, config.source), "forth": (config.source, lang)}
+
+
+def _round_trip_known(config: RunConfig, lang: str) -> bool:
+    """Return whether the run's translators know both directions.
+
+    As with language identification: what cannot be judged is not dropped.
+    """
+    from stages.translate.checks import translator_problem
+
+    directions = _round_trip(config, lang).values()
+    return all(translator_problem(config, *both) is None for both in directions)
 
 
 def _sentences(inputs: Mapping[str, Artifact], names: Sequence[str]) -> list[Sentence]:

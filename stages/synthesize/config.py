@@ -110,7 +110,10 @@ class SynthesizeConfig(StageConfig):
         description="share of each maker in the sentences, relative to each other",
     )
     unlabelled: int | None = Field(
-        None, ge=0, description="use at most so many real sentences of data.unlabelled"
+        None,
+        ge=0,
+        description="use at most so many real sentences of data.unlabelled beside the synthetic "
+        "ones (pseudo-labels by CROP's recipe use all of them)",
     )
     translation: SamplingConfig = SamplingConfig()
     substitution: SubstitutionConfig = SubstitutionConfig()

@@ -9,6 +9,7 @@ Scores, by name:
 ``repetition``     share of word pairs that occurred before in the sentence
 ``near_duplicate`` largest Jaccard similarity of word triples with a sentence kept earlier
 ``test_overlap``   largest share of an evaluation sentence's word triples
+``round_trip``     similarity to what translating back gives (:mod:`stages.synthesize.round_trip`)
 ``perplexity``     pseudo-perplexity under a masked language model
 =================  ================================================================================
 
@@ -33,6 +34,9 @@ from stages.translate.tokenise import detokenise
 _LANGID = {"nb": "no", "fil": "tl", "ff": "fuv", "gn": "gug", "ki": "kik"}
 _PERMUTATIONS = 64
 
+RoundTripScores = Callable[[Sequence[Made], str], Sequence[float]]
+"""From sentences and the name of their maker to similarities in [0, 1]."""
+
 
 class Gate:
     """Judges sentences one after another; later ones are compared with those kept before.
@@ -43,6 +47,7 @@ class Gate:
         evaluation: What must not be among the sentences.
         median_ratio: Usual length ratio by maker, see :func:`median_ratios`.
         perplexity: Scores a sentence with a language model, if wanted.
+        round_trip: Scores sentences of a maker by translating them back, if wanted.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Gate:
         evaluation: EvaluationIndex,
         median_ratio: Mapping[str, float] | None = None,
         perplexity: Callable[[Sequence[str]], float] | None = None,
+        round_trip: RoundTripScores | None = None,
     ) -> None:
         from datasketch import MinHash, MinHashLSH
 
@@ -60,6 +66,7 @@ class Gate:
         self._evaluation = evaluation
         self._median_ratio = dict(median_ratio or {})
         self._perplexity = perplexity
+        self._round_trip = round_trip
         self._language = _language_scorer(lang) if config.language is not None else None
         self._seen: set[str] = set()
         self._shingles: list[frozenset[int]] = []
@@ -79,16 +86,49 @@ class Gate:
 
     def judge(self, made: Made, maker: str) -> tuple[dict[str, float], str | None]:
         """Return the scores of a sentence and the reason to drop it, if there is one."""
-        if made.reason is not None:
-            return dict(made.scores), made.reason
-        scores = {**made.scores, **self.score(made.words)}
-        reason = decide(len(made.words), scores, self._config, self._median_ratio.get(maker))
-        if reason is None and self._perplexity is not None:
-            scores["perplexity"] = self._perplexity(made.words)
-            reason = decide(len(made.words), scores, self._config, self._median_ratio.get(maker))
-        if reason is None:
-            reason = self._duplicate(made.words, scores)
-        return scores, reason
+        return self.judge_all([made], maker)[0]
+
+    def judge_all(
+        self, sentences: Sequence[Made], maker: str
+    ) -> list[tuple[dict[str, float], str | None]]:
+        """Return scores and reasons of several sentences, the same as one after another.
+
+        The dear measures are only taken of what the cheap ones have not dropped.
+        """
+        usual = self._median_ratio.get(maker)
+        scores = [dict(s.scores) for s in sentences]
+        reasons = [s.reason for s in sentences]
+
+        def take(measure: Callable[[list[int]], None]) -> None:
+            undecided = [i for i, reason in enumerate(reasons) if reason is None]
+            measure(undecided)
+            for i in undecided:
+                reasons[i] = decide(len(sentences[i].words), scores[i], self._config, usual)
+
+        def cheap(chosen: list[int]) -> None:
+            for i in chosen:
+                scores[i] |= self.score(sentences[i].words)
+
+        def round_trip(chosen: list[int]) -> None:
+            assert self._round_trip is not None
+            found = self._round_trip([sentences[i] for i in chosen], maker)
+            for i, value in zip(chosen, found, strict=True):
+                scores[i]["round_trip"] = value
+
+        def perplexity(chosen: list[int]) -> None:
+            assert self._perplexity is not None
+            for i in chosen:
+                scores[i]["perplexity"] = self._perplexity(sentences[i].words)
+
+        take(cheap)
+        if self._round_trip is not None:
+            take(round_trip)
+        if self._perplexity is not None:
+            take(perplexity)
+        for i, sentence in enumerate(sentences):
+            if reasons[i] is None:
+                reasons[i] = self._duplicate(sentence.words, scores[i])
+        return list(zip(scores, reasons, strict=True))
 
     def score(self, words: Sequence[str]) -> dict[str, float]:
         """Return the scores that need the sentence alone and the evaluation sets."""
@@ -148,6 +188,8 @@ def decide(
             return "length_ratio"
     if config.repetition is not None and scores.get("repetition", 0.0) > config.repetition:
         return "repetition"
+    if config.round_trip is not None and scores.get("round_trip", 1.0) < config.round_trip:
+        return "round_trip"
     if config.perplexity is not None and scores.get("perplexity", 0.0) > config.perplexity:
         return "perplexity"
     if config.near_duplicate is not None:

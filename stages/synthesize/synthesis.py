@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from stages.synthesize.gate import Gate
 from stages.synthesize.makers.base import Made, Maker, Request
 from stages.synthesize.makers.substitution import Entity
 from stages.translate.tokenise import tokenise
+
+_BLOCK = 1000  # sentences judged together: the batches of the round trip
 
 REAL = "unlabelled"
 """The maker's name in rows of real text."""
@@ -89,8 +92,13 @@ def gated_rows(made: Iterable[Made], maker: str, lang: str, gate: Gate) -> Itera
         lang: The target language.
         gate: The gate; it remembers what it has kept.
     """
-    for number, item in enumerate(made):
-        scores, reason = gate.judge(item, maker)
+    iterator = iter(made)
+    judged = (
+        (item, *judgement)
+        for block in iter(lambda: list(islice(iterator, _BLOCK)), [])
+        for item, judgement in zip(block, gate.judge_all(block, maker), strict=True)
+    )
+    for number, (item, scores, reason) in enumerate(judged):
         yield {
             "id": f"{maker}-{number:07d}",
             "lang": lang,

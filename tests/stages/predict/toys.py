@@ -15,9 +15,11 @@ from pipeline.progress import Progress
 from pipeline.registry import Registry
 from pipeline.runner import Runner
 from pipeline.stage import Context, Output, RunStage, Stage, Task
+from stages.evaluate import STAGE as EVALUATE
 from stages.predict import STAGE as PREDICT
 from stages.prepare import STAGE as PREPARE
 from stages.project import STAGE as PROJECT
+from stages.report import STAGE as REPORT
 from stages.self_train import STAGE as SELF_TRAIN
 from stages.synthesize import STAGE as SYNTHESIZE
 from stages.train import STAGE as TRAIN
@@ -107,6 +109,8 @@ _STAGES: dict[str, Stage] = {
     "train": TRAIN,
     "self_train": SELF_TRAIN,
     "predict": PREDICT,
+    "evaluate": EVALUATE,
+    "report": REPORT,
 }
 REGISTRY = Registry(tuple(_STAGES), _STAGES.__getitem__)
 
@@ -116,6 +120,7 @@ def make_runner(folder: Path, encoder: Path, **changes: Any) -> Runner:
     plain = toys.make_config(folder, encoder, **{k: changes.pop(k) for k in ("arms",)})
     raw = plain.model_dump(mode="json", exclude_defaults=True)
     raw["project"] = {"method": "span"}
+    raw["evaluate"] = {"resamples": 100, "rounds": 100}
     for key, value in changes.items():
         raw[key] = {**raw.get(key, {}), **value} if isinstance(value, dict) else value
     config = parse_config(raw, model=REGISTRY.config_type())
