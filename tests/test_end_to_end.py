@@ -228,6 +228,68 @@ def test_hub_ids_are_found_in_the_local_hub_cache(
     }
 
 
+SIMALIGN_ALONE = """
+import json, sys
+from simalign import SentenceAligner
+aligner = SentenceAligner(matching_methods="a")
+pairs = json.load(sys.stdin)
+print(json.dumps([sorted(aligner.get_word_aligns(*pair)["inter"]) for pair in pairs]))
+"""
+
+
+@pytest.mark.slow
+def test_simalign_finds_its_default_model_in_the_local_hub_cache(
+    tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """simalign's own name for it, ours, and our batched links: one checkpoint, the same links."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    checkpoint = tmp_path / "mbert"
+    shutil.copytree(tiny_models / "encoder", checkpoint)
+    shape = AutoConfig.from_pretrained(checkpoint)
+    shape.num_hidden_layers = 12
+    torch.manual_seed(1)
+    AutoModel.from_config(shape).save_pretrained(checkpoint)
+    home = tmp_path / "hf"
+    lay_out_hub(home, "bert-base-multilingual-cased", checkpoint)
+    monkeypatch.setenv("HF_HOME", str(home))
+    path = write_tiny_config(tmp_path, tiny_models)
+    links: dict[str, list[Any]] = {}
+    for aligner in ("simalign_reference", "simalign"):
+        done = call(
+            "run_pipeline",
+            str(path),
+            *ONE_LANGUAGE,
+            "--until=align",
+            f"--set=name={aligner}",
+            "--set=models.encoder=bert-base-multilingual-cased",
+            f"--set=align={{aligner: {aligner}, soft: false}}",
+            "--set=train.fusion_layer=1",
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stderr
+        run = RunFolder(tmp_path / "artifacts/runs" / aligner)
+        aligned = next(a for a in run.artifacts() if a.manifest.stage == "align")
+        translated = next(a for a in run.artifacts() if a.manifest.stage == "translate")
+        links[aligner] = [
+            sorted([k["source"], k["target"]] for k in row["links"]) for row in aligned.rows()
+        ]
+        pairs = [(row["source_words"], row["words"]) for row in translated.rows()]
+    alone = subprocess.run(
+        [sys.executable, "-c", SIMALIGN_ALONE],
+        input=json.dumps(pairs),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    wanted = json.loads(alone.stdout.splitlines()[-1])
+    assert sum(map(len, wanted)) > 50
+    assert links["simalign_reference"] == wanted
+    assert links["simalign"] == wanted
+
+
 def lay_out_hub(home: Path, name: str, checkpoint: Path) -> None:
     repo = home / "hub" / f"models--{name.replace('/', '--')}"
     (repo / "refs").mkdir(parents=True)
