@@ -31,7 +31,7 @@ def main() -> None:
     from stages.train.encoding import WordEncoder, load_tokenizer
     from stages.train.modeling import LayerFusedForTokenClassification
     from stages.train.quiet import quiet
-    from stages.train.training import TaggerTrainer
+    from stages.train.trainer import TaggerTrainer
 
     if args.threads:
         torch.set_num_threads(args.threads)

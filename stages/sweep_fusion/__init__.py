@@ -70,7 +70,7 @@ class SweepFusionStage(RunStage):
         """Return the comparison, for the end of a run."""
         if artifact.manifest.unit != "all":
             return None
-        from stages.sweep_fusion.summary import shown
+        from stages.sweep_fusion.terminal import shown
 
         return shown(artifact.folder)
 

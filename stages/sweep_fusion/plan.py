@@ -11,7 +11,7 @@ from pipeline.models import locate
 from pipeline.stage import Problem, Ref, Task
 from stages.sweep_fusion.config import WITHOUT_LAYER, SweepFusionConfig
 from stages.train.layers import depth_of, resolve_fusion_layer
-from stages.train.recipe import check_encoder, train_options
+from stages.train.recipe import check_encoder, check_trackers, train_options
 
 _NOT_HERE: Final = (
     "fusion",
@@ -121,6 +121,7 @@ def check_sweep(config: RunConfig, options: SweepFusionConfig) -> Iterator[Probl
     """Yield what is wrong with data, encoder and layers; reads config.json only."""
     if not any(name.startswith("scored/test/") for name in trial_inputs(config)):
         yield Problem("data.test", "a sweep needs test data in at least one target language")
+    yield from check_trackers(config)
     problems = list(check_encoder(config, fused=False))
     yield from problems
     layered = [f for f in options.fusions if f not in WITHOUT_LAYER]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+MARK = "<!-- Written by xlner. Without this line, the next upload leaves this card as it is. -->"
+"""Tells a card of ours from one that its owner has taken over."""
 
-def model_card(config: Mapping[str, Any]) -> str:
+_TAGS = ("named-entity-recognition", "cross-lingual", "layer-fusion")
+
+
+def model_card(config: Mapping[str, Any], tags: Sequence[str] = ()) -> str:
     """Return the text of the card for a tagger's configuration.
 
     Args:
         config: ``LayerFusedConfig.to_dict()``; ``provenance`` may hold ``name``, ``arm``,
             ``about``, ``encoder``, ``languages``, ``source``, ``data`` and ``scores`` (mappings),
             ``training`` (a mapping of options) and ``notes`` (a list).
+        tags: For the hub, beside our own.
     """
     facts: Mapping[str, Any] = config.get("provenance") or {}
     labels = list((config.get("id2label") or {}).values())
@@ -21,7 +27,11 @@ def model_card(config: Mapping[str, Any]) -> str:
     lines = ["---", "library_name: transformers", "pipeline_tag: token-classification"]
     if languages:
         lines += ["language:", *(f"- {code}" for code in languages)]
-    lines += ["tags:", "- named-entity-recognition", "- cross-lingual", "- layer-fusion", "---", ""]
+    lines += ["tags:", *(f"- {tag}" for tag in dict.fromkeys((*_TAGS, *tags)))]
+    encoder = str(facts.get("encoder") or "")
+    if "/" in encoder:  # a hub id: a local folder is told by its name
+        lines.append(f"base_model: {encoder}")
+    lines += ["metrics:", "- f1", "---", "", MARK, ""]
     lines += [f"# {facts.get('name') or 'Layer-fused tagger'}", ""]
     lines.append(
         f"Named-entity tagger for {', '.join(languages) or 'any language of its encoder'}; types: "
@@ -30,7 +40,7 @@ def model_card(config: Mapping[str, Any]) -> str:
     if facts.get("about"):
         lines.append(f"Arm `{facts.get('arm')}`: {facts['about']}.")
     lines += ["", "## Model", ""]
-    lines.append(f"- encoder: {facts.get('encoder') or 'see config.json'}")
+    lines.append(f"- encoder: {encoder or 'see config.json'}")
     lines.append(f"- fusion: `{config.get('fusion')}`" + _fusion_detail(config))
     lines.append(f"- labels on the {config.get('label_pieces')} piece(s) of a word")
     for title, key in (("Data", "data"), ("Training", "training"), ("Scores", "scores")):

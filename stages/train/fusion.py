@@ -5,7 +5,8 @@ neither a pool nor a norm: every norm here works on one piece (or one pooled vec
 the result for a sentence does not depend on its neighbours in the batch.
 
 This module and its neighbours ``layers``, ``modeling`` and ``card`` import nothing but torch and
-transformers: they are saved beside the weights, for users without this package.
+transformers (and the huggingface_hub that comes with it): they are saved beside the weights, for
+users without this package.
 """
 
 from __future__ import annotations
@@ -109,24 +110,34 @@ class LayerFusion(nn.Module):
 
     def reset(self, std: float) -> None:
         """Set the initial weights: AIF starts at ``w`` near ``last_share``, concat as a mean."""
-        if self.kind == "dlfa_aif":
-            for branch in (self.local_branch, self.global_branch):
-                for linear in (branch.first, branch.second):
-                    nn.init.normal_(linear.weight, std=std)
-                    nn.init.zeros_(linear.bias)
-                if isinstance(branch.norm, nn.LayerNorm):
-                    branch.norm.reset_parameters()
-            share = self.last_share
-            nn.init.constant_(self.local_branch.second.bias, math.log(share / (1 - share)))
-        elif self.kind == "concat":
+        for module in self.modules():
+            self.reset_module(module, std)
+
+    def reset_module(self, module: nn.Module, std: float) -> None:
+        """Set the initial weights that a module holds itself; one that is not ours is left alone.
+
+        transformers never asks custom code to initialise a module that holds modules only, so it
+        must be done leaf by leaf.
+        """
+        if self.kind == "scalar_mix" and module is self:
+            nn.init.zeros_(self.mix)
+            nn.init.ones_(self.scale)
+        elif self.kind == "concat" and module is self.project:
             width = self.project.out_features
             half = torch.eye(width, dtype=self.project.weight.dtype) / 2
             with torch.no_grad():
                 self.project.weight.copy_(torch.cat((half, half), dim=1))
             nn.init.zeros_(self.project.bias)
-        elif self.kind == "scalar_mix":
-            nn.init.zeros_(self.mix)
-            nn.init.ones_(self.scale)
+        elif self.kind == "dlfa_aif":
+            for branch in (self.local_branch, self.global_branch):
+                if isinstance(module, nn.LayerNorm) and module is branch.norm:
+                    module.reset_parameters()
+                elif module is branch.first or module is branch.second:
+                    nn.init.normal_(module.weight, std=std)
+                    nn.init.zeros_(module.bias)
+            if module is self.local_branch.second:
+                share = self.last_share
+                nn.init.constant_(module.bias, math.log(share / (1 - share)))
 
     def forward(self, layers: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Fuse.

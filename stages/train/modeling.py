@@ -10,10 +10,12 @@ Importing this module registers both classes with the Auto classes.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from huggingface_hub import ModelCard
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -23,7 +25,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import TokenClassifierOutput
 
-from .card import model_card
+from .card import MARK, model_card
 from .fusion import LayerFusion
 from .layers import FUSIONS, depth_of
 
@@ -141,9 +143,8 @@ class LayerFusedForTokenClassification(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         std = getattr(self.config.encoder, "initializer_range", 0.02)
-        if isinstance(module, LayerFusion):
-            module.reset(std)
-        elif isinstance(module, nn.Linear) and module is self.classifier:
+        self.fusion.reset_module(module, std)
+        if isinstance(module, nn.Linear) and module is self.classifier:
             nn.init.normal_(module.weight, std=std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
@@ -321,9 +322,21 @@ class LayerFusedForTokenClassification(PreTrainedModel):
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
         """Save weights (safetensors), configuration, the code of the model, and a model card."""
         result = super().save_pretrained(save_directory, *args, **kwargs)
-        card = Path(save_directory) / "README.md"
-        card.write_text(model_card(self.config.to_dict()), encoding="utf-8")
+        self._write_card(Path(save_directory))
         return result
+
+    def _write_card(self, folder: Path, tags: Sequence[str] = ()) -> None:
+        text = model_card(self.config.to_dict(), tags)
+        (folder / "README.md").write_text(text, encoding="utf-8")
+
+    def _upload_modified_files(self, working_dir: Any, *args: Any, **kwargs: Any) -> Any:
+        # push_to_hub has put a template, or the card that the repository has, in place of ours.
+        folder = Path(working_dir)
+        if (folder / "README.md").is_file():
+            found = ModelCard.load(folder / "README.md")
+            if MARK in found.content or "automatically generated" in found.content:
+                self._write_card(folder, found.data.tags or ())
+        return super()._upload_modified_files(working_dir, *args, **kwargs)
 
 
 def _dissect(classifier: PreTrainedModel) -> tuple[nn.Module, dict[str, nn.Module], nn.Linear]:

@@ -16,6 +16,7 @@ from pipeline.models import locate
 from pipeline.stage import Problem, Ref
 from stages.train.config import TaggerOptions, TrainConfig
 from stages.train.layers import depth_of, resolve_fusion_layer
+from stages.train.trackers import missing_trackers
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -217,7 +218,14 @@ def check_training(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[P
     """Yield what is wrong with languages and encoder (missing inputs are the runner's business)."""
     if not config.languages and any(u.recipe.data != ("source",) for u in units):
         yield Problem("languages", "the arms need at least one target language")
+    yield from check_trackers(config)
     yield from check_encoder(config, any(unit.recipe.fused for unit in units))
+
+
+def check_trackers(config: RunConfig) -> Iterator[Problem]:
+    """Yield the trackers of ``train.report_to`` whose packages are not installed."""
+    for message in missing_trackers(train_options(config).report_to):
+        yield Problem("train.report_to", message)
 
 
 def check_encoder(config: RunConfig, fused: bool) -> Iterator[Problem]:

@@ -13,7 +13,8 @@ from pipeline.models import locate
 from pipeline.stage import Context
 from stages.train.labels import LabelSet
 from stages.train.recipe import entity_types, head_fields, read_dev, read_examples, train_options
-from stages.train.training import TrainingResult, train_tagger
+from stages.train.trainer import TrainingResult
+from stages.train.training import train_tagger
 
 
 def train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:

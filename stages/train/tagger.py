@@ -128,6 +128,28 @@ class Tagger:
             raise ModelError(f"{path}: cannot load the tagger ({error})") from error
         return cls(model, load_tokenizer(path), **options)
 
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Save weights, configuration, tokenizer, the code of the model, and a model card."""
+        from stages.train.quiet import quiet
+
+        with quiet():
+            self.model.save_pretrained(folder)
+            self.encoder.tokenizer.save_pretrained(folder)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Upload everything that :meth:`save_pretrained` writes to the Hugging Face hub.
+
+        Args:
+            repo_id: ``owner/name``; made if it does not exist.
+            **options: ``private``, ``token``, ``revision``, ``commit_message`` … of
+                ``PreTrainedModel.push_to_hub``.
+
+        Returns:
+            The address of the commit of the model.
+        """
+        self.encoder.tokenizer.push_to_hub(repo_id, **options)
+        return str(self.model.push_to_hub(repo_id, **options))
+
     @property
     def labels(self) -> list[str]:
         """The labels, in the order of the distributions' columns."""

@@ -3,59 +3,26 @@
 from __future__ import annotations
 
 import json
-import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_model
-from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments, set_seed
-from transformers.trainer_callback import PrinterCallback
+from transformers import set_seed
 
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import ConfigError, DataError, ModelError
 from pipeline.progress import Progress
 from pipeline.schema import Span
-from stages.train.callbacks import BestWeights, ProgressBar
 from stages.train.config import TaggerOptions
-from stages.train.data import IGNORED, Example, TrainingSet, plan_batches
+from stages.train.data import Example, TrainingSet
 from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
-from stages.train.inference import word_distributions
-from stages.train.labels import LabelSet, span_f1
-from stages.train.loss import tagging_loss
+from stages.train.labels import LabelSet
 from stages.train.modeling import LayerFusedForTokenClassification
-from stages.train.optimisation import parameter_groups
 from stages.train.quiet import quiet
+from stages.train.trackers import missing_trackers
+from stages.train.trainer import DevSet, TaggerTrainer, TrainingResult
 
 HISTORY = "training.json"
-
-
-@dataclass(slots=True)
-class TrainingResult:
-    """What a training did.
-
-    Attributes:
-        steps: Updates done.
-        planned_steps: Updates planned; more than ``steps`` after early stopping.
-        best_step: The update whose weights were kept.
-        best_f1: Span F1 on the selection set there; ``None`` without one.
-        history: What was logged: losses, learning rates, evaluations.
-        counts: Counters of the training data.
-        precision: ``float32`` or ``bfloat16``.
-        device: Where it ran.
-    """
-
-    steps: int
-    planned_steps: int
-    best_step: int
-    best_f1: float | None
-    history: list[dict[str, Any]] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-    precision: str = "float32"
-    device: str = "cpu"
 
 
 def train_tagger(
@@ -99,9 +66,12 @@ def train_tagger(
         What was done.
 
     Raises:
+        ConfigError: If the package of a tracker in ``report_to`` is not installed.
         DataError: If there is nothing to train on, or a label is unknown.
         ModelError: If the encoder cannot be loaded.
     """
+    if missing := missing_trackers(options.report_to):
+        raise ConfigError([f"train.report_to: {m}" for m in missing])
     set_seed(seed)
     tokenizer = load_tokenizer(encoder)
     try:
@@ -129,7 +99,7 @@ def train_tagger(
                 f"{title}: no sentences to select on (train.select is {options.select!r}); give "
                 "dev data, or set train.select to 'last'"
             )
-        selection = _DevSet(dev, words, label_set, options.label_pieces == "all")
+        selection = DevSet(dev, words, label_set, options.label_pieces == "all")
     trainer = TaggerTrainer(
         model, data, selection, options, work_dir, seed=seed, temperature=temperature, title=title
     )
@@ -145,281 +115,3 @@ def train_tagger(
         text = json.dumps(asdict(result), indent=1, sort_keys=True)
         (output_dir / HISTORY).write_text(text + "\n", encoding="utf-8")
     return result
-
-
-class _DevSet:
-    """The sentences that weights are chosen on, encoded once."""
-
-    def __init__(
-        self,
-        dev: Sequence[tuple[Sequence[str], Sequence[Span]]],
-        words: WordEncoder,
-        label_set: LabelSet,
-        all_pieces: bool,
-    ) -> None:
-        self._words = words
-        self._label_set = label_set
-        self._all_pieces = all_pieces
-        self._gold = [spans for _, spans in dev]
-        self._pieces = words.encode([w for w, _ in dev])
-        self._windows = words.windows(self._pieces)
-
-    def score(self, model: torch.nn.Module, autocast: torch.dtype | None) -> dict[str, float]:
-        device = next(model.parameters()).device
-        training = model.training
-        model.eval()
-        probs = word_distributions(
-            model,
-            self._words,
-            self._pieces,
-            self._windows,
-            neutral=self._label_set.neutral,
-            all_pieces=self._all_pieces,
-            batch_tokens=2048 if device.type == "cpu" else 32768,
-            batch_size=256,
-            autocast=autocast,
-        )
-        model.train(training)
-        return span_f1(self._label_set.decode(probs, self._pieces.sentences), self._gold)
-
-
-class TaggerTrainer(Trainer):
-    """A Trainer whose batches are planned ahead and whose evaluation is span F1 on words.
-
-    Args:
-        model: The tagger.
-        data: Training data.
-        selection: What to evaluate on, if anything.
-        options: Hyper-parameters.
-        work_dir: For checkpoints.
-        seed: For order and dropout.
-        temperature: For soft labels.
-        title: Name of the run in trackers.
-    """
-
-    def __init__(
-        self,
-        model: LayerFusedForTokenClassification,
-        data: TrainingSet,
-        selection: _DevSet | None,
-        options: TaggerOptions,
-        work_dir: Path,
-        *,
-        seed: int,
-        temperature: float = 1.0,
-        title: str = "train",
-    ) -> None:
-        self._options = options
-        self._data = data
-        self._net = model
-        self._selection = selection
-        self._temperature = temperature
-        self._checkpoints = work_dir / "checkpoints"
-        self._seed = seed
-        per_update = options.batch_size * options.gradient_accumulation
-        world = int(os.environ.get("WORLD_SIZE", "1"))
-        self.planned = options.max_steps or math.ceil(
-            options.epochs * len(data) / (per_update * world)
-        )
-        evaluate_every = max(1, math.ceil(self.planned / options.evaluations))
-        save_every = options.checkpoint_steps
-        if save_every is None:
-            save_every = evaluate_every
-        bf16 = wants_bfloat16(options.precision)
-        if options.report_to:
-            os.environ.setdefault("TENSORBOARD_LOGGING_DIR", f"{options.report_dir}/{title}")
-        arguments = TrainingArguments(
-            output_dir=str(self._checkpoints),
-            max_steps=self.planned,
-            per_device_train_batch_size=options.batch_size,
-            gradient_accumulation_steps=options.gradient_accumulation,
-            learning_rate=options.learning_rate,
-            weight_decay=options.weight_decay,
-            warmup_steps=round(options.warmup * self.planned),
-            lr_scheduler_type=(
-                "constant_with_warmup" if options.schedule == "constant" else options.schedule
-            ),
-            max_grad_norm=options.max_grad_norm,
-            seed=seed,
-            bf16=bf16,
-            use_cpu=not torch.cuda.is_available(),
-            eval_strategy="steps" if selection else "no",
-            eval_steps=evaluate_every if selection else None,
-            save_strategy="steps" if save_every else "no",
-            save_steps=save_every or 1,
-            save_total_limit=1,
-            logging_steps=max(1, self.planned // 20),
-            report_to=list(options.report_to) or "none",
-            run_name=title,
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            dataloader_pin_memory=torch.cuda.is_available(),
-        )
-        super().__init__(
-            model=model,
-            args=arguments,
-            train_dataset=data,
-            eval_dataset=data if selection else None,  # asked for, never used: see evaluate()
-        )
-        self.remove_callback(PrinterCallback)
-        # Batches come with their number of labelled pieces, over which the loss is averaged.
-        self.model_accepts_loss_kwargs = True
-        self.best = BestWeights(work_dir, options.patience, bool(save_every))
-        self.add_callback(self.best)
-
-    def run(self, progress: Progress) -> TrainingResult:
-        """Train, from the last checkpoint if there is one, and load the chosen weights."""
-        data = self._data
-        with progress.task(str(self.args.run_name), total=self.planned, unit="updates") as bar:
-            self.add_callback(ProgressBar(bar))
-            with quiet():
-                self.train(resume_from_checkpoint=last_checkpoint(self._checkpoints))
-        steps = int(self.state.global_step)
-        best_f1: float | None = None
-        best_step = steps
-        if self._selection and self.best.step is not None:
-            best_f1, best_step = self.best.f1, self.best.step
-            load_model(self._net, self.best.file(best_step), device=str(self.args.device))
-        return TrainingResult(
-            steps=steps,
-            planned_steps=self.planned,
-            best_step=best_step,
-            best_f1=best_f1,
-            history=[_without_times(e) for e in self.state.log_history if "train_loss" not in e],
-            counts={**data.counts, "windows": len(data)},
-            precision="bfloat16" if self.args.bf16 else "float32",
-            device=describe_device(self.args.device),
-        )
-
-    def get_train_dataloader(self) -> DataLoader[Any]:
-        """Return the planned batches of the whole training."""
-        data = self._data
-        batches = (
-            self.planned * self.args.gradient_accumulation_steps * max(1, self.args.world_size)
-        )
-        plan = plan_batches(data.lengths, self._options.batch_size, batches, self._seed)
-        loader: Any = DataLoader(
-            _Indices(len(data)),  # type: ignore[arg-type]
-            batch_sampler=_Plan(plan, self._options.batch_size),
-            collate_fn=data.batch,
-            pin_memory=self.args.dataloader_pin_memory,
-        )
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
-        return prepared
-
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, torch.Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:
-        """Return the loss per labelled piece of the update (see ``stages.train.loss``)."""
-        labels = inputs.pop("labels")
-        weights, soft = inputs.pop("weights", None), inputs.pop("soft", None)
-        outputs = model(**inputs)
-        loss = tagging_loss(outputs.logits, labels, weights, soft, self._temperature)
-        items = (labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-        loss = loss / torch.as_tensor(items, device=loss.device).clamp(min=1)
-        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
-            loss = loss * max(1, self.args.world_size)  # gradients are averaged over processes
-        return (loss, outputs) if return_outputs else loss
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Score the model on the selection set: precision, recall and F1, with ``eval_``."""
-        if self._selection is None:
-            return {}
-        autocast = torch.bfloat16 if self.args.bf16 else None
-        scores = self._selection.score(self._net, autocast)
-        metrics = {f"eval_{k}": v for k, v in scores.items()}
-        self.log(dict(metrics))
-        self.control = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, metrics
-        )
-        return metrics
-
-    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """Build the optimiser with learning rates by depth."""
-        if self.optimizer is None:
-            target: Any = self.model if model is None else model
-            kind, kwargs = self.get_optimizer_cls_and_kwargs(self.args, target)
-            kwargs.pop("lr", None)
-            rate = self._options.learning_rate
-            groups = parameter_groups(
-                target,
-                set(self.get_decay_parameter_names(target)),
-                learning_rate=rate,
-                head_learning_rate=self._options.head_learning_rate or rate,
-                layer_decay=self._options.layer_decay,
-                weight_decay=self._options.weight_decay,
-            )
-            self.optimizer = kind(groups, lr=rate, **kwargs)
-        return self.optimizer
-
-    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """Return 0: counting walks over all parameters at every step, and nobody reads it."""
-        return 0
-
-
-class _Indices:
-    """A data set whose items are their own numbers; the collator does the rest."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getitem__(self, index: int) -> int:
-        return index
-
-
-class _Plan:
-    """A batch sampler that yields planned batches."""
-
-    def __init__(self, plan: Sequence[Any], batch_size: int) -> None:
-        self._plan = plan
-        self.batch_size = batch_size
-        self.drop_last = False
-
-    def __len__(self) -> int:
-        return len(self._plan)
-
-    def __iter__(self) -> Any:
-        return (batch.tolist() for batch in self._plan)
-
-
-def last_checkpoint(folder: Path) -> str | None:
-    """Return the newest complete checkpoint in ``folder``, or ``None``.
-
-    ``trainer_state.json`` is written last; a checkpoint whose state does not parse was cut short.
-    """
-    complete: list[tuple[int, Path]] = []
-    for path in folder.glob("checkpoint-*"):
-        try:
-            state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            continue
-        complete.append((int(state["global_step"]), path))
-    return str(max(complete)[1]) if complete else None
-
-
-def wants_bfloat16(precision: str) -> bool:
-    """Return whether to compute in bfloat16; ``auto`` does so on a GPU that has it."""
-    if precision == "auto":
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return precision == "bfloat16"
-
-
-def describe_device(device: torch.device | str) -> str:
-    """Return the name of a device for a manifest."""
-    where = torch.device(device)
-    return torch.cuda.get_device_name(where) if where.type == "cuda" else where.type
-
-
-_TIMES = ("runtime", "per_second", "total_flos")
-
-
-def _without_times(entry: Mapping[str, Any]) -> dict[str, Any]:
-    # The same training must write the same file.
-    return {k: v for k, v in entry.items() if not any(word in k for word in _TIMES)}

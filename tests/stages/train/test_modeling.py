@@ -225,6 +225,46 @@ def test_a_tagger_can_be_the_start_of_another(family: Family, tmp_path: Path) ->
     assert torch.equal(other.state_dict()[weight], state[weight])
 
 
+def assert_fresh(model: LayerFusedForTokenClassification) -> None:
+    """Check that the fusion of a model has the weights that it is meant to start from."""
+    fusion = model.fusion
+    if model.config.fusion == "concat":
+        half = torch.eye(32) / 2
+        assert torch.equal(fusion.project.weight, torch.cat((half, half), 1))
+        return
+    bias = torch.logit(torch.tensor(model.config.aif_last_share))
+    torch.testing.assert_close(fusion.local_branch.second.bias, bias.expand(32))
+    for branch in (fusion.local_branch, fusion.global_branch):
+        for linear in (branch.first, branch.second):
+            assert 0.01 < linear.weight.std().item() < 0.03
+        assert torch.equal(branch.first.bias, torch.zeros(8))
+        assert torch.equal(branch.norm.weight, torch.ones(8))
+    assert torch.equal(fusion.global_branch.second.bias, torch.zeros(32))
+
+
+@pytest.mark.parametrize("fusion", ["dlfa_aif", "concat"])
+def test_fusion_starts_as_it_should_in_a_whole_model(
+    fusion: str, family: Family, tmp_path: Path
+) -> None:
+    head = {"fusion": fusion, "fusion_layer": 1, "aif_last_share": 0.8}
+    model = LayerFusedForTokenClassification.from_encoder(family("bert"), LABELS, **head)
+    assert_fresh(model)
+    assert_fresh(LayerFusedForTokenClassification(model.config))
+    # A tagger without fusion lends its encoder; the fusion is new.
+    plain = LayerFusedForTokenClassification.from_encoder(family("bert"), LABELS)
+    plain.save_pretrained(tmp_path / "plain")
+    started = LayerFusedForTokenClassification.from_encoder(tmp_path / "plain", LABELS, **head)
+    assert_fresh(started)
+    # What was learnt stays.
+    with torch.no_grad():
+        for parameter in model.fusion.parameters():
+            parameter.add_(1.0)
+    model.save_pretrained(tmp_path / "fused")
+    again = LayerFusedForTokenClassification.from_pretrained(tmp_path / "fused")
+    for name, value in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+
+
 @pytest.mark.parametrize("fusion", ["none", "dlfa_aif"])
 def test_it_works_in_a_transformers_pipeline(fusion: str, family: Family, tmp_path: Path) -> None:
     torch.manual_seed(2)
@@ -256,6 +296,7 @@ def test_the_saved_code_works_without_this_package(
         if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0)
     }
     assert {name.split(".")[0] for name in imported} - sys.stdlib_module_names == {
+        "huggingface_hub",
         "torch",
         "transformers",
     }

@@ -24,7 +24,8 @@ from stages.train.loss import tagging_loss
 from stages.train.modeling import LayerFusedForTokenClassification
 from stages.train.optimisation import parameter_groups
 from stages.train.tagger import Tagger
-from stages.train.training import TrainingResult, last_checkpoint, train_tagger
+from stages.train.trainer import TrainingResult, last_checkpoint
+from stages.train.training import train_tagger
 from tests.stages.train.families import DEPTH, LABELS, toy_rows
 
 Family = Callable[[str], Path]
@@ -46,6 +47,7 @@ def train(
     folder: Path, encoder: Path, *, seed: int = 1, work: Path | None = None, **changes: Any
 ) -> TrainingResult:
     rows = changes.pop("rows", None) or examples()
+    title = changes.pop("title", "train")
     return train_tagger(
         TrainConfig(**{**OPTIONS, **changes}),
         rows,
@@ -56,6 +58,7 @@ def train(
         labels=LABELS,
         seed=seed,
         head=AIF,
+        title=title,
     )
 
 
