@@ -134,7 +134,7 @@ def _forward(aligner: Any, pairs: Sequence[WordPair]) -> Callable[[], None]:
     layers = embedder.layers
 
     class Recorder:
-        device = "cpu"
+        device, padded, rows = layers.device, layers.padded, layers.rows
 
         def __call__(self, batch: list[list[int]]) -> Any:
             batches.append(batch)

@@ -19,7 +19,7 @@ class AlignStage(RowStage):
     """Aligns everything that was translated, in either direction."""
 
     name = "align"
-    version = "1"
+    version = "2"
     config_type = AlignConfig
     about = "link the words of source and translation"
 

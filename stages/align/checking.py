@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pipeline.errors import ConfigError, ModelError
 from pipeline.models import locate
 from pipeline.stage import Problem
+from stages.align.backends import ctranslate2_problem
 from stages.align.build import (
     Surroundings,
     eflomal_installed,
@@ -54,6 +55,12 @@ def _member_problems(
             problem = layer_problem(member.layer, model.config, name)
             if problem:
                 yield Problem(f"{prefix}.layer", problem)
+            if member.backend == "ctranslate2" and member.aligner != "simalign_reference":
+                problem = ctranslate2_problem(
+                    model.config, member.layer, member.dtype, config.device
+                )
+                if problem:
+                    yield Problem(f"{prefix}.backend", problem)
         if member.aligner == "translator":
             problem = translator_problem(model, around)
             if problem:

@@ -44,6 +44,11 @@ class AlignerOptions(ConfigModel):
     dtype: Literal["float32", "bfloat16", "int8"] = Field(
         "float32", description="precision of the encoder"
     )
+    backend: Literal["auto", "torch", "ctranslate2"] = Field(
+        "auto",
+        description="who computes the encoder; auto: torch, as the quickest; ctranslate2: on the "
+        "CPU, float32 or int8, encoders of BERT's make",
+    )
 
 
 class MemberConfig(AlignerOptions):

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError, ModelError
+from stages.align.backends import encoder_layers
 from stages.align.embedding_aligner import EmbeddingAligner, Extraction, Method
 from stages.align.embeddings import Embedder
 from stages.align.layers import (
-    TorchLayers,
     default_layer,
     layer_count,
     layer_problem,
@@ -62,7 +62,7 @@ def contextual_aligner(part: Part, plan: Plan, device: str, soft: bool) -> Embed
     )
     name = f"simalign-{method}" if options.aligner == "simalign" else options.aligner
     embedder = Embedder(
-        TorchLayers(folder, layer, options.dtype, device),
+        encoder_layers(folder, layer, options.dtype, device, options.backend, plan.batch_tokens),
         max_subwords(config, limit, longest),
         plan.batch_tokens,
     )

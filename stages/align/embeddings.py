@@ -64,12 +64,14 @@ class Embedder:
                 states = torch.empty(
                     (starts[-1], hidden.shape[-1]), dtype=torch.float32, device=hidden.device
                 )
-            for row, window in enumerate(batch):
-                skipped = len(sentences[window.sentence][1].before) - window.start
-                target = starts[window.sentence]
-                states[target + window.first : target + window.last] = hidden[
-                    row, window.first + skipped : window.last + skipped
-                ]
+            ends = np.cumsum([len(row) for row in ids])
+            taken = [range(w.first, w.last) for w in batch]
+            into = [starts[w.sentence] for w in batch]
+            out_of = [
+                end - len(row) + len(sentences[w.sentence][1].before) - w.start
+                for w, row, end in zip(batch, ids, ends.tolist(), strict=True)
+            ]
+            states[_rows(taken, into)] = hidden[_rows(taken, out_of)]
         if states is None:
             states = torch.empty((0, 1))
         return Embedded(states, starts)
@@ -83,11 +85,27 @@ class Embedder:
 
         # The longest first: if memory does not suffice, it shows at once.
         todo.sort(key=lambda w: (-tokens(w), w.sentence, w.start))
+        most = min(self.batch_tokens, self.layers.rows or self.batch_tokens)
         batch: list[Window] = []
+        size = 0
         for window in todo:
-            if batch and tokens(batch[0]) * (len(batch) + 1) > self.batch_tokens:
+            more = tokens(batch[0]) if batch and self.layers.padded else tokens(window)
+            if batch and size + more > most:
                 yield batch
-                batch = []
+                batch, size = [], 0
+                more = tokens(window)
             batch.append(window)
+            size += more
         if batch:
             yield batch
+
+
+def _rows(taken: Sequence[range], offsets: Sequence[int]) -> torch.Tensor:
+    """Return the rows ``offset + i`` for every ``i`` that is taken."""
+    import torch
+
+    return torch.from_numpy(
+        np.concatenate(
+            [np.arange(r.start, r.stop) + o for r, o in zip(taken, offsets, strict=True)]
+        )
+    )

@@ -70,12 +70,20 @@ def max_subwords(config: Mapping[str, Any], tokenizer_limit: int | None, special
 
 
 class Layers(Protocol):
-    """Computes the output of one layer."""
+    """Computes the output of one layer.
+
+    Attributes:
+        device: A torch device.
+        padded: Whether sentences of one batch are computed as if all had the longest one's length.
+        rows: The most tokens that it wants at once, if it has a wish.
+    """
 
     device: str
+    padded: bool
+    rows: int | None
 
     def __call__(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Return the hidden states ``(sentences, longest, width)`` in float32.
+        """Return the hidden states ``(tokens of all sentences, width)`` in float32.
 
         Args:
             batch: Token ids with special tokens; need not be of one length.
@@ -106,14 +114,23 @@ class TorchLayers:
         dtype: ``float32``, ``bfloat16``, or ``int8`` (weights quantised, activations dynamically;
             CPU only).
         device: A torch device.
+        encoder: The encoder, if it is loaded already; it is changed.
 
     Raises:
         ConfigError: If the layer does not exist, or int8 is asked for on a GPU.
         ModelError: If the folder does not hold a model that can be loaded.
     """
 
+    padded = True
+    rows: int | None = None
+
     def __init__(
-        self, folder: Path, layer: int, dtype: Dtype = "float32", device: str = "cpu"
+        self,
+        folder: Path,
+        layer: int,
+        dtype: Dtype = "float32",
+        device: str = "cpu",
+        encoder: Any = None,
     ) -> None:
         import torch
 
@@ -121,7 +138,7 @@ class TorchLayers:
             raise ConfigError(f"dtype int8 runs on the CPU only, not on {device!r}")
         self.device = device
         self.layer = layer
-        encoder = load_encoder(folder)
+        encoder = encoder or load_encoder(folder)
         problem = layer_problem(layer, encoder.config.to_dict(), str(folder))
         if problem:
             raise ConfigError(problem)
@@ -170,13 +187,14 @@ class TorchLayers:
         self._caught = output[0] if isinstance(output, tuple) else output
 
     def __call__(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Return the hidden states ``(sentences, longest, width)`` in float32."""
+        """Return the hidden states ``(tokens of all sentences, width)`` in float32."""
         import torch
 
         ids, mask = padded(batch, self._pad)
         inputs: dict[str, torch.Tensor] = {"input_ids": torch.from_numpy(ids).to(self.device)}
+        real = torch.from_numpy(mask).to(self.device)
         if not mask.all():
-            inputs["attention_mask"] = torch.from_numpy(mask).to(self.device)
+            inputs["attention_mask"] = real
         with torch.inference_mode():
             output = self._encoder(**inputs, output_hidden_states=self._from_states)
             if self._from_states:
@@ -184,7 +202,7 @@ class TorchLayers:
             else:
                 hidden = output.last_hidden_state if self._caught is None else self._caught
             self._caught = None
-            return hidden.float()
+            return hidden[real.bool()].float()
 
 
 def padded(

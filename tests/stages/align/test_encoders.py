@@ -40,7 +40,7 @@ def test_a_cut_encoder_gives_the_hidden_state_of_its_layer(bert: Path, layer: in
     for row in batch:
         with torch.no_grad():
             states = full(torch.tensor([row]), output_hidden_states=True).hidden_states[layer]
-        together = cut(batch)[batch.index(row), : len(row)]
+        together = cut(batch)[:5] if row == batch[0] else cut(batch)[5:]
         assert torch.allclose(together, states[0], atol=1e-5)
 
 
@@ -61,7 +61,7 @@ def test_a_lower_layer_of_a_translator_is_not_normalised_twice(tmp_path: Path, l
     with torch.no_grad():
         output = model.get_encoder()(torch.tensor([ids]), output_hidden_states=True)
     expected = output.last_hidden_state if layer == 2 else output.hidden_states[layer]
-    assert torch.allclose(TorchLayers(tmp_path, layer)([ids])[0], expected[0], atol=1e-5)
+    assert torch.allclose(TorchLayers(tmp_path, layer)([ids]), expected[0], atol=1e-5)
 
 
 def test_shared_layers_are_computed_whole(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_shared_layers_are_computed_whole(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     with torch.no_grad():
         states = model(torch.tensor([[2, 7, 8, 3]]), output_hidden_states=True).hidden_states
-    assert torch.allclose(TorchLayers(tmp_path, 2)([[2, 7, 8, 3]])[0], states[2][0], atol=1e-5)
+    assert torch.allclose(TorchLayers(tmp_path, 2)([[2, 7, 8, 3]]), states[2][0], atol=1e-5)
 
 
 @given(st.lists(st.integers(0, 90), max_size=6), st.integers(1, 25))
@@ -100,7 +100,7 @@ def test_a_window_gives_what_the_model_makes_of_it(bert: Path) -> None:
     states = Embedder(layers, 20, 256)([(Pieces([], np.arange(0)), specials), (pieces, specials)])
     assert states.starts == [0, 0, 50]
     for window in windows([50], 20):
-        alone = layers([[2, *ids[window.start : window.end], 3]])[0]
+        alone = layers([[2, *ids[window.start : window.end], 3]])
         for i in range(window.first, window.last):
             assert np.allclose(states.states[i], alone[i - window.start + 1], atol=1e-5)
 
@@ -149,7 +149,7 @@ def test_each_distinct_sentence_is_computed_once(bert: Path, made_up: Pairs) -> 
     layers = model._embedder.layers
 
     class Counting:
-        device = "cpu"
+        device, padded, rows = "cpu", False, None
 
         def __call__(self, batch: Any) -> Any:
             seen.append(len(batch))

@@ -1,0 +1,203 @@
+"""An encoder of BERT's make on the CPU, over sentences laid end to end.
+
+All but attention works on single tokens, so sentences need no padding there: a batch is one matrix
+``(tokens, width)``. Attention sees runs of sentences of one length. Weights are arranged once for
+the matrix library, query, key and value are one product, and with bfloat16 and int8 the
+feed-forward function is applied within its product. What this gains is in docs/alignment.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.align.bert import Bert, Linear, Norm
+
+if TYPE_CHECKING:
+    import torch
+
+Apply = Callable[["torch.Tensor"], "torch.Tensor"]
+
+
+def supported(dtype: str) -> bool:
+    """Whether this build of torch and this processor have what a precision needs here."""
+    import torch
+
+    if dtype == "float32":
+        return True
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if dtype == "bfloat16":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    # Without VNNI, sums of two products of eight bits overflow in sixteen.
+    return hasattr(torch.ops.onednn, "qlinear_pointwise") and torch.cpu._is_vnni_supported()
+
+
+class PackedLayers:
+    """The lower layers of an encoder, run by torch on the CPU without padding.
+
+    Args:
+        bert: The layers.
+        dtype: ``float32``, ``bfloat16``, or ``int8`` (weights per row, activations per batch as
+            they come, the rest in bfloat16); see :func:`supported`.
+        rows: Tokens of a full batch. In float32, weights are arranged for just this number, so
+            batches of more than half as many tokens are filled up to it.
+    """
+
+    device = "cpu"
+    padded = False
+    rows: int | None
+
+    def __init__(self, bert: Bert, dtype: str, rows: int) -> None:
+        import torch
+
+        self.rows = self._full = rows
+        self._heads = bert.heads
+        self._dtype = torch.float32 if dtype == "float32" else torch.bfloat16
+        self._words, self._positions, self._type = bert.words, bert.positions, bert.types[0]
+        self._norm = _norm(bert.embedding_norm, torch.float32)
+        make = {"float32": _single, "bfloat16": _half, "int8": _quantised}[dtype]
+        self._blocks = [
+            (
+                make(b.qkv, rows, None),
+                make(b.out, rows, None),
+                _norm(b.attention_norm, self._dtype),
+                make(b.up, rows, bert.activation),
+                make(b.down, rows, None),
+                _norm(b.norm, self._dtype),
+            )
+            for b in bert.blocks
+        ]
+
+    def __call__(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Return the hidden states ``(tokens of all sentences, width)`` in float32."""
+        import torch
+
+        lengths = np.array([len(s) for s in batch])
+        total = int(lengths.sum())
+        rows = self._full if self._full < 2 * total <= 2 * self._full else total
+        ids, places = np.zeros((2, rows), dtype=np.int64)
+        ids[:total] = np.concatenate([np.asarray(s, dtype=np.int64) for s in batch])
+        places[:total] = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        runs = _runs(lengths)
+        with torch.inference_mode():
+            states = self._words[torch.from_numpy(ids)] + self._type
+            states += self._positions[torch.from_numpy(places)]
+            states = self._norm(states).to(self._dtype)
+            context = torch.zeros_like(states)
+            for qkv, out, attention_norm, up, down, norm in self._blocks:
+                self._attend(qkv(states), runs, context)
+                states = attention_norm(out(context).add_(states))
+                states = norm(down(up(states)).add_(states))
+            return states[:total].float()
+
+    def _attend(
+        self, qkv: torch.Tensor, runs: Sequence[tuple[int, int, int]], context: torch.Tensor
+    ) -> None:
+        from torch.nn.functional import scaled_dot_product_attention
+
+        for start, count, length in runs:
+            part = slice(start, start + count * length)
+            heads = qkv[part].view(count, length, 3, self._heads, -1)
+            query, key, value = heads.permute(2, 0, 3, 1, 4)
+            seen = scaled_dot_product_attention(query, key, value).transpose(1, 2)
+            context[part].view(count, length, self._heads, -1).copy_(seen)
+
+
+def _runs(lengths: npt.NDArray[np.intp]) -> list[tuple[int, int, int]]:
+    """Return runs of sentences of one length: where each starts, how many, and how long."""
+    borders = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
+    starts = np.cumsum(lengths) - lengths
+    return [(int(starts[a]), b - a, int(lengths[a])) for a, b in pairwise(borders)]
+
+
+def _norm(norm: Norm, dtype: torch.dtype) -> Apply:
+    from torch.nn.functional import layer_norm
+
+    weight, bias = norm.weight.to(dtype), norm.bias.to(dtype)
+    return lambda x: layer_norm(x, weight.shape, weight, bias, norm.eps)
+
+
+def _activation(name: str | None) -> Apply:
+    if name is None:
+        return lambda x: x
+    if name == "gelu":
+        import torch
+
+        in_place: Apply = torch.ops.aten.gelu_.default
+        return in_place
+    from transformers.activations import ACT2FN
+
+    function: Apply = ACT2FN[name]
+    return function
+
+
+def _single(linear: Linear, rows: int, activation: str | None) -> Apply:
+    """In float32, by MKL with weights arranged for ``rows`` tokens, where torch has MKL."""
+    import torch
+    from torch.nn.functional import linear as product
+
+    weight, bias = linear.weight.float().contiguous(), linear.bias.float()
+    after = _activation(activation)
+    if not torch.backends.mkl.is_available():
+        return lambda x: after(product(x, weight, bias))
+    mkl: Any = torch.ops.mkl
+    arranged = mkl._mkl_reorder_linear_weight(weight, rows)
+
+    def apply(x: torch.Tensor) -> torch.Tensor:
+        if len(x) == rows:
+            return after(mkl._mkl_linear(x, arranged, weight, bias, rows))
+        return after(product(x, weight, bias))
+
+    return apply
+
+
+def _half(linear: Linear, rows: int, activation: str | None) -> Apply:
+    """In bfloat16, by oneDNN."""
+    import torch
+
+    mkldnn: Any = torch.ops.mkldnn
+    arranged = mkldnn._reorder_linear_weight(linear.weight.bfloat16(), rows)
+    bias = linear.bias.bfloat16()
+    fused, after = _fused(activation)
+    return lambda x: after(mkldnn._linear_pointwise(x, arranged, bias, fused, [], "none"))
+
+
+def _quantised(linear: Linear, rows: int, activation: str | None) -> Apply:
+    """In int8, by oneDNN: weights symmetrically per row, what is multiplied per batch."""
+    import torch
+
+    weight, bias = linear.weight.float(), linear.bias.float()
+    scales = weight.abs().amax(1).clamp(min=1e-12) / 127
+    whole = (weight / scales[:, None]).round().clamp(-127, 127).to(torch.int8)
+    onednn: Any = torch.ops.onednn
+    arranged = onednn.qlinear_prepack(whole, [rows, weight.shape[1]])
+    zeros = torch.zeros(len(scales), dtype=torch.int64)
+    fused, after = _fused(activation)
+
+    def apply(x: torch.Tensor) -> torch.Tensor:
+        low, high = (float(end) for end in torch.aminmax(x))
+        low, high = min(low, 0.0), max(high, 0.0)
+        # 254 steps, so that rounding both ends away from each other stays within eight bits.
+        step = (high - low) / 254 or 1.0
+        zero = round(-low / step)
+        whole = x.float().mul_(1 / step).add_(zero).round_().to(torch.uint8)
+        of_input, of_weight = (whole, step, zero), (arranged, scales, zeros)
+        return after(
+            onednn.qlinear_pointwise(
+                *of_input, *of_weight, bias, 1.0, 0, torch.bfloat16, fused, [], "none"
+            )
+        )
+
+    return apply
+
+
+def _fused(activation: str | None) -> tuple[str, Apply]:
+    """Return what oneDNN shall do within the product, and what is left to do."""
+    if activation == "gelu":
+        return "gelu", _activation(None)
+    return "none", _activation(activation)
