@@ -40,7 +40,7 @@ DOUBTS: Final = {
     "not_a_name": "the source name has a capital letter, the target words have none",
     "other_length": "far more or far fewer words than the source name",
     "unsure": "the projector was unsure (low score)",
-    "unlabelled": "a source entity has no label here, and training reads the sentence",
+    "unlabelled": "this source entity has no label, and training uses the sentence",
 }
 """Kinds of doubt, in words, the most telling ones first."""
 
@@ -48,15 +48,15 @@ CERTAIN: Final = frozenset({"not_gold", "gold_missed"})
 """Kinds that gold labels prove."""
 
 _WEIGHTS: Final = {
-    "not_gold": 20,
-    "gold_missed": 10,
-    "stands_elsewhere": 4,
-    "repeated": 2,
-    "usually_other": 3,
-    "not_a_name": 3,
-    "other_length": 2,
-    "unsure": 1,
-    "unlabelled": 2,
+    "not_gold": 9,
+    "gold_missed": 8,
+    "stands_elsewhere": 5,
+    "usually_other": 4,
+    "not_a_name": 4,
+    "other_length": 3,
+    "unsure": 2,
+    "repeated": 1,
+    "unlabelled": 1,
 }
 UNSURE: Final = 0.5
 """A kept span that scores below this is doubted."""
@@ -67,8 +67,9 @@ _RARE: Final = 0.15  # share of one that is doubted
 
 
 def weight(doubts: Iterable[Doubt]) -> int:
-    """Return how much there is to doubt in a sentence: what to look at first."""
-    return sum(_WEIGHTS[d.kind] for d in doubts)
+    """Return how much there is to doubt in a sentence: its worst doubt first, then how many."""
+    weights = [_WEIGHTS[d.kind] for d in doubts]
+    return 10 * max(weights, default=0) + min(9, len(weights))
 
 
 def is_wrong(doubts: Iterable[Doubt]) -> bool:

@@ -25,7 +25,7 @@ class ReportStage(RunStage):
     """See the module."""
 
     name = "report"
-    version = "1"
+    version = "2"
     config_type = ReportConfig
     about = "write the comparison as tables, and report.html to look at what was projected"
 
@@ -43,6 +43,8 @@ class ReportStage(RunStage):
                     inputs[f"synthesize/{ref.unit}"] = Ref("synthesize", ref.unit)
             elif ref.stage == "prepare" and ref.unit.startswith("train/"):
                 inputs["train"] = ref
+            elif ref.stage == "prepare" and ref.unit.startswith("parallel/"):
+                inputs[ref.unit] = ref  # perhaps with gold labels, to tell which are wrong
         # What the page shows of the configuration is all of it, so that any change makes it again.
         return [Task("report", "all", "files", inputs, uses=_SHOWN)]
 

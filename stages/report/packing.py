@@ -15,11 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pipeline.inspect.doubts import DOUBTS, weight
 from pipeline.inspect.pretty import visible
 from pipeline.inspect.reading import View
 
 CHUNK: Final = 1000
 """Sentences per chunk: small enough to show the first page at once."""
+
+_DOUBT_INDEX: Final = {kind: index for index, kind in enumerate(DOUBTS)}
 
 SEPARATOR: Final = "\t"  # never in a visible() word
 
@@ -101,6 +104,13 @@ def sentence_row(view: View, tables: Tables) -> list[Any]:
     lost: list[int] = []
     for index, reason in view.lost:
         lost += [index, tables.reasons.index(reason)]
+    doubts: list[int | str] = []
+    for doubt in view.doubts:
+        span = -1 if doubt.span is None else doubt.span
+        doubts += [_DOUBT_INDEX[doubt.kind], span, visible(doubt.text)]
+    gold: list[int] | None = None
+    if view.gold is not None:
+        gold = [n for s in view.gold for n in (s.start, s.end, tables.types.index(s.type))]
     return [
         view.id,
         int(bool(view.kept)),
@@ -110,6 +120,9 @@ def sentence_row(view: View, tables: Tables) -> list[Any]:
         source,
         spans,
         lost,
+        doubts,
+        weight(view.doubts),
+        gold,
     ]
 
 

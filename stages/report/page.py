@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, RunFolder
+from pipeline.inspect.doubts import CERTAIN, DOUBTS, Renderings, is_wrong, judged
 from pipeline.inspect.funnel import funnel
-from pipeline.inspect.reading import projected_views
+from pipeline.inspect.reading import View, projected_views
 from pipeline.schema import REASONS
 from stages.evaluate.results import CATEGORIES, Results
 from stages.report import sections
@@ -38,6 +39,31 @@ _SCRIPTS = ("shared.js", "browser.js", "errors.js")
 
 
 @dataclass(slots=True)
+class _Told:
+    """How many of a language's sentences there is something to tell of.
+
+    Attributes:
+        likely: Used for training, with something that speaks against a label.
+        wrong: Proved wrong by gold labels.
+        gold: With gold labels.
+        dropped: With an entity, or as a whole, not used for training.
+    """
+
+    likely: int = 0
+    wrong: int = 0
+    gold: int = 0
+    dropped: int = 0
+
+    def count(self, views: Iterable[View]) -> Iterator[View]:
+        for view in views:
+            self.likely += bool(view.doubts and view.kept)
+            self.wrong += is_wrong(view.doubts)
+            self.gold += view.gold is not None
+            self.dropped += not view.kept or bool(view.lost) or any(not s.kept for s in view.spans)
+            yield view
+
+
+@dataclass(slots=True)
 class _Data:
     """The packed data of a page: chunks are made while the page is written."""
 
@@ -58,21 +84,25 @@ class _Data:
     def sentence_chunks(self) -> Iterator[Chunk]:
         for statistics in self.results.projection:
             lang = statistics.lang
+            projected = self.inputs[f"project/{lang}"]
             views = projected_views(
-                self.inputs[f"project/{lang}"], self.inputs.get(f"align/{lang}")
+                projected,
+                self.inputs.get(f"align/{lang}"),
+                self.inputs.get(f"parallel/{lang}"),
             )
+            told = _Told()
+            stream = told.count(judged(views, Renderings.of(projected)))
             rows = chunks = 0
             for sentences, links in pack_views(
-                lang, views, self.tables, self.options.max_sentences
+                lang, stream, self.tables, self.options.max_sentences
             ):
                 yield sentences
                 yield links
                 rows += sentences.rows
                 chunks += 1
             if chunks:
-                self.languages.append(
-                    {"code": lang, "name": name_of(lang), "rows": rows, "chunks": chunks}
-                )
+                about = {"code": lang, "name": name_of(lang), "rows": rows, "chunks": chunks}
+                self.languages.append(about | asdict(told))
 
     def error_chunks_of(self, rows: Iterator[Mapping[str, Any]]) -> Iterator[Chunk]:
         seen: dict[tuple[str, str], int] = {}
@@ -110,6 +140,9 @@ class _Data:
                 for r in self.tables.reasons.listed()
             ],
             "methods": self.tables.methods.listed(),
+            "doubts": [
+                {"about": about, "certain": kind in CERTAIN} for kind, about in DOUBTS.items()
+            ],
             "errors": {
                 "arms": self.arms.listed(),
                 "languages": self.langs.listed(),

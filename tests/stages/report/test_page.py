@@ -221,6 +221,44 @@ class TestInChromium:
         assert page.count() == 0 and page.ids() == []
         page.reset()
 
+    def test_what_speaks_against_labels(self, page: Page, run: Path) -> None:
+        """Gold labels decide for German; signs are all there is for Swahili."""
+        gold = {r["id"]: r["spans"] for r in Artifact(run / "prepare" / "parallel" / "de").rows()}
+
+        def wrong(row: dict) -> bool:
+            kept = {(s["start"], s["end"], s["type"]) for s in row["spans"] if s["kept"]}
+            return kept != {(s["start"], s["end"], s["type"]) for s in gold[row["id"]]}
+
+        expected = [r["id"] for r in projected(run) if wrong(r)]
+        page.js("location.hash = '#sentences?lang=de&show=wrong'")
+        page.wait(lambda: page.count() == len(expected))
+        assert set(page.ids()) <= set(expected) and expected
+        first = "return document.querySelector('#browser .card').textContent"
+        assert "wrong: gold has" in page.js(first)
+        link = page.js("return document.querySelector('#look').textContent")
+        assert f"{len(expected):,} proved wrong by gold labels" in link
+        page.js("location.hash = '#sentences?lang=sw&show=likely'")
+        doubted = [
+            r["id"]
+            for r in projected(run, "sw")
+            if r["kept"] and any(s["kept"] and s["score"] < 0.5 for s in r["spans"])
+        ]
+        page.wait(
+            lambda: page.js("return document.querySelector('#browser form').lang.value") == "sw"
+        )
+        page.wait(lambda: page.count() >= len(doubted) > 0)
+        assert "the projector was unsure (low score): 0.4" in page.js(first)
+        pressed = "return document.querySelector('.presets [aria-pressed=true]').textContent"
+        assert page.js(pressed).startswith("Likely wrong")
+        page.js("document.querySelector('.presets [value=some]').click()")
+        rows = projected(run, "sw")
+        some = [r for r in rows if r["lost"] or any(not s["kept"] for s in r["spans"])]
+        page.wait(lambda: page.count() == len(some))
+        page.js("document.querySelector('.presets button').click()")
+        page.js("history.replaceState(null, '', ' ')")
+        page.set("lang", "de")
+        page.wait(lambda: page.count() == len(gold))
+
     def test_paging_and_order(self, page: Page, run: Path) -> None:
         ids = [r["id"] for r in projected(run)]
         page.reset()

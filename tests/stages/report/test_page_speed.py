@@ -23,6 +23,18 @@ from tests.stages.report.browser import Page, start
 
 SENTENCES = 50_000 if os.environ.get("XLNER_BENCHMARKS") == "1" else 5_000
 ROWS = 1000
+FILTERS = (
+    ("text", "nairobi"),
+    ("text", "e"),
+    ("text", "nothing has this"),
+    ("state", "likely"),
+    ("type", "0"),
+    ("reason", "0"),
+    ("most", "0.4"),
+    ("sort", "low"),
+    ("sort", "long"),
+)
+"""Each filter by itself, the slowest kinds of text search among them."""
 
 
 def multiply(run: Path, stage: str, times: int) -> None:
@@ -57,18 +69,19 @@ def test_a_large_report_is_quick(tmp_path: Path) -> None:
         opened = time.perf_counter() - begin
         page.open(html)
         assert page.count() == SENTENCES
-        times = []
+        times: dict[str, list[float]] = {}
         for _ in range(3):
-            for name, value in (("text", "nairobi"), ("type", "0"), ("most", "0.4")):
+            for name, value in FILTERS:
                 page.set(name, value)
-                times.append(float(page.js("return document.getElementById('browser').dataset.ms")))
-            page.reset()
+                told = page.js("return document.getElementById('browser').dataset.ms")
+                times.setdefault(f"{name} {value}", []).append(float(told))
+                page.reset()
         size = html.stat().st_size / 1e6
-        print(
-            f"{SENTENCES:,} sentences, {size:.1f} MB: opened in {opened:.2f} s, filters "
-            f"{statistics.median(times):.0f} ms (median), {max(times):.0f} ms (slowest)"
-        )
+        print(f"{SENTENCES:,} sentences, {size:.1f} MB: opened in {opened:.2f} s")
+        for name, found in times.items():
+            print(f"  {name}: {statistics.median(found):.0f} ms (slowest {max(found):.0f} ms)")
         assert opened < 2
-        assert statistics.median(times) < 200
+        # The quickest of three: other work on the machine may stop the browser for a while.
+        assert max(min(found) for found in times.values()) < 200
     finally:
         driver.quit()
