@@ -18,7 +18,7 @@ class PretrainEncoderStage(RunStage):
     """See the module."""
 
     name = "pretrain_encoder"
-    version = "1"
+    version = "2"
     config_type = PretrainEncoderConfig
     about = "pre-train a small multilingual encoder from plain and parallel text"
     standalone = True

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 from pydantic import Field, model_validator
 
-from pipeline.config import ConfigModel, StageConfig
-from stages._pretraining.corpus import CorpusConfig
-from stages._pretraining.loop import NEUTRAL_OPTIONS, LoopConfig
+from pipeline.config import ConfigModel
+from stages._pretraining.config import PretrainingConfig, check_length
 
 
 class BertShape(ConfigModel):
@@ -52,33 +49,20 @@ class ObjectiveConfig(ConfigModel):
     """Rows that start at a random position, so that the late positions are trained too."""
 
 
-class PretrainEncoderConfig(StageConfig):
+class PretrainEncoderConfig(PretrainingConfig):
     """A BERT-shaped encoder with a cased WordPiece over all the languages of the corpus."""
 
-    corpus: CorpusConfig = CorpusConfig()
     pieces: int = Field(7000, gt=0)
     shape: BertShape = BertShape()
     objective: ObjectiveConfig = ObjectiveConfig()
-    embeddings: Literal["cooccurrence", "random"] = "cooccurrence"
-    """Where the embeddings start: at what occurs together in the text, or anywhere."""
-    sampling_exponent: float = Field(0.5, ge=0, le=1)
     batch_tokens: int = Field(4000, gt=0)
     shard_examples: int = Field(30_000, gt=0)
     max_pieces: int = Field(128, gt=8)
     """Longer rows are left out, and counted."""
-    loop: LoopConfig = LoopConfig(max_minutes=60)
-
-    def identity(self) -> dict[str, Any]:
-        """Return the options that decide the result; a budget does, checkpoints do not."""
-        return self.model_dump(mode="json", exclude={"loop": NEUTRAL_OPTIONS})
 
     @model_validator(mode="after")
     def _fits(self) -> PretrainEncoderConfig:
-        if self.max_pieces > self.shape.max_positions:
-            raise ValueError(
-                f"max_pieces {self.max_pieces} needs shape.max_positions of at least that, "
-                f"not {self.shape.max_positions}"
-            )
+        check_length(self.max_pieces, self.max_pieces, self.shape.max_positions)
         if self.objective.alignment_layer > self.shape.layers:
             raise ValueError(
                 f"objective.alignment_layer {self.objective.alignment_layer} does not exist; "

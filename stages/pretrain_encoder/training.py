@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -62,7 +61,7 @@ def pretrain_encoder(
     work_dir.mkdir(parents=True, exist_ok=True)
     corpus = load_corpus(config.corpus)
     logger.info("%s", corpus.report())
-    fingerprint = _fingerprint(config, corpus, seed)
+    fingerprint = config.fingerprint(corpus, seed)
     kept = work_dir / f"tokenizer-{fingerprint[:12]}.json"
     if not kept.exists():
         pivot = config.corpus.pivot_language
@@ -279,16 +278,3 @@ def _padded(rows: list[list[int]], fill: int, device: torch.device) -> torch.Ten
 
     width = max(map(len, rows))
     return torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=device)
-
-
-def _fingerprint(config: PretrainEncoderConfig, corpus: Corpus, seed: int) -> str:
-    """Of everything that decides the weights; budget, threads and log interval do not count."""
-    settings = config.model_dump(
-        mode="json",
-        exclude={
-            "corpus": True,
-            "loop": {"max_minutes", "max_steps", "checkpoint_minutes", "log_every", "threads"},
-        },
-    )
-    text = json.dumps([settings, corpus.digest(), seed], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -18,7 +18,7 @@ class TrainTranslatorStage(RunStage):
     """See the module."""
 
     name = "train_translator"
-    version = "1"
+    version = "2"
     config_type = TrainTranslatorConfig
     about = "train a small multilingual translator from parallel text"
     standalone = True

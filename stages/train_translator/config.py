@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 from pydantic import Field, model_validator
 
-from pipeline.config import ConfigModel, StageConfig
-from stages._pretraining.corpus import CorpusConfig
-from stages._pretraining.loop import NEUTRAL_OPTIONS, LoopConfig
+from pipeline.config import ConfigModel
+from stages._pretraining.config import PretrainingConfig, check_length
 from stages._pretraining.sources import TextSource
 
 
@@ -49,19 +46,13 @@ class AugmentationConfig(ConfigModel):
     """Sources tokenised with spaces, as in labelled corpora."""
 
 
-class TrainTranslatorConfig(StageConfig):
+class TrainTranslatorConfig(PretrainingConfig):
     """A Marian-shaped model for all directions between the pivot and each other language."""
 
-    corpus: CorpusConfig = CorpusConfig()
     gazetteer: tuple[TextSource, ...] = ()
     """Labelled text whose entities are put into the pairs; without it no names are replaced."""
-    pieces: int = Field(6000, gt=0)
     shape: MarianShape = MarianShape()
     augmentation: AugmentationConfig = AugmentationConfig()
-    embeddings: Literal["cooccurrence", "random"] = "cooccurrence"
-    """Where the embeddings start: at what occurs together in the pairs, or anywhere."""
-    sampling_exponent: float = Field(0.5, ge=0, le=1)
-    """1 samples languages by their size, 0 all alike."""
     into_pivot_share: float = Field(0.35, ge=0, le=1)
     """Share of the examples that translate into the pivot language."""
     label_smoothing: float = Field(0.1, ge=0, lt=1)
@@ -70,17 +61,8 @@ class TrainTranslatorConfig(StageConfig):
     """Examples drawn, augmented and bucketed at a time."""
     max_pieces: int = Field(200, gt=0)
     """Longer examples are left out, and counted."""
-    loop: LoopConfig = LoopConfig(max_minutes=60)
-
-    def identity(self) -> dict[str, Any]:
-        """Return the options that decide the result; a budget does, checkpoints do not."""
-        return self.model_dump(mode="json", exclude={"loop": NEUTRAL_OPTIONS})
 
     @model_validator(mode="after")
     def _positions_suffice(self) -> TrainTranslatorConfig:
-        if self.max_pieces + 2 > self.shape.max_positions:
-            raise ValueError(
-                f"max_pieces {self.max_pieces} needs shape.max_positions of "
-                f"{self.max_pieces + 2} or more, not {self.shape.max_positions}"
-            )
+        check_length(self.max_pieces, self.max_pieces + 2, self.shape.max_positions)
         return self

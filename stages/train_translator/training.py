@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from pathlib import Path
@@ -62,7 +61,7 @@ def train_translator(
     logger.info("%s", corpus.report())
     _write_held_out(corpus, work_dir / "held_out.tsv")
     entities = [entity for source in config.gazetteer for entity in read_entities(source)]
-    fingerprint = _fingerprint(config, corpus, entities, seed)
+    fingerprint = config.fingerprint(corpus, entities, seed)
     languages = [config.corpus.pivot_language, *config.corpus.languages]
 
     spm_model = work_dir / f"pieces-{fingerprint[:12]}.model"
@@ -233,19 +232,3 @@ def save_translator(
 
 def _write_held_out(corpus: Corpus, path: Path) -> None:
     path.write_text("".join("\t".join(pair) + "\n" for pair in corpus.held_out), encoding="utf-8")
-
-
-def _fingerprint(
-    config: TrainTranslatorConfig, corpus: Corpus, entities: list[tuple[str, str]], seed: int
-) -> str:
-    """Of everything that decides the weights; budget, threads and log interval do not count."""
-    settings = config.model_dump(
-        mode="json",
-        exclude={
-            "corpus": True,
-            "gazetteer": True,
-            "loop": {"max_minutes", "max_steps", "checkpoint_minutes", "log_every", "threads"},
-        },
-    )
-    text = json.dumps([settings, corpus.digest(), entities, seed], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -208,7 +208,7 @@ def test_a_layer_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         ValueError, match="alignment_layer 9 does not exist; the shape has layers 0"
     ):
         PretrainEncoderConfig(objective=ObjectiveConfig(alignment_layer=9))
-    with pytest.raises(ValueError, match="max_positions of at least that"):
+    with pytest.raises(ValueError, match="needs shape.max_positions of 400 or more"):
         PretrainEncoderConfig(max_pieces=400)
 
 

@@ -1,0 +1,58 @@
+"""What the options of both model-making stages share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline.config import StageConfig
+from stages._pretraining.corpus import Corpus, CorpusConfig
+from stages._pretraining.loop import NEUTRAL_OPTIONS, LoopConfig
+
+_BUDGET = frozenset({"max_minutes", "max_steps"})
+
+
+class PretrainingConfig(StageConfig):
+    """Text, vocabulary size, budget."""
+
+    corpus: CorpusConfig = CorpusConfig()
+    pieces: int = Field(6000, gt=0)
+    embeddings: Literal["cooccurrence", "random"] = "cooccurrence"
+    """Where the embeddings start: at what occurs together in the text, or anywhere."""
+    sampling_exponent: float = Field(0.5, ge=0, le=1)
+    """1 samples languages by their size, 0 all alike."""
+    loop: LoopConfig = LoopConfig(max_minutes=60)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the options that decide the result; a budget does, checkpoints do not."""
+        return self.model_dump(mode="json", exclude={"loop": NEUTRAL_OPTIONS})
+
+    def fingerprint(self, corpus: Corpus, *further: Any) -> str:
+        """Of all that decides the weights after so many steps; files count by their content.
+
+        Args:
+            corpus: What was read.
+            further: What else decides them, as JSON would have it: the seed, other text.
+        """
+        settings = self.model_dump(
+            mode="json",
+            exclude={"corpus": True, "gazetteer": True, "loop": {*NEUTRAL_OPTIONS, *_BUDGET}},
+        )
+        text = json.dumps([settings, corpus.digest(), *further], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def check_length(max_pieces: int, needed: int, max_positions: int) -> None:
+    """Check that rows fit into the model.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    if needed > max_positions:
+        raise ValueError(
+            f"max_pieces {max_pieces} needs shape.max_positions of {needed} or more, "
+            f"not {max_positions}"
+        )
