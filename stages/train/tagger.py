@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError, ModelError
 from pipeline.schema import Span
 from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
-from stages.train.inference import word_distributions
+from stages.train.inference import tokens_per_batch, word_distributions
 from stages.train.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Tagger:
         model: A token classifier with IOB2 labels.
         tokenizer: Its tokenizer.
         device: Where to run; default: a GPU if there is one.
-        batch_tokens: Most pieces in a batch, padding included.
+        batch_tokens: Most pieces in a batch, padding included; default: 1024, on a GPU 32768.
         batch_size: Most windows in a batch.
         window: Longest input in pieces; default: what the model takes.
         overlap: Pieces that neighbouring windows of a long sentence share; default: a quarter.
@@ -79,7 +79,7 @@ class Tagger:
         self.label_set = LabelSet(names)
         limit = longest_window(config, tokenizer)
         self.encoder = WordEncoder(tokenizer, min(window or limit, limit))
-        self.batch_tokens = batch_tokens or (2048 if where.type == "cpu" else 32768)
+        self.batch_tokens = batch_tokens or tokens_per_batch(where)
         self.batch_size = batch_size
         self.overlap = overlap
         self.constrained = constrained

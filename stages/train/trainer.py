@@ -22,7 +22,7 @@ from stages.train.callbacks import BestWeights, ProgressBar
 from stages.train.config import TaggerOptions
 from stages.train.data import IGNORED, TrainingSet, plan_batches
 from stages.train.encoding import WordEncoder
-from stages.train.inference import word_distributions
+from stages.train.inference import tokens_per_batch, word_distributions
 from stages.train.labels import LabelSet, span_f1
 from stages.train.loss import tagging_loss
 from stages.train.modeling import LayerFusedForTokenClassification
@@ -94,7 +94,7 @@ class DevSet:
             self._windows,
             neutral=self._label_set.neutral,
             all_pieces=self._all_pieces,
-            batch_tokens=2048 if device.type == "cpu" else 32768,
+            batch_tokens=tokens_per_batch(device),
             batch_size=256,
             autocast=autocast,
         )
@@ -194,14 +194,14 @@ class TaggerTrainer(Trainer):
                 with quiet():
                     self.train(resume_from_checkpoint=last_checkpoint(self._checkpoints))
             finally:
-                close_trackers(self.args.report_to)
+                close_trackers(self._options.report_to)
         steps = int(self.state.global_step)
         best_f1: float | None = None
         best_step = steps
         if self._selection and self.best.step is not None:
             best_f1, best_step = self.best.f1, self.best.step
             self.accelerator.wait_for_everyone()  # the first process writes the file
-            load_model(self._net, self.best.file(best_step), device=str(self.args.device))
+            load_model(self._net, self.best.file(best_step))  # copied to where the model is
         return TrainingResult(
             steps=steps,
             planned_steps=self.planned,
