@@ -102,7 +102,7 @@ def worker(translator: Any, sentences: list[list[str]]) -> Callable[[], object]:
 def maker(translator: Any, sentences: list[list[str]]) -> Callable[[], object]:
     from pipeline.schema import Sentence
     from stages.synthesize.config import GateConfig
-    from stages.synthesize.gate import Gate
+    from stages.synthesize.gate import Gate, Measures
     from stages.synthesize.makers.base import Request
     from stages.synthesize.makers.translation import TranslationMaker
     from stages.synthesize.overlap import EvaluationIndex
@@ -111,11 +111,12 @@ def maker(translator: Any, sentences: list[list[str]]) -> Callable[[], object]:
     count = len(sentences) * translator.config.num_hypotheses
     request = Request(translator.target, translator.source, count, 1, source)
     evaluation = EvaluationIndex(sentences[:200])
-    made_by = TranslationMaker(translator, chunk_size=count)
+    measures = Measures(translator.target, GateConfig(), evaluation)
+    made_by = TranslationMaker(translator, chunk_size=count, measure=measures)
 
     def call() -> object:
         gate = Gate(translator.target, GateConfig(), evaluation)
-        return [gate.judge(made, "translation") for made in made_by.make(request, 0)]
+        return gate.judge_all(made_by.make(request, 0), "translation")
 
     return call
 

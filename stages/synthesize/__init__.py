@@ -16,7 +16,7 @@ from stages.synthesize.config import MakerName, SynthesizeConfig
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.schema import Sentence
-    from stages.synthesize.gate import RoundTripScores
+    from stages.synthesize.gate import Measures, RoundTripScores
     from stages.synthesize.makers.base import Maker
     from stages.translate.translator import Translator
 
@@ -134,7 +134,7 @@ class SynthesizeStage(RunStage):
         """
         from itertools import islice
 
-        from stages.synthesize.gate import Gate, median_ratios
+        from stages.synthesize.gate import Gate, Measures, median_ratios
         from stages.synthesize.makers.base import Request
         from stages.synthesize.overlap import EvaluationIndex
         from stages.synthesize.synthesis import (
@@ -152,22 +152,23 @@ class SynthesizeStage(RunStage):
         projected = (
             list(projected_sentences(inputs["projected"].rows())) if "projected" in inputs else []
         )
+        evaluation = EvaluationIndex(
+            row["words"] for key in inputs if key.startswith("eval/") for row in inputs[key].rows()
+        )
+        measures = Measures(lang, options.gate, evaluation)
         chunks = Chunks(context.work_dir)
         ratios: dict[str, list[float]] = {}
         for name, count in makers.items():
             request = Request(lang, config.source, count, context.seed, source, projected)
             if not (source if name == "translation" else projected):
                 raise DataError(f"synthesize.weights: {name} has no sentence to start from")
-            factory = self._factory(name, config, context.task)
+            factory = self._factory(name, config, context.task, measures)
             with context.progress.task(f"synthesize {lang}: {name}", count, "sentences") as bar:
                 chunks.produce(factory, name, request, bar.advance)
             ratios[name] = [
                 m.scores["length_ratio"] for m in chunks.read(name) if "length_ratio" in m.scores
             ]
         usual = median_ratios(ratios)
-        evaluation = EvaluationIndex(
-            row["words"] for key in inputs if key.startswith("eval/") for row in inputs[key].rows()
-        )
         round_trip = self._round_trip(config, context.task, source)
         gate = Gate(lang, options.gate, evaluation, usual, self._perplexity(config), round_trip)
         context.notes["median_length_ratio"] = {k: round(v, 4) for k, v in usual.items()}
@@ -194,7 +195,9 @@ class SynthesizeStage(RunStage):
 
         out.write_rows(counted())
 
-    def _factory(self, name: str, config: RunConfig, task: Task) -> Callable[[], Maker]:
+    def _factory(
+        self, name: str, config: RunConfig, task: Task, measures: Measures
+    ) -> Callable[[], Maker]:
         options, lang = self.options(config), str(task.lang)
         models: Mapping[str, str] = task.options["models"]
 
@@ -214,7 +217,8 @@ class SynthesizeStage(RunStage):
                         lang,
                         options.translation,
                         name=found.name,
-                    )
+                    ),
+                    measure=measures,
                 )
             if name == "substitution":
                 from stages.synthesize.makers.substitution import SubstitutionMaker

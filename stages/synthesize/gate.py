@@ -24,10 +24,9 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from stages._pretraining.overlap import sentence_key
 from stages.synthesize.config import GateConfig
 from stages.synthesize.makers.base import Made
-from stages.synthesize.overlap import EvaluationIndex, shingles
+from stages.synthesize.overlap import EvaluationIndex, shingles, words_key
 from stages.translate.tokenise import detokenise
 
 # py3langid's names where they are not ours.
@@ -36,6 +35,39 @@ _PERMUTATIONS = 64
 
 RoundTripScores = Callable[[Sequence[Made], str], Sequence[float]]
 """From sentences and the name of their maker to similarities in [0, 1]."""
+
+
+class Measures:
+    """Takes the scores that need a sentence alone and the evaluation sets.
+
+    Args:
+        lang: Language that the sentences should be in.
+        config: Which of them are wanted.
+        evaluation: What must not be among the sentences.
+    """
+
+    def __init__(self, lang: str, config: GateConfig, evaluation: EvaluationIndex) -> None:
+        self._lang = lang
+        self._config = config
+        self._evaluation = evaluation
+        self._language = _language_scorer(lang) if config.language is not None else None
+
+    @property
+    def judges_language(self) -> bool:
+        """Whether language identification knows the language."""
+        return self._language is not None
+
+    def __call__(self, words: Sequence[str]) -> dict[str, float]:
+        """Return the scores of a sentence."""
+        scores = {
+            "repetition": repetition(words),
+            "test_overlap": self._evaluation.overlap(words),
+        }
+        if self._language is not None:
+            text = detokenise(words, self._lang)
+            if len(text) >= self._config.language_min_chars:
+                scores["language"] = self._language(text)
+        return scores
 
 
 class Gate:
@@ -61,28 +93,26 @@ class Gate:
     ) -> None:
         from datasketch import MinHash, MinHashLSH
 
-        self._lang = lang
         self._config = config
-        self._evaluation = evaluation
+        self._measures = Measures(lang, config, evaluation)
         self._median_ratio = dict(median_ratio or {})
         self._perplexity = perplexity
         self._round_trip = round_trip
-        self._language = _language_scorer(lang) if config.language is not None else None
         self._seen: set[str] = set()
-        self._shingles: list[frozenset[int]] = []
+        self._kept: list[frozenset[int]] = []
         self._near: Any = None
         if config.near_duplicate is not None:
             # A little below the threshold, so that hardly any pair above it is missed; the exact
             # similarity decides.
             threshold = max(0.1, config.near_duplicate - 0.15)
             # Copies of an empty sketch share its permutations, which are dear to make.
-            self._empty = MinHash(num_perm=_PERMUTATIONS, seed=1)
+            self._empty = MinHash(num_perm=_PERMUTATIONS, seed=1, hashfunc=_low_bits)
             self._near = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
 
     @property
     def judges_language(self) -> bool:
         """Whether language identification knows the language."""
-        return self._language is not None
+        return self._measures.judges_language
 
     def judge(self, made: Made, maker: str) -> tuple[dict[str, float], str | None]:
         """Return the scores of a sentence and the reason to drop it, if there is one."""
@@ -107,12 +137,13 @@ class Gate:
 
         def cheap(chosen: list[int]) -> None:
             for i in chosen:
-                scores[i] |= self.score(sentences[i].words)
+                if "test_overlap" not in scores[i]:  # its maker may have asked already
+                    scores[i] |= self._measures(sentences[i].words)
 
         def round_trip(chosen: list[int]) -> None:
             assert self._round_trip is not None
-            found = self._round_trip([sentences[i] for i in chosen], maker)
-            for i, value in zip(chosen, found, strict=True):
+            values = self._round_trip([sentences[i] for i in chosen], maker)
+            for i, value in zip(chosen, values, strict=True):
                 scores[i]["round_trip"] = value
 
         def perplexity(chosen: list[int]) -> None:
@@ -130,36 +161,23 @@ class Gate:
                 reasons[i] = self._duplicate(sentence.words, scores[i])
         return list(zip(scores, reasons, strict=True))
 
-    def score(self, words: Sequence[str]) -> dict[str, float]:
-        """Return the scores that need the sentence alone and the evaluation sets."""
-        scores = {
-            "repetition": repetition(words),
-            "test_overlap": self._evaluation.overlap(words),
-        }
-        if self._language is not None:
-            text = detokenise(words, self._lang)
-            if len(text) >= self._config.language_min_chars:
-                scores["language"] = self._language(text)
-        return scores
-
     def _duplicate(self, words: Sequence[str], scores: dict[str, float]) -> str | None:
-        key = sentence_key(" ".join(words))
+        key = words_key(words)
         if key in self._seen:
             scores["near_duplicate"] = 1.0
             return "duplicate"
         if self._near is not None:
             found = shingles(words)
             sketch = self._empty.copy()
-            sketch.update_batch([s.encode() for s in sorted(found)])
-            mine = frozenset(hash_of(s) for s in found)
+            sketch.update_batch(found)
             similar = max(
-                (_jaccard(mine, self._shingles[i]) for i in self._near.query(sketch)), default=0.0
+                (_jaccard(found, self._kept[i]) for i in self._near.query(sketch)), default=0.0
             )
             scores["near_duplicate"] = similar
             if similar >= (self._config.near_duplicate or 2.0):
                 return "near_duplicate"
-            self._near.insert(len(self._shingles), sketch)
-            self._shingles.append(mine)
+            self._near.insert(len(self._kept), sketch, check_duplication=False)
+            self._kept.append(found)
         self._seen.add(key)
         return None
 
@@ -210,11 +228,9 @@ def repetition(words: Sequence[str]) -> float:
     return 1 - len(set(pairs)) / len(pairs) if pairs else 0.0
 
 
-def hash_of(text: str) -> int:
-    """Return a 64-bit hash of a text that is the same in every process."""
-    import hashlib
-
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+def _low_bits(shingle: int) -> int:
+    # MinHash permutes 32 bits; the shingles are hashes already.
+    return shingle & 0xFFFFFFFF
 
 
 def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
@@ -227,7 +243,13 @@ def _language_scorer(lang: str) -> Callable[[str], float] | None:
     name = lang if lang in identifier.labels else _LANGID.get(lang, lang)
     if name not in identifier.labels:
         return None
-    return lambda text: dict(identifier.rank(text))[name]
+
+    def score(text: str) -> float:
+        best, probability = identifier.classify(text)
+        # The whole ranking costs as much again; mostly the first place is all that is asked.
+        return float(probability) if best == name else dict(identifier.rank(text))[name]
+
+    return score
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 
 from stages._pretraining.overlap import sentence_key
 
@@ -22,9 +23,9 @@ class EvaluationIndex:
     def __init__(self, sentences: Iterable[Sequence[str]]) -> None:
         self._keys: set[str] = set()
         self._sizes: list[int] = []
-        self._holders: dict[str, list[int]] = {}
+        self._holders: dict[int, list[int]] = {}
         for words in sentences:
-            key = sentence_key(" ".join(words))
+            key = words_key(words)
             if not key or key in self._keys:
                 continue
             self._keys.add(key)
@@ -44,25 +45,43 @@ class EvaluationIndex:
         1.0 means that an evaluation sentence is there, whatever the case, spaces and punctuation,
         alone or within a longer text.
         """
-        if sentence_key(" ".join(words)) in self._keys:
+        if words_key(words) in self._keys:
             return 1.0
         counts: Counter[int] = Counter()
         for shingle in shingles(words):
-            counts.update(self._holders.get(shingle, ()))
+            holders = self._holders.get(shingle)
+            if holders is not None:
+                counts.update(holders)
         return max((n / self._sizes[i] for i, n in counts.items()), default=0.0)
 
 
-def shingles(words: Sequence[str], size: int = 3) -> set[str]:
-    """Return the runs of ``size`` words, punctuation and case ignored.
+def words_key(words: Sequence[str]) -> str:
+    """Return what is left of a sentence without case, spaces and punctuation."""
+    return "".join(map(_word_key, words))
 
-    Of fewer words, all of them are one shingle.
+
+def shingles(words: Sequence[str], size: int = 3) -> frozenset[int]:
+    """Return hashes (64 bits) of the runs of ``size`` words, punctuation and case ignored.
+
+    Of fewer words, all of them are one shingle. The hashes are the same in every process.
     """
-    keys = [k for k in map(_word_key, words) if k]
-    if not keys:
-        return set()
-    if len(keys) < size:
-        return {" ".join(keys)}
-    return {" ".join(keys[i : i + size]) for i in range(len(keys) - size + 1)}
+    hashes = [h for h in map(_word_hash, words) if h]
+    if not hashes:
+        return frozenset()
+    runs = [hashes[i:] for i in range(size)] if len(hashes) >= size else [[h] for h in hashes]
+    found = runs[0]
+    for run in runs[1:]:
+        found = [(a * _FACTOR + b) & _MASK for a, b in zip(found, run, strict=False)]
+    return frozenset(found)
 
+
+_FACTOR = 0x9E3779B97F4A7C15  # odd and without a pattern: the fraction of the golden ratio
+_MASK = (1 << 64) - 1
 
 _word_key = lru_cache(maxsize=1 << 16)(sentence_key)
+
+
+@lru_cache(maxsize=1 << 16)
+def _word_hash(word: str) -> int:
+    key = _word_key(word)
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") if key else 0

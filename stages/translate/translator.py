@@ -133,21 +133,29 @@ class Translator:
             there is no translation.
         """
         results: list[list[Hypothesis]] = [[] for _ in texts]
+        for index, hypotheses in self.stream(texts, seed):
+            results[index] = hypotheses
+            advance(1)
+        return results
+
+    def stream(self, texts: Sequence[str], seed: int = 0) -> Iterator[tuple[int, list[Hypothesis]]]:
+        """Yield the number of each text with its hypotheses, as they come.
+
+        What is done with them is done while CTranslate2 works on the next batches. The order is
+        that of the lengths, and the same every time. See :meth:`translate`.
+        """
         pieces: list[_Piece] = []
         parts: dict[int, list[list[Hypothesis]]] = {}
         for index, cut in enumerate(self._prepare(texts)):
             if isinstance(cut, str):
-                results[index] = [Hypothesis("", reason=cut)]
-                advance(1)
+                yield index, [Hypothesis("", reason=cut)]
                 continue
             parts[index] = [[] for _ in cut]
             pieces.extend(_Piece(index, place, tokens) for place, tokens in enumerate(cut))
         for piece, hypotheses in self._decode(pieces, seed):
             parts[piece.text][piece.part] = hypotheses
             if all(parts[piece.text]):
-                results[piece.text] = self._join(parts.pop(piece.text))
-                advance(1)
-        return results
+                yield piece.text, self._join(parts.pop(piece.text))
 
     def _prepare(self, texts: Sequence[str]) -> list[list[list[str]] | str]:
         """Return for each text its pieces as tokens, or the reason for which there are none."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from stages.synthesize.makers.base import Made, Maker, Request
 from stages.translate.tokenise import detokenise, tokenise
 
 if TYPE_CHECKING:
-    from stages.translate.translator import Translator
+    from stages.translate.translator import Hypothesis, Translator
 
 
 class TranslationMaker(Maker):
@@ -19,13 +19,21 @@ class TranslationMaker(Maker):
     Args:
         translator: A translator that samples (or gives n-best lists).
         chunk_size: Sentences per chunk.
+        measure: Returns the scores of a sentence that the gate wants to know of it; so they are
+            taken while the translator works on the next sentences.
     """
 
     name: ClassVar[str] = "translation"
 
-    def __init__(self, translator: Translator, chunk_size: int = 4000) -> None:
+    def __init__(
+        self,
+        translator: Translator,
+        chunk_size: int = 4000,
+        measure: Callable[[Sequence[str]], Mapping[str, float]] | None = None,
+    ) -> None:
         self._translator = translator
         self.chunk_size = chunk_size
+        self._measure = measure
 
     def make(
         self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
@@ -43,24 +51,28 @@ class TranslationMaker(Maker):
             request.source[order[(first + i) % len(order)]] for i in range(-(-wanted // each))
         ]
         texts = [detokenise(s.words, request.source_lang) for s in chosen]
-        results = self._translator.translate(
-            texts, seed=request.chunk_seed(chunk), advance=lambda n: advance(n * each)
-        )
-        made = []
-        for sentence, text, hypotheses in zip(chosen, texts, results, strict=True):
-            for hypothesis in hypotheses:
-                usable = hypothesis.reason is None
-                words = tokenise(hypothesis.text, request.lang) if usable else []
-                scores = {}
-                if hypothesis.score is not None:
-                    scores["translation"] = hypothesis.score
-                if words:
-                    scores["length_ratio"] = letters(hypothesis.text) / max(letters(text), 1)
-                reason = hypothesis.reason or (None if words else "empty_translation")
-                made.append(Made(words, sentence.id, scores=scores, reason=reason))
-        return made[:wanted]
+        made: list[list[Made]] = [[] for _ in chosen]
+        for index, hypotheses in self._translator.stream(texts, request.chunk_seed(chunk)):
+            made[index] = [
+                self._made(hypothesis, chosen[index].id, texts[index], request.lang)
+                for hypothesis in hypotheses
+            ]
+            advance(each)
+        return [sentence for several in made for sentence in several][:wanted]
+
+    def _made(self, hypothesis: Hypothesis, source_id: str, text: str, lang: str) -> Made:
+        words = tokenise(hypothesis.text, lang) if hypothesis.reason is None else []
+        scores = {}
+        if hypothesis.score is not None:
+            scores["translation"] = hypothesis.score
+        if words:
+            scores["length_ratio"] = letters(hypothesis.text) / max(letters(text), 1)
+            if self._measure is not None:
+                scores.update(self._measure(words))
+        reason = hypothesis.reason or (None if words else "empty_translation")
+        return Made(words, source_id, scores=scores, reason=reason)
 
 
 def letters(text: str) -> int:
     """Return the number of letters and digits of a text."""
-    return sum(c.isalnum() for c in text)
+    return sum(map(str.isalnum, text))
