@@ -313,7 +313,9 @@ class Columns {
     const wanted = new URLSearchParams(query), lang = wanted.get("lang");
     if (!meta.languages.some((l) => l.code === lang)) return false;
     show(lang, wanted.get("show") in FLAGS ? wanted.get("show") : "");
-    document.getElementById("sentences").scrollIntoView();
+    const section = document.getElementById("sentences");
+    section.scrollIntoView();
+    section.querySelector("h2").focus({ preventScroll: true });  // the keyboard goes on from there
     return true;
   }
   window.addEventListener("hashchange", follow);
