@@ -27,7 +27,7 @@ from pipeline.formats import PharaohLine, read_pharaoh
 from pipeline.schema import Link
 from stages._pretraining.sources import TextSource
 from stages.align.aligner import asserted
-from stages.align.build import AUTO, Surroundings, build, eflomal_installed, learn, plan
+from stages.align.build import AUTO, Rule, Surroundings, build, eflomal_installed, learn, plan
 from stages.align.config import AlignConfig
 from stages.align.ensemble import combine
 from stages.align.inputs import read_word_pairs
@@ -37,6 +37,12 @@ from stages.align.text import read_pairs
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 Links = list[list[Link]]
+WITH_BACK_TRANSLATION = (
+    Rule(frozenset(), (("statistical", 1.0), ("back_translation", 0.2))),
+    Rule(frozenset(), (("statistical", 1.0), ("back_translation", 0.5))),
+    Rule(frozenset(), (("statistical", 1.0), ("simalign", 0.2), ("back_translation", 0.2))),
+)
+"""What the refinement would add to what auto chooses."""
 
 
 def main() -> None:
@@ -44,6 +50,7 @@ def main() -> None:
     parser.add_argument("--encoder", default=str(ROOT / "artifacts" / "models" / "encoder"))
     parser.add_argument("--translator", default=str(ROOT / "artifacts" / "models" / "translator"))
     parser.add_argument("--no-parallel", action="store_true", help="learn from the pairs alone")
+    parser.add_argument("--only", nargs="*", help="these aligners, and what they make together")
     parser.add_argument("--layers", action="store_true", help="every layer of both models")
     arguments = parser.parse_args()
     quiet_libraries()
@@ -59,6 +66,8 @@ def main() -> None:
     parallel = [] if arguments.no_parallel else [text]
     results: dict[str, Links] = {}
     for name, options in _aligners(arguments):
+        if arguments.only and name not in arguments.only:
+            continue
         start = time.process_time()
         config = AlignConfig.model_validate({"soft": True, "parallel": parallel, **options})
         planned = plan(config, around)
@@ -71,7 +80,7 @@ def main() -> None:
             )
             results[name] = build(planned, Path(folder)).align(pairs)
         _report(name, results[name], gold, time.process_time() - start)
-    for rule in AUTO:
+    for rule in (*AUTO, *WITH_BACK_TRANSLATION):
         weights = [w for _, w in rule.members]
         if len(weights) > 1 and all(name in results for name, _ in rule.members):
             members = [results[name] for name, _ in rule.members]
@@ -88,7 +97,7 @@ def _aligners(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, An
         yield "eflomal", {"aligner": "eflomal"}
     for folder, names in (
         (arguments.encoder, ("simalign", "softmax")),
-        (arguments.translator, ("translator",)),
+        (arguments.translator, ("translator", "back_translation")),
     ):
         file = Path(folder) / "config.json"
         if not file.is_file():
@@ -98,7 +107,8 @@ def _aligners(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, An
         count = config.get("num_hidden_layers") or config["encoder_layers"]
         for name in names:
             yield name, {"aligner": name}
-            for layer in range(1, count + 1) if arguments.layers else ():
+            layers = arguments.layers and name != "back_translation"
+            for layer in range(1, count + 1) if layers else ():
                 yield f"{name} layer {layer}", {"aligner": name, "layer": layer}
 
 

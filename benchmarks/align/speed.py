@@ -3,11 +3,15 @@
     python benchmarks/align/speed.py                            # 12 layers, 768 wide, layer 8
     python benchmarks/align/speed.py --layers 6 --width 256 --layer 4
     python benchmarks/align/speed.py --model FOLDER --layer 4   # an encoder of your own
+    python benchmarks/align/speed.py --ctranslate2              # that backend as well
+    python benchmarks/align/speed.py --threads 1 --cpu-time     # beside other work: see below
 
 Real English-German news (`wmt-news`, beside the checkout), words split by our tokeniser. All
 take turns within each round, so that what else the machine does hits all of them; the table gives
 medians over the rounds, and ratios are medians of the rounds' ratios. The bare forward computes the
-same layers on the same batches, and nothing else.
+same layers on the same batches, and nothing else. With ``--cpu-time`` the processor's time is
+taken instead of the clock's: on a machine that is busy with other things, and with one thread, that
+is what it would be alone but for shared caches and memory.
 """
 
 from __future__ import annotations
@@ -57,6 +61,8 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--cpu-time", action="store_true", help="count the processor's time")
+    parser.add_argument("--ctranslate2", action="store_true", help="with backend ctranslate2, too")
     parser.add_argument("--batch-tokens", type=int, default=AlignConfig().batch_tokens)
     arguments = parser.parse_args()
 
@@ -79,19 +85,23 @@ def compare(model: Path, arguments: argparse.Namespace, pairs: Sequence[WordPair
     links: dict[str, Any] = {}
     for method, letter in METHODS.items():
         contestants[f"simalign {method}"] = _simalign(model, arguments.layer, letter, pairs)
-    for dtype in DTYPES:
+    ways = [(dtype, "auto", dtype) for dtype in DTYPES]
+    if arguments.ctranslate2:
+        ways += [(f"{dtype}/ct2", "ctranslate2", dtype) for dtype in ("float32", "int8")]
+    for way, backend, dtype in ways:
         for method in METHODS:
-            aligner = _ours(model, arguments, method, dtype)
-            contestants[f"ours {method} {dtype}"] = lambda a=aligner: a.align(pairs)
-        contestants[f"forward {dtype}"] = _forward(aligner, pairs)
+            aligner = _ours(model, arguments, method, dtype, backend)
+            contestants[f"ours {method} {way}"] = lambda a=aligner: a.align(pairs)
+        contestants[f"forward {way}"] = _forward(aligner, pairs)
+    now = time.process_time if arguments.cpu_time else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for run in contestants.values():
         _call(run, pairs[:3])
     for number in range(arguments.rounds):
         for name, run in contestants.items():
-            start = time.perf_counter()
+            start = now()
             result = run()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(now() - start)
             links.setdefault(name, result)
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
     _report(arguments, pairs, times, links)
@@ -112,7 +122,7 @@ def _simalign(model: Path, layer: int, letter: str, pairs: Sequence[WordPair]) -
     return lambda: [set(aligner.get_word_aligns(a, b)[name]) for a, b in pairs]
 
 
-def _ours(model: Path, arguments: argparse.Namespace, method: str, dtype: str) -> Any:
+def _ours(model: Path, arguments: argparse.Namespace, method: str, dtype: str, backend: str) -> Any:
     config = AlignConfig.model_validate(
         {
             "aligner": "simalign",
@@ -120,6 +130,7 @@ def _ours(model: Path, arguments: argparse.Namespace, method: str, dtype: str) -
             "layer": arguments.layer,
             "method": method,
             "dtype": dtype,
+            "backend": backend,
             "batch_tokens": arguments.batch_tokens,
             "device": "cpu",
         }
@@ -162,7 +173,7 @@ def _report(
     print(
         f"{len(pairs)} pairs of {arguments.test}, {words:.0f} words on average (both sides), "
         f"{shape}, layer {arguments.layer}, {arguments.threads} threads, "
-        f"medians of {arguments.rounds} rounds"
+        f"medians of {arguments.rounds} rounds{', processor time' * arguments.cpu_time}"
     )
     print(f"{'':26}{'pairs/s':>9}{'x simalign':>12}{'of forward':>12}{'links kept':>12}")
     found = {
@@ -179,7 +190,7 @@ def _report(
             reference = links[f"simalign {method}"]
             same = sum(len(a & b) for a, b in zip(reference, found[name], strict=True))
             row += f"{same / sum(map(len, reference)):12.4f}"
-            if dtype == "float32":
+            if dtype.startswith("float32"):
                 differ = sum(a != b for a, b in zip(reference, found[name], strict=True))
                 row += f"  {differ} pairs differ"
         print(row)

@@ -33,7 +33,8 @@ def align_words(
     aligner: Annotated[
         str,
         typer.Option(
-            help="auto, simalign, softmax, translator, statistical, eflomal, simalign_reference."
+            help="auto, simalign, softmax, translator, statistical, eflomal, back_translation, "
+            "simalign_reference."
         ),
     ] = "auto",
     model: Annotated[
@@ -46,9 +47,12 @@ def align_words(
     token_type: Annotated[str, typer.Option(help="bpe or word.")] = "bpe",
     distortion: Annotated[float, typer.Option(help="simalign: damping off the diagonal.")] = 0.0,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or int8.")] = "float32",
+    backend: Annotated[
+        str, typer.Option(help="Who computes the encoder: auto, torch or ctranslate2.")
+    ] = "auto",
     source_lang: Annotated[str, typer.Option(help="Language code of SOURCE.")] = "en",
     target_lang: Annotated[
-        str | None, typer.Option(help="Language code of TARGET; 'translator' needs it.")
+        str | None, typer.Option(help="Language code of TARGET; translators need it.")
     ] = None,
     parallel: Annotated[
         list[str] | None,
@@ -78,6 +82,7 @@ def align_words(
             "token_type": token_type,
             "distortion": distortion,
             "dtype": dtype,
+            "backend": backend,
             "batch_tokens": batch_tokens,
             "device": device,
             "soft": probs,
@@ -173,7 +178,8 @@ def _surroundings(config: AlignConfig, langs: tuple[str, str | None]) -> Surroun
     from stages.align.build import Surroundings
     from stages.align.checking import problems
 
-    translator = config.model if config.aligner == "translator" else None
+    reads_translator = config.aligner in ("translator", "back_translation")
+    translator = config.model if reads_translator else None
     around = Surroundings(
         canonical(langs[0]),
         canonical(langs[1]) if langs[1] else None,
@@ -196,12 +202,18 @@ def _run(
     from stages.align.text import read_pairs
 
     planned = plan(config, around)
+    progress = Progress()
     with tempfile.TemporaryDirectory() as folder:
         learn(
-            planned, lambda: iter(pairs), lambda: read_pairs(config.parallel, around), Path(folder)
+            planned,
+            lambda: iter(pairs),
+            lambda: read_pairs(config.parallel, around),
+            Path(folder),
+            progress,
+            len(pairs),
         )
         aligner = build(planned, Path(folder))
-    with Progress().task("align", len(pairs), unit="pairs") as bar:
+    with progress.task("align", len(pairs), unit="pairs") as bar:
         return aligner.align(pairs, bar.advance), aligner.name
 
 

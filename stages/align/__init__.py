@@ -93,6 +93,7 @@ class AlignStage(RowStage):
         self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
     ) -> None:
         """Let the aligners that learn from the corpus see all of it."""
+        from pipeline.progress import Progress
         from stages.align.build import learn, plan, resolve
         from stages.align.text import read_pairs
 
@@ -105,7 +106,14 @@ class AlignStage(RowStage):
                 columns = data.select(["source_words", "words"]).to_pydict()
                 yield from zip(columns["source_words"], columns["words"], strict=True)
 
-        learn(plan(options, around), own, lambda: read_pairs(options.parallel, around), folder)
+        learn(
+            plan(options, around),
+            own,
+            lambda: read_pairs(options.parallel, around),
+            folder,
+            Progress(),
+            inputs["translations"].num_rows,
+        )
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.models import ModelSource, locate
-from stages.align.aligner import ASSERTED, Aligner
+from stages.align.aligner import ASSERTED, Aligner, no_advance
 from stages.align.config import AlignConfig, Combine, MemberConfig, SingleAligner
 from stages.align.pair_source import PairSource
+
+if TYPE_CHECKING:
+    from pipeline.progress import Progress
 
 Resource = Literal["encoder", "large_encoder", "translator", "eflomal"]
 
@@ -27,9 +31,12 @@ _NEEDS: Final[Mapping[SingleAligner, Resource | None]] = {
     "simalign_reference": "encoder",
     "translator": "translator",
     "eflomal": "eflomal",
+    "back_translation": "translator",
     "statistical": None,
 }
-CORPUS_ALIGNERS: Final[frozenset[SingleAligner]] = frozenset({"statistical", "eflomal"})
+CORPUS_ALIGNERS: Final[frozenset[SingleAligner]] = frozenset(
+    {"statistical", "eflomal", "back_translation"}
+)
 """Aligners that learn from the whole corpus before they align a row."""
 
 
@@ -132,6 +139,15 @@ def translator_problem(model: ModelSource, around: Surroundings) -> str | None:
     return None
 
 
+def back_translation_problem(model: ModelSource, around: Surroundings) -> str | None:
+    """Return why a translator cannot translate targets back, or ``None``."""
+    from stages.translate.codes import direction_problem
+
+    if around.source is None or around.target is None:
+        return "aligner 'back_translation' must be told the languages of both sides"
+    return direction_problem(model.name, model.path, around.target, around.source)
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """What the options amount to.
@@ -171,7 +187,7 @@ def resolve(config: AlignConfig, around: Surroundings) -> Resolved:
             members = tuple(
                 config.member(name).model_copy(
                     update={"weight": weight}
-                    | ({"model": None, "layer": None} if name == "translator" else {})
+                    | ({"model": None, "layer": None} if _NEEDS[name] == "translator" else {})
                 )
                 for name, weight in rule.members
             )
@@ -273,6 +289,10 @@ def _build_one(part: Part, plan: Plan, collected: Path | None, soft: bool) -> Al
         from stages.align.eflomal_aligner import EflomalAligner
 
         return EflomalAligner.load(_learnt(collected), soft=soft, floor=plan.floor)
+    if options.aligner == "back_translation":
+        from stages.align.back_translation import BackTranslationAligner
+
+        return BackTranslationAligner.load(_learnt(collected), soft=soft, floor=plan.floor)
     assert part.folder is not None
     device = _device(plan.device)
     if options.aligner == "simalign_reference":
@@ -295,7 +315,14 @@ def _learnt(collected: Path | None) -> Path:
     return collected
 
 
-def learn(plan: Plan, own: PairSource, extra: PairSource, folder: Path) -> None:
+def learn(
+    plan: Plan,
+    own: PairSource,
+    extra: PairSource,
+    folder: Path,
+    progress: Progress | None = None,
+    total: int | None = None,
+) -> None:
     """Let the aligners that need it learn from the whole corpus.
 
     Args:
@@ -303,16 +330,39 @@ def learn(plan: Plan, own: PairSource, extra: PairSource, folder: Path) -> None:
         own: The pairs that will be aligned.
         extra: Further pairs in the same languages.
         folder: Where to write what :func:`build` reads as ``collected``.
+        progress: Where to show progress, if anywhere.
+        total: Number of pairs that will be aligned, if known.
     """
-    wanted = {part.options.aligner for part in plan.parts}
+    wanted = {part.options.aligner: part for part in plan.parts}
     if "statistical" in wanted:
         from stages.align.statistical.aligner import StatisticalAligner
 
-        StatisticalAligner.fit(own, extra).save(folder)
+        with _shown(progress, "learn statistical", StatisticalAligner.rounds(), "rounds") as told:
+            StatisticalAligner.fit(own, extra, advance=told).save(folder)
     if "eflomal" in wanted:
         from stages.align.eflomal_aligner import EflomalAligner
 
-        EflomalAligner.fit(own, extra, folder)
+        with _shown(progress, "learn eflomal", EflomalAligner.runs(), "runs") as told:
+            EflomalAligner.fit(own, extra, folder, told)
+    if "back_translation" in wanted:
+        from stages.align.back_translation import BackTranslationAligner, back_translator
+
+        model = wanted["back_translation"].folder
+        assert model is not None and plan.source is not None and plan.target is not None
+        translate = back_translator(model, plan.source, plan.target, plan.device)
+        with _shown(progress, "translate back", total, "pairs") as told:
+            BackTranslationAligner.fit(own, extra, translate, folder, told)
+
+
+@contextmanager
+def _shown(
+    progress: Progress | None, label: str, total: int | None, unit: str
+) -> Iterator[Callable[[int], None]]:
+    if progress is None:
+        yield no_advance
+        return
+    with progress.task(label, total, unit=unit) as bar:
+        yield bar.advance
 
 
 def _device(name: str) -> str:

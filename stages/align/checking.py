@@ -10,6 +10,7 @@ from pipeline.stage import Problem
 from stages.align.backends import ctranslate2_problem
 from stages.align.build import (
     Surroundings,
+    back_translation_problem,
     eflomal_installed,
     model_name,
     resolve,
@@ -17,6 +18,9 @@ from stages.align.build import (
 )
 from stages.align.config import AlignConfig, MemberConfig
 from stages.align.layers import layer_problem
+
+# Aligners whose models the backends compute.
+_ENCODED = ("simalign", "softmax", "translator")
 
 
 def problems(config: AlignConfig, around: Surroundings) -> Iterator[Problem]:
@@ -55,14 +59,18 @@ def _member_problems(
             problem = layer_problem(member.layer, model.config, name)
             if problem:
                 yield Problem(f"{prefix}.layer", problem)
-            if member.backend == "ctranslate2" and member.aligner != "simalign_reference":
+            if member.backend == "ctranslate2" and member.aligner in _ENCODED:
                 problem = ctranslate2_problem(
                     model.config, member.layer, member.dtype, config.device
                 )
                 if problem:
                     yield Problem(f"{prefix}.backend", problem)
-        if member.aligner == "translator":
-            problem = translator_problem(model, around)
+        translator = {
+            "translator": translator_problem,
+            "back_translation": back_translation_problem,
+        }
+        if member.aligner in translator:
+            problem = translator[member.aligner](model, around)
             if problem:
                 yield Problem(f"{prefix}.model" if member.model else "models.translator", problem)
     except ConfigError as error:

@@ -10,7 +10,13 @@ from pipeline.config import ConfigModel, StageConfig
 from stages._pretraining.sources import TextSource
 
 SingleAligner = Literal[
-    "simalign", "softmax", "translator", "statistical", "eflomal", "simalign_reference"
+    "simalign",
+    "softmax",
+    "translator",
+    "statistical",
+    "eflomal",
+    "back_translation",
+    "simalign_reference",
 ]
 Combine = Literal["union", "intersection", "vote", "mean"]
 
@@ -21,7 +27,7 @@ class AlignerOptions(ConfigModel):
     model: str | None = Field(
         None,
         description="encoder: local folder or hub id; default: models.encoder, and for "
-        "aligner 'translator' the run's translator",
+        "aligners 'translator' and 'back_translation' the run's translator",
     )
     layer: int | None = Field(
         None,
@@ -80,8 +86,8 @@ class AlignConfig(AlignerOptions, StageConfig):
     )
     parallel: list[TextSource] = Field(
         default_factory=list,
-        description="statistical, eflomal: more sentence pairs to learn from; those in the "
-        "languages at hand are used",
+        description="statistical, eflomal, back_translation: more sentence pairs to learn from; "
+        "those in the languages at hand are used",
     )
     batch_tokens: int = Field(
         2048, ge=1, description="tokens that the encoder gets at once, padding included"

@@ -24,7 +24,8 @@ class EflomalAligner(Aligner):
     """Hands out the links that eflomal (Östling and Tiedemann 2016) made of the whole corpus.
 
     The probability of a link is the share of its runs (both directions on each granularity) that
-    made it. eflomal draws its random numbers from the system, so two runs differ a little.
+    made it. eflomal reads its seed from ``/dev/urandom`` and has no option to set one, so two runs
+    differ a little; what one run found is kept with the alignments.
 
     Args:
         links: Links by the digest of a pair: ``(links, 2)`` word indices, and probabilities.
@@ -58,13 +59,16 @@ class EflomalAligner(Aligner):
         return result
 
     @staticmethod
-    def fit(own: PairSource, extra: PairSource, folder: Path) -> None:
+    def fit(
+        own: PairSource, extra: PairSource, folder: Path, advance: Advance = no_advance
+    ) -> None:
         """Align a corpus and write the links into a folder, for :meth:`load`.
 
         Args:
             own: The pairs to align.
             extra: Further pairs to learn from.
             folder: Where to write.
+            advance: Told each of the :meth:`runs` that is done.
 
         Raises:
             ConfigError: If eflomal is not installed.
@@ -81,6 +85,7 @@ class EflomalAligner(Aligner):
         votes: list[dict[tuple[int, int], int]] = [{} for _ in pairs]
         for form in GRANULARITIES.values():
             _run(eflomal, [*pairs.values(), *further], form, votes)
+            advance(1)
         runs = 2 * len(GRANULARITIES)
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(
@@ -90,6 +95,11 @@ class EflomalAligner(Aligner):
             links=np.array([k for v in votes for k in sorted(v)], dtype=np.int32).reshape(-1, 2),
             probs=np.array([v[k] / runs for v in votes for k in sorted(v)], dtype=np.float32),
         )
+
+    @staticmethod
+    def runs() -> int:
+        """Return how many times :meth:`fit` runs eflomal."""
+        return len(GRANULARITIES)
 
     @classmethod
     def load(cls, folder: Path, *, soft: bool = False, floor: float = 0.05) -> EflomalAligner:

@@ -99,6 +99,7 @@ class StatisticalAligner(Aligner):
         max_cells: int = MAX_CELLS,
         soft: bool = False,
         floor: float = 0.05,
+        advance: Advance = no_advance,
     ) -> StatisticalAligner:
         """Learn from sentence pairs.
 
@@ -109,11 +110,18 @@ class StatisticalAligner(Aligner):
             max_cells: Bounds memory and time, see :func:`stages.align.pair_source.sample`.
             soft: Whether to hand out links below 0.5.
             floor: The least probability of those.
+            advance: Told each of the :meth:`rounds` that is done.
         """
         settings = settings or Settings()
         pairs = sample(own, extra, max_cells, _MAX_WORDS)
-        grains = [_learn(pairs, form, settings) for form in GRANULARITIES.values()]
+        grains = [_learn(pairs, form, settings, advance) for form in GRANULARITIES.values()]
         return cls(grains, settings, soft, floor)
+
+    @staticmethod
+    def rounds(settings: Settings | None = None) -> int:
+        """Return how many rounds :meth:`fit` takes."""
+        settings = settings or Settings()
+        return len(GRANULARITIES) * (settings.model1 + settings.hmm)
 
     def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
@@ -188,14 +196,19 @@ class StatisticalAligner(Aligner):
         return cls(grains, Settings(), soft, floor)
 
 
-def _learn(pairs: Sequence[WordPair], form: Callable[[str], str], settings: Settings) -> _Grain:
+def _learn(
+    pairs: Sequence[WordPair],
+    form: Callable[[str], str],
+    settings: Settings,
+    advance: Advance,
+) -> _Grain:
     source = {w: i for i, w in enumerate(dict.fromkeys(form(w) for a, _ in pairs for w in a))}
     target = {w: i for i, w in enumerate(dict.fromkeys(form(w) for _, b in pairs for w in b))}
     # One more number on each side, for words that are not known.
     sizes = (len(source) + 1, len(target) + 1)
     corpus = build_corpus(_ids(pairs, form, source, target), sizes[1])
     alike = likeness(corpus.keys, list(source), list(target), sizes[1])
-    return _Grain(form, source, target, train(corpus, sizes, alike, settings))
+    return _Grain(form, source, target, train(corpus, sizes, alike, settings, advance))
 
 
 def _too_long(pair: WordPair) -> bool:

@@ -1,0 +1,185 @@
+"""The aligner ``back_translation``: source to target by way of the target's back-translation.
+
+After the refinement of Politov et al. (2501.18750): the target sentence is translated back into the
+source's language; aligning the source with that is alignment within one language, and aligning the
+back-translation with the target is alignment with a literal translation, which machines make. Links
+are followed through both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from pipeline.schema import Link
+from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.align.pair_source import PairSource
+
+BackTranslate = Callable[[Sequence[list[str]]], list[list[str]]]
+"""Gives the words of the translation of each sentence; none where there is no translation."""
+
+# Sentences that the translator gets at once: it sorts them by length.
+_CHUNK: Final = 2048
+_FOLDER: Final = "back_translation"
+_FILE: Final = "translations.jsonl"
+
+
+class BackTranslationAligner(Aligner):
+    """Links words by way of a back-translation.
+
+    A path from a source word over a word of the back-translation to a target word is as probable as
+    its less probable step, a link as its most probable path: so a link is asserted if there is a
+    path of asserted links.
+
+    Args:
+        within: Aligns the source with the back-translation.
+        across: Aligns the back-translation with the target.
+        translations: Back-translations by the digest of the target.
+        soft: Whether to hand out links below 0.5.
+        floor: The least probability of those.
+    """
+
+    name = "back_translation"
+
+    def __init__(
+        self,
+        within: Aligner,
+        across: Aligner,
+        translations: dict[bytes, list[str]],
+        soft: bool = False,
+        floor: float = 0.05,
+    ) -> None:
+        self._within = within
+        self._across = across
+        self._translations = translations
+        self._floor = floor if soft else ASSERTED
+
+    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+        """Align sentence pairs whose targets were among those of :meth:`fit`.
+
+        A pair whose target has no back-translation is unaligned.
+        """
+        through = [self._translations.get(_digest(target), []) for _, target in pairs]
+        first = self._within.align([(s, t) for (s, _), t in zip(pairs, through, strict=True)])
+        second = self._across.align(
+            [(t, target) for (_, target), t in zip(pairs, through, strict=True)], advance
+        )
+        return [compose(a, b, self._floor) for a, b in zip(first, second, strict=True)]
+
+    @staticmethod
+    def fit(
+        own: PairSource,
+        extra: PairSource,
+        back_translate: BackTranslate,
+        folder: Path,
+        advance: Advance = no_advance,
+    ) -> None:
+        """Translate all targets back, learn both steps, and write that into a folder.
+
+        Args:
+            own: The pairs to align.
+            extra: Further pairs in the same languages, for the step across.
+            back_translate: From the target's language to the source's.
+            folder: Where to write, for :meth:`load`.
+            advance: Told the number of pairs whose targets are translated.
+        """
+        from stages.align.statistical.aligner import StatisticalAligner
+
+        place = folder / _FOLDER
+        place.mkdir(parents=True, exist_ok=True)
+        translations: dict[bytes, list[str]] = {}
+        for chunk in _chunks(own):
+            new = {_digest(t): t for _, t in chunk if t and _digest(t) not in translations}
+            found = back_translate(list(new.values())) if new else []
+            translations.update(zip(new, found, strict=True))
+            advance(len(chunk))
+        with (place / _FILE).open("w", encoding="utf-8") as file:
+            for digest, words in translations.items():
+                file.write(json.dumps([digest.hex(), words], ensure_ascii=False) + "\n")
+
+        def back(side: int) -> Callable[[], Iterator[WordPair]]:
+            def pairs() -> Iterator[WordPair]:
+                for pair in own():
+                    words = translations.get(_digest(pair[1]))
+                    if words:
+                        yield (pair[0], words) if side == 0 else (words, pair[1])
+
+            return pairs
+
+        def rest() -> Iterator[WordPair]:
+            # The pairs themselves are translations of one another, too.
+            yield from own()
+            yield from extra()
+
+        for side, name, more in ((0, "within", lambda: iter(())), (1, "across", rest)):
+            StatisticalAligner.fit(back(side), more).save(place / name)
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, soft: bool = False, floor: float = 0.05
+    ) -> BackTranslationAligner:
+        """Read what :meth:`fit` wrote."""
+        from stages.align.statistical.aligner import StatisticalAligner
+
+        place = folder / _FOLDER
+        with (place / _FILE).open(encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file]
+        steps = [
+            StatisticalAligner.load(place / name, soft=soft, floor=floor)
+            for name in ("within", "across")
+        ]
+        translations = {bytes.fromhex(digest): words for digest, words in rows}
+        return cls(steps[0], steps[1], translations, soft, floor)
+
+
+def compose(first: Sequence[Link], second: Sequence[Link], floor: float) -> list[Link]:
+    """Follow links from a first to a third sentence by way of the second."""
+    onward: dict[int, list[Link]] = {}
+    for link in second:
+        onward.setdefault(link.source, []).append(link)
+    best: dict[tuple[int, int], float] = {}
+    for link in first:
+        for then in onward.get(link.target, ()):
+            key = (link.source, then.target)
+            best[key] = max(best.get(key, 0.0), min(link.prob, then.prob))
+    return [Link(i, j, p) for (i, j), p in sorted(best.items()) if p >= floor]
+
+
+def back_translator(model: Path, source: str, target: str, device: str) -> BackTranslate:
+    """Return the translation of words from ``target`` to ``source`` by a checkpoint.
+
+    Raises:
+        ConfigError: If the model does not translate in this direction.
+        ModelError: If it cannot be loaded.
+    """
+    from stages.translate.config import DecodingConfig
+    from stages.translate.tokenise import detokenise, tokenise
+    from stages.translate.translator import Translator
+
+    config = DecodingConfig.model_validate({"device": device})
+    translator = Translator(model, target, source, config)
+
+    def translate(sentences: Sequence[list[str]]) -> list[list[str]]:
+        found = translator.translate([detokenise(words, target) for words in sentences])
+        # A translation that was cut short is of use as far as it came.
+        return [tokenise(hypotheses[0].text, source) for hypotheses in found]
+
+    return translate
+
+
+def _chunks(own: PairSource) -> Iterator[list[WordPair]]:
+    chunk: list[WordPair] = []
+    for pair in own():
+        chunk.append(pair)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _digest(words: Sequence[str]) -> bytes:
+    return hashlib.blake2b("\t".join(words).encode(), digest_size=16).digest()
