@@ -17,7 +17,21 @@ CORPORA = {
     "europarl-es": ("ner/europarl/en.conll02", "ner/europarl/es.conll02", "es"),
     "uner-pud-de": ("ner/uner-pud/en.iob2", "ner/uner-pud/de.iob2", "de"),
 }
-"""Source file, target file and target language of each corpus."""
+"""Source file, target file and target language of each corpus; the source is English."""
+DIRECTIONS = {
+    "europarl-de-es": ("ner/europarl/de.conll02", "ner/europarl/es.conll02", "de", "es"),
+    "europarl-es-de": ("ner/europarl/es.conll02", "ner/europarl/de.conll02", "es", "de"),
+    "europarl-de-en": ("ner/europarl/de.conll02", "ner/europarl/en.conll02", "de", "en"),
+    "europarl-es-en": ("ner/europarl/es.conll02", "ner/europarl/en.conll02", "es", "en"),
+    "uner-pud-de-en": ("ner/uner-pud/de.iob2", "ner/uner-pud/en.iob2", "de", "en"),
+}
+"""The same corpora in other directions, for fitting: source and target file and language."""
+_REVERSE = {
+    "europarl-es-de": "europarl-de-es",
+    "europarl-de-en": "europarl-de",
+    "europarl-es-en": "europarl-es",
+    "uner-pud-de-en": "uner-pud-de",
+}
 
 
 @dataclass(slots=True)
@@ -25,8 +39,8 @@ class Corpus:
     """The same sentences with gold labels on both sides.
 
     Attributes:
-        name: Key of :data:`CORPORA`.
-        source: The English side.
+        name: Key of :data:`CORPORA` or :data:`DIRECTIONS`.
+        source: The labelled side.
         target: The other side.
     """
 
@@ -47,12 +61,17 @@ class Corpus:
         ]
 
 
+def languages(name: str) -> tuple[str, str]:
+    """Return the source and the target language of a corpus."""
+    return ("en", CORPORA[name][2]) if name in CORPORA else DIRECTIONS[name][2:]
+
+
 def load_corpus(name: str, data: Path = DATA) -> Corpus:
     """Read both sides of a corpus."""
-    source, target, lang = CORPORA[name]
+    source, target, *_ = CORPORA.get(name) or DIRECTIONS[name]
     sides = [
         list(read_labelled(DataSource(), language, path=data / file))
-        for file, language in ((source, "en"), (target, lang))
+        for file, language in zip((source, target), languages(name), strict=True)
     ]
     if len(sides[0]) != len(sides[1]):
         raise SystemExit(f"{name}: {len(sides[0])} and {len(sides[1])} sentences")
@@ -62,6 +81,17 @@ def load_corpus(name: str, data: Path = DATA) -> Corpus:
 def load_links(path: Path) -> list[list[Link]]:
     """Read a Pharaoh file with probabilities."""
     return [line.sure for line in read_pharaoh(path)]
+
+
+def corpus_links(folder: Path, name: str, kind: str) -> list[list[Link]] | None:
+    """Return the links of a corpus, those of the other direction turned round, or ``None``."""
+    path = folder / f"{_REVERSE.get(name, name)}.{kind}.links"
+    if name in DIRECTIONS and not path.exists():
+        return None
+    rows = load_links(path)
+    if name in _REVERSE:
+        rows = [[Link(x.target, x.source, x.prob) for x in row] for row in rows]
+    return rows
 
 
 def harden(links: Sequence[Sequence[Link]], least: float) -> list[list[Link]]:

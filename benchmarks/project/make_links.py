@@ -6,8 +6,8 @@ diacritics), both directions, several samples; the share of runs that has a link
     pip install eflomal
     python -m benchmarks.project.make_links OUT_DIR [--extra 120000]
 
-writes ``<corpus>.own.links`` (trained on the corpus alone) and, with ``--extra N``,
-``<corpus>.big.links`` (trained with N Tatoeba pairs as well).
+writes ``<corpus>.own.links`` (trained on the corpus alone; German to Spanish as well) and, with
+``--extra N``, ``<corpus>.big.links`` (trained with N Tatoeba pairs as well).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.project.corpora import CORPORA, DATA, load_corpus
+from benchmarks.project.corpora import CORPORA, DATA, languages, load_corpus
 
 TATOEBA = {"de": "deu", "es": "spa"}
 Pairs = list[tuple[list[str], list[str]]]
@@ -90,7 +90,9 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     runs = len(granularities()) * 2 * options.samples
-    for name, (_, _, lang) in CORPORA.items():
+    names = list(CORPORA) if options.extra else [*CORPORA, "europarl-de-es"]
+    for name in names:
+        lang = languages(name)[1]
         corpus = load_corpus(name, options.data)
         own = [(s.words, t.words) for s, t in zip(corpus.source, corpus.target, strict=True)]
         more = tatoeba(lang, options.extra, options.data) if options.extra else []

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stages.project.batch import Batch
 from stages.project.candidate import CandidateProjector, PublishedProjector
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.ensemble import EnsembleProjector
 from stages.project.markers import MarkerProjector
-from stages.project.matching import Weights
+from stages.project.matching import Evidence, Weights
 from stages.project.projector import Projection, Projector
 from stages.project.span import MergedRunsProjector, SpanProjector
 from stages.project.statistics import Statistics
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
+HEAD: Final = 10_000
+"""Rows that are kept in memory and projected twice to gather statistics."""
 _NEEDS_STATISTICS = {"candidates", "markers"}
 
 
@@ -80,13 +82,28 @@ def build_projector(
     raise ValueError(f"there is no projection method {method!r}")
 
 
-def gather(batches: Iterator[Batch], weights: Weights | None = None) -> Statistics:
-    """Make the first pass over a corpus, batch by batch."""
-    statistics = Statistics()
+def gather(batches: Iterable[Batch], weights: Weights | None = None) -> Statistics:
+    """Gather the statistics of a corpus, batch by batch.
+
+    The first :data:`HEAD` rows are projected twice: by links and spelling, then again with what
+    that told; the counts of the second time are kept. All further rows are projected with those.
+    """
     projector = CandidateProjector(weights=weights)
-    for batch in batches:
-        projector.gather(batch, statistics)
-    return statistics
+    known, head, rows = Statistics(), list[tuple[Batch, list[Evidence]]](), 0
+    rest = iter(batches)
+    while rows < HEAD and (batch := next(rest, None)) is not None:
+        head.append((batch, projector.gather(batch, known)))
+        rows += len(batch)
+    statistics = Statistics()
+    for batch, evidence in head:
+        projector.refine(batch, known, statistics, evidence)
+    del head
+    further: Statistics | None = None
+    for batch in rest:
+        if further is None:
+            known, further = statistics, statistics.copy()
+        projector.refine(batch, known, further)
+    return further or statistics
 
 
 def project_tables(
@@ -167,5 +184,5 @@ def project_pairs(
     batch: Batch, config: ProjectConfig, weights: Weights | None = None
 ) -> Sequence[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
     """Project one batch that is a whole corpus, both passes, without the runner."""
-    statistics = gather(iter([batch]), weights) if needs_statistics(config) else None
+    statistics = gather([batch], weights) if needs_statistics(config) else None
     return span_rows(batch, build_projector(config, statistics, weights).project(batch))

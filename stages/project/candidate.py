@@ -55,13 +55,38 @@ class CandidateProjector:
         self.weights = weights or default_weights()
         self.solver: Solver = solver
 
-    def gather(self, batch: Batch, statistics: Statistics) -> None:
-        """First pass: project ``batch`` by links and spelling, and count the outcome."""
-        parts = [
-            choose(batch, evidence, first_pass(batch, evidence, self.weights))
-            for evidence, _ in self._evidence(batch)
-        ]
+    def gather(self, batch: Batch, statistics: Statistics) -> list[Evidence]:
+        """First pass: project ``batch`` by links and spelling, and count the outcome.
+
+        Returns:
+            The evidence, for :meth:`refine`.
+        """
+        evidence = [x for x, _ in self._evidence(batch)]
+        parts = [choose(batch, x, first_pass(batch, x, self.weights)) for x in evidence]
         statistics.add(batch, Chosen.join(parts))
+        return evidence
+
+    def refine(
+        self,
+        batch: Batch,
+        known: Statistics,
+        refined: Statistics,
+        evidence: list[Evidence] | None = None,
+    ) -> None:
+        """Project ``batch`` with what is ``known``, and count the outcome in ``refined``.
+
+        Args:
+            batch: The batch.
+            known: What an earlier round gathered.
+            refined: Where to count.
+            evidence: What :meth:`gather` returned, if the batch is part of what is known.
+        """
+        counted = evidence is not None
+        parts = [
+            choose(batch, x, second_pass(batch, x, self.weights, known, counted=counted))
+            for x in evidence or [x for x, _ in self._evidence(batch)]
+        ]
+        refined.add(batch, Chosen.join(parts))
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""

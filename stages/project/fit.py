@@ -5,10 +5,9 @@ right answer is the gold target span that belongs to it. Which one that is, wher
 several, is decided by the current scores (one to one, same type first) and revised after each
 round.
 
-The weights are to serve languages that nobody fitted them on. So every corpus gets weights of its
-own, ``shared + deviation``, both penalised; only the shared part is kept. What holds in one corpus
-alone (German nouns are capitalised, say) ends up in its deviation. Columns are scaled by their
-spread within an entity before the penalty applies.
+The weights are to serve languages that nobody fitted them on, so all corpora share one vector, and
+options are chosen by how well a language does that was left out (``docs/projection.md``). Columns
+are scaled by their spread within an entity before the penalty applies.
 """
 
 from __future__ import annotations
@@ -16,8 +15,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.schema import Span
 from stages.project.batch import Batch
@@ -26,6 +27,7 @@ from stages.project.matching import Scored, dot
 from stages.project.words import FloatArray, IntArray
 
 NULL, UNREACHABLE = -1, -2
+RIVALS: Final = 12
 
 
 @dataclass(slots=True)
@@ -37,14 +39,12 @@ class Example:
         scored: Its candidates.
         gold: Gold target spans per row.
         rows: Number of leading rows to fit on.
-        corpus: Examples of one corpus (with other links, say) share a deviation.
     """
 
     batch: Batch
     scored: Scored
     gold: Sequence[Sequence[Span]]
     rows: int
-    corpus: str = ""
 
 
 def match_gold(example: Example, score: FloatArray) -> IntArray:
@@ -90,96 +90,118 @@ def match_gold(example: Example, score: FloatArray) -> IntArray:
 def fit_weights(
     examples: Sequence[Example],
     *,
-    penalty: float = 8.0,
-    deviation_penalty: float = 10.0,
-    rounds: int = 3,
+    penalty: float = 3.0,
+    rounds: int = 2,
     drop: Sequence[str] = (),
 ) -> dict[str, float]:
-    """Return the fitted shared weights by feature name, with ``bias``.
+    """Return the fitted weights by feature name, with ``bias``.
 
     Args:
         examples: What to fit on; only their first ``rows`` rows are used.
-        penalty: L2 penalty on every shared weight but the bias.
-        deviation_penalty: L2 penalty on what a corpus adds to the shared weights.
-        rounds: How often gold spans are matched to entities anew.
+        penalty: L2 penalty on every weight but the bias.
+        rounds: How often gold spans are matched to entities. From the second round on, only the
+            :data:`RIVALS` best candidates of an entity (by the round before) stand against its
+            right one.
         drop: Names or groups of features to leave out.
     """
     names, groups = examples[0].scored.names, examples[0].scored.groups
     kept = [k for k, (n, g) in enumerate(zip(names, groups, strict=True)) if not {n, g} & set(drop)]
     used = [names[k] for k in kept]
-    corpora = sorted({x.corpus for x in examples})
-    owner = [corpora.index(x.corpus) for x in examples]
     weights = dict.fromkeys(used, 0.0) | {"cover": 2.0, "linked": 2.0, "spell_cover": 2.0}
-    for _ in range(rounds):
-        data = [
-            _training_data(x, kept, match_gold(x, dot(x.scored.names, x.scored.matrix, weights)))
-            for x in examples
-        ]
-        scale = _spread(data)
-        scaled = [(d[0] / scale, d[1], d[2], d[3]) for d in data]
-        vector = _maximise(scaled, owner, len(corpora), penalty, deviation_penalty)
-        vector[:-1] /= scale
+    for number in range(rounds):
+        data = _stacked(examples, kept, weights, RIVALS if number else None)
+        vector = _maximise(data, penalty, 120 if number else 40)
         weights = dict(zip([*used, "bias"], vector.tolist(), strict=True))
     return weights
 
 
-Data = tuple[FloatArray, IntArray, int, IntArray]
+@dataclass(slots=True)
+class _Data:
+    """Candidates of all examples, end to end.
+
+    Attributes:
+        matrix: Their features.
+        entity: Their entity, ascending.
+        answer: The right candidate per entity, ``NULL`` or ``UNREACHABLE``.
+    """
+
+    matrix: npt.NDArray[np.float32]
+    entity: IntArray
+    answer: IntArray
 
 
-def _training_data(example: Example, kept: Sequence[int], answer: IntArray) -> Data:
-    # Entities are in the order of their rows, so the first rows' candidates come first as well.
-    candidates = example.scored.candidates
-    inside = example.batch.entity_row[candidates.entity] < example.rows
-    n = int((example.batch.entity_row < example.rows).sum())
-    return example.scored.matrix[inside][:, kept], candidates.entity[inside], n, answer[:n]
+def _stacked(
+    examples: Sequence[Example],
+    kept: Sequence[int],
+    weights: dict[str, float],
+    rivals: int | None,
+) -> _Data:
+    parts: list[_Data] = []
+    n_entities = n_candidates = 0
+    for example in examples:
+        scored = example.scored
+        score = dot(scored.names, scored.matrix, weights)
+        # Entities are in the order of their rows, so the first rows' candidates come first as well.
+        n = int((example.batch.entity_row < example.rows).sum())
+        entity = scored.candidates.entity
+        entity = entity[: int(np.searchsorted(entity, n))]
+        answer = match_gold(example, score)[:n]
+        keep = np.ones(len(entity), np.bool_)
+        if rivals is not None:
+            order = np.lexsort((-score[: len(entity)], entity))
+            place = np.empty(len(order), np.int64)
+            place[order] = np.arange(len(order)) - np.searchsorted(entity, entity[order])
+            keep = place < rivals
+            keep[answer[answer >= 0]] = True
+        new = np.cumsum(keep) - 1 + n_candidates
+        right = answer >= 0
+        answer[right] = new[answer[right]]
+        matrix = scored.matrix[: len(entity)][keep][:, kept].astype(np.float32)
+        parts.append(_Data(matrix, entity[keep] + n_entities, answer))
+        n_entities += n
+        n_candidates += len(matrix)
+    return _Data(
+        np.concatenate([p.matrix for p in parts]),
+        np.concatenate([p.entity for p in parts]),
+        np.concatenate([p.answer for p in parts]),
+    )
 
 
-def _spread(data: Sequence[Data]) -> FloatArray:
+def _spread(matrix: npt.NDArray[np.float32], entity: IntArray) -> FloatArray:
     """Return the standard deviation of each column within entities, plus a little."""
-    total = np.zeros(data[0][0].shape[1])
-    for matrix, entity, n, _ in data:
-        count = np.maximum(np.bincount(entity, minlength=n), 1)
-        for k in range(matrix.shape[1]):
-            mean = np.bincount(entity, weights=matrix[:, k], minlength=n) / count
-            total[k] += ((matrix[:, k] - mean[entity]) ** 2).sum()
-    spread: FloatArray = np.sqrt(total / max(1, sum(len(d[0]) for d in data))) + 0.02
-    return spread
+    count = np.maximum(np.bincount(entity), 1)
+    out = np.zeros(matrix.shape[1])
+    for k, column in enumerate(matrix.T):
+        mean = np.bincount(entity, weights=column) / count
+        out[k] = np.sqrt(((column - mean[entity]) ** 2).mean())
+    return out + 0.02
 
 
-def _maximise(
-    data: Sequence[Data],
-    owner: Sequence[int],
-    n_corpora: int,
-    penalty: float,
-    deviation_penalty: float,
-) -> FloatArray:
+def _maximise(data: _Data, penalty: float, iterations: int) -> FloatArray:
     from scipy.optimize import minimize
 
-    width = data[0][0].shape[1] + 1
+    entity, answer, n = data.entity, data.answer, len(data.answer)
+    scale = _spread(data.matrix, entity)
+    matrix = data.matrix / scale.astype(np.float32)
+    usable = answer > UNREACHABLE
+    right = answer[answer >= 0]
 
-    def loss(flat: FloatArray) -> tuple[float, FloatArray]:
-        w = flat.reshape(1 + n_corpora, width)
-        total = 0.5 * penalty * float(w[0, :-1] @ w[0, :-1])
-        total += 0.5 * deviation_penalty * float((w[1:] ** 2).sum())
-        gradient = deviation_penalty * w
-        gradient[0] = np.append(penalty * w[0, :-1], 0.0)
-        for (matrix, entity, n, answer), corpus in zip(data, owner, strict=True):
-            own = w[0] + w[1 + corpus]
-            score = matrix @ own[:-1] + own[-1]
-            top = np.maximum(0.0, segment_max(score, entity, n))
-            raised = np.exp(score - top[entity])
-            norm = np.bincount(entity, weights=raised, minlength=n) + np.exp(-top)
-            usable = answer > UNREACHABLE
-            right = answer[answer >= 0]
-            total += float((np.log(norm) + top)[usable].sum() - score[right].sum())
-            excess = np.where(usable[entity], raised / norm[entity], 0.0)
-            excess[right] -= 1.0
-            step = np.append(excess @ matrix, excess.sum())
-            gradient[0] += step
-            gradient[1 + corpus] += step
-        return total, gradient.ravel()
+    def loss(vector: FloatArray) -> tuple[float, FloatArray]:
+        w = vector[:-1]
+        score = (matrix @ w.astype(np.float32)).astype(np.float64) + vector[-1]
+        top = np.maximum(0.0, segment_max(score, entity, n))
+        raised = np.exp(score - top[entity])
+        norm = np.bincount(entity, weights=raised, minlength=n) + np.exp(-top)
+        total = 0.5 * penalty * float(w @ w)
+        total += float((np.log(norm) + top)[usable].sum() - score[right].sum())
+        excess = np.where(usable[entity], raised / norm[entity], 0.0)
+        excess[right] -= 1.0
+        slope = (matrix.T @ excess.astype(np.float32)).astype(np.float64) + penalty * w
+        return total, np.append(slope, excess.sum())
 
-    start = np.zeros((1 + n_corpora) * width)
-    result = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 400})
-    shared: FloatArray = result.x[:width].copy()
-    return shared
+    start = np.zeros(matrix.shape[1] + 1)
+    options = {"maxiter": iterations}
+    result = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    vector: FloatArray = result.x.copy()
+    vector[:-1] /= scale
+    return vector

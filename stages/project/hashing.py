@@ -79,6 +79,14 @@ class CountTable:
         if self._buffered > max(_COMPACT_AT, len(self.keys)):
             self.compact()
 
+    def copy(self) -> CountTable:
+        """Return a table with the same sums."""
+        self.compact()
+        table = CountTable(self.width)
+        # Compacting makes new arrays, so these two may be shared.
+        table.keys, table.values = self.keys, self.values
+        return table
+
     def compact(self) -> None:
         """Fold what was added into the sorted arrays."""
         if self._buffer:

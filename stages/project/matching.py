@@ -20,6 +20,7 @@ from stages.project.batch import Batch
 from stages.project.candidates import (
     Candidates,
     Cells,
+    joined_cells,
     make_candidates,
     make_cells,
     max_lengths,
@@ -29,7 +30,7 @@ from stages.project.corpus_features import corpus_columns, dictionary_evidence
 from stages.project.evidence import LinkEvidence, SpellingEvidence, link_evidence, spelling_evidence
 from stages.project.features import base_columns, cased_rows
 from stages.project.statistics import Chosen, Contribution, Statistics, habits
-from stages.project.words import FloatArray, IntArray
+from stages.project.words import BoolArray, FloatArray, IntArray
 
 MIN_LINK: Final = 0.05
 MIN_DICTIONARY: Final = 0.1
@@ -159,10 +160,15 @@ def dot(names: list[str], matrix: FloatArray, weights: dict[str, float]) -> Floa
 
 def first_pass(batch: Batch, evidence: Evidence, weights: Weights) -> Scored:
     """Score by links, spelling and shapes alone."""
-    candidates = make_candidates(
-        evidence.cells, evidence.seeds(), max_lengths(batch, evidence.entities)
-    )
+    candidates = _candidates(batch, evidence, evidence.seeds())
     return _score(batch, evidence, candidates, weights)
+
+
+def _candidates(batch: Batch, evidence: Evidence, seeds: BoolArray) -> Candidates:
+    cells = evidence.cells
+    return make_candidates(
+        cells, seeds, max_lengths(batch, evidence.entities), joined=joined_cells(batch, cells)
+    )
 
 
 def _score(batch: Batch, evidence: Evidence, candidates: Candidates, weights: Weights) -> Scored:
@@ -212,18 +218,36 @@ def choose(batch: Batch, evidence: Evidence, scored: Scored) -> Chosen:
 
 
 def second_pass(
-    batch: Batch, evidence: Evidence, weights: Weights, statistics: Statistics
+    batch: Batch,
+    evidence: Evidence,
+    weights: Weights,
+    statistics: Statistics,
+    *,
+    counted: bool = True,
 ) -> Scored:
-    """Score with what the corpus tells; the batch's own first-pass choices are left out."""
+    """Score with what the corpus tells.
+
+    Args:
+        batch: The batch.
+        evidence: Of some of its entities.
+        weights: The weights of both passes.
+        statistics: The corpus.
+        counted: Whether the batch is part of the corpus: then each row's own choices (those of the
+            first pass stand in for them) are left out.
+    """
     first = first_pass(batch, evidence, weights)
-    chosen = choose(batch, evidence, first)
-    own = Contribution.of(batch, chosen)
+    if counted:
+        chosen = choose(batch, evidence, first)
+        own = Contribution.of(batch, chosen)
+    else:
+        chosen = Chosen.join([])
+        own = Contribution.nothing(batch)
     cells, entities = evidence.cells, evidence.entities
     dictionary = dictionary_evidence(batch, cells, entities, statistics, own)
     seeds = evidence.seeds()
     more = seeds | (dictionary >= MIN_DICTIONARY)
     if (more != seeds).any():
-        candidates = make_candidates(cells, more, max_lengths(batch, entities))
+        candidates = _candidates(batch, evidence, more)
         scored = _score(batch, evidence, candidates, weights)
     else:
         scored = first
@@ -236,7 +260,7 @@ def second_pass(
             statistics,
             chosen,
             own,
-            habits(batch, statistics, chosen),
+            habits(batch, statistics, own),
             dictionary,
         )
     )

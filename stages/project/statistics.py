@@ -113,6 +113,11 @@ class Statistics:
         self.sources.add(own.pair_sources, own.pair_probs)
         self.targets.add(own.link_targets, own.link_probs)
 
+    def copy(self) -> Statistics:
+        """Return the same counts, to be added to apart from these."""
+        tables = {name: getattr(self, name).copy() for name in _TABLES}
+        return Statistics(shapes=self.shapes.copy(), lengths=self.lengths.copy(), **tables)
+
     def save(self, folder: Path) -> None:
         """Write the counts into ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,6 +164,13 @@ class Contribution:
     pair_rows: IntArray
     link_targets: HashArray
     link_probs: FloatArray
+
+    @classmethod
+    def nothing(cls, batch: Batch) -> Contribution:
+        """Return what a batch adds that was not counted."""
+        keys, numbers, rows = np.zeros(0, np.uint64), np.zeros(0), np.zeros(0, np.int64)
+        positions = np.zeros((len(batch.target.codes), _WIDTH))
+        return cls(positions, keys, keys, keys, keys, keys, numbers, rows, keys, numbers)
 
     @classmethod
     def of(cls, batch: Batch, chosen: Chosen) -> Contribution:
@@ -236,19 +248,20 @@ class Habits:
     last: FloatArray
 
 
-def habits(batch: Batch, statistics: Statistics, chosen: Chosen, strength: float = 2.0) -> Habits:
+def habits(
+    batch: Batch, statistics: Statistics, own: Contribution, strength: float = 2.0
+) -> Habits:
     """Look up the habits of every target word, smoothed towards those of its shape.
 
     Args:
         batch: The batch.
         statistics: The corpus.
-        chosen: The batch's own first-pass decisions, which are left out row by row.
+        own: What the batch added, which is left out row by row.
         strength: Weight of the shape's habits, in occurrences of the word.
     """
     words = batch.vocabulary.hashes[batch.target.codes]
-    own = _positions(batch, chosen)
     counts = statistics.habits.get(words)
-    counts -= RowTotals(batch.target.rows, words, own).get(batch.target.rows, words)
+    counts -= RowTotals(batch.target.rows, words, own.positions).get(batch.target.rows, words)
     counts = np.clip(counts, 0.0, None)
     shapes = statistics.shapes
     prior = shapes.sum(axis=0)

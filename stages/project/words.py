@@ -62,6 +62,8 @@ def shape_of(word: str) -> int:
             return UPPER
     letters = [c for c in word if c.isalpha()]
     if not letters:
+        if is_mark(word):
+            return UNCASED
         return DIGIT if any(c.isdigit() for c in word) else PUNCT
     upper = [c.isupper() or c.istitle() for c in letters]
     if not any(upper):
@@ -70,6 +72,11 @@ def shape_of(word: str) -> int:
     if not any(upper[1:]):
         return TITLE if upper[0] else MIXED
     return UPPER if all(upper) else MIXED
+
+
+def is_mark(word: str) -> bool:
+    """Return whether a word consists of combining marks alone."""
+    return not word.isascii() and all(unicodedata.category(c)[0] == "M" for c in word)
 
 
 def fold(word: str) -> str:
@@ -123,6 +130,8 @@ class Vocabulary:
         spelled: Whether its spelling says anything: at least two folded letters or digits.
         hyphenated: Whether the folded word has a hyphen.
         opening: +1 for an opening bracket or quotation mark, -1 for a closing one, else 0.
+        joined: Whether the word is nothing but combining marks: a part of the word before it that
+            a tokeniser cut off.
     """
 
     def __init__(self) -> None:
@@ -132,6 +141,7 @@ class Vocabulary:
         self.hashes: HashArray = np.zeros(0, np.uint64)
         self.chars: FloatArray = np.zeros(0)
         self.opening: IntArray = np.zeros(0, np.int64)
+        self.joined: BoolArray = np.zeros(0, np.bool_)
         self.folded_chars: FloatArray = np.zeros(0)
         self.spelled: BoolArray = np.zeros(0, np.bool_)
         self.hyphenated: BoolArray = np.zeros(0, np.bool_)
@@ -167,6 +177,8 @@ class Vocabulary:
         self.hashes = np.concatenate([self.hashes, hashes])
         self.chars = np.concatenate([self.chars, [_n_letters(w) for w in new]])
         self.opening = np.concatenate([self.opening, [_opening(w) for w in new]]).astype(np.int64)
+        joined = np.array([is_mark(w) for w in new], np.bool_)
+        self.joined = np.concatenate([self.joined, joined])
         folded = np.empty(len(new), object)
         folded[:] = [fold(w) for w in new]
         chars = np.array([len(f) for f in folded], np.float64)

@@ -44,7 +44,7 @@ def collect_statistics(
             vocabulary.shrink()
             yield Batch.from_tables(translations, alignments, vocabulary)
 
-    gather(iter(batches()), read_weights(config, config_dir)).save(folder / FOLDER)
+    gather(batches(), read_weights(config, config_dir)).save(folder / FOLDER)
 
 
 class ProjectWorker:
