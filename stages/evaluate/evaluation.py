@@ -155,7 +155,7 @@ def evaluate(
                     if predicted is None:  # the arm has nothing to say of the source language
                         continue
                     what = f"predict/{arm}/seed-{seed}/{key}/{lang}"
-                    graded = pair_up(gold, _spans_only(predicted), what=what)
+                    graded = pair_up(gold, spans_only(predicted), what=what)
                     evaluation.score(lang, key, arm, seed, graded)
                     arms.append(arm)
                     bar.advance()
@@ -197,7 +197,7 @@ def evaluate(
     return results, evaluation.mistakes
 
 
-def _spans_only(predicted: Artifact) -> Iterator[dict[str, Any]]:
+def spans_only(predicted: Artifact) -> Iterator[dict[str, Any]]:
     """Yield the rows of a predictions dataset without the distributions, which are most of it."""
     for data in predicted.tables():
         yield from data.select(["id", "words", "spans"]).to_pylist()
