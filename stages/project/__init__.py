@@ -64,21 +64,25 @@ class ProjectStage(RowStage):
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Check that the weights can be read."""
         from pipeline.errors import DataError
-        from stages.project.build import read_weights
+        from stages.project.build import read_weights, tagger_folder
 
         options = self.options(config)
         try:
             read_weights(options, config.config_dir)
         except DataError as error:
             yield Problem("project.weights", str(error))
+        folder = tagger_folder(options, config.config_dir)
+        if folder is not None and not (folder / "config.json").is_file():
+            yield Problem("project.candidate_tagger", f"{folder} holds no tagger")
         opening, closing = options.markers
         if not opening.strip() or not closing.strip():
             yield Problem("project.markers", "a marker must not be empty or white space")
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
-        """The file of weights, if one is named."""
+        """The file of weights and the candidate tagger, if they are named."""
         options = self.options(config)
-        return {"weights": config.path(options.weights)} if options.weights else {}
+        named = {"weights": options.weights, "candidate_tagger": options.candidate_tagger}
+        return {name: config.path(path) for name, path in named.items() if path}
 
     def collect(
         self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path

@@ -13,6 +13,7 @@ from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.ensemble import EnsembleProjector
 from stages.project.markers import MarkerProjector
 from stages.project.matching import Evidence, Weights
+from stages.project.offers import Offers
 from stages.project.projector import Projection, Projector
 from stages.project.span import MergedRunsProjector, SpanProjector
 from stages.project.statistics import Statistics
@@ -45,12 +46,28 @@ def read_weights(config: ProjectConfig, config_dir: Path | None = None) -> Weigh
     return Weights.read(resolve_path(config.weights, config_dir))
 
 
+def tagger_folder(config: ProjectConfig, config_dir: Path | None = None) -> Path | None:
+    """Return the folder of the candidate tagger, if one is named."""
+    if config.candidate_tagger is None:
+        return None
+    from pipeline.resources import resolve_path
+
+    return resolve_path(config.candidate_tagger, config_dir)
+
+
+def build_offers(config: ProjectConfig, config_dir: Path | None = None) -> Offers | None:
+    """Return what offers candidates, if ``config`` names a tagger."""
+    folder = tagger_folder(config, config_dir)
+    return Offers(folder, config.candidate_use) if folder else None
+
+
 def build_projector(
     config: ProjectConfig,
     statistics: Statistics | None = None,
     weights: Weights | None = None,
     *,
     method: str | None = None,
+    offers: Offers | None = None,
 ) -> Projector:
     """Build the projector that ``config`` (or ``method``) names.
 
@@ -59,6 +76,7 @@ def build_projector(
         statistics: What the first pass gathered, if there was one.
         weights: Fitted weights; default: those that ship.
         method: Instead of ``config.method``.
+        offers: What :func:`build_offers` returned.
 
     Raises:
         ValueError: If there is no such method.
@@ -70,14 +88,19 @@ def build_projector(
         return MergedRunsProjector(config.min_link, config.merge_distance, config.merge_ratio)
     if method == "published":
         return PublishedProjector(config.min_link, config.solver)
-    candidates = CandidateProjector(statistics, weights=weights, solver=config.solver)
+    candidates = CandidateProjector(
+        statistics, weights=weights, solver=config.solver, offers=offers
+    )
     if method == "candidates":
         return candidates
     if method == "markers":
-        return MarkerProjector(candidates, config.markers)
+        return MarkerProjector(candidates, config.markers, config.marker_style)
     if method == "ensemble":
         return EnsembleProjector(
-            [build_projector(config, statistics, weights, method=m) for m in config.members]
+            [
+                build_projector(config, statistics, weights, method=m, offers=offers)
+                for m in config.members
+            ]
         )
     raise ValueError(f"there is no projection method {method!r}")
 

@@ -21,6 +21,7 @@ from stages.project.matching import (
     first_pass,
     second_pass,
 )
+from stages.project.offers import Offers
 from stages.project.projector import Projection, why_lost
 from stages.project.statistics import Chosen, Statistics
 from stages.project.words import FloatArray, IntArray, hash_word
@@ -40,6 +41,7 @@ class CandidateProjector:
         statistics: What :meth:`gather` collected over the corpus, or ``None``.
         weights: Fitted weights; default: those that ship.
         solver: ``exact``, or ``greedy`` as in the published implementation.
+        offers: A tagger whose spans are preferred, or the only candidates.
     """
 
     name: ClassVar[str] = "candidates"
@@ -50,8 +52,10 @@ class CandidateProjector:
         *,
         weights: Weights | None = None,
         solver: Solver = "exact",
+        offers: Offers | None = None,
     ) -> None:
         self.statistics = statistics
+        self.offers = offers
         self.weights = weights or default_weights()
         self.solver: Solver = solver
 
@@ -92,17 +96,18 @@ class CandidateProjector:
         """Project all entities of ``batch``."""
         found: list[tuple[IntArray, IntArray, IntArray, FloatArray]] = []
         lost: dict[int, str] = {}
+        offered = self.offers.offered(batch) if self.offers and batch.n_entities else set()
         for evidence, entities in self._evidence(batch):
             if self.statistics is None:
                 scored = first_pass(batch, evidence, self.weights)
             else:
                 scored = second_pass(batch, evidence, self.weights, self.statistics)
-            taken, reasons = _assign(
-                batch, entities, scored.candidates, scored.prob - MIN_PROB, self.solver
-            )
+            c, prob = scored.candidates, scored.prob
+            if self.offers is not None:
+                prob = self.offers.weigh(prob, c, len(entities), offered)
+            taken, reasons = _assign(batch, entities, c, prob - MIN_PROB, self.solver)
             index = taken[taken >= 0]
-            c = scored.candidates
-            found.append((entities[taken >= 0], c.start[index], c.end[index], scored.prob[index]))
+            found.append((entities[taken >= 0], c.start[index], c.end[index], prob[index]))
             lost.update(reasons)
         return _collect(found, lost, self.name)
 

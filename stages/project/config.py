@@ -62,6 +62,15 @@ class ProjectConfig(StageConfig):
     weights: str | None = Field(
         None, description="candidates: a file of fitted weights instead of those that ship"
     )
+    candidate_tagger: str | None = Field(
+        None,
+        description="candidates: folder of a tagger whose spans in the target sentence are a "
+        "source of candidates",
+    )
+    candidate_use: Literal["prefer", "only"] = Field(
+        "prefer",
+        description="candidates: spans of candidate_tagger are preferred, or nothing else is taken",
+    )
     min_link: float = Field(
         0.5,
         ge=0,
@@ -77,6 +86,11 @@ class ProjectConfig(StageConfig):
     )
     markers: tuple[str, str] = Field(
         ("[", "]"), description="markers: the brackets around entities in the marked translation"
+    )
+    marker_style: Literal["brackets", "insert", "replace"] = Field(
+        "brackets",
+        description="markers: what the marked translation holds: brackets (EasyProject), or CROP's "
+        "numbered slots __SLOT0__ around an entity (insert) or in its place (replace)",
     )
     members: list[Literal["candidates", "span", "merged_runs", "published", "markers"]] = Field(
         default=["candidates", "span", "merged_runs"],

@@ -137,6 +137,16 @@ def _link_columns(
         positive = np.bincount(cells.entity, weights=np.maximum(odds, 0.0), minlength=n)
         yield f"{name}_gap", "links", ranges.sum(odds) - positive[entity]
     yield "unlinked", "links", (mass <= 0.0).astype(np.float64)
+    # The range from the smallest to the largest link, for links that are more likely than not.
+    strong = links.best >= 0.5
+    cell = np.arange(len(strong))
+    lowest = -segment_max(np.where(strong, -cell, -np.inf), cells.entity, n)
+    highest = segment_max(np.where(strong, cell, -np.inf), cells.entity, n)
+    at_left = (candidates.left == lowest[entity]).astype(np.float64)
+    at_right = (ranges.last == highest[entity]).astype(np.float64)
+    yield "outer_first", "links", at_left
+    yield "outer_last", "links", at_right
+    yield "outer", "links", at_left * at_right
 
 
 def _spelling_columns(

@@ -3,17 +3,19 @@
 The entities were wrapped in brackets before translation; here the brackets are read off the marked
 translation. Markers say where an entity is but not which one: which of the bracketed texts belongs
 to which entity is an assignment by fuzzy match of the spelling, of what the alignment says of those
-words, and of the order. Where a marker was lost, the fallback projector decides.
+words, and of the order. CROP's slots are numbered (:mod:`stages.project.slots`) and need no match.
+Where a marker was lost, the fallback projector decides.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from stages.project.batch import Batch
 from stages.project.projector import Projection, Projector, settle
+from stages.project.slots import read_inserted, read_replaced
 from stages.project.words import fold
 
 _ORDER_WEIGHT = 0.25
@@ -71,13 +73,20 @@ class MarkerProjector:
         fallback: The projector for entities (and sentences) without markers; it also helps to tell
             which bracket is which.
         markers: The opening and the closing marker.
+        style: ``brackets`` (``markers``), or CROP's numbered slots: ``insert`` or ``replace``.
     """
 
     name: ClassVar[str] = "markers"
 
-    def __init__(self, fallback: Projector | None, markers: tuple[str, str] = ("[", "]")) -> None:
+    def __init__(
+        self,
+        fallback: Projector | None,
+        markers: tuple[str, str] = ("[", "]"),
+        style: Literal["brackets", "insert", "replace"] = "brackets",
+    ) -> None:
         self.fallback = fallback
         self.markers = markers
+        self.style = style
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""
@@ -95,7 +104,9 @@ class MarkerProjector:
         firsts = np.searchsorted(batch.entity_row, np.arange(len(batch) + 1))
         for row, marked in enumerate(batch.marked):
             entities = list(range(firsts[row], firsts[row + 1]))
-            if marked and entities:
+            if marked and entities and self.style != "brackets":
+                proposals += self._slots(batch, names, row, entities, marked)
+            elif marked and entities:
                 proposals += self._match(batch, names, row, entities, marked, guesses)
         done = {p[0] for p in proposals}
         reasons = {e: "marker_lost" for e in range(batch.n_entities) if e not in done}
@@ -121,6 +132,29 @@ class MarkerProjector:
             [p[4] for p in proposals],
             reasons,
         )
+
+    def _slots(
+        self, batch: Batch, names: list[str], row: int, entities: list[int], marked: str
+    ) -> list[tuple[int, int, int, float, str]]:
+        words = batch.target_words(row, names)
+        offset = int(batch.target.offsets[row])
+        numbers = [int(batch.entity_index[e]) for e in entities]
+        found: dict[int, tuple[int, int]] = {}
+        if self.style == "replace":
+            sizes = [0] * (max(numbers) + 1)
+            for e, number in zip(entities, numbers, strict=True):
+                sizes[number] = int(batch.entity_end[e] - batch.entity_start[e])
+            found = read_replaced(marked, words, sizes)
+        else:
+            for number, (first, end) in read_inserted(marked).items():
+                between = words_between(words, first, end)
+                if between is not None:
+                    found[number] = between
+        return [
+            (e, offset + found[number][0], offset + found[number][1], 1.0, self.name)
+            for e, number in zip(entities, numbers, strict=True)
+            if number in found
+        ]
 
     def _match(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.stage import Part
 from stages.project.batch import Batch
 from stages.project.build import (
+    build_offers,
     build_projector,
     gather,
     needs_statistics,
@@ -30,10 +31,18 @@ def collect_statistics(
     config_dir: Path | None,
     parts: Iterable[tuple[pa.Table, pa.Table]],
     folder: Path,
+    advance: Callable[[int], None] = lambda rows: None,
 ) -> None:
     """Make the first pass over ``(translations, alignments)`` parts; write into ``folder``.
 
     Nothing is written where the method does not look at the corpus.
+
+    Args:
+        config: The options.
+        config_dir: For the path of the weights.
+        parts: Read once, streaming.
+        folder: Where to write.
+        advance: Called with the number of rows of every part that was read.
     """
     if not needs_statistics(config):
         return
@@ -43,6 +52,7 @@ def collect_statistics(
         for translations, alignments in parts:
             vocabulary.shrink()
             yield Batch.from_tables(translations, alignments, vocabulary)
+            advance(translations.num_rows)
 
     gather(batches(), read_weights(config, config_dir)).save(folder / FOLDER)
 
@@ -60,7 +70,12 @@ class ProjectWorker:
         folder = collected / FOLDER
         statistics = Statistics.load(folder) if needs_statistics(config) else None
         self.config = config
-        self.projector = build_projector(config, statistics, read_weights(config, config_dir))
+        self.projector = build_projector(
+            config,
+            statistics,
+            read_weights(config, config_dir),
+            offers=build_offers(config, config_dir),
+        )
         self.vocabulary = Vocabulary()
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:

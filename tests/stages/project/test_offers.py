@@ -1,0 +1,69 @@
+"""Candidates offered by a tagger."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.schema import Link, Span
+from stages.project.batch import Batch, Pair
+from stages.project.candidate import CandidateProjector
+from stages.project.offers import Offers, Use
+
+TARGET = ["der", "Bund", "Deutscher", "Architekten", "tagt"]
+
+
+class OneSpan:
+    """Finds the same span in every sentence."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self.span = Span(start, end, "MISC")
+
+    def predict(self, sentences: list[list[str]]) -> list[list[Span]]:
+        """Return the span."""
+        assert all(isinstance(w, str) for words in sentences for w in words)
+        return [[self.span] for _ in sentences]
+
+
+def _batch() -> Batch:
+    # The link to "Bund" is missing, so that links alone take two words.
+    pair = Pair(
+        ["the", "Architects", "Society", "meets"],
+        [Span(1, 3, "ORG")],
+        TARGET,
+        [Link(0, 0, 0.9), Link(1, 3, 0.9), Link(2, 2, 0.4), Link(3, 4, 0.9)],
+    )
+    empty = Pair(["no", "names"], [], ["keine", "Namen"])
+    return Batch.from_pairs([empty, pair])
+
+
+def _words(offers: Offers | None) -> list[str]:
+    batch = _batch()
+    found = CandidateProjector(offers=offers).project(batch)
+    names = list(batch.vocabulary.codes)
+    return [
+        " ".join(names[c] for c in batch.target.codes[s:e])
+        for s, e in zip(found.start, found.end, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("use", ["only", "prefer"])
+def test_an_offered_span_wins(use: Use) -> None:
+    assert _words(None) != ["Bund Deutscher Architekten"]
+    offers = Offers(OneSpan(1, 4), use, odds=1000.0)
+    assert _words(offers) == ["Bund Deutscher Architekten"]
+
+
+def test_nothing_else_is_taken() -> None:
+    assert _words(Offers(OneSpan(4, 5), "only")) == []
+    assert _words(Offers(OneSpan(4, 5), "prefer")) == _words(None)
+
+
+def test_probabilities_stay_probabilities() -> None:
+    batch = _batch()
+    offers = Offers(OneSpan(1, 4), odds=5.0)
+    assert offers.offered(batch) == {(3, 6)}
+    plain = CandidateProjector().project(batch).score
+    raised = CandidateProjector(offers=offers).project(batch).score
+    assert np.all((raised >= 0) & (raised <= 1))
+    assert np.all((plain >= 0) & (plain <= 1))
