@@ -141,3 +141,11 @@ def predicted_on(arm: str, key: str) -> bool:
     What goes by way of a translation has nothing to say of source-language sentences.
     """
     return key == "test" or ARMS[arm].kind in ("train", "self_train")
+
+
+def zero_resource(arm: str) -> bool:
+    """Return whether an arm does without labels of the target language.
+
+    The others are upper bounds, not competitors.
+    """
+    return arm not in ARMS or "gold" not in ARMS[arm].data

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pipeline.arms import zero_resource
 from pipeline.languages import english_name
 from stages.evaluate.results import PROJECTION, Comparison, Results
 from stages.report.figures import p_text, percent, signed
@@ -132,7 +133,11 @@ def _caveats(
         found.append(f"The test data is too small to say much: {_and(few)}.")
     best = {
         lang: max(
-            ((s.f1, s.arm) for s in scores.summary if s.lang == lang and s.type is None),
+            (
+                (s.f1, s.arm)
+                for s in scores.summary
+                if s.lang == lang and s.type is None and zero_resource(s.arm)
+            ),
             default=None,
         )
         for lang in scores.languages
@@ -144,7 +149,23 @@ def _caveats(
     ]
     if others:
         found.append(f"Another arm has the highest F1 in {'; '.join(others)}.")
+    for arm in scores.scored_arms():
+        bound = None if zero_resource(arm) else _mean(scores, arm)
+        if bound is not None:
+            found.append(
+                f"With gold labels of the target language ({arm}), the upper bound, F1 is "
+                f"{percent(bound)}{' on average' if len(scores.languages) > 1 else ''}."
+            )
     return found
+
+
+def _mean(scores: Results, arm: str) -> float | None:
+    """Return the mean F1 of an arm over the target languages, or that of the only one."""
+    whole = scores.of(arm, None)
+    if whole is not None:
+        return whole.f1
+    single = [s for lang in scores.languages if (s := scores.of(arm, lang)) is not None]
+    return single[0].f1 if len(single) == 1 else None
 
 
 def _without_pair(scores: Results) -> str:

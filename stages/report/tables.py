@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.arms import zero_resource
 from stages.evaluate.results import PROJECTION, Results, Summary
 from stages.report.figures import p_text, percent, signed, verdict_text
 
@@ -57,9 +58,10 @@ def results_table(scores: Results) -> Table:
     for lang in langs:
         name = f"{lang} (source)" if lang == scores.source else lang or "mean"
         table.add_column(name, justify="right", no_wrap=True)
+    rivals = [arm for arm in arms if arm != PROJECTION and zero_resource(arm)]
     best = {
         lang: max(
-            (s.f1 for arm in arms if arm != PROJECTION and (s := scores.of(arm, lang))),
+            (s.f1 for arm in rivals if (s := scores.of(arm, lang))),
             default=None,
         )
         for lang in langs
@@ -68,7 +70,7 @@ def results_table(scores: Results) -> Table:
         cells = []
         for lang in langs:
             found = scores.of(arm, lang)
-            is_best = found is not None and arm != PROJECTION and found.f1 == best[lang]
+            is_best = found is not None and arm in rivals and found.f1 == best[lang]
             cells.append(_cell(found, is_best and len(arms) > 1))
         table.add_row(arm, *cells)
     return table

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.arms import zero_resource
 from stages.evaluate.results import Results, load_results
 from stages.report.answer import QUESTION, answer
 from stages.report.config import ReportConfig
@@ -38,10 +39,13 @@ def write_report(inputs: Mapping[str, Artifact], folder: Path, context: Context)
 
 
 def headline(results: Results) -> str:
-    """Return the result of a run in a few words, for the list of runs: the best arm's F1."""
+    """Return the result of a run in a few words, for the list of runs: the best arm's F1.
+
+    Arms that have seen labels of the target language are left aside.
+    """
     everywhere: dict[str | None, list[tuple[float, str]]] = {}
     for item in results.summary:
-        if item.type is None:
+        if item.type is None and zero_resource(item.arm):
             everywhere.setdefault(item.lang, []).append((item.f1, item.arm))
     if not everywhere:
         return ""

@@ -104,3 +104,25 @@ def test_the_stage_writes_tables_and_answer(tmp_path: Path) -> None:
     shown = rendered(STAGE.summary(make_config(), artifact))
     assert "self_trained − fused" in shown
     assert "cross-lingual" not in shown and "multilingual pre-training alone?" in shown
+
+
+def test_the_upper_bound_is_no_rival(tmp_path: Path) -> None:
+    arms = ["fused", "self_trained", "supervised", "translate_test"]
+    run = write_run(tmp_path, arms=arms, sentences=20, tests=40)
+    evaluated(run, arms=arms)
+    results = load_results(run)
+    best = [
+        s.model_copy(update={"f1": 0.99}) if s.arm == "supervised" and not s.type else s
+        for s in results.summary
+    ]
+    results = results.model_copy(update={"summary": best})
+    told = answer(results)
+    assert "supervised (99.0)" not in told.text
+    assert (
+        "With gold labels of the target language (supervised), the upper bound, F1 is 99.0 on "
+        in (told.text)
+    )
+    from stages.report.writing import headline
+
+    assert not headline(results).startswith("supervised")
+    assert "translate_test" in rendered(results_table(results))

@@ -124,6 +124,33 @@ def test_worker_keeps_every_row(models: Path, tmp_path: Path) -> None:
     assert rows[0]["source_spans"][0]["type"] == "PER"
 
 
+def test_what_goes_to_the_source_language_follows_from_the_arms(
+    models: Path, tmp_path: Path
+) -> None:
+    data = {"test": {"path": "{lang}"}, "train": {"path": "x"}, "unlabelled": {"de": {"path": "u"}}}
+
+    def units(*arms: str) -> list[str]:
+        config = _config(tmp_path, str(models / "multi"), arms=list(arms), data=data)
+        return [t.unit for t in STAGE.tasks(config)]
+
+    assert units("fused", "self_trained") == ["de", "sw"]
+    both = ["de", "sw", "to_source/de", "to_source/sw"]
+    assert units("translate_test") == units("ensemble_train_test") == both
+    assert units("crop") == ["de", "sw", "to_source/unlabelled/de"]
+    assert units("crop", "translate_test") == [*both, "to_source/unlabelled/de"]
+
+
+def test_labels_of_test_data_do_not_go_with_its_translation(models: Path, tmp_path: Path) -> None:
+    """Not as spans, not as markers, and one row stays one row whatever the other direction does."""
+    options = {"beam_size": 2, "num_hypotheses": 2, "markers": "brackets"}
+    config = _config(tmp_path, str(models / "multi"), translate=options, arms=["translate_test"])
+    factory = pickle.loads(pickle.dumps(STAGE.worker(config, _task(config, "to_source/de"), {})))
+    rows = factory()({"source": _rows(sentences(6, seed=6), "de")}, Part(0, seed=5)).to_pylist()
+    assert [r["id"] for r in rows] == [f"s{i}" for i in range(6)]
+    assert all(r["source_spans"] == [] and r["marked"] is None for r in rows)
+    assert all((r["lang"], r["source_lang"]) == ("en", "de") for r in rows)
+
+
 def test_n_best_rows_have_their_rank_in_the_id(models: Path, tmp_path: Path) -> None:
     options = {"beam_size": 1, "sampling_topk": 10, "num_hypotheses": 3}
     config = _config(tmp_path, str(models / "multi"), translate=options)
