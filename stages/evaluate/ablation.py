@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import DataError
 from pipeline.stage import Ref
@@ -156,7 +156,7 @@ def compare_runs(
     return summary, comparer.compare([(names[0], name) for name in names[1:]])
 
 
-def _rows(folder: RunFolder, ref: Ref) -> Sequence[Mapping[str, object]]:
+def _rows(folder: RunFolder, ref: Ref) -> list[dict[str, Any]]:
     artifact = folder.artifact(ref)
     if artifact is None:
         raise DataError(f"{folder.path}: there is no {ref} to compare")
