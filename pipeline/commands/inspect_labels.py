@@ -13,7 +13,6 @@ import typer
 from pipeline.commands.options import (
     DEFAULT_RUNS,
     AsJson,
-    Out,
     RunsDir,
     complete_constant,
     complete_run,
@@ -107,7 +106,10 @@ def inspect_labels(
     import_format: Annotated[
         str | None, typer.Option(help="Format of --import; default: detected.")
     ] = None,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Where --import writes: .jsonl, .conll or .parquet."),
+    ] = None,
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Look at projected labels: why each was kept or dropped; export and import corrections."""

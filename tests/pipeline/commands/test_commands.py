@@ -191,7 +191,7 @@ def test_options_of_the_same_name_are_the_same() -> None:
     from pipeline.commands.run import run_pipeline, run_stage
     from pipeline.commands.tag_text import tag_text
 
-    shared = {"--runs-dir", "--json", "--force", "--dry-run", "--set", "--out", "--version"}
+    shared = {"--runs-dir", "--json", "--force", "--dry-run", "--set", "--version"}
     found: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     helps: dict[str, set[str]] = defaultdict(set)
     functions = (run_pipeline, run_stage, inspect_labels, align_words, project_labels, tag_text)
@@ -206,3 +206,20 @@ def test_options_of_the_same_name_are_the_same() -> None:
                     helps[max(names, key=len)].add(getattr(option, "help", "") or "")
     assert {name for name, ways in found.items() if len(ways) > 1} == set()
     assert {name for name in shared if len(helps[name]) != 1} == set()
+
+
+def test_the_documentation_names_every_option() -> None:
+    from pipeline.commands.inspect_labels import inspect_labels
+    from pipeline.commands.run import run_pipeline, run_stage
+    from pipeline.commands.tag_text import tag_text
+
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    for function in (run_pipeline, run_stage, inspect_labels, tag_text):
+        app = make_app(function.__name__, "")
+        app.command()(with_version(function))
+        section = text.partition(f"## {function.__name__}\n")[2].partition("\n## ")[0]
+        shared = text.partition("## All of them\n")[2].partition("\n## ")[0]
+        for option in get_command(app).params:
+            for name in option.opts:
+                if name.startswith("-"):
+                    assert f"`{name}" in section + shared, f"{function.__name__} {name}"
