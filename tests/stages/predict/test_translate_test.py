@@ -17,6 +17,11 @@ from tests.stages.predict.toys import make_runner
 from tests.stages.train.toys import write_corpus
 
 ARMS = ["translate_test", "ensemble_train_test"]
+CHANGES: dict[str, Any] = {
+    "arms": ARMS,
+    "languages": ["de"],
+    "train": {"max_steps": 80, "learning_rate": 5e-3},
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(corpus: Path, bert: Path) -> Runner:
-    runner = make_runner(corpus, bert, arms=ARMS, train={"max_steps": 80, "learning_rate": 5e-3})
+    runner = make_runner(corpus, bert, **CHANGES)
     runner.run()
     return runner
 
@@ -124,10 +129,9 @@ def test_the_ensemble_is_exactly_the_mean(run: Runner) -> None:
 def test_the_arms_are_skipped_and_resumed_like_others(
     run: Runner, corpus: Path, bert: Path
 ) -> None:
-    same = {"arms": ARMS, "train": {"max_steps": 80, "learning_rate": 5e-3}}
-    again = make_runner(corpus, bert, **same)
+    again = make_runner(corpus, bert, **CHANGES)
     assert again.run().done == []
-    stricter = make_runner(corpus, bert, **same, project={"filters": {"min_score": 0.9}})
+    stricter = make_runner(corpus, bert, **CHANGES, project={"filters": {"min_score": 0.9}})
     states = {str(s.task.ref): s.state for s in stricter.plan(stricter.tasks())}
     assert states["predict/translate_test/seed-13/projected/de"] == "run"
     assert states["predict/fused/seed-13/to_source/de"] == "up to date"
