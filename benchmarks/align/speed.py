@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--cpu-time", action="store_true", help="count the processor's time")
     parser.add_argument("--ctranslate2", action="store_true", help="with backend ctranslate2, too")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--batch-tokens", type=int, default=AlignConfig().batch_tokens)
     arguments = parser.parse_args()
 
@@ -83,14 +84,19 @@ def main() -> None:
 def compare(model: Path, arguments: argparse.Namespace, pairs: Sequence[WordPair]) -> None:
     contestants: dict[str, Callable[[], Any]] = {}
     links: dict[str, Any] = {}
-    for method, letter in METHODS.items():
+    for method in arguments.methods:
+        letter = METHODS[method]
         contestants[f"simalign {method}"] = _simalign(model, arguments.layer, letter, pairs)
     ways = [(dtype, "auto", dtype) for dtype in DTYPES]
     if arguments.ctranslate2:
         ways += [(f"{dtype}/ct2", "ctranslate2", dtype) for dtype in ("float32", "int8")]
     for way, backend, dtype in ways:
-        for method in METHODS:
+        embedder = None
+        for method in arguments.methods:
             aligner = _ours(model, arguments, method, dtype, backend)
+            # One model in memory for all methods.
+            embedder = embedder or aligner._embedder
+            aligner._embedder = embedder
             contestants[f"ours {method} {way}"] = lambda a=aligner: a.align(pairs)
         contestants[f"forward {way}"] = _forward(aligner, pairs)
     now = time.process_time if arguments.cpu_time else time.perf_counter

@@ -184,3 +184,28 @@ def test_a_sample_is_spread_over_the_corpus_and_takes_its_own_pairs_first() -> N
     assert len(more) == 25 and max(b - a for a, b in itertools.pairwise(more)) == 4
     assert sample(lambda: iter([*own, (["a"] * 11, ["b"])]), lambda: iter([]), 1000, 10) == own
     assert len(sample(lambda: iter(own * 2), lambda: iter(extra), 40, 10)) <= 10
+
+
+def test_words_of_any_script_keep_their_places() -> None:
+    pairs: Pairs = [
+        (["Li", "met", "him", "."], ["李", "见", "了", "他", "。"]),
+        (["Putin", "visited", "Berlin"], ["Путин", "посетил", "Берлин"]),
+        (["Moussa", "lives", "in", "Ségou"], ["Musa", "sigilen", "bɛ", "Segu", "la"]),
+        (["a", "\u200b", "b"], ["\u200d", "a", "b\u200b"]),
+        (["\u0301", "🙂"], ["🙂", "ꙮ"]),
+        (["x" * 2000, "b"], ["x" * 2000, "b"]),
+        (["a"] * 300, ["a"] * 3),
+        ([], ["a"]),
+        (["ᱥᱟᱱ"], ["ሰላም"]),
+    ]
+    aligner = StatisticalAligner.fit(lambda: iter(pairs), lambda: iter(()), soft=True)
+    found = aligner.align(pairs)
+    for (source, target), links in zip(pairs, found, strict=True):
+        places = [(k.source, k.target) for k in links]
+        assert places == sorted(set(places))
+        assert all(i < len(source) and j < len(target) for i, j in places)
+        assert all(0 < k.prob <= 1 for k in links)
+    hard = [{(k.source, k.target) for k in asserted(links)} for links in found]
+    assert {(0, 0), (2, 2)} <= hard[1]  # spelt alike, once transliterated
+    assert {(0, 0), (1, 1)} == hard[5]
+    assert not hard[7]
