@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.models import locate
+from pipeline.resources import resolve_path
 from pipeline.stage import Problem
 from stages.align.backends import ctranslate2_problem
 from stages.align.build import (
@@ -34,6 +35,9 @@ def problems(config: AlignConfig, around: Surroundings) -> Iterator[Problem]:
                 f"align.parallel.{index}",
                 f"{text.path}: name the two languages of its sentence pairs, not {text.languages}",
             )
+        for path in (text.path, text.second_path):
+            if path is not None and not resolve_path(str(path), around.config_dir).is_file():
+                yield Problem(f"align.parallel.{index}", f"{path}: no such file")
 
 
 def _member_problems(

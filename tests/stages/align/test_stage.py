@@ -139,3 +139,14 @@ def test_the_stage_imports_no_heavy_library() -> None:
     code = "import sys, stages.align; print({'torch', 'transformers', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_missing_parallel_text_is_found_before_anything_runs(bert: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.tsv"
+    there.write_text("a\tb\n")
+    sources = [
+        {"path": str(path), "format": "tsv", "languages": ["en", "de"]}
+        for path in (there, tmp_path / "missing.tsv")
+    ]
+    (problem,) = problems(run_config(bert, aligner="statistical", parallel=sources))
+    assert problem.key == "align.parallel.1" and "missing.tsv: no such file" in problem.message
