@@ -145,7 +145,7 @@ def _caveats(
     others = [
         f"{name_of(lang)}: {top[1]} ({percent(top[0])})"
         for lang, top in best.items()
-        if top and top[1] not in (pair[0], PROJECTION)
+        if top and top[1] != PROJECTION and top[0] > _f1(scores, pair[0], lang)
     ]
     if others:
         found.append(f"Another arm has the highest F1 in {'; '.join(others)}.")
@@ -157,6 +157,11 @@ def _caveats(
                 f"{percent(bound)}{' on average' if len(scores.languages) > 1 else ''}."
             )
     return found
+
+
+def _f1(scores: Results, arm: str, lang: str) -> float:
+    found = scores.of(arm, lang)
+    return found.f1 if found is not None else 0.0
 
 
 def _mean(scores: Results, arm: str) -> float | None:

@@ -126,3 +126,9 @@ def test_the_upper_bound_is_no_rival(tmp_path: Path) -> None:
 
     assert not headline(results).startswith("supervised")
     assert "translate_test" in rendered(results_table(results))
+
+
+def test_an_arm_that_is_as_good_is_not_ahead(results: Results) -> None:
+    level = [s.model_copy(update={"f1": 0.5}) for s in results.summary]
+    same = results.model_copy(update={"summary": level})
+    assert "Another arm has the highest F1" not in answer(same).text
