@@ -4,14 +4,15 @@
 
 The corpus' sentence pairs are stored as parts of 1,000 rows, replicated until there are as many as
 asked for (one core; processor time, so that a busy machine does not blur the figure). Everything
-from reading the parts to the finished ``projected`` tables is timed. A second line projects the
-distinct sentences once, without replication.
+from reading the parts to the finished ``projected`` tables is timed. A first line projects the
+distinct sentences once, without replication. Ends with an error if a gibibyte was not enough.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from stages.project.config import ProjectConfig
 from stages.project.worker import ProjectWorker, collect_statistics
 
 PART = 1000
+LIMIT = 1024
+"""MiB."""
 
 
 def stored(corpus_name: str, links: Path, data: Path, folder: Path) -> tuple[int, int]:
@@ -57,7 +60,7 @@ def stored(corpus_name: str, links: Path, data: Path, folder: Path) -> tuple[int
 
 
 def parts(folder: Path, n_rows: int, total: int) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield parts of 1,000 rows, reading the stored rows again and again."""
+    """Yield parts of 1,000 rows, reading the stored rows again and again under new ids."""
     done = 0
     while done < total:
         columns = [pq.read_table(folder / f"{n}.parquet") for n in ("translations", "alignments")]
@@ -65,25 +68,55 @@ def parts(folder: Path, n_rows: int, total: int) -> Iterator[tuple[pa.Table, pa.
         size = min(PART, total - done)
         offset = done % n_rows
         whole = [pa.concat_tables([t] * (copies + 1)) for t in columns]
-        yield whole[0][offset : offset + size], whole[1][offset : offset + size]
+        ids = pa.array([f"s{k}" for k in range(done, done + size)])
+        translations, alignments = (t[offset : offset + size] for t in whole)
+        yield _with(translations, id=ids, source_id=ids), _with(alignments, id=ids)
         done += size
+
+
+def _with(data: pa.Table, **columns: pa.Array) -> pa.Table:
+    for name, column in columns.items():
+        data = data.set_column(data.schema.get_field_index(name), data.schema.field(name), column)
+    return data
 
 
 def run(folder: Path, n_rows: int, total: int, config: ProjectConfig) -> tuple[float, float, int]:
     """Return processor seconds of the first and the second pass, and the number of spans kept."""
     with tempfile.TemporaryDirectory() as scratch:
         begin = time.process_time()
-        collect_statistics(config, None, parts(folder, n_rows, total), Path(scratch))
+        seen = _Memory(total, "first pass")
+        collect_statistics(config, None, parts(folder, n_rows, total), Path(scratch), seen)
         between = time.process_time()
         worker = ProjectWorker(config, None, Path(scratch))
         spans = 0
+        seen = _Memory(total, "second pass")
         for index, (translations, alignments) in enumerate(parts(folder, n_rows, total)):
             inputs = {"translations": translations, "alignments": alignments}
             result = worker(inputs, Part(index, 0))
             spans += sum(len(row) for row in result.column("spans").to_pylist())
-            if total > 100_000 and index % 100 == 99:
-                print(f"  {(index + 1) * PART:>9,} rows, peak {peak():.0f} MiB", flush=True)
+            seen(translations.num_rows)
         return between - begin, time.process_time() - between, spans
+
+
+class _Memory:
+    """Prints the memory ten times during a pass."""
+
+    def __init__(self, total: int, title: str) -> None:
+        self._rows, self._step, self._title = 0, max(PART, total // 10), title
+        self._next, self._total = self._step, total
+
+    def __call__(self, rows: int) -> None:
+        self._rows += rows
+        if self._rows >= self._next and self._total >= 50_000:
+            self._next += self._step
+            print(f"  {self._title} {self._rows:>9,} rows: {now():.0f} MiB, peak {peak():.0f} MiB")
+            sys.stdout.flush()
+
+
+def now() -> float:
+    """Return the memory of this process in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def peak() -> float:
@@ -117,6 +150,8 @@ def main() -> None:
                 f"{spans:,} spans; peak {peak():.0f} MiB",
                 flush=True,
             )
+    if peak() > LIMIT:
+        raise SystemExit(f"peak memory of {peak():.0f} MiB, more than {LIMIT}")
 
 
 if __name__ == "__main__":

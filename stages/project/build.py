@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
-HEAD: Final = 10_000
+HEAD: Final = 5_000
 """Rows that are kept in memory and projected twice to gather statistics."""
 _NEEDS_STATISTICS = {"candidates", "markers"}
 
@@ -118,9 +118,10 @@ def gather(batches: Iterable[Batch], weights: Weights | None = None) -> Statisti
         head.append((batch, projector.gather(batch, known)))
         rows += len(batch)
     statistics = Statistics()
-    for batch, evidence in head:
+    head.reverse()
+    while head:
+        batch, evidence = head.pop()
         projector.refine(batch, known, statistics, evidence)
-    del head
     further: Statistics | None = None
     for batch in rest:
         if further is None:

@@ -66,7 +66,10 @@ class CandidateProjector:
             The evidence, for :meth:`refine`.
         """
         evidence = [x for x, _ in self._evidence(batch)]
-        parts = [choose(batch, x, first_pass(batch, x, self.weights)) for x in evidence]
+        parts = []
+        for x in evidence:
+            x.first = first_pass(batch, x, self.weights)
+            parts.append(choose(batch, x, x.first))
         statistics.add(batch, Chosen.join(parts))
         return evidence
 

@@ -100,12 +100,21 @@ class Scored:
 
 @dataclass(slots=True)
 class Evidence:
-    """What links and spelling say about the cells of some entities of a batch."""
+    """What links and spelling say about the cells of some entities of a batch.
+
+    Attributes:
+        entities: Indices of the entities.
+        cells: Their cells.
+        links: What links say.
+        spelling: What spelling says.
+        first: The first pass, where it is kept for the second.
+    """
 
     entities: IntArray
     cells: Cells
     links: LinkEvidence
     spelling: SpellingEvidence
+    first: Scored | None = None
 
     @classmethod
     def of(cls, batch: Batch, entities: IntArray) -> Evidence:
@@ -235,7 +244,7 @@ def second_pass(
         counted: Whether the batch is part of the corpus: then each row's own choices (those of the
             first pass stand in for them) are left out.
     """
-    first = first_pass(batch, evidence, weights)
+    first = evidence.first or first_pass(batch, evidence, weights)
     if counted:
         chosen = choose(batch, evidence, first)
         own = Contribution.of(batch, chosen)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from stages.project.batch import Batch, Pair
+from stages.project.build import gather
 from stages.project.candidate import CandidateProjector
 from stages.project.matching import Evidence, default_weights, second_pass
-from stages.project.statistics import FIRST, IN, Statistics
+from stages.project.statistics import FIRST, IN, N, Statistics
 from stages.project.words import Vocabulary, hash_word
 from tests.stages.project.examples import VISIT, pair
 
@@ -77,3 +78,30 @@ def test_vocabulary_can_be_shared_between_batches() -> None:
     alone = CandidateProjector().project(Batch.from_pairs([VISIT]))
     assert np.array_equal(shared.start, alone.start)
     assert np.allclose(shared.score, alone.score)
+
+
+def test_rows_beyond_the_head_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [VISIT, OTHER, OTHER, VISIT, OTHER]
+
+    def batches() -> list[Batch]:
+        return [Batch.from_pairs([p]) for p in listed]
+
+    whole = gather(batches())
+    monkeypatch.setattr("stages.project.build.HEAD", 2)
+    split = gather(batches())
+    n_words = sum(len(p.words) for p in listed)
+    for statistics in (whole, split):
+        statistics.dictionary.compact()
+        assert statistics.shapes[:, N].sum() == n_words
+        # Links are counted whatever was chosen.
+        merkel = np.array([hash_word("Merkel")], np.uint64)
+        assert statistics.sources.get(merkel)[0, 0] == len(listed)
+    assert np.array_equal(whole.dictionary.keys, split.dictionary.keys)
+
+
+def test_a_copy_is_counted_apart() -> None:
+    statistics = gathered([VISIT])
+    copy = statistics.copy()
+    CandidateProjector().gather(Batch.from_pairs([OTHER]), copy)
+    assert same(statistics, gathered([VISIT]))
+    assert same(copy, gathered([VISIT, OTHER]))

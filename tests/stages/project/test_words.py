@@ -10,6 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.schema import Link, Span
+from stages.project.batch import Batch, Pair
+from stages.project.candidate import CandidateProjector
+from stages.project.candidates import max_lengths
 from stages.project.hashing import CountTable, SequenceHasher
 from stages.project.words import (
     DIGIT,
@@ -114,3 +118,25 @@ def test_count_table_sums(parts: list[list[tuple[int, int]]]) -> None:
         for k, v in part:
             truth[k] += v
     assert table.get(np.arange(7, dtype=np.uint64))[:, 0].tolist() == list(truth.values())
+
+
+def test_marks_that_a_tokeniser_cut_off_stay_with_their_word() -> None:
+    listed = Pair(
+        ["the", "Commission", "said"],
+        [Span(1, 2, "ORG")],
+        ["Ìgbìmọ", "\u0300", "sọ"],
+        [Link(1, 0, 0.9), Link(2, 2, 0.9)],
+    )
+    batch = Batch.from_pairs([listed])
+    assert shape_of("\u0300") == UNCASED
+    assert batch.vocabulary.joined[batch.target.codes].tolist() == [False, True, False]
+    found = CandidateProjector().project(batch)
+    assert (found.start.tolist(), found.end.tolist()) == ([0], [2])
+
+
+def test_longer_candidates_where_words_are_cut_into_characters() -> None:
+    words = [Pair(["in", "Bonn"], [Span(1, 2, "LOC")], ["x"] * n) for n in (2, 80)]
+    batch = Batch.from_pairs(words)
+    usual, longer = max_lengths(batch, np.arange(2)).tolist()
+    assert usual == 6
+    assert longer > 20
