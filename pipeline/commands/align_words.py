@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.commands.shared import command, quiet_libraries, reported_errors
+from pipeline.commands.options import AsJson, Device, Out, complete_words
+from pipeline.commands.shared import (
+    command,
+    print_json,
+    quiet_libraries,
+    reported_errors,
+    tell,
+)
 
 if TYPE_CHECKING:
     from pipeline.schema import Link
@@ -18,6 +25,16 @@ if TYPE_CHECKING:
 ABOUT = "Link the words of sentence pairs."
 ENCODER = "artifacts/models/encoder"
 TRANSLATOR = "artifacts/models/translator"
+ALIGNERS = (
+    "auto",
+    "simalign",
+    "softmax",
+    "translator",
+    "statistical",
+    "eflomal",
+    "back_translation",
+    "simalign_reference",
+)
 
 
 def align_words(
@@ -27,15 +44,10 @@ def align_words(
     target: Annotated[
         Path | None, typer.Argument(help="The other side; not for a file of pairs.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="File of links 'i-j'; default: terminal.")
-    ] = None,
+    out: Out = None,
     aligner: Annotated[
         str,
-        typer.Option(
-            help="auto, simalign, softmax, translator, statistical, eflomal, back_translation, "
-            "simalign_reference."
-        ),
+        typer.Option(help=f"{', '.join(ALIGNERS)}.", autocompletion=complete_words(*ALIGNERS)),
     ] = "auto",
     model: Annotated[
         str | None, typer.Option(help="Encoder or translator: folder or hub id.")
@@ -70,7 +82,8 @@ def align_words(
     ] = None,
     gold_base: Annotated[int, typer.Option(help="Number of the first word in --gold.")] = 1,
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch of the encoder.")] = 2048,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Link the words of sentence pairs."""
     with reported_errors():
@@ -95,6 +108,7 @@ def align_words(
             parallel or [],
             probs,
             (gold, gold_base),
+            as_json,
         )
 
 
@@ -106,6 +120,7 @@ def _align(
     parallel: list[str],
     probs: bool,
     gold: tuple[Path | None, int],
+    as_json: bool,
 ) -> None:
     from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
@@ -120,17 +135,24 @@ def _align(
     if reference is not None and len(reference) != len(pairs):
         raise DataError(f"{len(pairs)} sentence pairs but {gold[0]} has {len(reference)} lines")
     links, name = _run(config, around, pairs)
-    _write(links, out, probs)
-    _summarise(links, pairs, name, out)
+    summary = _summary(links, pairs, name)
     if reference is not None:
         from stages.align.scoring import score
 
         result = score([asserted(found) for found in links], reference)
-        typer.echo(
-            f"precision {100 * result.precision:.2f}  recall {100 * result.recall:.2f}  "
-            f"AER {100 * result.aer:.2f}  ({result.links} links, {result.sure} sure gold links)",
-            err=out is None,
-        )
+        summary |= {
+            "precision": result.precision,
+            "recall": result.recall,
+            "aer": result.aer,
+            "gold_links": result.sure,
+        }
+    if out is not None or not as_json:
+        _write(links, out, probs)
+    if as_json:
+        rows = None if out else [[_link(k, probs) for k in found] for found in links]
+        print_json(summary | ({"out": str(out)} if out else {"alignments": rows}))
+    else:
+        _tell(summary, out)
 
 
 def _config(
@@ -217,30 +239,43 @@ def _run(
         return aligner.align(pairs, bar.advance), aligner.name
 
 
+def _link(link: Link, probs: bool) -> str:
+    return f"{link.source}-{link.target}" + (f":{link.prob:.6g}" if probs else "")
+
+
 def _write(links: list[list[Link]], out: Path | None, probs: bool) -> None:
     from pipeline.formats import write_pharaoh
 
     if out is None:
         for found in links:
-            typer.echo(
-                " ".join(
-                    f"{k.source}-{k.target}" + (f":{k.prob:.6g}" if probs else "") for k in found
-                )
-            )
+            typer.echo(" ".join(_link(k, probs) for k in found))
         return
     write_pharaoh(links, out, probabilities=probs)
 
 
-def _summarise(links: list[list[Link]], pairs: list[WordPair], name: str, out: Path | None) -> None:
-    unaligned = sum(not found for found in links)
-    empty = sum(not source or not target for source, target in pairs)
-    reason = f" ({empty} with an empty side)" if empty else ""
+def _summary(links: list[list[Link]], pairs: list[WordPair], name: str) -> dict[str, Any]:
+    return {
+        "aligner": name,
+        "pairs": len(pairs),
+        "links": sum(map(len, links)),
+        "unaligned": sum(not found for found in links),
+        "empty": sum(not source or not target for source, target in pairs),
+    }
+
+
+def _tell(summary: dict[str, Any], out: Path | None) -> None:
+    reason = f" ({summary['empty']} with an empty side)" if summary["empty"] else ""
     where = f"; wrote {out}" if out else ""
-    typer.echo(
-        f"{name}: {len(pairs)} pairs, {sum(map(len, links))} links, "
-        f"{unaligned} pairs unaligned{reason}{where}",
-        err=out is None,
+    tell(
+        f"{summary['aligner']}: {summary['pairs']} pairs, {summary['links']} links, "
+        f"{summary['unaligned']} pairs unaligned{reason}{where}"
     )
+    if "aer" in summary:
+        tell(
+            f"precision {100 * summary['precision']:.2f}  recall {100 * summary['recall']:.2f}  "
+            f"AER {100 * summary['aer']:.2f}  ({summary['links']} links, "
+            f"{summary['gold_links']} sure gold links)"
+        )
 
 
 main = command(align_words, "align_words", ABOUT)

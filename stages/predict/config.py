@@ -21,7 +21,7 @@ class PredictConfig(StageConfig):
         "probable label of each word",
     )
     batch_tokens: int | None = Field(
-        None, ge=16, description="most pieces in a batch; default: 2048, on a GPU 32768"
+        None, ge=16, description="most pieces in a batch; default: 1024, on a GPU 32768"
     )
     window: int | None = Field(
         None, ge=8, description="longest input in pieces; default: that of training"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ def test_plain_text_pairs_and_conll_give_the_same_links(
     common = ("--aligner", "simalign", "--model", bert, "--layer", 3)
     code, shown, error = run(source, target, "-o", tmp_path / "a", *common)
     assert code == 0, error
-    assert (
-        "simalign-inter: 10 pairs" in shown and "1 pairs unaligned (1 with an empty side)" in shown
-    )
+    assert not shown, "messages are no data"
+    assert "simalign-inter: 10 pairs" in error
+    assert "1 pairs unaligned (1 with an empty side)" in error
     lines = (tmp_path / "a").read_text().split("\n")
     assert len(lines) == 11 and lines[6] == "" and all(lines[:6])
     code, shown, _ = run(both, *common)
@@ -61,6 +62,21 @@ def test_probabilities(tmp_path: Path, bert: Path) -> None:
     assert len(probs) >= 3 and all(0.05 <= p <= 1 for p in probs)
 
 
+def test_json(tmp_path: Path, bert: Path) -> None:
+    both = write(tmp_path / "p", ["a b ||| a b", "a b ||| a b"])
+    gold = write(tmp_path / "g", ["1-1 2-2", "1-1 2p2 1-2"])
+    options = ("--aligner", "simalign", "--model", bert, "--layer", 0, "--gold", gold, "--json")
+    code, shown, error = run(both, *options)
+    assert code == 0, error
+    found = json.loads(shown)
+    assert (found["pairs"], found["links"], found["unaligned"], found["gold_links"]) == (2, 4, 0, 4)
+    assert found["alignments"] == [["0-0", "1-1"], ["0-0", "1-1"]]
+    assert found["precision"] == 1 and found["recall"] == 0.75
+    code, shown, error = run(both, *options, "-o", tmp_path / "o")
+    assert json.loads(shown)["out"] == str(tmp_path / "o")
+    assert (tmp_path / "o").read_text() == "0-0 1-1\n0-0 1-1\n"
+
+
 def test_zero_width_words_count_as_words(tmp_path: Path, bert: Path) -> None:
     rows = write(tmp_path / "s.conll", ["\u200b\tO", "kaba\tO", "da\tO", ""])
     text = write(tmp_path / "t.txt", ["kaba \u200b da"])
@@ -72,7 +88,7 @@ def test_gold(tmp_path: Path, bert: Path) -> None:
     both = write(tmp_path / "p", ["a b ||| a b", "a b ||| a b"])
     gold = write(tmp_path / "g", ["1-1 2-2", "1-1 2p2 1-2"])
     options = ("--aligner", "simalign", "--model", bert, "--layer", 0)
-    code, shown, _ = run(both, "-o", tmp_path / "o", "--gold", gold, *options)
+    code, _, shown = run(both, "-o", tmp_path / "o", "--gold", gold, *options)
     # 4 links, all possible; 3 of 4 sure ones found: AER = 1 - (3 + 4) / (4 + 4).
     assert code == 0
     assert "precision 100.00 recall 75.00 AER 12.50" in " ".join(shown.split())
