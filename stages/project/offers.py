@@ -5,11 +5,13 @@ The tagger says where an entity may be; links and spelling still say which one i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from pipeline.schema import Span
 from stages.project.batch import Batch
 from stages.project.candidates import Candidates, segment_sum
 from stages.project.words import BoolArray, FloatArray
@@ -23,7 +25,7 @@ Use = Literal["prefer", "only"]
 class SpanSource(Protocol):
     """What offers spans: a tagger."""
 
-    def predict(self, sentences: list[list[str]]) -> list[list]:  # type: ignore[type-arg]
+    def predict(self, sentences: list[list[str]]) -> Sequence[Sequence[Span]]:
         """Return spans with ``start`` and ``end`` for each list of words."""
 
 
