@@ -169,19 +169,19 @@ class PredictStage(RowStage):
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
     ) -> Callable[[], Worker]:
         """Return the factory of the workers of one task."""
-        from stages.predict import translate_test
+        from stages.predict import by_translation
 
         options = self.options(config)
         step = task.options.get("step")
         if step == "project_back":
-            return translate_test.ProjectBackFactory(
+            return by_translation.ProjectBackFactory(
                 _project_options(config), config.config_dir, side["collected"]
             )
         if step == "translate_test":
-            return translate_test.Ready(translate_test.ProjectedWorker())
+            return by_translation.Ready(by_translation.ProjectedWorker())
         if step == "ensemble":
             member = task.options["by_translation"]
-            return translate_test.Ready(translate_test.EnsembleWorker(member, options.constrained))
+            return by_translation.Ready(by_translation.EnsembleWorker(member, options.constrained))
         from stages.predict.worker import PredictFactory
 
         return PredictFactory(side["model"], options)
