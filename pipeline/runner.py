@@ -369,7 +369,7 @@ class Runner:
         mark = partial.work / "collected.done"
         if not mark.exists():
             folder.mkdir(exist_ok=True)
-            of.collect(self.config, task, inputs, folder)
+            of.collect(self.config, task, inputs, folder, self.progress)
             store.sync_tree(folder)
             store.write_atomic(mark, b"")
         return folder

@@ -240,11 +240,17 @@ class RowStage(Stage):
     """
 
     def collect(
-        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+        self,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        folder: Path,
+        progress: Progress,
     ) -> None:
         """Gather corpus-wide facts into files in ``folder``, before any worker runs; optional.
 
-        Must stream over the inputs (``Artifact.tables()``), and be deterministic.
+        Must stream over the inputs (``Artifact.tables()``), be deterministic, and show how far it
+        is where it may take long.
         """
 
     @abstractmethod

@@ -12,6 +12,7 @@ from stages.align.config import AlignConfig
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
+    from pipeline.progress import Progress
     from stages.align.build import Surroundings
 
 
@@ -90,10 +91,14 @@ class AlignStage(RowStage):
         return files
 
     def collect(
-        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+        self,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        folder: Path,
+        progress: Progress,
     ) -> None:
         """Let the aligners that learn from the corpus see all of it."""
-        from pipeline.progress import Progress
         from stages.align.build import learn, plan, resolve
         from stages.align.text import read_pairs
 
@@ -111,7 +116,7 @@ class AlignStage(RowStage):
             own,
             lambda: read_pairs(options.parallel, around),
             folder,
-            Progress(),
+            progress,
             inputs["translations"].num_rows,
         )
 

@@ -14,6 +14,7 @@ from stages.train.recipe import tagger_for
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
+    from pipeline.progress import Progress
     from stages.project.config import ProjectConfig
 
 
@@ -153,7 +154,12 @@ class PredictStage(RowStage):
         return {"weights": config.path(weights)} if weights else {}
 
     def collect(
-        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+        self,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        folder: Path,
+        progress: Progress,
     ) -> None:
         """Make the first pass of the projection over what was labelled."""
         if task.options.get("step") != "project_back":

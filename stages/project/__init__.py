@@ -13,6 +13,7 @@ from stages.project.config import FilterConfig, ProjectConfig
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.config import RunConfig
+    from pipeline.progress import Progress
 
 __all__ = ["STAGE", "FilterConfig", "ProjectConfig", "ProjectStage"]
 
@@ -85,18 +86,29 @@ class ProjectStage(RowStage):
         return {name: config.path(path) for name, path in named.items() if path}
 
     def collect(
-        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+        self,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        folder: Path,
+        progress: Progress,
     ) -> None:
         """Make the first pass over the corpus, where the method has one."""
+        from stages.project.build import needs_statistics
         from stages.project.worker import collect_statistics
 
         options = self.options(config)
-        collect_statistics(
-            options,
-            config.config_dir,
-            zip(inputs["translations"].tables(), inputs["alignments"].tables(), strict=True),
-            folder,
-        )
+        if not needs_statistics(options):
+            return
+        rows = inputs["translations"].num_rows
+        with progress.task(f"project {task.unit}, first pass", rows) as bar:
+            collect_statistics(
+                options,
+                config.config_dir,
+                zip(inputs["translations"].tables(), inputs["alignments"].tables(), strict=True),
+                folder,
+                bar.advance,
+            )
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline import schema
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig, StageConfig
+from pipeline.progress import Progress
 from pipeline.registry import Registry
 from pipeline.stage import Context, Output, Part, Problem, Ref, RowStage, RunStage, Task, Worker
 
@@ -103,7 +104,12 @@ class Align(RowStage):
         return []
 
     def collect(
-        self, config: RunConfig, task: Task, inputs: Mapping[str, Artifact], folder: Path
+        self,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        folder: Path,
+        progress: Progress,
     ) -> None:
         largest = max(int(r["id"][1:]) for r in inputs["sentences"].rows())
         (folder / "largest").write_text(str(largest))
