@@ -1,6 +1,7 @@
 """Peak memory of the row-wise stages at two corpus sizes: it must not grow with the corpus.
 
     python benchmarks/pipeline/memory.py [--rows 10000 200000] [--stages prepare translate align …]
+    python benchmarks/pipeline/memory.py --given      # the other side is given, not translated
 
 Each stage runs by ``run_stage`` in its own process over a generated corpus of short sentences;
 the peak resident set is what the kernel reports for that process. The models are those that ship,
@@ -43,6 +44,8 @@ def write_config(path: Path, args: argparse.Namespace, corpus: Path) -> None:
         "align": {"aligner": "simalign"},
         "stages": ["prepare", "translate", "align", "project"],
     }
+    if args.given:
+        config["data"]["parallel"] = {"path": str(corpus)}
     path.write_text(json.dumps(config), encoding="utf-8")
 
 
@@ -61,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs=2, default=[10_000, 200_000])
     parser.add_argument("--stages", nargs="+", default=["prepare", "translate", "align", "project"])
+    parser.add_argument("--given", action="store_true")
     parser.add_argument("--encoder", default="artifacts/models/encoder")
     parser.add_argument("--translator", default="artifacts/models/translator")
     args = parser.parse_args()
