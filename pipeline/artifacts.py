@@ -186,6 +186,7 @@ class FileHashes:
         """Return the hash of a file, or of all files below a folder (names and contents).
 
         A snapshot folder of the hub's cache is named by its commit, which identifies its content.
+        Model cards and other Markdown in a folder, and hidden files, decide nothing.
 
         Raises:
             XlnerError: If the path does not exist.
@@ -196,7 +197,7 @@ class FileHashes:
             listing = [
                 (str(p.relative_to(path)), self._file(p))
                 for p in sorted(path.rglob("*"))
-                if p.is_file() and not p.name.startswith(".")
+                if p.is_file() and not p.name.startswith(".") and p.suffix != ".md"
             ]
             return fingerprint(listing)
         if not path.exists():

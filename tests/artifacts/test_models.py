@@ -12,7 +12,7 @@ LANGUAGES = ("de", "es", "fr", "nl", "sw")
 
 def test_both_models_together_are_small() -> None:
     files = [path for path in MODELS.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 10_000_000
+    assert sum(path.stat().st_size for path in files) <= 36_000_000
 
 
 @pytest.mark.parametrize("name", ["encoder", "translator"])
@@ -72,12 +72,17 @@ def test_the_translator_writes_the_language_that_the_tag_names(tmp_path: Path) -
         assert right >= 4, (language, texts)
 
 
-def test_the_translator_keeps_simple_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", ["de", "es", "nl"])
+def test_the_translator_keeps_most_names(language: str, tmp_path: Path) -> None:
     from stages.translate.translator import Translator
 
-    translator = Translator(MODELS / "translator", "en", "de", cache=tmp_path)
-    names = ["Tom", "Mary", "Boston", "Paris"]
-    texts = [
-        h[0].text for h in translator.translate([f"I saw {name} yesterday." for name in names])
-    ]
-    assert sum(name in text for name, text in zip(names, texts, strict=True)) >= 3, texts
+    translator = Translator(MODELS / "translator", "en", language, cache=tmp_path)
+    names = {
+        "Tom lives in Boston.": ["Tom", "Boston"],
+        "I went to Paris with Anna.": ["Paris", "Anna"],
+        "Obama met Merkel in Berlin.": ["Obama", "Merkel", "Berlin"],
+        "John Smith works for Siemens.": ["John", "Smith", "Siemens"],
+    }
+    texts = [hypotheses[0].text for hypotheses in translator.translate(list(names))]
+    kept = sum(n in text for text, own in zip(texts, names.values(), strict=True) for n in own)
+    assert kept >= 8, texts

@@ -37,6 +37,15 @@ def test_hashes_follow_content_not_name_or_time(tmp_path: Path) -> None:
     assert hashes.of(file) != first
 
 
+def test_a_model_card_decides_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    before = FileHashes(tmp_path / ".hashes.json").of(tmp_path)
+    (tmp_path / "README.md").write_text("measured anew")
+    assert FileHashes(tmp_path / ".hashes.json").of(tmp_path) == before
+    (tmp_path / "vocab.txt").write_text("a")
+    assert FileHashes(tmp_path / ".hashes.json").of(tmp_path) != before
+
+
 def test_a_folder_is_hashed_by_names_and_contents(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
