@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.commands.shared import command, reported_errors
+from pipeline.commands.options import AsJson, Out, complete_words
+from pipeline.commands.shared import command, print_json, reported_errors, tell
 
 if TYPE_CHECKING:
     from pipeline.schema import Sentence
     from stages.project.config import ProjectConfig
 
+METHODS = ("candidates", "span", "merged_runs", "published", "ensemble")
 ABOUT = "Carry labels over to the other side of word-aligned sentences."
 
 
@@ -21,10 +23,10 @@ def project_labels(
     source: Annotated[Path, typer.Argument(help="The labelled side (CoNLL, JSONL, Parquet).")],
     target: Annotated[Path, typer.Argument(help="The other side: plain tokenised text or CoNLL.")],
     links: Annotated[Path, typer.Argument(help="Alignment: 'i-j' or 'i-j:prob', a line a pair.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="CoNLL file to write.")],
+    out: Out = None,
     method: Annotated[
         str,
-        typer.Option(help="candidates, span, merged_runs, published or ensemble."),
+        typer.Option(help=f"{', '.join(METHODS)}.", autocompletion=complete_words(*METHODS)),
     ] = "candidates",
     solver: Annotated[str, typer.Option(help="candidates, published: exact or greedy.")] = "exact",
     min_score: Annotated[float, typer.Option(help="Drop spans that score less.")] = 0.2,
@@ -32,22 +34,29 @@ def project_labels(
         float, typer.Option(help="span, merged_runs, published: weaker links are ignored.")
     ] = 0.5,
     source_lang: Annotated[str, typer.Option(help="Language code of the labelled side.")] = "en",
-    lang: Annotated[str, typer.Option(help="Language code of the other side.")] = "und",
+    target_lang: Annotated[str, typer.Option(help="Language code of the other side.")] = "und",
     report: Annotated[
         Path | None, typer.Option(help="JSONL: every span with score, method and reason.")
     ] = None,
     score: Annotated[
         bool, typer.Option("--score", help="Score against the labels of TARGET (CoNLL).")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Carry labels over to the other side of word-aligned sentences."""
     with reported_errors():
         config = _config(method, solver, min_score, min_link)
-        rows, gold = _project(source, target, links, config, (source_lang, lang), score)
-        _write(rows, out, report, lang)
-        _summarise(rows, out)
-        if gold is not None:
-            _print_scores(gold, rows)
+        rows, gold = _project(source, target, links, config, (source_lang, target_lang), score)
+        if out is not None or not as_json:
+            _write(rows, out, target_lang)
+        if report is not None:
+            _write_report(rows, report)
+        summary = _summary(rows)
+        scores = _scores(gold, rows) if gold is not None else None
+        if as_json:
+            _print_json(rows, summary, scores, out)
+        else:
+            _tell(summary, scores, out)
 
 
 def _config(method: str, solver: str, min_score: float, min_link: float) -> ProjectConfig:
@@ -59,7 +68,7 @@ def _config(method: str, solver: str, min_score: float, min_link: float) -> Proj
     if method == "markers":
         raise ConfigError(
             "--method markers: a file of plain translations has no markers; "
-            "allowed: candidates, span, merged_runs, published, ensemble"
+            f"allowed: {', '.join(METHODS)}"
         )
     try:
         return ProjectConfig.model_validate(
@@ -150,26 +159,36 @@ def _read(path: Path, lang: str, *, labels: bool) -> tuple[list[Sentence], bool]
     return sentences, stream.report.scheme is not None or any(s.spans for s in sentences)
 
 
-def _write(rows: list[dict[str, Any]], out: Path, report: Path | None, lang: str) -> None:
+def _write(rows: list[dict[str, Any]], out: Path | None, lang: str) -> None:
+    import tempfile
+
     from pipeline.formats import write_conll
     from pipeline.schema import Sentence, Span
 
-    write_conll(
-        (
-            Sentence(
-                row["id"],
-                lang,
-                row["words"],
-                [Span(s["start"], s["end"], s["type"], s["score"]) for s in _kept(row)],
-            )
-            for row in rows
-        ),
-        out,
+    sentences = (
+        Sentence(
+            row["id"],
+            lang,
+            row["words"],
+            [Span(s["start"], s["end"], s["type"], s["score"]) for s in _kept(row)],
+        )
+        for row in rows
     )
-    if report is not None:
-        with report.open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(_report_row(row), ensure_ascii=False) + "\n")
+    if out is not None:
+        write_conll(sentences, out)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "projected.conll"
+        write_conll(sentences, path)
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                typer.echo(line, nl=False)
+
+
+def _write_report(rows: list[dict[str, Any]], report: Path) -> None:
+    with report.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(_report_row(row), ensure_ascii=False) + "\n")
 
 
 def _kept(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -202,19 +221,21 @@ def _report_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _summarise(rows: list[dict[str, Any]], out: Path) -> None:
+def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     from collections import Counter
 
     reasons = Counter(s["reason"] for r in rows for s in r["spans"] if not s["kept"])
     reasons.update(item["reason"] for r in rows for item in r["lost"])
-    total = sum(len(r["source_spans"]) for r in rows)
-    kept = sum(len(_kept(r)) for r in rows)
-    missing = ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items())) or "none"
-    typer.echo(f"{len(rows)} sentences, {total} entities: {kept} projected; dropped: {missing}")
-    typer.echo(f"wrote {out}")
+    return {
+        "sentences": len(rows),
+        "entities": sum(len(r["source_spans"]) for r in rows),
+        "projected": sum(len(_kept(r)) for r in rows),
+        "dropped": dict(sorted(reasons.items())),
+    }
 
 
-def _print_scores(gold: list[Sentence], rows: list[dict[str, Any]]) -> None:
+def _scores(gold: list[Sentence], rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return strict precision, recall, F1 and number of gold entities, by type and of all."""
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
 
@@ -231,13 +252,43 @@ def _print_scores(gold: list[Sentence], rows: list[dict[str, Any]]) -> None:
     scores = classification_report(
         truth, found, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
     )
-    names = {"micro avg": "all"}
-    typer.echo(f"{'type':<12}{'precision':>10}{'recall':>10}{'F1':>10}{'gold':>8}")
     order = [k for k in scores if not k.endswith(" avg")] + ["micro avg"]
-    for key in order:
-        s = scores[key]
-        numbers = "".join(f"{100 * s[k]:>10.1f}" for k in ("precision", "recall", "f1-score"))
-        typer.echo(f"{names.get(key, key):<12}{numbers}{int(s['support']):>8}")
+    return {
+        {"micro avg": "all"}.get(key, key): {
+            "precision": float(scores[key]["precision"]),
+            "recall": float(scores[key]["recall"]),
+            "f1": float(scores[key]["f1-score"]),
+            "gold": int(scores[key]["support"]),
+        }
+        for key in order
+    }
+
+
+def _print_json(
+    rows: list[dict[str, Any]],
+    summary: dict[str, Any],
+    scores: dict[str, dict[str, float]] | None,
+    out: Path | None,
+) -> None:
+    found = {"out": str(out)} if out else {"rows": [_report_row(row) for row in rows]}
+    print_json(summary | ({"scores": scores} if scores else {}) | found)
+
+
+def _tell(
+    summary: dict[str, Any], scores: dict[str, dict[str, float]] | None, out: Path | None
+) -> None:
+    missing = ", ".join(f"{reason} {n}" for reason, n in summary["dropped"].items()) or "none"
+    tell(
+        f"{summary['sentences']} sentences, {summary['entities']} entities: "
+        f"{summary['projected']} projected; dropped: {missing}"
+    )
+    if out is not None:
+        tell(f"wrote {out}")
+    if scores is not None:
+        tell(f"{'type':<12}{'precision':>10}{'recall':>10}{'F1':>10}{'gold':>8}")
+        for name, s in scores.items():
+            numbers = "".join(f"{100 * s[k]:>10.1f}" for k in ("precision", "recall", "f1"))
+            tell(f"{name:<12}{numbers}{s['gold']:>8.0f}")
 
 
 main = command(project_labels, "project_labels", ABOUT)

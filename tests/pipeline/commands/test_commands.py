@@ -191,7 +191,15 @@ def test_options_of_the_same_name_are_the_same() -> None:
     from pipeline.commands.run import run_pipeline, run_stage
     from pipeline.commands.tag_text import tag_text
 
-    shared = {"--runs-dir", "--json", "--force", "--dry-run", "--set", "--version"}
+    shared = {
+        "--runs-dir",
+        "--json",
+        "--force",
+        "--dry-run",
+        "--set",
+        "--version",
+        "--device",
+    }
     found: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     helps: dict[str, set[str]] = defaultdict(set)
     functions = (run_pipeline, run_stage, inspect_labels, align_words, project_labels, tag_text)
@@ -202,8 +210,7 @@ def test_options_of_the_same_name_are_the_same() -> None:
             names = tuple(option.opts)
             if names[0].startswith("-"):
                 found[max(names, key=len)].add(names)
-                if function not in (align_words, project_labels):
-                    helps[max(names, key=len)].add(getattr(option, "help", "") or "")
+                helps[max(names, key=len)].add(getattr(option, "help", "") or "")
     assert {name for name, ways in found.items() if len(ways) > 1} == set()
     assert {name for name in shared if len(helps[name]) != 1} == set()
 

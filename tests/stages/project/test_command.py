@@ -52,6 +52,32 @@ def test_score_is_seqevals(files: dict[str, Path]) -> None:
     }
 
 
+def test_without_a_file_the_labels_go_to_standard_output_and_messages_elsewhere(
+    files: dict[str, Path],
+) -> None:
+    run(files)
+    app = typer.Typer()
+    app.command()(project_labels)
+    names = [str(files[n]) for n in ("source.conll", "target.conll", "links")]
+    result = CliRunner().invoke(app, names)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == files["out.conll"].read_text()
+    assert "3 entities: 3 projected" in result.stderr
+
+
+def test_json(files: dict[str, Path]) -> None:
+    result = run(files, "--score", "--json")
+    found = json.loads(result.stdout)
+    assert (found["sentences"], found["entities"], found["projected"]) == (3, 3, 3)
+    assert found["scores"]["all"] == {
+        "precision": pytest.approx(2 / 3),
+        "recall": 1.0,
+        "f1": pytest.approx(0.8),
+        "gold": 2,
+    }
+    assert found["out"] == str(files["out.conll"])
+
+
 @pytest.mark.parametrize("method", ["candidates", "span", "merged_runs", "published", "ensemble"])
 def test_plain_text_target_and_report(files: dict[str, Path], method: str) -> None:
     files["target.conll"] = files["out.conll"].with_name("target.txt")
