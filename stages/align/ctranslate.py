@@ -8,8 +8,6 @@ quantisation.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +24,6 @@ QUANTISATIONS: Final = {"float32": "float32", "int8": "int8"}
 """What CTranslate2 has on the CPU, by our name for the precision."""
 
 _FORMAT: Final = 1
-_NOTE: Final = "xlner.json"
 _ACTIVATIONS: Final = {"gelu": "GELU", "gelu_new": "GELUTanh", "relu": "RELU", "silu": "SWISH"}
 
 
@@ -78,39 +75,21 @@ def converted_encoder(
     Raises:
         ModelError: If it cannot be converted.
     """
-    from importlib.metadata import version
+    from stages.translate.conversion import NOTE, fingerprint_of, kept
 
-    from pipeline.artifacts import FileHashes, fingerprint
-    from stages.translate.conversion import cache_folder
-
-    cache = cache or cache_folder()
-    hashes = FileHashes(cache / ".hashes.json")
-    identity = ["encoder", _FORMAT, hashes.of(folder), layer, dtype, version("ctranslate2")]
-    hashes.save()
-    final = cache / fingerprint(identity)[:32]
-    if (final / _NOTE).is_file():
-        return final
     bert = take_apart(encoder, layer)
     if bert is None or bert.activation not in _ACTIVATIONS:
         return None
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=cache))
-    try:
-        model = temporary / "model"
-        model.mkdir()
-        _write(bert, model, QUANTISATIONS[dtype])
-        (model / _NOTE).write_text(json.dumps({"layer": layer, "dtype": dtype}), encoding="utf-8")
+
+    def make(output: Path) -> None:
+        output.mkdir()
         try:
-            model.rename(final)
-        except OSError:
-            # Another process was quicker; what it made is the same.
-            if not (final / _NOTE).is_file():
-                raise
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"{folder}: cannot be converted for CTranslate2: {error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return final
+            _write(bert, output, QUANTISATIONS[dtype])
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{folder}: cannot be converted for CTranslate2: {error}") from error
+        (output / NOTE).write_text(json.dumps({"layer": layer, "dtype": dtype}), encoding="utf-8")
+
+    return kept(["encoder", _FORMAT, fingerprint_of(folder, cache), layer, dtype], cache, make)
 
 
 def _write(bert: Bert, output: Path, quantization: str) -> None:

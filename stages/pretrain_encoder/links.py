@@ -45,9 +45,9 @@ def link_corpus(
 
     if kept.exists():
         with np.load(kept) as arrays:
-            bounds = np.searchsorted(arrays["pair"], np.unique(arrays["pair"]))
-            parts = np.split(arrays["link"], bounds[1:])
-            return dict(zip(np.unique(arrays["pair"]).tolist(), parts, strict=True))
+            numbers, starts = np.unique(arrays["pair"], return_index=True)
+            parts = np.split(arrays["link"], starts[1:])
+            return dict(zip(numbers.tolist(), parts, strict=True))
     backend = tokenizer.backend_tokenizer
 
     def words(text: str) -> list[str]:

@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import Artifact
-from pipeline.models import locate
 from pipeline.schema import spans_of
 from pipeline.stage import Context
 from stages.evaluate.grading import GOLD, PREDICTED, TP, Graded, count_spans, f1_of
-from stages.train.labels import LabelSet
-from stages.train.recipe import entity_types, head_fields, read_dev, read_examples, train_options
-from stages.train.run import note_result, training_facts
+from stages.train.recipe import train_options
+from stages.train.run import train_on, training_facts
 from stages.train.tagger import Tagger
-from stages.train.training import HISTORY, train_tagger
+from stages.train.training import HISTORY
 
 SCORES, COUNTS = "scores.json", "counts.npz"
 SCORED = "scored/"
@@ -37,24 +35,18 @@ def run_trial(inputs: Mapping[str, Artifact], folder: Path, context: Context) ->
         update={"fusion": fusion, "fusion_layer": layer or 0}
     )
     model = (folder if facts["keep_model"] else context.work_dir) / "model"
-    counts: dict[str, int] = {}
-    result = train_tagger(
+    result = train_on(
+        inputs,
         options,
-        read_examples(options, inputs, seed, counts),
-        read_dev(options, inputs),
         model,
-        context.work_dir,
-        encoder=locate(config.models.encoder, config.config_dir).download(),
-        labels=LabelSet.of_types(entity_types(config, inputs)).names,
+        context,
         seed=seed,
-        head=head_fields(options, fused=fusion != "none"),
+        fused=fusion != "none",
         provenance=training_facts(
             config, list(config.languages), inputs, seed, f"{config.name}: {context.task.unit}"
         ),
-        progress=context.progress,
         title=f"sweep {context.task.unit}",
     )
-    note_result(context, result, counts)
     tagger = Tagger.from_pretrained(model)
     arrays = {
         name.removeprefix(SCORED): score(tagger, artifact)

@@ -11,6 +11,7 @@ from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context
+from stages.train.config import TrainConfig
 from stages.train.labels import LabelSet
 from stages.train.recipe import entity_types, head_fields, read_dev, read_examples, train_options
 from stages.train.trainer import TrainingResult
@@ -20,9 +21,32 @@ from stages.train.training import train_tagger
 def train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:
     """Train the tagger of ``context.task`` into ``folder``."""
     config, task = context.config, context.task
-    options = train_options(config)
     arm, seed = str(task.options["arm"]), int(task.options["seed"])
-    labels = LabelSet.of_types(entity_types(config, inputs)).names
+    train_on(
+        inputs,
+        train_options(config),
+        folder,
+        context,
+        seed=seed,
+        fused=ARMS[arm].fused,
+        provenance=provenance(config, arm, seed, list(task.options["languages"]), inputs),
+        title=f"train {task.unit}",
+    )
+
+
+def train_on(
+    inputs: Mapping[str, Artifact],
+    options: TrainConfig,
+    folder: Path,
+    context: Context,
+    *,
+    seed: int,
+    fused: bool,
+    provenance: Mapping[str, Any],
+    title: str,
+) -> TrainingResult:
+    """Train a tagger on the inputs of a task into ``folder``; note the result in the manifest."""
+    config = context.config
     counts: dict[str, int] = {}
     result = train_tagger(
         options,
@@ -31,14 +55,15 @@ def train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -
         folder,
         context.work_dir,
         encoder=locate(config.models.encoder, config.config_dir).download(),
-        labels=labels,
+        labels=LabelSet.of_types(entity_types(config, inputs)).names,
         seed=seed,
-        head=head_fields(options, ARMS[arm].fused),
-        provenance=provenance(config, arm, seed, list(task.options["languages"]), inputs),
+        head=head_fields(options, fused=fused),
+        provenance=provenance,
         progress=context.progress,
-        title=f"train {task.unit}",
+        title=title,
     )
     note_result(context, result, counts)
+    return result
 
 
 def note_result(context: Context, result: TrainingResult, counts: Mapping[str, int]) -> None:

@@ -58,17 +58,34 @@ def converted(
     """
     if is_converted(folder):
         return folder
-    cache = cache or cache_folder()
-    hashes = FileHashes(cache / ".hashes.json")
-    identity = [FORMAT, hashes.of(folder), quantization, _ctranslate2_version()]
+    identity = [FORMAT, fingerprint_of(folder, cache), quantization]
+    return kept(identity, cache, lambda output: (make or convert)(folder, output, quantization))
+
+
+def fingerprint_of(folder: Path, cache: Path | None = None) -> str:
+    """Return the hash of a checkpoint; hashes of its files are kept in the cache."""
+    hashes = FileHashes((cache or cache_folder()) / ".hashes.json")
+    found = hashes.of(folder)
     hashes.save()
-    final = cache / fingerprint(identity)[:32]
+    return found
+
+
+def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) -> Path:
+    """Return the folder that is kept for ``identity``, made on first use.
+
+    Args:
+        identity: What decides the content, besides the version of CTranslate2.
+        cache: Where converted models are kept; default :func:`cache_folder`.
+        make: Fills a folder that does not exist yet; writes the file :data:`NOTE` last.
+    """
+    cache = cache or cache_folder()
+    final = cache / fingerprint([*identity, _ctranslate2_version()])[:32]
     if (final / NOTE).is_file():
         return final
     cache.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=cache))
     try:
-        (make or convert)(folder, temporary / "model", quantization)
+        make(temporary / "model")
         try:
             (temporary / "model").rename(final)
         except OSError:
