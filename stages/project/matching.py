@@ -163,7 +163,8 @@ def dot(names: list[str], matrix: FloatArray, weights: dict[str, float]) -> Floa
     ablation can remove either.
     """
     vector = np.array([weights.get(name, 0.0) for name in names])
-    score: FloatArray = matrix @ vector + weights.get("bias", 0.0)
+    # Row by row: the last bit of a BLAS product depends on how many rows there are.
+    score: FloatArray = np.einsum("ij,j->i", matrix, vector) + weights.get("bias", 0.0)
     return score
 
 

@@ -68,7 +68,7 @@ def likeness(
         second = [targets[i] for i in (part % known_target_words).tolist()]
         alike = process.cpdist(
             first, second, scorer=Levenshtein.normalized_similarity, dtype=np.float32
-        )
+        ).astype(np.float64)  # so that what is identical is exactly 1, whatever the processor
         shorter = np.minimum([len(w) for w in first], [len(w) for w in second])
         graded = np.clip((alike - _FROM) / (1 - _FROM), 0, 1) ** 2
         # Of short words (and signs) only identical ones tell anything.

@@ -154,7 +154,7 @@ def test_links_of_a_toy_language_are_found_kept_and_read_again(tmp_path: Path) -
             total += 1
             right += known.get(source[i], source[i]) == target[j]
     assert total > 0.9 * 5 * len(links)
-    assert right > 0.95 * total
+    assert right > 0.98 * total
     again = link_corpus(corpus, tokenizer, ObjectiveConfig(), kept)
     assert {n: link.tolist() for n, link in again.items()} == {
         n: link.tolist() for n, link in links.items()
