@@ -48,6 +48,12 @@ def write_card(
             names[credit].append(file)
     data = "\n".join(f"- {credit}: {', '.join(files)}" for credit, files in names.items())
     overlaps = sum(drops.get("evaluation_overlap", 0) for drops in report["dropped"].values())
+    further = (
+        f" These are the figures of a further training: it started from the weights of "
+        f"`{report['started_from']}`."
+        if report["started_from"]
+        else ""
+    )
     text = f"""---
 language: [{", ".join(card.languages)}]
 tags: [{", ".join(card.tags)}]
@@ -70,7 +76,7 @@ rows were removed because a sentence of theirs is in a corpus that the project m
 
 {report["parameters"]:,} parameters, {report["steps"]:,} steps,
 {report["target_positions"]:,} predicted positions, {report["training_seconds"] / 60:.0f} minutes of
-training on {report["hardware"]}. Weights are stored in fp16 and load in fp32.
+training on {report["hardware"]}. Weights are stored in fp16 and load in fp32.{further}
 
 ## Measured quality
 {card.quality}

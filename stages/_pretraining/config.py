@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -22,6 +23,8 @@ class PretrainingConfig(StageConfig):
     pieces: int = Field(6000, gt=0)
     embeddings: Literal["cooccurrence", "random"] = "cooccurrence"
     """Where the embeddings start: at what occurs together in the text, or anywhere."""
+    start_from: Path | None = None
+    """A model folder that this stage made: training goes on from its weights, with its pieces."""
     sampling_exponent: float = Field(0.5, ge=0, le=1)
     """1 samples languages by their size, 0 all alike."""
     loop: LoopConfig = LoopConfig(max_minutes=60)
@@ -39,10 +42,25 @@ class PretrainingConfig(StageConfig):
         """
         settings = self.model_dump(
             mode="json",
-            exclude={"corpus": True, "gazetteer": True, "loop": {*NEUTRAL_OPTIONS, *_BUDGET}},
+            exclude={
+                "corpus": True,
+                "gazetteer": True,
+                "start_from": True,
+                "loop": {*NEUTRAL_OPTIONS, *_BUDGET},
+            },
         )
-        text = json.dumps([settings, corpus.digest(), *further], sort_keys=True)
+        start = {} if self.start_from is None else _digests(self.start_from)
+        text = json.dumps([settings, start, corpus.digest(), *further], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Of the files of a model folder; its card is none of what decides the weights."""
+    return {
+        path.name: hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.suffix != ".md"
+    }
 
 
 def check_length(max_pieces: int, needed: int, max_positions: int) -> None:

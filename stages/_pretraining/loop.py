@@ -6,7 +6,6 @@ run sees exactly the batches an uninterrupted one would have seen.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.config import ConfigModel
+from stages.machine import has_bfloat16
 
 if TYPE_CHECKING:
     import torch
@@ -107,14 +107,7 @@ def uses_bf16(config: LoopConfig, device: torch.device) -> bool:
     """Whether forward passes run under bf16 autocast."""
     if config.precision != "auto":
         return config.precision == "bf16"
-    import torch
-
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    with contextlib.suppress(OSError):
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        return "amx_bf16" in flags or "avx512_bf16" in flags
-    return False
+    return has_bfloat16(device.type)
 
 
 def learning_rate_factor(config: LoopConfig, step: int, seconds: float) -> float:

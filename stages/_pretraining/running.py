@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.config import RunConfig
 from pipeline.progress import Progress as RunProgress
 from pipeline.stage import Problem
+from stages._pretraining.config import PretrainingConfig
 from stages._pretraining.corpus import CorpusConfig
 from stages._pretraining.loop import LoopConfig, Progress
 from stages._pretraining.sources import TextSource
+
+Options = TypeVar("Options", bound=PretrainingConfig)
 
 
 def resolve_source(source: TextSource, config: RunConfig) -> TextSource:
@@ -31,6 +34,26 @@ def resolve_corpus(corpus: CorpusConfig, config: RunConfig) -> CorpusConfig:
             for name in ("parallel", "monolingual", "evaluation")
         }
     )
+
+
+def resolve_start(options: Options, config: RunConfig) -> Options:
+    """The options with the folder that training starts from made absolute."""
+    if options.start_from is None:
+        return options
+    return options.model_copy(update={"start_from": config.path(str(options.start_from))})
+
+
+def missing_start(stage: str, options: PretrainingConfig, config: RunConfig) -> Iterator[Problem]:
+    """A problem if training is to start from a folder that holds no model."""
+    folder = resolve_start(options, config).start_from
+    if folder is not None and not (folder / "config.json").is_file():
+        yield Problem(f"{stage}.start_from", f"no model in {folder} (no config.json)")
+
+
+def start_files(options: PretrainingConfig, config: RunConfig) -> dict[str, Path]:
+    """The folder that training starts from, for the fingerprint of a task."""
+    folder = resolve_start(options, config).start_from
+    return {} if folder is None else {"start_from": folder}
 
 
 def source_files(sources: Sequence[TextSource]) -> Iterator[Path]:

@@ -29,9 +29,11 @@ class PretrainEncoderStage(RunStage):
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Check that there is text, and that all files are there."""
-        from stages._pretraining.running import missing_files
+        from stages._pretraining.running import missing_files, missing_start
 
-        corpus = config.section(self.name, PretrainEncoderConfig).corpus
+        options = config.section(self.name, PretrainEncoderConfig)
+        yield from missing_start(self.name, options, config)
+        corpus = options.corpus
         if not corpus.parallel and not corpus.monolingual:
             yield Problem(f"{self.name}.corpus", "name files under parallel, monolingual, or both")
         for key in ("parallel", "monolingual", "evaluation"):
@@ -40,18 +42,22 @@ class PretrainEncoderStage(RunStage):
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
         """Return all text files."""
-        from stages._pretraining.running import files_by_name
+        from stages._pretraining.running import files_by_name, start_files
 
-        corpus = config.section(self.name, PretrainEncoderConfig).corpus
-        return files_by_name((*corpus.parallel, *corpus.monolingual, *corpus.evaluation), config)
+        options = config.section(self.name, PretrainEncoderConfig)
+        corpus = options.corpus
+        texts = (*corpus.parallel, *corpus.monolingual, *corpus.evaluation)
+        return {**files_by_name(texts, config), **start_files(options, config)}
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Train; continues from the checkpoint in the work folder."""
-        from stages._pretraining.running import resolve_corpus, shown_progress
+        from stages._pretraining.running import resolve_corpus, resolve_start, shown_progress
         from stages.pretrain_encoder.training import pretrain_encoder
 
         given = context.config.section(self.name, PretrainEncoderConfig)
-        options = given.model_copy(update={"corpus": resolve_corpus(given.corpus, context.config)})
+        options = resolve_start(given, context.config).model_copy(
+            update={"corpus": resolve_corpus(given.corpus, context.config)}
+        )
         with shown_progress(context.progress, "pretrain_encoder", options.loop) as progress:
             report = pretrain_encoder(
                 options, out.folder, context.work_dir, seed=context.seed, progress=progress

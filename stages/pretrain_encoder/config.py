@@ -41,6 +41,9 @@ class ObjectiveConfig(ConfigModel):
     """Hidden layer that is compared; 0 is the embedding layer."""
     alignment_weight: float = Field(0.5, ge=0)
     alignment_temperature: float = Field(0.1, gt=0)
+    concatenate: float = Field(0.0, ge=0, le=1)
+    """Of the rows of aligned pairs: how many get one to three further pairs behind the first, so
+    that words are told apart in longer sentences than the corpus has."""
     linked_pairs: int = Field(100_000, gt=0)
     """Pairs per language that the word links are learnt from and kept for."""
     link_probability: float = Field(0.5, gt=0, le=1)

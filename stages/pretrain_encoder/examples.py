@@ -45,6 +45,41 @@ class Item:
     links: Links | None = None
 
 
+@dataclass(frozen=True)
+class _Text:
+    """Pieces of a text, and the number of the word of each, -1 for none."""
+
+    ids: list[int]
+    words: list[int]
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> _Text:
+        return cls(encoding.ids, [-1 if word is None else word for word in encoding.word_ids])
+
+    @property
+    def word_count(self) -> int:
+        return max(self.words, default=-1) + 1
+
+    @classmethod
+    def chain(cls, texts: Sequence[_Text]) -> _Text:
+        """The texts one after the other, their words numbered on."""
+        if len(texts) == 1:
+            return texts[0]
+        ids: list[int] = []
+        words: list[int] = []
+        offset = 0
+        for text in texts:
+            ids += text.ids
+            words += [-1 if word < 0 else word + offset for word in text.words]
+            offset += text.word_count
+        return cls(ids, words)
+
+    @classmethod
+    def chain_sides(cls, pairs: Sequence[tuple[_Text, _Text]]) -> tuple[_Text, _Text]:
+        """Both sides of pairs that stand one after the other."""
+        return cls.chain([a for a, _ in pairs]), cls.chain([b for _, b in pairs])
+
+
 class ItemMaker:
     """Makes the shards of training items; shard `n` depends on seed and `n` alone."""
 
@@ -132,41 +167,69 @@ class ItemMaker:
     def _items(self, kind: str, count: int, rng: random.Random) -> list[Item]:
         if kind == "monolingual":
             texts = [self._text_pools.draw(rng) for _ in range(count)]
-            singles = [e for e in self._encode(texts) if self._fits(e)]
+            singles = [t for e in self._encode(texts) if self._fits(t := _Text.of(e))]
             self._too_long += count - len(singles)
-            return [Item((self._single(encoding, rng),)) for encoding in singles]
+            return [Item((self._single(text, rng),)) for text in singles]
         pools = self._linked_pools if kind == "alignment" else self._pair_pools
-        numbers = [pools.draw(rng) for _ in range(count)]
-        first = self._encode([self._pairs[n].source for n in numbers])
-        second = self._encode([self._pairs[n].target for n in numbers])
+        groups = [self._group(kind, pools, rng) for _ in range(count)]
+        numbers = [number for group in groups for number in group]
+        first = iter(self._encode([self._pairs[n].source for n in numbers]))
+        second = iter(self._encode([self._pairs[n].target for n in numbers]))
         items: list[Item] = []
-        for index, *sides in zip(numbers, first, second, strict=True):
-            if not self._fits(*sides):
+        for group in groups:
+            parts = [(_Text.of(next(first)), _Text.of(next(second))) for _ in group]
+            if kind == "alignment":
+                # As many of the further pairs as there is room for.
+                while parts and not all(map(self._fits, _Text.chain_sides(parts))):
+                    parts.pop()
+                fitting = bool(parts)
+            else:
+                fitting = self._fits(*parts[0])
+            if not fitting:
                 self._too_long += 1
             elif kind == "translation":
-                items.append(Item((self._joined(*rng.sample(sides, 2), rng=rng),)))
+                items.append(Item((self._joined(*rng.sample(parts[0], 2), rng=rng),)))
             else:
-                rows = tuple(self._single(encoding, rng) for encoding in sides)
-                items.append(Item(rows, self._links[index]))
+                rows = tuple(self._single(text, rng) for text in _Text.chain_sides(parts))
+                items.append(Item(rows, self._chained_links(group, parts)))
         return items
 
-    def _fits(self, *encodings: Encoding) -> bool:
-        length = 1 + sum(len(encoding.ids) + 1 for encoding in encodings)
+    def _group(self, kind: str, pools: _Pools[int], rng: random.Random) -> list[int]:
+        """A pair, and those of its language that stand after it in the same rows."""
+        first = pools.draw(rng)
+        group = [first]
+        if kind == "alignment" and rng.random() < self._config.objective.concatenate:
+            language = self._pairs[first].language
+            group += [pools.draw(rng, language) for _ in range(rng.randint(1, 3))]
+        return group
+
+    def _chained_links(self, group: Sequence[int], parts: Sequence[tuple[_Text, _Text]]) -> Links:
+        """Links of the pairs that stand one after the other; words are numbered on."""
+        import numpy as np
+
+        chained, offset = [], np.zeros(2, np.int16)
+        for index, (source, target) in zip(group, parts, strict=False):
+            chained.append(self._links[index] + offset)
+            offset = offset + np.array([source.word_count, target.word_count], np.int16)
+        return np.concatenate(chained)
+
+    def _fits(self, *texts: _Text) -> bool:
+        length = 1 + sum(len(text.ids) + 1 for text in texts)
         return length <= self._config.max_pieces
 
     def _encode(self, texts: list[str]) -> list[Encoding]:
         return self._backend.encode_batch(texts, add_special_tokens=False)
 
-    def _single(self, encoding: Encoding, rng: random.Random) -> Row:
-        ids = [self._cls, *encoding.ids, self._sep]
+    def _single(self, text: _Text, rng: random.Random) -> Row:
+        ids = [self._cls, *text.ids, self._sep]
         start = 0
         if rng.random() < self._config.objective.shift_positions:
             start = rng.randint(0, self._config.shape.max_positions - len(ids))
         pieces, labels = self._masked(ids, self._config.objective.mask, rng)
-        words = [-1, *(-1 if word is None else word for word in encoding.word_ids), -1]
+        words = [-1, *text.words, -1]
         return Row(pieces, list(range(start, start + len(ids))), labels, words)
 
-    def _joined(self, first: Encoding, second: Encoding, *, rng: random.Random) -> Row:
+    def _joined(self, first: _Text, second: _Text, *, rng: random.Random) -> Row:
         ids = [self._cls, *first.ids, self._sep, *second.ids, self._sep]
         positions = [*range(len(first.ids) + 2), *range(1, len(second.ids) + 2)]
         pieces, labels = self._masked(ids, self._config.objective.translation_mask, rng)
@@ -200,6 +263,8 @@ class _Pools(Generic[T]):
     def __bool__(self) -> bool:
         return bool(self._codes)
 
-    def draw(self, rng: random.Random) -> T:
-        code = rng.choices(self._codes, cum_weights=self._cumulated)[0]
+    def draw(self, rng: random.Random, code: str | None = None) -> T:
+        """Of the language, or of one drawn by its share."""
+        if code is None:
+            code = rng.choices(self._codes, cum_weights=self._cumulated)[0]
         return rng.choice(self._pools[code])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from stages._pretraining.cooccurrence import (
 )
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.loop import Progress, run_training
-from stages._pretraining.saving import save_half, training_report
+from stages._pretraining.saving import save_half, start_weights, training_report
 from stages.pretrain_encoder.config import ObjectiveConfig, PretrainEncoderConfig
 from stages.pretrain_encoder.examples import IGNORED, Item, ItemMaker, Row
 from stages.pretrain_encoder.links import link_corpus
@@ -63,7 +64,9 @@ def pretrain_encoder(
     logger.info("%s", corpus.report())
     fingerprint = config.fingerprint(corpus, seed)
     kept = work_dir / f"tokenizer-{fingerprint[:12]}.json"
-    if not kept.exists():
+    if not kept.exists() and config.start_from is not None:
+        shutil.copyfile(config.start_from / "tokenizer.json", kept)
+    elif not kept.exists():
         pivot = config.corpus.pivot_language
         text = list(corpus.sentences)
         text += [(pair.language, pair.target) for pair in corpus.pairs]
@@ -82,7 +85,9 @@ def pretrain_encoder(
     maker = ItemMaker(corpus.pairs, corpus.sentences, links, config, tokenizer, seed)
     model = build_model(config, tokenizer, seed)
     checkpoint = work_dir / "checkpoint.pt"
-    if config.embeddings == "cooccurrence" and not checkpoint.exists():
+    if config.start_from is not None:
+        start_weights(model, config.start_from)
+    elif config.embeddings == "cooccurrence" and not checkpoint.exists():
         vectors = count_embeddings(corpus, tokenizer, config.shape.width, seed)
         start_embeddings(model.bert.embeddings.word_embeddings.weight, vectors, _FIRST_SCALE)
     state = run_training(
@@ -99,7 +104,7 @@ def pretrain_encoder(
     model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.1
     save_half(model, output_dir)
     save_wordpiece(vocabulary, output_dir, config.shape.max_positions)
-    report = training_report(state, corpus, model)
+    report = training_report(state, corpus, model, config)
     report["items_too_long"] = maker.too_long
     report["linked_pairs"] = len(links)
     sources = (*config.corpus.parallel, *config.corpus.monolingual)

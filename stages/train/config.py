@@ -44,8 +44,8 @@ class TaggerOptions(StageConfig):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="auto: bfloat16 on a GPU that has it, float32 elsewhere; bfloat16 is quick on "
-        "CPUs with AMX",
+        description="auto: bfloat16 where the GPU or the processor (AMX, AVX512-bf16) has it, "
+        "float32 elsewhere; weights stay in float32",
     )
     select: Literal["source_dev", "target_dev", "last"] = Field(
         "source_dev",

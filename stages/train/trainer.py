@@ -18,6 +18,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from pipeline.progress import Progress
 from pipeline.schema import Span
+from stages.machine import has_bfloat16
 from stages.train.callbacks import BestWeights, ProgressBar
 from stages.train.config import TaggerOptions
 from stages.train.data import IGNORED, TrainingSet, plan_batches
@@ -328,9 +329,9 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 def wants_bfloat16(precision: str) -> bool:
-    """Return whether to compute in bfloat16; ``auto`` does so on a GPU that has it."""
+    """Return whether to compute in bfloat16; ``auto`` does so where the machine has it."""
     if precision == "auto":
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        return has_bfloat16("cuda" if torch.cuda.is_available() else "cpu")
     return precision == "bfloat16"
 
 

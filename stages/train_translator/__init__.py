@@ -29,11 +29,12 @@ class TrainTranslatorStage(RunStage):
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Check that there is parallel text, and that all files are there."""
-        from stages._pretraining.running import missing_files
+        from stages._pretraining.running import missing_files, missing_start
 
         options = config.section(self.name, TrainTranslatorConfig)
         if not options.corpus.parallel:
             yield Problem(f"{self.name}.corpus.parallel", "name at least one file of pairs")
+        yield from missing_start(self.name, options, config)
         for key in ("parallel", "monolingual", "evaluation"):
             sources = getattr(options.corpus, key)
             yield from missing_files(f"{self.name}.corpus.{key}", sources, config)
@@ -41,23 +42,25 @@ class TrainTranslatorStage(RunStage):
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
         """Return all text files."""
-        from stages._pretraining.running import files_by_name
+        from stages._pretraining.running import files_by_name, start_files
 
         options = config.section(self.name, TrainTranslatorConfig)
         corpus = options.corpus
-        return files_by_name((*corpus.parallel, *corpus.evaluation, *options.gazetteer), config)
+        texts = (*corpus.parallel, *corpus.evaluation, *options.gazetteer)
+        return {**files_by_name(texts, config), **start_files(options, config)}
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Train; continues from the checkpoint in the work folder."""
         from stages._pretraining.running import (
             resolve_corpus,
             resolve_source,
+            resolve_start,
             shown_progress,
         )
         from stages.train_translator.training import train_translator
 
         given = context.config.section(self.name, TrainTranslatorConfig)
-        options = given.model_copy(
+        options = resolve_start(given, context.config).model_copy(
             update={
                 "corpus": resolve_corpus(given.corpus, context.config),
                 "gazetteer": tuple(resolve_source(s, context.config) for s in given.gazetteer),

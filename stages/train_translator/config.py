@@ -39,7 +39,9 @@ class AugmentationConfig(ConfigModel):
     name_lists: float = Field(0.03, ge=0, le=1)
     """Examples that are only names and figures, the same on both sides."""
     concatenate: float = Field(0.2, ge=0, le=1)
-    """Short pairs that are joined with one or two others, for longer sentences."""
+    """Short pairs that are joined with others, for longer sentences."""
+    chain_words: int = Field(60, ge=12)
+    """Joined pairs have up to about so many words on the side of the pivot language."""
     upper_case: float = Field(0.015, ge=0, le=1)
     """Pairs written in capitals, like headlines."""
     spaced_punctuation: float = Field(0.03, ge=0, le=1)

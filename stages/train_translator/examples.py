@@ -17,6 +17,7 @@ from stages.train_translator.config import TrainTranslatorConfig
 from stages.train_translator.names import Gazetteer, NameFinder, substitute
 from stages.train_translator.sentencepieces import tag
 
+_END = re.compile(r"[\s.!?…]+$")
 _PUNCTUATION = re.compile(r"\s*([.,;:!?\"()])\s*")
 
 
@@ -102,16 +103,34 @@ class ExampleMaker:
             return Pair(pair.language, line, line)
         pair = self._rename(pair, rng)
         if len(pair.source.split()) <= 15 and rng.random() < options.concatenate:
-            for _ in range(rng.choice((1, 1, 2))):
-                other = self._rename(self._draw(rng, pair.language), rng)
-                pair = Pair(
-                    pair.language,
-                    f"{pair.source} {other.source}",
-                    f"{pair.target} {other.target}",
-                )
+            pair = self._chain(pair, rng)
         if rng.random() < options.upper_case:
             pair = Pair(pair.language, pair.source.upper(), pair.target.upper())
         return pair
+
+    def _chain(self, pair: Pair, rng: random.Random) -> Pair:
+        """Further pairs behind this one, as sentences or as the clauses of a long one.
+
+        Corpora of short sentences teach nothing about long ones; a model that never saw them
+        stutters. The length that is aimed at is drawn evenly, so that all lengths occur.
+        """
+        goal = rng.randint(12, self._config.augmentation.chain_words)
+        parts = [pair]
+        while sum(len(part.source.split()) for part in parts) < goal:
+            parts.append(self._rename(self._draw(rng, pair.language), rng))
+        if rng.random() < 0.5:
+            return Pair(
+                pair.language,
+                " ".join(part.source for part in parts),
+                " ".join(part.target for part in parts),
+            )
+        sides = [self._clauses([part[side] for part in parts]) for side in (1, 2)]
+        return Pair(pair.language, *sides)
+
+    def _clauses(self, sentences: Sequence[str]) -> str:
+        """One sentence of several: commas between them, lower case where a word has it."""
+        clauses = [_END.sub("", sentence) for sentence in sentences[:-1]] + [sentences[-1]]
+        return ", ".join(clauses[:1] + [self._finder.inside(clause) for clause in clauses[1:]])
 
     def _rename(self, pair: Pair, rng: random.Random) -> Pair:
         options = self._config.augmentation
@@ -125,7 +144,8 @@ class ExampleMaker:
 
     def _name_list(self, gazetteer: Gazetteer, rng: random.Random) -> str:
         share = self._config.augmentation.invented_names
-        names = [gazetteer.draw(rng, share) for _ in range(rng.randint(1, 4))]
+        most = rng.choice((4, 12))
+        names = [gazetteer.draw(rng, share) for _ in range(rng.randint(1, most))]
         kind = rng.random()
         if kind < 0.3:
             return " ".join(

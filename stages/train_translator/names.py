@@ -46,6 +46,8 @@ class NameFinder:
                 if word[0].isupper():
                     seen[word] += 1
                     kept[word] += word in sides[1]
+        # Most first words of short sentences are seen at their start more often than inside.
+        self._lower = {word for word, count in lower.items() if count > 0.1 * capital[word]}
         self._names = {
             word
             for word, count in seen.items()
@@ -57,6 +59,13 @@ class NameFinder:
             word for word, count in seen.items() if count > 1 and kept[word] < 0.5 * count
         }
         """Capitalised words that change in translation (*Germany*), or that are no names at all."""
+
+    def inside(self, sentence: str) -> str:
+        """The sentence as it would stand inside another: no capital that only its place gave it."""
+        first = words_of(sentence[:60])[:1]
+        if not first or not sentence.startswith(first[0]) or first[0].casefold() not in self._lower:
+            return sentence
+        return sentence[0].lower() + sentence[1:]
 
     def shared_names(self, pair: Pair) -> list[str]:
         """The names of a pair: longest runs of name words found once on both sides."""
@@ -115,7 +124,10 @@ class Gazetteer:
         return rng.choice(self.by_type[rng.choice(list(self.by_type))])
 
     def invented(self, rng: random.Random) -> str:
-        """One to three capitalised words, each made of the parts of two names."""
+        """One to three capitalised words, each of the parts of two names; or an abbreviation."""
+        if rng.random() < 0.1:
+            letters = rng.choices("ABCDEFGHIKLMNOPRSTUVWZ", k=rng.randint(2, 5))
+            return "".join(letters) if rng.random() < 0.8 else ".".join(letters[:3]) + "."
         return " ".join(self._splice(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3))))
 
     def draw(self, rng: random.Random, invented_share: float) -> str:

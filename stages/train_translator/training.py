@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from stages._pretraining.cooccurrence import (
 )
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.loop import Progress, run_training
-from stages._pretraining.saving import save_half, training_report
+from stages._pretraining.saving import save_half, start_weights, training_report
 from stages._pretraining.sources import read_entities
 from stages.train_translator.config import TrainTranslatorConfig
 from stages.train_translator.examples import Example, ExampleMaker
@@ -65,7 +66,9 @@ def train_translator(
     languages = [config.corpus.pivot_language, *config.corpus.languages]
 
     spm_model = work_dir / f"pieces-{fingerprint[:12]}.model"
-    if not spm_model.exists():
+    if not spm_model.exists() and config.start_from is not None:
+        shutil.copyfile(config.start_from / "source.spm", spm_model)
+    elif not spm_model.exists():
         text = [side for pair in corpus.pairs for side in pair[1:]]
         text += [name for _, name in entities]
         made = train_sentencepiece(
@@ -76,7 +79,9 @@ def train_translator(
     maker = ExampleMaker(corpus.pairs, config, spm_model, vocabulary, entities, seed)
     model = build_model(config, vocabulary, seed)
     checkpoint = work_dir / "checkpoint.pt"
-    if config.embeddings == "cooccurrence" and not checkpoint.exists():
+    if config.start_from is not None:
+        start_weights(model, config.start_from)
+    elif config.embeddings == "cooccurrence" and not checkpoint.exists():
         bags = [maker.encode(f"{pair.source} {pair.target}")[:-1] for pair in corpus.pairs]
         vectors = cooccurrence_embeddings(
             bags, size=len(vocabulary), width=config.shape.width, seed=seed
@@ -95,7 +100,7 @@ def train_translator(
         progress=progress,
     )
     save_translator(model, spm_model, vocabulary, output_dir)
-    report = training_report(state, corpus, model)
+    report = training_report(state, corpus, model, config)
     report["examples_too_long"] = maker.too_long
     sources = (*config.corpus.parallel, *config.gazetteer)
     write_card(describe(config), output_dir, sources, report)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.errors import ModelError
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.sources import Pair
 from stages.pretrain_encoder.config import BertShape, ObjectiveConfig, PretrainEncoderConfig
@@ -124,6 +125,49 @@ def test_masking_keeps_labels_where_pieces_were_changed(maker: ItemMaker) -> Non
         masked += sum(label != IGNORED for label in row.labels)
         total += len(row.labels)
     assert 0.08 < masked / total < 0.25
+
+
+def test_chained_pairs_keep_their_links_and_number_their_words_on(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, 5, concatenate=1.0).model_copy(update={"max_pieces": 200})
+    corpus = load_corpus(config.corpus)
+    text = [("en", pair.source) for pair in corpus.pairs]
+    text += [(pair.language, pair.target) for pair in corpus.pairs]
+    tokenizer = load_wordpiece(train_wordpiece(text, pieces=500, per_language=100, seed=1), 48)
+    identical = np.array([(n, n) for n in range(6)], np.int16)  # five words and the full stop
+    links = dict.fromkeys(range(len(corpus.pairs)), identical)
+    maker = ItemMaker(corpus.pairs, corpus.sentences, links, config, tokenizer, seed=1)
+    linked = [i for b in maker.shard(0) for i in b if i.links is not None]
+    counts = {len(item.links) for item in linked}
+    assert counts == {12, 18, 24}, "one to three further pairs"
+    for item in linked:
+        np.testing.assert_array_equal(item.links[:, 0], np.arange(len(item.links)))
+        np.testing.assert_array_equal(item.links[:, 0], item.links[:, 1])
+        for row in item.rows:
+            assert max(row.words) == len(item.links) - 1
+
+
+def test_training_goes_on_from_a_saved_model(trained: dict[str, Any], tmp_path: Path) -> None:
+    first = trained["folder"] / "model"
+    config = tiny_config(tmp_path, 60).model_copy(update={"start_from": first})
+    report = pretrain_encoder(config, tmp_path / "model", tmp_path / "work", seed=2)
+    assert report["started_from"] == "model"
+    assert report["losses"][0][1] < trained["report"]["losses"][0][1] - 0.5
+    assert (tmp_path / "model/tokenizer.json").read_bytes() == (
+        first / "tokenizer.json"
+    ).read_bytes()
+    assert "started from the weights of `model`" in (tmp_path / "model/README.md").read_text()
+
+
+def test_a_start_of_another_shape_is_refused(trained: dict[str, Any], tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, 5)
+    config = config.model_copy(
+        update={
+            "start_from": trained["folder"] / "model",
+            "shape": config.shape.model_copy(update={"layers": 4}),
+        }
+    )
+    with pytest.raises(ModelError, match="another shape than the configuration asks for"):
+        pretrain_encoder(config, tmp_path / "model", tmp_path / "work", seed=2)
 
 
 def test_positions_start_anew_on_the_second_side(maker: ItemMaker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -66,5 +67,21 @@ def test_invented_names_look_like_names_and_follow_the_seed() -> None:
     made = [gazetteer.invented(random.Random(n)) for n in range(50)]
     assert made == [gazetteer.invented(random.Random(n)) for n in range(50)]
     assert len(set(made)) > 10
-    assert all(word.istitle() and word.isalpha() for name in made for word in name.split())
+    abbreviation = re.compile(r"[A-Z]{2,5}|[A-Z](\.[A-Z]){1,2}\.")
+    names = [name for name in made if not abbreviation.fullmatch(name)]
+    assert 40 <= len(names) < 50, "about one in ten is an abbreviation"
+    assert all(word.istitle() and word.isalpha() for name in names for word in name.split())
     assert gazetteer.draw(random.Random(1), 0.0) in gazetteer.by_type["PER"]
+
+
+def test_a_sentence_inside_another_loses_the_capital_that_its_place_gave_it() -> None:
+    finder = NameFinder(
+        [
+            Pair("de", "The dog saw the cat.", "Der Hund sah die Katze."),
+            Pair("de", "I saw the Rhine.", "Ich sah den Rhein."),
+        ]
+    )
+    assert finder.inside("The cat saw Tom.") == "the cat saw Tom."
+    assert finder.inside("Rhine and cat") == "Rhine and cat"
+    assert finder.inside("I saw it.") == "I saw it."
+    assert finder.inside("'The' cat") == "'The' cat"

@@ -57,6 +57,15 @@ def test_the_loss_falls_and_the_report_says_what_was_done(trained: dict[str, Any
     )
 
 
+def test_training_goes_on_from_a_saved_model(trained: dict[str, Any], tmp_path: Path) -> None:
+    first = trained["folder"] / "model"
+    config = tiny_config(tmp_path, 10).model_copy(update={"start_from": first})
+    report = train_translator(config, tmp_path / "model", tmp_path / "work", seed=2)
+    assert report["started_from"] == "model"
+    assert report["losses"][0][1] < trained["report"]["losses"][0][1] - 0.5
+    assert (tmp_path / "model/vocab.json").read_bytes() == (first / "vocab.json").read_bytes()
+
+
 def test_the_folder_is_an_ordinary_checkpoint(trained: dict[str, Any]) -> None:
     from safetensors import safe_open
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianMTModel, MarianTokenizer

@@ -1,4 +1,4 @@
-"""The machine a model was made on."""
+"""The machine: what it is called, and whether it computes in bfloat16."""
 
 from __future__ import annotations
 
@@ -21,3 +21,20 @@ def hardware() -> str:
                 name = line.partition(":")[2].strip()
                 break
     return f"{os.cpu_count()} CPU cores, {name}"
+
+
+def has_bfloat16(device_type: str) -> bool:
+    """Whether bfloat16 is quicker than float32 there: a GPU that has it, or AMX or AVX512-bf16.
+
+    Args:
+        device_type: ``cuda`` or ``cpu``.
+    """
+    import torch
+
+    if device_type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    information = Path("/proc/cpuinfo")
+    if not information.is_file():
+        return False
+    flags = information.read_text(encoding="utf-8")
+    return "amx_bf16" in flags or "avx512_bf16" in flags
