@@ -34,6 +34,10 @@ class ModelError(XlnerError):
     """A model folder or hub id cannot be used; the message says what is missing."""
 
 
+class DamagedError(XlnerError):
+    """A file of a run is not what was written; the message names it."""
+
+
 class LockedError(XlnerError):
     """Another process is working on the same run folder."""
 

@@ -42,13 +42,13 @@ def _state(path: Path, found: list[Artifact]) -> str:
 
 
 def _locked(path: Path) -> bool:
-    if not path.exists():
-        return False
-    with path.open("a") as file:
-        try:
+    try:
+        with path.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
     return False
 
 

@@ -24,6 +24,7 @@ class DatasetOutput:
     """
 
     def __init__(self, folder: Path, kind: str, part_rows: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.parts: list[PartInfo] = []
         self.drops: dict[str, dict[str, int]] = {}

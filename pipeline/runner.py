@@ -1,76 +1,37 @@
-"""Plans a run, checks it, and does what is not up to date."""
+"""Does what is not up to date in a run."""
 
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pipeline import artifacts as store
 from pipeline import engine as engines
-from pipeline.artifacts import Artifact, FileHashes, Manifest, Partial, PartInfo, RunFolder
+from pipeline.artifacts import Artifact, Manifest, Partial, PartInfo
 from pipeline.config import RunConfig
-from pipeline.errors import ConfigError, XlnerError
+from pipeline.engine.memory import SMALLER, Advice, FrugalFactory, out_of_memory
+from pipeline.errors import ConfigError, DamagedError, XlnerError
 from pipeline.output import DatasetOutput, FilesOutput
+from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
 from pipeline.registry import STAGES, Registry
+from pipeline.repair import changed_input, content, keep_sound, refuse_damage
 from pipeline.schema import SCHEMAS
 from pipeline.stage import Context, Ref, RowStage, RunStage, Task
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-State = Literal["up to date", "run", "resume", "not selected"]
+_HALVINGS = 6  # of a batch size, before memory is given up on
 
-
-@dataclass(slots=True)
-class Step:
-    """A task with what is to be done about it.
-
-    Attributes:
-        task: The task.
-        fingerprint: Hash of ``identity``.
-        identity: Everything that decides the result.
-        state: What happens to it.
-        why: The reason, for people.
-    """
-
-    task: Task
-    fingerprint: str
-    identity: dict[str, Any]
-    state: State
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which part of a run to do.
-
-    Attributes:
-        first: Name of the first stage (``--from``), if not all.
-        last: Name of the last stage (``--until``), if not all.
-        force: Do it again even where it is up to date.
-    """
-
-    first: str | None = None
-    last: str | None = None
-    force: bool = False
-
-    def stages(self, registry: Registry) -> tuple[str, ...]:
-        """Return the names of the selected stages.
-
-        Raises:
-            ConfigError: If a name is unknown or the order is reversed.
-        """
-        low = registry.rank(self.first) if self.first else 0
-        high = registry.rank(self.last) if self.last else len(registry.names) - 1
-        if low > high:
-            raise ConfigError(f"--from {self.first} comes after --until {self.last}")
-        return registry.names[low : high + 1]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -88,15 +49,8 @@ class Result:
     folder: Path = Path()
 
 
-class Runner:
-    """Carries out one configured run.
-
-    Args:
-        config: The configuration.
-        runs_dir: Folder that holds the runs.
-        progress: Where to show progress; default: standard error.
-        registry: The stages that there are.
-    """
+class Runner(Planner):
+    """Carries out one configured run; see :class:`pipeline.plan.Planner` for its arguments."""
 
     def __init__(
         self,
@@ -105,123 +59,8 @@ class Runner:
         progress: Progress | None = None,
         registry: Registry = STAGES,
     ) -> None:
-        self.registry = registry
-        self.config = config
-        self.folder = RunFolder(runs_dir / config.name)
-        self.progress = progress or Progress()
-        self._hashes = FileHashes(runs_dir / ".hashes.json")
-
-    # -- planning ---------------------------------------------------------------------------
-
-    def tasks(self) -> list[Task]:
-        """Return the tasks of this run, every task after those whose output it reads.
-
-        Raises:
-            ConfigError: If a stage is unknown, or one that another needs is not in ``stages``.
-        """
-        named = self.config.stages
-        for name in named or ():
-            self.registry.require(name, "stages")
-        chosen = [
-            n
-            for n in self.registry.names
-            if (n in named if named else not self.registry[n].standalone)
-        ]
-        every = {t.ref: t for name in chosen for t in self.registry[name].tasks(self.config)}
-        wanted = list(every) if named else _goals(every)
-        ordered: dict[Ref, Task] = {}
-        for ref in wanted:
-            _visit(ref, every, ordered, named, ())
-        # A stable order by stage keeps dependencies first: stages read earlier stages only.
-        return sorted(ordered.values(), key=lambda t: self.registry.rank(t.stage))
-
-    def check(self, tasks: Sequence[Task]) -> None:
-        """Check the whole configuration before anything is loaded.
-
-        Raises:
-            ConfigError: With every problem found.
-        """
-        problems: list[str] = []
-        for name in self.registry.names:
-            mine = [t for t in tasks if t.stage == name]
-            if mine:
-                problems.extend(str(p) for p in self.registry[name].check(self.config, mine))
-        if problems:
-            raise ConfigError(list(dict.fromkeys(problems)))
-
-    def plan(self, tasks: Sequence[Task], selection: Selection | None = None) -> list[Step]:
-        """Say for each task whether it is up to date, and why not."""
-        selection = selection or Selection()
-        selected = selection.stages(self.registry)
-        steps: dict[Ref, Step] = {}
-        for task in tasks:
-            identity = self._identity(task, steps)
-            mark = store.fingerprint(identity)
-            state, why = self._state(task, mark, identity, steps)
-            if task.stage not in selected:
-                state = "up to date" if state == "up to date" else "not selected"
-            elif state == "up to date" and selection.force:
-                state, why = "run", "forced"
-            steps[task.ref] = Step(task, mark, identity, state, why)
-        self._hashes.save()
-        return list(steps.values())
-
-    def _identity(self, task: Task, steps: Mapping[Ref, Step]) -> dict[str, Any]:
-        of = self.registry[task.stage]
-        config = self.config
-        keys = {k: _json(getattr(config, k)) for k in task.uses}
-        sections = {name: self.registry[name].options(config).identity() for name in task.sections}
-        identity: dict[str, Any] = {
-            "version": of.version,
-            "kind": task.kind,
-            "options": of.options(config).identity(),
-            "task": dict(task.options),
-            "run": keys,
-            "inputs": {
-                name: steps[ref].fingerprint
-                for name, ref in (*task.inputs.items(), *task.side_inputs.items())
-            },
-            "files": {
-                name: item if isinstance(item, str) else self._hashes.of(item)
-                for name, item in of.files(config, task).items()
-            },
-        }
-        if sections:
-            identity["sections"] = sections
-        if task.kind in SCHEMAS:
-            identity["part_rows"] = config.part_rows
-        return identity
-
-    def _state(
-        self,
-        task: Task,
-        mark: str,
-        identity: Mapping[str, Any],
-        steps: Mapping[Ref, Step],
-    ) -> tuple[State, str]:
-        known = self.folder.artifact(task.ref)
-        redone = [
-            str(ref)
-            for ref in (*task.inputs.values(), *task.side_inputs.values())
-            if steps[ref].state in ("run", "resume")
-        ]
-        if known is not None and known.manifest.fingerprint == mark:
-            return "up to date", f"made {known.manifest.finished:%Y-%m-%d %H:%M}"
-        if known is None:
-            why = "no output yet"
-        elif redone:
-            why = f"its input {redone[0]} is made again"
-        else:
-            why = difference(known.manifest.identity, identity)
-        partial = self.folder.folder(task.ref).with_name(
-            self.folder.folder(task.ref).name + ".partial"
-        )
-        note = partial / "fingerprint"
-        if note.is_file() and note.read_text() == mark:
-            return "resume", "interrupted; what is finished is kept"
-        return "run", why
-
-    # -- doing ------------------------------------------------------------------------------
+        super().__init__(config, runs_dir, progress, registry)
+        self._sound: set[Ref] = set()
 
     def run(self, selection: Selection | None = None) -> Result:
         """Check, plan, and do what is not up to date.
@@ -243,23 +82,49 @@ class Runner:
         for name in dict.fromkeys(t.stage for t in tasks if t.stage in selected):
             self.registry[name].fetch(self.config, [t for t in tasks if t.stage == name])
         with self.folder.lock():
+            self.folder.tidy()
             steps = self.plan(tasks, selection)
+            refuse_damage(self.folder, steps, selection)
             self._require(steps)
             self._save_config()
             result = Result(steps, folder=self.folder.path)
-            todo = [s for s in steps if s.state in ("run", "resume")]
-            for number, step in enumerate(todo, 1):
+            for step in steps:
+                if step.state == "up to date":
+                    self.folder.drop_partial(step.task.ref, step.fingerprint)
+            changed: set[Ref] = set()
+            done = 0
+            for step in steps:
+                other = changed_input(step, changed) if step.state == "up to date" else None
+                if other is not None and step.task.stage in selected:
+                    step.state = "run"
+                    step.why = f"its input {other} has other content than before the repair"
+                elif other is not None:
+                    logger.warning(
+                        "%s was made from another %s than there is now: run again with --from %s "
+                        "--force",
+                        step.task.ref,
+                        other,
+                        step.task.stage,
+                    )
+                if step.state not in TODO:
+                    continue
+                done += 1
+                todo = done + sum(s.state in TODO for s in steps[steps.index(step) + 1 :])
                 self.progress.console.print(
-                    f"[bold]{step.task.ref}[/bold] [dim]({number} of {len(todo)}: {step.why})[/dim]"
+                    f"[bold]{step.task.ref}[/bold] [dim]({done} of {todo}: {step.why})[/dim]",
+                    soft_wrap=True,
                 )
+                before = content(self.folder, step.task.ref) if selection.repair else None
                 with store.disk_errors(self.folder.folder(step.task.ref)):
                     result.done.append(self._do(step))
+                if before is not None and before != content(self.folder, step.task.ref):
+                    changed.add(step.task.ref)
             return result
 
     def _require(self, steps: Sequence[Step]) -> None:
         by_ref = {s.task.ref: s for s in steps}
         for step in steps:
-            if step.state not in ("run", "resume"):
+            if step.state not in TODO:
                 continue
             for ref in (*step.task.inputs.values(), *step.task.side_inputs.values()):
                 if by_ref[ref].state == "not selected":
@@ -277,18 +142,31 @@ class Runner:
         partial = self.folder.partial(task.ref, step.fingerprint)
         if partial.complete:
             return partial.finish(None)
+        of = self.registry[task.stage]
+        if step.state == "repair" and isinstance(of, RowStage):
+            keep_sound(self.folder, step, partial)
         started = datetime.now(UTC)
         clock = time.monotonic()
         inputs = {name: self._input(ref) for name, ref in task.inputs.items()}
-        of = self.registry[task.stage]
         facts: dict[str, Any]
-        if isinstance(of, RowStage):
-            facts = self._rows(of, task, inputs, partial)
-        elif isinstance(of, RunStage):
-            inputs |= {name: self._input(ref) for name, ref in task.side_inputs.items()}
-            facts = self._whole(of, task, inputs, partial)
-        else:  # pragma: no cover - a programming error
-            raise TypeError(f"stage {task.stage!r} is neither a RowStage nor a RunStage")
+        try:
+            if isinstance(of, RowStage):
+                facts = self._rows(of, task, inputs, partial)
+            elif isinstance(of, RunStage):
+                inputs |= {name: self._input(ref) for name, ref in task.side_inputs.items()}
+                facts = self._whole(of, task, inputs, partial)
+            else:  # pragma: no cover - a programming error
+                raise TypeError(f"stage {task.stage!r} is neither a RowStage nor a RunStage")
+        except Exception as error:
+            if isinstance(error, XlnerError) or not out_of_memory(error):
+                raise
+            told = str(error).strip().partition("\n")[0] or type(error).__name__
+            advice = Advice(str(task.ref), of.batch_option, 1)
+            raise XlnerError(f"{task.ref}: memory ran out ({told}): {advice}") from error
+        finally:
+            # A worker that was killed or stopped may have been writing.
+            partial.sweep()
+        seconds = round(time.monotonic() - clock, 3)
         manifest = Manifest(
             stage=task.stage,
             unit=task.unit,
@@ -300,8 +178,9 @@ class Runner:
             rows_in={n: a.num_rows for n, a in inputs.items() if a.manifest.parts},
             columns=_columns(task.kind),
             started=started,
-            finished=datetime.now(UTC),
-            seconds=round(time.monotonic() - clock, 3),
+            # Not the clock's word for it: it may have been set in between.
+            finished=started + timedelta(seconds=seconds),
+            seconds=seconds,
             versions=store.library_versions(),
             **facts,
         )
@@ -322,6 +201,14 @@ class Runner:
         found = self.folder.artifact(ref)
         if found is None:
             raise XlnerError(f"{self.folder.folder(ref)} has disappeared; run again")
+        # Parts are compared as they are read. Files are read by libraries, so now.
+        if found.manifest.files and ref not in self._sound:
+            for damage in found.damage(contents=True):
+                raise DamagedError(
+                    f"{found.folder / damage.name} {damage.what}; run_pipeline with --repair makes "
+                    "it again"
+                )
+            self._sound.add(ref)
         return found
 
     def _seed(self, task: Task, *more: object) -> int:
@@ -343,6 +230,7 @@ class Runner:
                 sidecar=partial.sidecar(i),
                 kind=task.kind,
                 seed=self._seed(task, i),
+                sums={name: a.manifest.parts[i].sha256 for name, a in inputs.items()},
             )
             for i, info in enumerate(lead.manifest.parts)
         ]
@@ -350,17 +238,51 @@ class Runner:
         with self.progress.task(f"{task.stage} {task.unit}", total=lead.num_rows) as bar:
             bar.advance(sum(j.rows for j in jobs if j.output.exists()))
             if left:
-                factory = of.worker(self.config, task, {**side, "collected": collected})
+                factory = self._factory(of, task, {**side, "collected": collected})
                 run = engines.engine(self.config.engine).run(factory, left, self.config.workers)
                 for _, rows in run:
                     bar.advance(rows)
         notes = [engines.part_facts(j) for j in jobs]
-        parts = [PartInfo(name=n["name"], rows=n["rows"], sha256=n["sha256"]) for n in notes]
+        parts = [PartInfo(**{k: n[k] for k in PartInfo.model_fields}) for n in notes]
         return {
             "parts": parts,
             "rows_out": sum(p.rows for p in parts),
             "drops": store.merge_counts(n["drops"] for n in notes),
+            "notes": self._part_notes(of, task, notes),
         }
+
+    def _factory(self, of: RowStage, task: Task, side: Mapping[str, Path]) -> FrugalFactory:
+        """Return what builds workers: as configured, and those for when memory runs out."""
+        sizes: list[int] = []
+        factories = [of.worker(self.config, task, side)]
+        for times in range(1, _HALVINGS + 1):
+            smaller = of.smaller(self.config, times)
+            if smaller is None:
+                break
+            config, size = smaller
+            factories.append(of.worker(config, task, side))
+            sizes.append(size)
+        advice = Advice(str(task.ref), of.batch_option, self.config.workers)
+        return FrugalFactory(tuple(factories), tuple(sizes), advice)
+
+    def _part_notes(
+        self, of: RowStage, task: Task, facts: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        smaller = {f["name"]: f["notes"][SMALLER] for f in facts if SMALLER in f["notes"]}
+        if not smaller or of.batch_option is None:
+            return {}
+        if of.batch_option.partition(".")[2] in of.options(self.config).neutral:
+            return {}
+        logger.warning(
+            "%s: memory ran out on %d of %d parts, which were made with a lower %s (down to %d); "
+            "the last digits of their scores may differ for it. The manifest names them",
+            task.ref,
+            len(smaller),
+            len(facts),
+            of.batch_option,
+            min(smaller.values()),
+        )
+        return {SMALLER: smaller}
 
     def _collect(
         self, of: RowStage, task: Task, inputs: Mapping[str, Artifact], partial: Partial
@@ -368,7 +290,9 @@ class Runner:
         folder = partial.work / "collected"
         mark = partial.work / "collected.done"
         if not mark.exists():
-            folder.mkdir(exist_ok=True)
+            if folder.exists():  # begun by a process that was killed
+                shutil.rmtree(folder)
+            folder.mkdir()
             of.collect(self.config, task, inputs, folder, self.progress)
             store.sync_tree(folder)
             store.write_atomic(mark, b"")
@@ -377,8 +301,6 @@ class Runner:
     def _whole(
         self, of: RunStage, task: Task, inputs: Mapping[str, Artifact], partial: Partial
     ) -> dict[str, Any]:
-        import shutil
-
         # A half-written output is begun again; what is worth keeping is in partial.work.
         shutil.rmtree(partial.out)
         partial.out.mkdir()
@@ -399,70 +321,17 @@ class Runner:
             rows = sum(p.rows for p in out.parts)
             return {"parts": out.parts, "rows_out": rows, "drops": _no_empty(drops), **extra}
         of.run(inputs, FilesOutput(partial.out), context)
-        hashes = {
-            str(p.relative_to(partial.out)): store.file_sha256(p)
+        files = {
+            str(p.relative_to(partial.out)): p
             for p in sorted(partial.out.rglob("*"))
             if p.is_file()
         }
-        return {"files": hashes, "drops": _no_empty({"rows": context.drops}), **extra}
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
-    """Say in words where two identities first differ."""
-    for key in dict.fromkeys([*new, *old]):
-        before, after = old.get(key), new.get(key)
-        if before == after:
-            continue
-        name = f"{prefix}{key}"
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            return difference(before, after, f"{name}.")
-        if name.startswith("files."):
-            return f"{name.removeprefix('files.')} has changed"
-        if name.startswith("inputs."):
-            return f"its input {name.removeprefix('inputs.')!r} has changed"
-        if name == "version":
-            return f"the stage has a new version ({before} → {after})"
-        return f"{name.removeprefix('options.')} was {_short(before)}, is now {_short(after)}"
-    return "unchanged"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _goals(every: Mapping[Ref, Task]) -> list[Ref]:
-    """Return what a run is for: the report, or, without one, all that nothing else reads."""
-    reports = [r for r in every if r.stage == "report"]
-    if reports:
-        return reports
-    read = {r for t in every.values() for r in (*t.inputs.values(), *t.side_inputs.values())}
-    return [r for r in every if r not in read]
-
-
-def _visit(
-    ref: Ref,
-    every: Mapping[Ref, Task],
-    ordered: dict[Ref, Task],
-    named: Iterable[str] | None,
-    path: tuple[Ref, ...],
-) -> None:
-    if ref in ordered:
-        return
-    if ref in path:
-        raise ConfigError(f"tasks depend on each other in a circle: {' -> '.join(map(str, path))}")
-    task = every.get(ref)
-    if task is None:
-        reader = path[-1] if path else ref
-        if named is not None and ref.stage not in named:
-            raise ConfigError(f"stages: {reader} needs {ref}: add {ref.stage!r} to 'stages'")
-        raise ConfigError(
-            f"{reader} needs {ref}, which this configuration does not make"
-            + (f": data.{ref.unit.partition('/')[0]} is not set" if ref.stage == "prepare" else "")
-        )
-    for need in (*task.inputs.values(), *task.side_inputs.values()):
-        _visit(need, every, ordered, named, (*path, ref))
-    ordered[ref] = task
+        return {
+            "files": {name: store.file_sha256(p) for name, p in files.items()},
+            "sizes": {name: p.stat().st_size for name, p in files.items()},
+            "drops": _no_empty({"rows": context.drops}),
+            **extra,
+        }
 
 
 def _same_parts(inputs: Mapping[str, Artifact]) -> None:
@@ -478,7 +347,3 @@ def _columns(kind: str) -> dict[str, str]:
 
 def _no_empty(counts: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
     return {k: v for k, v in counts.items() if v}
-
-
-def _json(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value

@@ -42,6 +42,10 @@ Kind = Literal[
 """What a task writes: a dataset of :data:`pipeline.schema.SCHEMAS`, a model folder, or files."""
 
 
+SMALLEST_BATCH = 64
+"""Tokens; below that a batch is hardly more than one sentence, and halving it no help."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Ref:
     """Names the output of a task: ``<run>/<stage>/<unit>/``."""
@@ -115,11 +119,13 @@ class Part:
         seed: Seed for all randomness within the part, derived from the run's seed, the task and
             the index: the same for every engine and worker count.
         advance: Call with a number of finished rows to move the progress bar.
+        notes: For facts about the part that the manifest shall keep, JSON values.
     """
 
     index: int
     seed: int
     advance: Callable[[int], None] = lambda rows: None
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 class Worker(Protocol):
@@ -194,6 +200,9 @@ class Stage(ABC):
     """One line for ``--help`` and the plan."""
     standalone: ClassVar[bool] = False
     """Whether it runs only where ``stages`` names it (it is no part of the way to a report)."""
+    batch_option: ClassVar[str | None] = None
+    """Dotted name of the option that says how much is computed at once, if there is one: what to
+    lower when memory runs out."""
 
     def options(self, config: RunConfig) -> StageConfig:
         """Return this stage's section of the configuration."""
@@ -238,6 +247,25 @@ class RowStage(Stage):
     What rows need to know of the whole corpus (renderings of an entity elsewhere, say) is gathered
     beforehand in :meth:`collect`, once, and handed to every worker.
     """
+
+    default_batch: ClassVar[int] = 1024
+    """What ``batch_option`` is where the configuration leaves it open."""
+
+    def smaller(self, config: RunConfig, times: int) -> tuple[RunConfig, int] | None:
+        """Return a configuration with a batch size that is halved so many times, and that size.
+
+        Workers are built from it when memory runs out; ``None`` where it cannot be halved further.
+        Where batch sizes are not shown to be neutral, the manifest says which parts it was.
+        """
+        if self.batch_option is None:
+            return None
+        section, _, key = self.batch_option.partition(".")
+        options = self.options(config)
+        size = (getattr(options, key) or self.default_batch) >> times
+        if section != self.name or size < SMALLEST_BATCH:
+            return None
+        changed = options.model_copy(update={key: size})
+        return config.model_copy(update={section: changed}), size
 
     def collect(
         self,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -35,7 +38,8 @@ from pipeline.commands.shared import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.runner import Result, Runner, Selection, Step
+    from pipeline.plan import Selection, Step
+    from pipeline.runner import Result, Runner
 
 WORDS = ("init", "list", "schema")
 """Words that are commands of their own, so that no config may be called by them."""
@@ -66,15 +70,22 @@ def run_pipeline(
         ),
     ] = None,
     force: Force = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Look at the content of every file; make again what is damaged."
+        ),
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Run all stages that are not up to date, from labelled source text to the comparison."""
-    from pipeline.runner import Selection
+    from pipeline.plan import Selection
 
-    with reported_errors():
-        _run(config, overrides or [], Selection(first, last, force), dry_run, as_json, runs_dir)
+    selection = Selection(first, last, force, repair)
+    with reported_errors(), ended_like_an_interrupt():
+        _run(config, overrides or [], selection, dry_run, as_json, runs_dir)
 
 
 def run_stage(
@@ -90,10 +101,30 @@ def run_stage(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Run one stage; what it reads must be up to date."""
-    from pipeline.runner import Selection
+    from pipeline.plan import Selection
 
-    with reported_errors():
+    with reported_errors(), ended_like_an_interrupt():
         _run(config, overrides or [], Selection(name, name, force), dry_run, as_json, runs_dir)
+
+
+@contextmanager
+def ended_like_an_interrupt() -> Iterator[None]:
+    """Have SIGTERM (``kill``, a scheduler) and SIGHUP (a closed terminal) act like Ctrl-C.
+
+    A signal that whoever started us had us ignore (``nohup``) stays ignored.
+    """
+
+    def stop(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    caught = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _run(
@@ -136,12 +167,21 @@ def show_plan(steps: list[Step], console: Console, as_json: bool) -> None:
         return
     from rich.table import Table
 
+    from pipeline.plan import TODO
+
     table = Table("task", "state", "why", box=None, pad_edge=False)
-    colours = {"up to date": "green", "run": "yellow", "resume": "cyan", "not selected": "dim"}
+    colours = {
+        "up to date": "green",
+        "run": "yellow",
+        "resume": "cyan",
+        "repair": "yellow",
+        "damaged": "red",
+        "not selected": "dim",
+    }
     for step in steps:
         table.add_row(str(step.task.ref), f"[{colours[step.state]}]{step.state}[/]", step.why or "")
     console.print(table)
-    todo = sum(s.state in ("run", "resume") for s in steps)
+    todo = sum(s.state in TODO for s in steps)
     console.print(f"{todo} of {len(steps)} tasks to do")
 
 

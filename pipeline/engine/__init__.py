@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.artifacts import disk_errors, file_sha256, read_part, write_part
+from pipeline.artifacts import (
+    PartInfo,
+    disk_errors,
+    file_sha256,
+    read_part,
+    write_atomic,
+    write_part,
+)
 from pipeline.errors import DataError, XlnerError
 from pipeline.stage import Part, Worker
 
@@ -35,6 +42,7 @@ class PartJob:
         sidecar: Where to note its row count, hash and drops (see :func:`part_facts`).
         kind: Kind of dataset to expect of the worker.
         seed: Seed of the part.
+        sums: SHA-256 of the input files by the same names, as far as known.
     """
 
     index: int
@@ -44,6 +52,7 @@ class PartJob:
     sidecar: Path
     kind: str
     seed: int
+    sums: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -70,52 +79,61 @@ def process(worker: Worker, job: PartJob, advance: Advance = lambda rows: None) 
     """Make one part: read, call the worker, check what it returned, write.
 
     Raises:
+        DamagedError: If an input part is not what was written.
         DataError: If the input parts do not match row by row.
         XlnerError: If the worker's table is not of the declared kind.
     """
     from pipeline.schema import SCHEMAS
 
-    inputs = {name: read_part(path) for name, path in job.inputs.items()}
+    inputs = {name: read_part(path, job.sums.get(name)) for name, path in job.inputs.items()}
     _check_ids(inputs, job)
-    result = worker(inputs, Part(index=job.index, seed=job.seed, advance=advance))
+    part = Part(index=job.index, seed=job.seed, advance=advance)
+    result = worker(inputs, part)
     expected = SCHEMAS[job.kind]
     if not result.schema.equals(expected, check_metadata=False):
         raise XlnerError(
             f"the worker returned a table that is no {job.kind} table:\n{result.schema}\n"
             f"expected:\n{expected}"
         )
-    _write(result, job)
+    _write(result, job, part.notes)
 
 
 def part_facts(job: PartJob) -> dict[str, Any]:
-    """Return ``name``, ``rows``, ``sha256`` and ``drops`` of a finished part.
+    """Return ``name``, ``rows``, ``sha256``, ``size``, ``drops`` and ``notes`` of a finished part.
 
     They were noted when it was written; if the note is lost (it is not forced on to the disk, the
-    part is), they are taken from the part itself.
+    part is), they are taken from the part itself. Where a worker had something to note, that is on
+    the disk before the part is.
     """
     try:
         noted: dict[str, Any] = json.loads(job.sidecar.read_text(encoding="utf-8"))
+        facts = noted if "sha256" in noted else None
     except (FileNotFoundError, ValueError):
+        noted, facts = {}, None
+    if facts is None:
         data = read_part(job.output)
-        return _facts(data, job, file_sha256(job.output))
-    return noted
+        size = job.output.stat().st_size
+        info = PartInfo(
+            name=job.output.name, rows=data.num_rows, sha256=file_sha256(job.output), size=size
+        )
+        facts = _facts(data, info, noted.get("notes", {}))
+    return facts
 
 
-def _facts(data: pa.Table, job: PartJob, sha256: str) -> dict[str, Any]:
+def _facts(data: pa.Table, info: PartInfo, notes: Mapping[str, Any]) -> dict[str, Any]:
     from pipeline.schema import count_drops
 
-    return {
-        "name": job.output.name,
-        "rows": data.num_rows,
-        "sha256": sha256,
-        "drops": count_drops(data),
-    }
+    return {**info.model_dump(), "drops": count_drops(data), "notes": dict(notes)}
 
 
-def _write(data: pa.Table, job: PartJob) -> None:
+def _write(data: pa.Table, job: PartJob, notes: Mapping[str, Any]) -> None:
+    if notes:
+        write_atomic(job.sidecar, json.dumps({"notes": dict(notes)}).encode(), parents=False)
+    else:
+        job.sidecar.unlink(missing_ok=True)
     info = write_part(data, job.output)
     with disk_errors(job.sidecar):
-        job.sidecar.write_text(json.dumps(_facts(data, job, info.sha256)), encoding="utf-8")
+        job.sidecar.write_text(json.dumps(_facts(data, info, notes)), encoding="utf-8")
 
 
 def _check_ids(inputs: Mapping[str, pa.Table], job: PartJob) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from queue import SimpleQueue
 from threading import Event, Thread
 
 from pipeline.engine import PartJob, process
 from pipeline.stage import Worker
 
-_worker: Worker | None = None
+_GRACE = 10.0  # seconds to wait, when the run is stopped, for the batch that is being computed
+
+_Events = SimpleQueue[tuple[PartJob, int] | BaseException | None]
 
 
 class LocalEngine:
@@ -23,9 +21,16 @@ class LocalEngine:
         self, factory: Callable[[], Worker], jobs: Sequence[PartJob], workers: int
     ) -> Iterator[tuple[PartJob, int]]:
         """See :class:`pipeline.engine.Engine`."""
-        if min(workers, len(jobs)) <= 1:
+        count = min(workers, len(jobs))
+        if count <= 1:
             return _in_process(factory, jobs)
-        return _pool(factory, jobs, workers)
+        from pipeline.engine.pool import run_in_processes
+
+        return run_in_processes(factory, jobs, count)
+
+
+class _Stopped(BaseException):
+    """Raised in the thread that works when nobody waits for its results any more."""
 
 
 def _in_process(
@@ -35,21 +40,22 @@ def _in_process(
 
     A single thread builds the worker and calls it: OpenMP keeps its pool per calling thread.
     """
-    events: SimpleQueue[tuple[PartJob, int] | BaseException | None] = SimpleQueue()
+    events: _Events = SimpleQueue()
     stop = Event()
 
     def work() -> None:
         try:
             worker = factory()
             for job in jobs:
-                if stop.is_set():
-                    return
-                _report(worker, job, events)
+                _report(worker, job, events, stop)
             events.put(None)
+        except _Stopped:
+            return
         except BaseException as error:  # handed to the main thread, which raises it
             events.put(error)
 
-    Thread(target=work, name="worker", daemon=True).start()
+    thread = Thread(target=work, name="worker", daemon=True)
+    thread.start()
     try:
         while (event := events.get()) is not None:
             if isinstance(event, BaseException):
@@ -57,70 +63,22 @@ def _in_process(
             yield event
     finally:
         stop.set()
+        # Nothing is written any more once the run is over and its lock is released.
+        thread.join(_GRACE)
 
 
-def _report(
-    worker: Worker, job: PartJob, events: SimpleQueue[tuple[PartJob, int] | BaseException | None]
-) -> None:
+def _report(worker: Worker, job: PartJob, events: _Events, stop: Event) -> None:
     done = 0
 
     def advance(rows: int) -> None:
         nonlocal done
+        if stop.is_set():
+            raise _Stopped
         step = min(rows, job.rows - done)
         done += step
         if step:
             events.put((job, step))
 
+    advance(0)
     process(worker, job, advance)
     advance(job.rows - done)
-
-
-def _pool(
-    factory: Callable[[], Worker], jobs: Sequence[PartJob], workers: int
-) -> Iterator[tuple[PartJob, int]]:
-    count = min(workers, len(jobs))
-    # spawn, not fork: torch and ctranslate2 own threads that do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        count, mp_context=context, initializer=_start, initargs=(factory, _threads(count))
-    )
-    try:
-        waiting: dict[Future[None], PartJob] = {}
-        queue = iter(jobs)
-        for job in queue:
-            waiting[pool.submit(_run, job)] = job
-            if len(waiting) < 2 * count:
-                continue
-            yield from _collect(waiting)
-        while waiting:
-            yield from _collect(waiting)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _collect(waiting: dict[Future[None], PartJob]) -> Iterator[tuple[PartJob, int]]:
-    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-    for future in done:
-        job = waiting.pop(future)
-        future.result()
-        yield job, job.rows
-
-
-def _threads(workers: int) -> int:
-    cores = len(os.sched_getaffinity(0))
-    return max(1, cores // workers)
-
-
-def _start(factory: Callable[[], Worker], threads: int) -> None:
-    global _worker
-    # Ctrl-C reaches the whole group; the parent decides what to do with it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, str(threads))
-    _worker = factory()
-
-
-def _run(job: PartJob) -> None:
-    if _worker is None:  # pragma: no cover - the initializer always ran
-        raise RuntimeError("the worker process was not initialised")
-    process(_worker, job)

@@ -23,6 +23,7 @@ class AlignStage(RowStage):
     version = "2"
     config_type = AlignConfig
     about = "link the words of source and translation"
+    batch_option = "align.batch_tokens"
 
     def options(self, config: RunConfig) -> AlignConfig:
         """Return the section ``align``."""

@@ -30,6 +30,7 @@ class PredictStage(RowStage):
     version = "1"
     config_type = PredictConfig
     about = "label the test data with every arm's taggers"
+    batch_option = "predict.batch_tokens"
 
     def options(self, config: RunConfig) -> PredictConfig:
         """Return the section ``predict``."""

@@ -31,6 +31,7 @@ class SelfTrainStage(RunStage):
     version = "1"
     config_type = SelfTrainConfig
     about = "let taggers label synthetic and unlabelled text, and train students on it"
+    batch_option = "train.batch_size"
 
     def options(self, config: RunConfig) -> SelfTrainConfig:
         """Return the section ``self_train``."""

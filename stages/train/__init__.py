@@ -29,6 +29,7 @@ class TrainStage(RunStage):
     version = "2"
     config_type = TrainConfig
     about = "train the taggers (transformers' Trainer, layer fusion)"
+    batch_option = "train.batch_size"
 
     def options(self, config: RunConfig) -> TrainConfig:
         """Return the section ``train``."""

@@ -23,6 +23,7 @@ class TranslateStage(RowStage):
     version = "1"
     config_type = TranslateConfig
     about = "translate labelled source text to the target languages (CTranslate2)"
+    batch_option = "translate.max_batch_tokens"
 
     def options(self, config: RunConfig) -> TranslateConfig:
         """Return the section ``translate``."""

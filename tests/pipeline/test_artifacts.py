@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 from pipeline import schema
 from pipeline.artifacts import FileHashes, derive_seed, fingerprint, write_atomic, write_part
 from pipeline.output import DatasetOutput
-from pipeline.runner import difference
+from pipeline.plan import difference
 
 
 def test_fingerprints_do_not_depend_on_the_order_of_keys() -> None:
@@ -56,16 +57,24 @@ def test_a_folder_is_hashed_by_names_and_contents(tmp_path: Path) -> None:
     assert hashes.of(folder) != first
 
 
-def test_known_files_are_not_read_again(tmp_path: Path) -> None:
+def test_known_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "data.txt"
     file.write_text("one")
+    monkeypatch.setattr(time, "time_ns", lambda: file.stat().st_ctime_ns + 10**10)
     hashes = FileHashes(tmp_path / "h.json")
     first = hashes.of(file)
     hashes.save()
-    stat = file.stat()
-    file.write_text("two")  # same size and, set back, same time: the remembered hash is used
-    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    def read(path: Path) -> str:
+        raise AssertionError(f"{path} is read again")
+
+    monkeypatch.setattr("pipeline.hashes.file_sha256", read)
     assert FileHashes(tmp_path / "h.json").of(file) == first
+    stat = file.stat()
+    file.write_text("two")  # same size and, set back, same time of modification
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.raises(AssertionError, match="is read again"):
+        FileHashes(tmp_path / "h.json").of(file)
 
 
 def test_a_snapshot_of_the_hub_cache_is_known_by_its_commit(tmp_path: Path) -> None:

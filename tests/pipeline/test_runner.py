@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline.artifacts import RunFolder
 from pipeline.config import RunConfig, parse_config
-from pipeline.errors import ConfigError, LockedError, XlnerError
+from pipeline.errors import ConfigError, DamagedError, LockedError, XlnerError
 from pipeline.progress import Progress
 from pipeline.runner import Runner, Selection
 from pipeline.stage import Ref
@@ -241,5 +241,6 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     make_runner(tmp_path).run()
     bad = tmp_path / "toy/prepare/train/en/part-00001.parquet"
     bad.write_bytes(b"not parquet")
-    with pytest.raises(XlnerError, match=r"part-00001.parquet: not a readable Parquet file"):
+    told = r"en/part-00001.parquet has 11 bytes instead of 2,\d{3}\nrun_pipeline with --repair"
+    with pytest.raises(DamagedError, match=told):
         make_runner(tmp_path).run(Selection("align", "align", force=True))

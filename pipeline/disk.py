@@ -1,0 +1,181 @@
+"""Files that are there whole or not at all, and what the disk says against it in words."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import XlnerError
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+_OTHER = (errno.EFBIG, errno.EIO)
+# Libraries that write files outside Python (safetensors, torch, Arrow) tell of it in text only.
+_IN_TEXT = {
+    errno.ENOSPC: re.compile(r"No space left on device|os error 28\b"),
+    errno.EDQUOT: re.compile(r"Disk quota exceeded|os error 122\b"),
+    errno.EROFS: re.compile(r"Read-only file system|os error 30\b"),
+}
+_WITHOUT_REASON = re.compile(r"PytorchStreamWriter failed|basic_ios::|iostream error")
+_NEARLY_FULL = 1 << 20
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the disk into errors that say what to do.
+
+    Args:
+        path: What is written, or the folder that it is written in, for the message.
+
+    Raises:
+        XlnerError: If the disk is full or broken, or the folder must not be written to.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = _os_error(error, path)
+        if found is None:
+            raise
+        code, name = found
+        if isinstance(error, XlnerError) and code not in (*_FULL, errno.EROFS):
+            raise  # its message names the file already
+        raise XlnerError(_advice(code, name or str(path))) from error
+
+
+def _os_error(error: BaseException, path: Path) -> tuple[int, str | None] | None:
+    """Return the code and the file of the first error of the disk among an error and its causes."""
+    seen: BaseException | None = error
+    if isinstance(error, XlnerError) and error.__cause__ is None:
+        return None
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in (*_FULL, *_FORBIDDEN, *_OTHER):
+            return seen.errno, str(seen.filename) if seen.filename else None
+        text = str(seen)
+        for code, pattern in _IN_TEXT.items():
+            if pattern.search(text):
+                return code, None
+        if _WITHOUT_REASON.search(text) and _free(path) < _NEARLY_FULL:
+            return errno.ENOSPC, None
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _free(path: Path) -> int:
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def _advice(code: int, name: str) -> str:
+    if code in _FULL:
+        what = "the disk is full" if code == errno.ENOSPC else "the disk quota is used up"
+        return (
+            f"{what}: could not write {name}; free some space and run again, finished parts are "
+            "kept"
+        )
+    if code in _FORBIDDEN:
+        return (
+            f"{name}: {os.strerror(code).lower()}; the inputs must be readable and the folder of "
+            "the runs writable (--runs-dir names another one)"
+        )
+    if code == errno.EFBIG:
+        return (
+            f"could not write {name}: it would be larger than files may be here (ulimit -f, or a "
+            "limit of the file system); finished parts are kept"
+        )
+    return (
+        f"{name}: the disk reports an input/output error; check it (dmesg), or run elsewhere "
+        "(--runs-dir), then use --repair to find what is damaged"
+    )
+
+
+def write_atomic(path: Path, data: bytes, *, parents: bool = True) -> None:
+    """Write a file so that it is there whole or not at all, even after a power cut.
+
+    Args:
+        path: The file.
+        data: Its content.
+        parents: Make the folders above it. A worker that outlives its run must not: it would make
+            again what the next run has cleared away.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_errors(path):
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, *, deep: bool = False) -> None:
+    """Delete what processes that were killed while they wrote a file have left in a folder.
+
+    Only for folders that no other process writes to at the same time.
+
+    Args:
+        folder: The folder; need not exist.
+        deep: In the folders below it, too.
+    """
+    for path in folder.rglob(".*.tmp") if deep else folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def sweep_dead(path: Path) -> None:
+    """Delete unfinished versions of a file that several processes may write at the same time.
+
+    Those of processes that are alive on this machine stay. That of a living one elsewhere may go:
+    its :func:`write_atomic` then raises :class:`FileNotFoundError`.
+    """
+    for found in path.parent.glob(f".{path.name}.*.tmp"):
+        pid = found.name.removesuffix(".tmp").rpartition(".")[2]
+        if pid.isdigit() and not _alive(int(pid)):
+            found.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's process
+        return True
+    return True
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_tree(folder: Path) -> None:
+    """Fsync all files below a folder, and the folders."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        elif path.is_dir():
+            sync_folder(path)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Fsync the entries of a folder: names, not contents."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

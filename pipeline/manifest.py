@@ -1,0 +1,139 @@
+"""The manifest of a complete output: what is known about it, and what vouches for its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.disk import file_sha256, write_atomic
+from pipeline.errors import DamagedError, XlnerError
+from pipeline.hashes import fingerprint
+
+MANIFEST = "_manifest.json"
+"""With an underscore, so that readers of Parquet folders (pandas, pyarrow) pass it by."""
+
+
+class PartInfo(BaseModel):
+    """One part file: its name, row count, SHA-256, and size in bytes."""
+
+    name: str
+    rows: int
+    sha256: str
+    size: int | None = None
+
+
+class Manifest(BaseModel):
+    """What is known about a complete output.
+
+    Attributes:
+        fingerprint: Hash of ``identity``.
+        identity: Everything that decides the result: stage version, options, inputs, file hashes.
+        files: SHA-256 of each file, for outputs that are no data sets.
+        sizes: Their sizes in bytes.
+        drops: Dropped rows, spans and lost spans by reason.
+        counts: Free counters of the stage.
+        notes: Facts that the stage wants to be known (detected scheme, hardware …).
+        seal: Hash of all the rest, so that a change by hand shows.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = 1
+    stage: str
+    unit: str
+    kind: str
+    lang: str | None = None
+    fingerprint: str
+    identity: dict[str, Any]
+    seed: int
+    rows_in: dict[str, int] = {}
+    rows_out: int | None = None
+    columns: dict[str, str] = {}
+    parts: list[PartInfo] = []
+    files: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    drops: dict[str, dict[str, int]] = {}
+    counts: dict[str, int] = {}
+    notes: dict[str, Any] = {}
+    started: datetime
+    finished: datetime
+    seconds: float
+    versions: dict[str, str] = {}
+    seal: str | None = None
+
+    def sealed(self) -> Manifest:
+        """Return this manifest with its seal."""
+        return self.model_copy(update={"seal": self._seal()})
+
+    @property
+    def intact(self) -> bool:
+        """Whether the seal fits; a manifest without one is from before there were any."""
+        return self.seal is None or self.seal == self._seal()
+
+    def _seal(self) -> str:
+        return fingerprint(self.model_dump(mode="json", exclude={"seal"}))
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A file of an output that is not what was written.
+
+    Attributes:
+        name: The file, relative to the folder of the output.
+        what: What is wrong with it.
+    """
+
+    name: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.what}"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a complete output.
+
+    Raises:
+        XlnerError: If there is none.
+        DamagedError: If it is damaged, or was changed after it was written.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise XlnerError(f"{folder} holds no {MANIFEST}: it is not a complete output") from None
+    except ValueError as error:
+        raise DamagedError(
+            f"{path}: damaged manifest ({error}); run_pipeline with --repair makes the output again"
+        ) from error
+    if not manifest.intact:
+        raise DamagedError(
+            f"{path}: changed after it was written (its own hash does not fit); put it back as it "
+            "was, or run_pipeline with --repair makes the output again"
+        )
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write a manifest beside the files that it describes, sealed, as the last of all."""
+    text = manifest.sealed().model_dump_json(indent=2)
+    write_atomic(folder / MANIFEST, text.encode())
+
+
+def file_damage(path: Path, size: int | None, sha256: str | None) -> str | None:
+    """Return what is wrong with a file of known size and, if given, known SHA-256."""
+    try:
+        found = path.stat().st_size
+        if size is not None and found != size:
+            return f"has {found:,} bytes instead of {size:,}"
+        if sha256 is not None and file_sha256(path) != sha256:
+            return "has another SHA-256 than when it was written"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return None

@@ -1,0 +1,289 @@
+"""What there is to do in a run: its tasks, what is up to date, what is damaged, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.artifacts import FileHashes, RunFolder, fingerprint, partial_folder, read_mark
+from pipeline.config import RunConfig
+from pipeline.errors import ConfigError, DamagedError
+from pipeline.manifest import MANIFEST, Damage
+from pipeline.progress import Progress
+from pipeline.registry import STAGES, Registry
+from pipeline.schema import SCHEMAS
+from pipeline.stage import Ref, Task
+
+State = Literal["up to date", "run", "resume", "repair", "damaged", "not selected"]
+
+TODO = ("run", "resume", "repair")
+"""States of tasks that a run does."""
+
+
+@dataclass(slots=True)
+class Step:
+    """A task with what is to be done about it.
+
+    Attributes:
+        task: The task.
+        fingerprint: Hash of ``identity``.
+        identity: Everything that decides the result.
+        state: What happens to it.
+        why: The reason, for people.
+        damage: The files of its output that are not what was written.
+    """
+
+    task: Task
+    fingerprint: str
+    identity: dict[str, Any]
+    state: State
+    why: str
+    damage: list[Damage] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which part of a run to do.
+
+    Attributes:
+        first: Name of the first stage (``--from``), if not all.
+        last: Name of the last stage (``--until``), if not all.
+        force: Do it again even where it is up to date.
+        repair: Look at the content of every file of every output, and make again what is damaged.
+    """
+
+    first: str | None = None
+    last: str | None = None
+    force: bool = False
+    repair: bool = False
+
+    def stages(self, registry: Registry) -> tuple[str, ...]:
+        """Return the names of the selected stages.
+
+        Raises:
+            ConfigError: If a name is unknown or the order is reversed.
+        """
+        low = registry.rank(self.first) if self.first else 0
+        high = registry.rank(self.last) if self.last else len(registry.names) - 1
+        if low > high:
+            raise ConfigError(f"--from {self.first} comes after --until {self.last}")
+        return registry.names[low : high + 1]
+
+
+class Planner:
+    """Says what there is to do in one configured run.
+
+    Args:
+        config: The configuration.
+        runs_dir: Folder that holds the runs.
+        progress: Where to show progress; default: standard error.
+        registry: The stages that there are.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        runs_dir: Path,
+        progress: Progress | None = None,
+        registry: Registry = STAGES,
+    ) -> None:
+        self.registry = registry
+        self.config = config
+        self.folder = RunFolder(runs_dir / config.name)
+        self.progress = progress or Progress()
+        self._hashes = FileHashes(runs_dir / ".hashes.json")
+
+    def tasks(self) -> list[Task]:
+        """Return the tasks of this run, every task after those whose output it reads.
+
+        Raises:
+            ConfigError: If a stage is unknown, or one that another needs is not in ``stages``.
+        """
+        named = self.config.stages
+        for name in named or ():
+            self.registry.require(name, "stages")
+        chosen = [
+            n
+            for n in self.registry.names
+            if (n in named if named else not self.registry[n].standalone)
+        ]
+        every = {t.ref: t for name in chosen for t in self.registry[name].tasks(self.config)}
+        wanted = list(every) if named else _goals(every)
+        ordered: dict[Ref, Task] = {}
+        for ref in wanted:
+            _visit(ref, every, ordered, named, ())
+        # A stable order by stage keeps dependencies first: stages read earlier stages only.
+        return sorted(ordered.values(), key=lambda t: self.registry.rank(t.stage))
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Check the whole configuration before anything is loaded.
+
+        Raises:
+            ConfigError: With every problem found.
+        """
+        problems: list[str] = []
+        for name in self.registry.names:
+            mine = [t for t in tasks if t.stage == name]
+            if mine:
+                problems.extend(str(p) for p in self.registry[name].check(self.config, mine))
+        if problems:
+            raise ConfigError(list(dict.fromkeys(problems)))
+
+    def plan(self, tasks: Sequence[Task], selection: Selection | None = None) -> list[Step]:
+        """Say for each task whether it is up to date, and why not."""
+        selection = selection or Selection()
+        selected = selection.stages(self.registry)
+        steps: dict[Ref, Step] = {}
+        for task in tasks:
+            identity = self._identity(task, steps)
+            mark = fingerprint(identity)
+            state, why = self._state(task, mark, identity, steps)
+            step = steps[task.ref] = Step(task, mark, identity, state, why)
+            if state in ("up to date", "damaged"):
+                self._examine(step, selection.repair)
+            if task.stage not in selected:
+                if step.state not in ("up to date", "damaged"):
+                    step.state = "not selected"
+            elif selection.force and step.state in ("up to date", "damaged"):
+                step.state, step.why = "run", "forced"
+            elif selection.repair and step.state == "damaged":
+                step.state = "repair"
+        self._hashes.save()
+        return list(steps.values())
+
+    def _identity(self, task: Task, steps: Mapping[Ref, Step]) -> dict[str, Any]:
+        of = self.registry[task.stage]
+        config = self.config
+        keys = {k: _json(getattr(config, k)) for k in task.uses}
+        sections = {name: self.registry[name].options(config).identity() for name in task.sections}
+        identity: dict[str, Any] = {
+            "version": of.version,
+            "kind": task.kind,
+            "options": of.options(config).identity(),
+            "task": dict(task.options),
+            "run": keys,
+            "inputs": {
+                name: steps[ref].fingerprint
+                for name, ref in (*task.inputs.items(), *task.side_inputs.items())
+            },
+            "files": {
+                name: item if isinstance(item, str) else self._hashes.of(item)
+                for name, item in of.files(config, task).items()
+            },
+        }
+        if sections:
+            identity["sections"] = sections
+        if task.kind in SCHEMAS:
+            identity["part_rows"] = config.part_rows
+        return identity
+
+    def _state(
+        self,
+        task: Task,
+        mark: str,
+        identity: Mapping[str, Any],
+        steps: Mapping[Ref, Step],
+    ) -> tuple[State, str]:
+        try:
+            known = self.folder.artifact(task.ref)
+        except DamagedError as error:
+            return "damaged", str(error)
+        redone = [
+            str(ref)
+            for ref in (*task.inputs.values(), *task.side_inputs.values())
+            if steps[ref].state in ("run", "resume")
+        ]
+        if known is not None and known.manifest.fingerprint == mark:
+            return "up to date", f"made {known.manifest.finished:%Y-%m-%d %H:%M}"
+        if known is None:
+            why = "no output yet"
+        elif redone:
+            why = f"its input {redone[0]} is made again"
+        else:
+            why = difference(known.manifest.identity, identity)
+        if read_mark(partial_folder(self.folder.folder(task.ref))) == mark:
+            return "resume", "interrupted; what is finished is kept"
+        return "run", why
+
+    def _examine(self, step: Step, contents: bool) -> None:
+        """Find out whether an output that should be complete is."""
+        ref = step.task.ref
+        if step.state == "damaged":
+            step.damage = [Damage(MANIFEST, step.why)]
+            return
+        found = self.folder.artifact(ref)
+        assert found is not None
+        if contents:
+            total = len(found.manifest.parts) + len(found.manifest.files)
+            with self.progress.task(f"check {ref}", total=total, unit="files") as bar:
+                step.damage = found.damage(contents=True, advance=bar.advance)
+        else:
+            step.damage = found.damage(contents=False)
+        if step.damage:
+            more = f" and {len(step.damage) - 1} more" if len(step.damage) > 1 else ""
+            step.state, step.why = "damaged", f"{step.damage[0]}{more}"
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
+    """Say in words where two identities first differ."""
+    for key in dict.fromkeys([*new, *old]):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        name = f"{prefix}{key}"
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            return difference(before, after, f"{name}.")
+        if name.startswith("files."):
+            return f"{name.removeprefix('files.')} has changed"
+        if name.startswith("inputs."):
+            return f"its input {name.removeprefix('inputs.')!r} has changed"
+        if name == "version":
+            return f"the stage has a new version ({before} → {after})"
+        return f"{name.removeprefix('options.')} was {_short(before)}, is now {_short(after)}"
+    return "unchanged"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _goals(every: Mapping[Ref, Task]) -> list[Ref]:
+    """Return what a run is for: the report, or, without one, all that nothing else reads."""
+    reports = [r for r in every if r.stage == "report"]
+    if reports:
+        return reports
+    read = {r for t in every.values() for r in (*t.inputs.values(), *t.side_inputs.values())}
+    return [r for r in every if r not in read]
+
+
+def _visit(
+    ref: Ref,
+    every: Mapping[Ref, Task],
+    ordered: dict[Ref, Task],
+    named: Iterable[str] | None,
+    path: tuple[Ref, ...],
+) -> None:
+    if ref in ordered:
+        return
+    if ref in path:
+        raise ConfigError(f"tasks depend on each other in a circle: {' -> '.join(map(str, path))}")
+    task = every.get(ref)
+    if task is None:
+        reader = path[-1] if path else ref
+        if named is not None and ref.stage not in named:
+            raise ConfigError(f"stages: {reader} needs {ref}: add {ref.stage!r} to 'stages'")
+        raise ConfigError(
+            f"{reader} needs {ref}, which this configuration does not make"
+            + (f": data.{ref.unit.partition('/')[0]} is not set" if ref.stage == "prepare" else "")
+        )
+    for need in (*task.inputs.values(), *task.side_inputs.values()):
+        _visit(need, every, ordered, named, (*path, ref))
+    ordered[ref] = task
+
+
+def _json(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
