@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import FileHashes, fingerprint
+from pipeline.artifacts import FileHashes, fingerprint, sync_tree
+from pipeline.disk import is_alive
 from pipeline.errors import ModelError
 from stages.translate.codes import Family, Languages, tokenizer_files
 
@@ -83,9 +85,14 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
     if (final / NOTE).is_file():
         return final
     cache.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=cache))
+    mine = f".{final.name}.{platform.node()}."
+    for left in cache.glob(f"{mine}*"):  # by processes that were killed
+        if not is_alive(int(left.name.removeprefix(mine).partition(".")[0])):
+            shutil.rmtree(left, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f"{mine}{os.getpid()}.", dir=cache))
     try:
         make(temporary / "model")
+        sync_tree(temporary / "model")
         try:
             (temporary / "model").rename(final)
         except OSError:
