@@ -71,7 +71,7 @@ class FrugalFactory:
 
     Attributes:
         factories: As configured, and with half, a quarter … of the batch size.
-        sizes: The batch size of each; empty if there is no such option.
+        sizes: The batch sizes of all but the first.
         advice: For the error that says that nothing helped.
     """
 
@@ -124,7 +124,7 @@ class FrugalWorker:
             if not isinstance(told, str):
                 if level:
                     self._worker = None
-                    part.notes[SMALLER] = made_by.sizes[level]
+                    part.notes[SMALLER] = made_by.sizes[level - 1]
                 return told
             self._worker = None
             _release()
