@@ -18,8 +18,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.disk import disk_errors, file_sha256, sweep, sync_folder, sync_tree, write_atomic
 from pipeline.errors import DamagedError, LockedError, XlnerError
@@ -257,10 +258,11 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             file = _locked_file(path)
         with file:
-            file.truncate(0)
-            file.write(f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-            file.flush()
             try:
+                owner = f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+                with disk_errors(path):
+                    file.truncate(0)
+                    file.write(owner.encode())
                 yield
             finally:
                 path.unlink(missing_ok=True)
@@ -359,20 +361,20 @@ def _unfinished(folder: Path) -> Iterator[Path]:
     yield from sorted(found, key=lambda p: (p.name.endswith(OLD), p))
 
 
-def _locked_file(path: Path) -> IO[str]:
+def _locked_file(path: Path) -> FileIO:
     """Open and lock the lock file.
 
     Raises:
         LockedError: If another process holds it.
     """
     while True:
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("ab+", buffering=0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             with file:
                 file.seek(0)
-                owner = file.read().strip() or "unknown process"
+                owner = file.read().decode(errors="replace").strip() or "unknown process"
             raise LockedError(
                 f"another run is working on {path.parent} ({owner}); wait for it to end, or use "
                 "another name (--set name=…)"

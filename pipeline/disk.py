@@ -56,7 +56,8 @@ def _os_error(error: BaseException, path: Path) -> tuple[int, str | None] | None
         return None
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno in (*_FULL, *_FORBIDDEN, *_OTHER):
-            return seen.errno, str(seen.filename) if seen.filename else None
+            named = seen.filename2 or seen.filename  # of a copy, the second is what is written
+            return seen.errno, str(named) if named else None
         text = str(seen)
         for code, pattern in _IN_TEXT.items():
             if pattern.search(text):
