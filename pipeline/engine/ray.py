@@ -56,3 +56,6 @@ class RayEngine:
         for row in data.iter_rows():
             job = jobs[int(row["item"])]
             yield job, job.rows
+
+    def close(self) -> None:
+        """See :class:`pipeline.engine.Engine`: the cluster keeps nothing for a next call."""
