@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.errors import DataError
 from pipeline.schema import Link, Span
-from stages.project.words import FloatArray, IntArray, Vocabulary
+from stages.project.words import BoolArray, FloatArray, IntArray, Vocabulary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,6 +79,7 @@ class Batch:
         link_prob: Probability of each link.
         ids: Sentence ids.
         marked: Marked translations, per row.
+        cased_rows: See :func:`stages.project.features.cased_rows`, which fills it in.
     """
 
     vocabulary: Vocabulary
@@ -94,6 +95,7 @@ class Batch:
     link_prob: FloatArray
     ids: list[str] = field(default_factory=list)
     marked: list[str | None] = field(default_factory=list)
+    cased_rows: BoolArray | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.source.offsets) - 1
@@ -120,7 +122,7 @@ class Batch:
         Raises:
             DataError: If a span or a link points outside its sentence, or source spans overlap.
         """
-        vocabulary = vocabulary or Vocabulary()
+        vocabulary = Vocabulary() if vocabulary is None else vocabulary  # an empty one is false
         spans = [(r, k, s) for r, p in enumerate(pairs) for k, s in enumerate(p.source_spans)]
         links = [(r, x.source, x.target, x.prob) for r, p in enumerate(pairs) for x in p.links]
         link_rows = np.array([x[0] for x in links], np.int64)
@@ -159,7 +161,7 @@ class Batch:
         for left, right in zip(ids, alignments.column("id").to_pylist(), strict=True):
             if left != right:
                 raise DataError(f"translation {left!r} stands beside alignment {right!r}")
-        vocabulary = vocabulary or Vocabulary()
+        vocabulary = Vocabulary() if vocabulary is None else vocabulary  # an empty one is false
         span_rows, spans = _flatten(translations, "source_spans")
         link_rows, links = _flatten(alignments, "links")
         span_counts = np.bincount(span_rows, minlength=len(ids)) if len(ids) else np.zeros(0, int)
@@ -261,7 +263,10 @@ def _make_side(codes: IntArray, lengths: IntArray) -> Side:
 
 def _side_of_column(table: pa.Table, name: str, vocabulary: Vocabulary) -> Side:
     column = table.column(name).combine_chunks()
-    return _make_side(vocabulary.encode(column.flatten().to_pylist()), _list_lengths(column))
+    # Arrow finds the distinct words, so that Python sees each of them once.
+    words = column.flatten().dictionary_encode()
+    codes = vocabulary.encode(words.dictionary.to_pylist())
+    return _make_side(codes[words.indices.to_numpy(zero_copy_only=False)], _list_lengths(column))
 
 
 def _list_lengths(column: pa.Array) -> IntArray:

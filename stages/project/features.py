@@ -20,6 +20,7 @@ from stages.project.words import (
     DIGIT,
     LOWER,
     MIXED,
+    N_SHAPES,
     PUNCT,
     TITLE,
     UNCASED,
@@ -30,6 +31,10 @@ from stages.project.words import (
 )
 
 Columns = Iterator[tuple[str, str, FloatArray]]
+_CAPITAL: Final = np.isin(np.arange(N_SHAPES), (TITLE, UPPER, MIXED)).astype(np.float64)
+"""Per shape whether a word has a capital."""
+_CASED: Final = _CAPITAL + np.eye(N_SHAPES)[LOWER] - np.eye(N_SHAPES)[UNCASED]
+"""Per shape 1 for scripts with letter case, -1 for those without, 0 for what tells nothing."""
 HOLE: Final = 0.1
 """A word of a candidate whose best link to the entity is weaker than this is a hole."""
 
@@ -195,10 +200,10 @@ def _shape_columns(
         return (total[end] - total[start])[entity]
 
     lower = (shapes == LOWER).astype(np.float64)
-    capital = ((shapes == TITLE) | (shapes == UPPER) | (shapes == MIXED)).astype(np.float64)
+    capital = _CAPITAL[shapes]
     punct = (shapes == PUNCT).astype(np.float64)
     digit = (shapes == DIGIT).astype(np.float64)
-    source_capital = np.isin(source_shapes, (TITLE, UPPER, MIXED)).astype(np.float64)
+    source_capital = _CAPITAL[source_shapes]
     first, last, last_word = candidates.start, candidates.end - 1, (end - 1)[entity]
     initial = (first == batch.target.offsets[batch.target.rows[first]]).astype(np.float64)
     entity_lower_first = (source_shapes[start] == LOWER).astype(np.float64)[entity]
@@ -242,21 +247,22 @@ def _shape_columns(
 
 def cased_rows(batch: Batch) -> BoolArray:
     """Return per row whether both sides are in scripts with letter case."""
-    both: BoolArray = _cased(batch, batch.source) & _cased(batch, batch.target)
-    return both
+    if batch.cased_rows is None:
+        batch.cased_rows = _cased(batch, batch.source) & _cased(batch, batch.target)
+    return batch.cased_rows
 
 
 def _cased(batch: Batch, side: Side) -> BoolArray:
     """Return per row whether it has capitals, and most of its words a script that has them."""
     shapes = batch.vocabulary.shapes[side.codes]
-    capital = np.isin(shapes, (TITLE, UPPER, MIXED)).astype(np.float64)
+    capital = _CAPITAL[shapes]
 
     def total(values: FloatArray) -> FloatArray:
         sums = np.concatenate([[0.0], np.cumsum(values)])
         out: FloatArray = sums[side.offsets[1:]] - sums[side.offsets[:-1]]
         return out
 
-    cased = capital + np.where(shapes == LOWER, 1.0, 0.0) - np.where(shapes == UNCASED, 1.0, 0.0)
+    cased = _CASED[shapes]
     both: BoolArray = (total(capital) > 0) & (total(cased) > 0)
     return both
 

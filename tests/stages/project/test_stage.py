@@ -16,6 +16,7 @@ from pipeline.schema import PROJECTED, span_row, table
 from pipeline.stage import Part
 from stages.project import STAGE, ProjectConfig, _WorkerFactory
 from stages.project.batch import Batch, Pair
+from stages.project.words import Vocabulary
 from stages.project.worker import ProjectWorker, collect_statistics
 from tests.stages.project.examples import VISIT, pair
 
@@ -163,3 +164,20 @@ def test_importing_the_stage_loads_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_parts_share_one_vocabulary_and_look_at_each_word_once() -> None:
+    vocabulary = Vocabulary()
+    translations, alignments = tables(ROWS)
+    first = Batch.from_tables(translations, alignments, vocabulary)
+    assert first.vocabulary is vocabulary
+    size = len(vocabulary)
+    assert size == len({w for p in ROWS for w in (*p.source_words, *p.words)})
+    again = Batch.from_tables(translations, alignments, vocabulary)
+    assert len(vocabulary) == size
+    assert again.target.codes.tolist() == first.target.codes.tolist()
+    names = list(vocabulary.codes)
+    for row, p in enumerate(ROWS):
+        assert again.source_words(row, names) == list(p.source_words)
+        assert again.target_words(row, names) == list(p.words)
+    assert Batch.from_pairs(ROWS, fresh := Vocabulary()).vocabulary is fresh
