@@ -25,7 +25,7 @@ class ReportStage(RunStage):
     """See the module."""
 
     name = "report"
-    version = "2"
+    version = "3"
     config_type = ReportConfig
     about = "write the comparison as tables, and report.html to look at what was projected"
 
@@ -45,6 +45,8 @@ class ReportStage(RunStage):
                 inputs["train"] = ref
             elif ref.stage == "prepare" and ref.unit.startswith("parallel/"):
                 inputs[ref.unit] = ref  # perhaps with gold labels, to tell which are wrong
+        if "sweep_fusion" in (config.stages or ()):
+            inputs["sweep_fusion"] = Ref("sweep_fusion", "all")  # its curve is drawn
         # What the page shows of the configuration is all of it, so that any change makes it again.
         return [Task("report", "all", "files", inputs, uses=_SHOWN)]
 

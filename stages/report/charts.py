@@ -13,13 +13,17 @@ _LEFT, _RIGHT, _ROW, _TOP = 130, 50, 26, 24
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with its interval: one row of :func:`interval_chart`, all in percent."""
+    """A value with its interval: one row of :func:`interval_chart`, all in percent.
+
+    Rows of the same ``group`` stand below its name in :func:`difference_chart`.
+    """
 
     label: str
     value: float
     low: float
     high: float
     series: int = 0
+    group: str = ""
 
 
 def _svg(width: float, height: float, title: str, body: Sequence[str]) -> Markup:
@@ -71,33 +75,38 @@ def interval_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Ma
     return _svg(width, height, title, body)
 
 
-def difference_chart(title: str, rows: Sequence[Interval], width: int = 640) -> Markup:
-    """Draw differences with their intervals around a zero line, in points."""
-    left = 230
+def difference_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Markup:
+    """Draw differences with their intervals around a zero line, in points, group by group."""
+    groups = list(dict.fromkeys(row.group for row in rows))
     bound = max([1.0, *(abs(v) for r in rows for v in (r.low, r.high))]) * 1.08
-    height = _TOP + _ROW * len(rows) + 22
-    span = width - left - _RIGHT
+    height = 8 + _ROW * (len(rows) + len(groups)) + 22
+    span = width - _LEFT - _RIGHT
 
     def x(value: float) -> float:
-        return left + span * (value + bound) / (2 * bound)
+        return _LEFT + span * (value + bound) / (2 * bound)
 
     body = [
         f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="8" y2="{height - 20}" class="zero"/>',
         _text(x(0), height - 6, "0", "tick", "middle"),
-        _text(left, height - 6, f"−{bound:.0f}", "tick", "start"),
+        _text(_LEFT, height - 6, f"−{bound:.0f}", "tick", "start"),
         _text(width - _RIGHT, height - 6, f"+{bound:.0f} points", "tick", "end"),
     ]
-    for index, row in enumerate(rows):
-        y = _TOP + _ROW * index + 6
-        colour = f"var(--c{row.series % 8})"
-        body.append(_text(left - 8, y + 4, _short(row.label, 34), "label", "end"))
-        body.append(
-            f'<g stroke="{colour}" fill="{colour}"><line x1="{x(row.low):.1f}" '
-            f'x2="{x(row.high):.1f}" y1="{y}" y2="{y}" stroke-width="2.5"/>'
-            f'<circle cx="{x(row.value):.1f}" cy="{y}" r="5"/></g>'
-        )
-        told = f"{row.value:+.1f}".replace("-", "−")
-        body.append(_text(width - _RIGHT + 8, y + 4, told, "value"))
+    y = 8.0
+    for group in groups:
+        body.append(_text(0, y + 16, _short(group, 60), "group"))
+        y += _ROW
+        for row in (r for r in rows if r.group == group):
+            middle = y + 10
+            colour = f"var(--c{row.series % 8})"
+            body.append(_text(_LEFT - 8, middle + 4, _short(row.label), "label", "end"))
+            body.append(
+                f'<g stroke="{colour}" fill="{colour}"><line x1="{x(row.low):.1f}" '
+                f'x2="{x(row.high):.1f}" y1="{middle}" y2="{middle}" stroke-width="2.5"/>'
+                f'<circle cx="{x(row.value):.1f}" cy="{middle}" r="5"/></g>'
+            )
+            told = f"{row.value:+.1f}".replace("-", "−")
+            body.append(_text(width - _RIGHT + 8, middle + 4, told, "value"))
+            y += _ROW
     return _svg(width, height, title, body)
 
 

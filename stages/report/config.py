@@ -21,5 +21,6 @@ class ReportConfig(StageConfig):
     )
     fusion_curve: str | None = Field(
         None,
-        description="CSV of a fusion-layer sweep with columns layer, lang and f1, to be drawn",
+        description="CSV of a fusion-layer sweep with columns layer, lang and f1, to be drawn; "
+        "default: that of the run's own stage sweep_fusion, where it has one",
     )

@@ -83,11 +83,12 @@ def difference_figure(results: Results) -> Figure | None:
     pairs = list(dict.fromkeys((c.first, c.second) for c in results.comparisons))
     rows = [
         charts.Interval(
-            f"{c.first} − {c.second}, {c.lang or 'mean'}",
+            name_of(c.lang) if c.lang else "mean",
             100 * c.difference,
             100 * c.low,
             100 * c.high,
             pairs.index((c.first, c.second)),
+            f"{c.first} − {c.second}",
         )
         for c in results.comparisons
     ]

@@ -215,9 +215,10 @@ class Columns {
 
   function table(source, target, sspans, spans, lost) {
     const body = el("tbody");
-    const add = (type, ...cells) => body.append(el("tr", {},
-      el("td", {}, el("b", { style: `${typeColour(type)}; color: var(--k)` }, meta.types[type])),
-      ...cells.map((c) => el("td", {}, c))));
+    // On a phone the rows are laid out anew, and would be no table to a screen reader without roles.
+    const add = (type, ...cells) => body.append(el("tr", { role: "row" },
+      el("td", { role: "cell" }, el("b", { style: `${typeColour(type)}; color: var(--k)` }, meta.types[type])),
+      ...cells.map((c) => el("td", { role: "cell" }, c))));
     const state = (s) => s[4] ? el("span", { class: "state-kept" }, "kept")
       : el("span", { class: "state-dropped" }, `dropped: ${s[5] < 0 ? "" : reasonText(s[5])}`);
     const method = (s) => (s[7] < 0 ? "" : meta.methods[s[7]]);
@@ -228,8 +229,8 @@ class Columns {
         add(from[2], part(source, from), "–", "", el("span", { class: "state-dropped" }, `lost: ${reasonText(lost[j + 1])}`), "");
     });
     for (const s of spans) if (s[6] < 0) add(s[2], "–", part(target, s), score(s[3]), state(s), method(s));
-    return body.childElementCount ? el("div", { class: "scroll" }, el("table", {},
-      el("thead", {}, el("tr", {}, ...["type", "source", "target", "score", "decision", "by"].map((h) => el("th", { scope: "col" }, h)))),
+    return body.childElementCount ? el("div", { class: "scroll" }, el("table", { class: "labels", role: "table" },
+      el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...["type", "source", "target", "score", "decision", "by"].map((h) => el("th", { scope: "col", role: "columnheader" }, h)))),
       body)) : null;
   }
 
@@ -338,8 +339,8 @@ class Columns {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
     if (event.key === "/") { event.preventDefault(); form.text.focus(); }
-    if (event.key === "n") pager.go(pager.page + 1);
-    if (event.key === "p") pager.go(pager.page - 1);
+    if (event.key === "n") pager.turn(1);
+    if (event.key === "p") pager.turn(-1);
   });
   if (typeof DecompressionStream === "undefined") {
     status.textContent = "This browser cannot unpack the sentences (no DecompressionStream); use one from 2023 or later.";

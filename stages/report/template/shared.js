@@ -73,15 +73,25 @@ class Pager {
       ["first", "previous", "next", "last"].map((n) => root.querySelector(`[data-go=${n}]`));
     this.input = root.querySelector(".pager input");
     this.size = root.querySelector("[data-size]");
+    this.more = root.querySelector("[data-more]");
     this.first.onclick = () => this.go(0);
-    this.previous.onclick = () => this.go(this.page - 1);
-    this.next.onclick = () => this.go(this.page + 1);
+    this.previous.onclick = () => this.turn(-1);
+    this.next.onclick = this.more.onclick = () => this.turn(1);
     this.last.onclick = () => this.go(this.pages() - 1);
     this.input.onchange = () => this.go(Number(this.input.value) - 1);
     this.size.onchange = () => this.go(0);
   }
   pages() { return Math.max(1, Math.ceil(this.rows.length / Number(this.size.value))); }
   show(rows, total) { this.rows = rows; this.total = total; this.go(0); }
+  // The next or previous page, from its beginning: whoever has read to the end of one is down there.
+  turn(by) {
+    this.go(this.page + by);
+    const bar = this.root.querySelector(".pager");
+    if (bar.getBoundingClientRect().top < 0) {
+      bar.scrollIntoView();
+      if (document.activeElement === this.more) this.next.focus({ preventScroll: true });
+    }
+  }
   go(page) {
     const size = Number(this.size.value);
     this.page = Math.min(Math.max(0, page || 0), this.pages() - 1);
@@ -96,10 +106,11 @@ class Pager {
     this.root.querySelector("[data-pages]").textContent = `of ${number(this.pages())}`;
     this.first.disabled = this.previous.disabled = this.page === 0;
     this.next.disabled = this.last.disabled = this.page >= this.pages() - 1;
+    this.more.hidden = this.next.disabled;
   }
 }
 
-const soon = (action) => { let timer; return () => { clearTimeout(timer); timer = setTimeout(action, 120); }; };
+const soon = (action) => { let timer; return () => { clearTimeout(timer); timer = setTimeout(action, 60); }; };
 
 // Theme: as the system says, until the reader chooses.
 (() => {

@@ -79,7 +79,7 @@ class Page:
             name,
             value,
         )
-        time.sleep(0.25)  # text fields wait for 120 ms without typing
+        time.sleep(0.25)  # text fields wait for 60 ms without typing
 
     def option(self, name: str, label: str, root: str = "#browser") -> str:
         """Return the value of the option of a select that begins with ``label``."""

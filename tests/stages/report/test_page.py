@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 from pipeline.artifacts import Artifact
 from pipeline.errors import DataError
 from pipeline.schema import Sentence, Span
+from pipeline.stage import Ref
 from stages.report import STAGE
 from stages.report.page import embedded_json
 from stages.report.sections import fusion_figure
-from tests.pipeline.inspect.fake_run import write_run
+from tests.pipeline.inspect.fake_run import write_artifact, write_run
 from tests.pipeline.inspect.stage_run import evaluated, make_config, run_stage
 from tests.stages.report.browser import Page, start
 
@@ -156,6 +158,34 @@ def test_the_curve_of_a_sweep(tmp_path: Path) -> None:
     path.write_text("layer,lang,f1\n0,de,x\n")
     with pytest.raises(DataError, match=r"sweep\.csv:2: could not convert"):
         fusion_figure(path)
+
+
+def test_the_curve_stands_in_the_page(tmp_path: Path) -> None:
+    """Of the run's own sweep, or of the one that the options name."""
+    rows = "layer,lang,seed,f1\n0,de,1,0.5\n3,de,1,0.7\n"
+    setting = {"languages": ["de"], "arms": ["zero_shot"], "seeds": [13]}
+    stages = ["prepare", "predict", "sweep_fusion", "evaluate", "report"]
+    run = write_run(tmp_path, sentences=10, tests=10, **setting)
+    evaluated(run, **setting)
+    sweep = write_artifact(run, Ref("sweep_fusion", "all"), "labelled", [])
+    (sweep.folder / "fusion_curve.csv").write_text(rows)
+    html = run / "report" / "all" / "report.html"
+
+    def page(**values: object) -> str:
+        shutil.rmtree(html.parent, ignore_errors=True)
+        run_stage(STAGE, make_config(**setting, **values), run)
+        return html.read_text(encoding="utf-8")
+
+    assert '<section id="fusion">' not in page()
+    text = page(stages=stages)
+    assert '<section id="fusion">' in text and 'href="#fusion"' in text
+    assert "F1 by fusion layer" in text and "<polyline" in text
+    other = tmp_path / "other.csv"
+    other.write_text(rows.replace("de", "sw"))
+    text = page(report={"fusion_curve": str(other)})
+    assert "Swahili</text>" in text[text.index('<section id="fusion">') :]
+    (sweep.folder / "fusion_curve.csv").write_text("layer,lang,seed,f1\n")
+    assert '<section id="fusion">' not in page(stages=stages)
 
 
 @pytest.fixture(scope="module")
@@ -345,8 +375,62 @@ class TestInChromium:
     def test_a_phone_needs_no_sideways_scrolling(self, page: Page) -> None:
         metrics = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
         page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        assert page.js("return document.documentElement.scrollWidth") <= 360
-        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        try:
+            assert page.js("return document.documentElement.scrollWidth") <= 360
+            # Score and decision stand below source and target, and charts do not shrink to dust.
+            hidden = page.js(
+                "return [...document.querySelectorAll('#browser .labels td')]"
+                ".filter((e) => e.getBoundingClientRect().right > 360).length"
+            )
+            assert hidden == 0
+            script = (
+                "return [...document.querySelectorAll('svg')].filter((s) => s.checkVisibility())"
+                ".flatMap((s) => [...s.querySelectorAll('text')].map((t) => [t.textContent,"
+                " parseFloat(getComputedStyle(t).fontSize) * s.getScreenCTM().a,"
+                " t.getBoundingClientRect().left, t.getBoundingClientRect().right]))"
+            )
+            texts = page.js(script)
+            assert len(texts) > 20
+            for text, size, left, right in texts:
+                assert size > 9 and left >= 0 and right <= 360, (text, size, left, right)
+        finally:
+            page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def test_the_keyboard_alone_leads_to_the_reason(self, page: Page) -> None:
+        """From the top: the link to doubtful sentences, then the alignment of the first one."""
+        from selenium.webdriver.common.keys import Keys
+
+        def tab_to(condition: str) -> None:
+            for _ in range(60):
+                page.driver.switch_to.active_element.send_keys(Keys.TAB)
+                if page.js(f"const e = document.activeElement; return {condition}"):
+                    shown = page.js("return getComputedStyle(document.activeElement).outlineStyle")
+                    assert shown == "solid"
+                    return
+            raise AssertionError(f"no way to {condition} by tab")
+
+        page.reset()
+        page.js("history.replaceState(null, '', ' '); scrollTo(0, 0)")
+        page.js("document.activeElement.blur(); getSelection().removeAllRanges()")
+        tab_to("e.matches('#look a') && e.textContent.includes('wrong')")
+        page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+        page.wait(lambda: page.js("return document.querySelector('#browser .doubts')"))
+        tab_to("e.matches('.card button')")
+        page.driver.switch_to.active_element.send_keys(Keys.SPACE)
+        page.wait(lambda: page.js("return document.querySelector('#browser .matrix')"))
+        page.js("history.replaceState(null, '', ' ')")
+        page.reset()
+
+    def test_the_next_page_is_read_from_its_beginning(self, page: Page, run: Path) -> None:
+        page.reset()
+        page.js("document.querySelector('#browser [data-more]').scrollIntoView()")
+        page.js("document.querySelector('#browser [data-more]').click()")
+        assert page.ids()[0] == projected(run)[20]["id"]
+        top = "return document.querySelector('#browser .pager').getBoundingClientRect().top"
+        assert 0 <= page.js(top) < 200
+        page.js("document.querySelector('#browser [data-go=last]').click()")
+        assert page.js("return document.querySelector('#browser [data-more]').hidden")
+        page.reset()
 
     def test_every_control_has_a_name(self, page: Page) -> None:
         nameless = page.js(
