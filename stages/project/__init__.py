@@ -30,6 +30,13 @@ class _WorkerFactory:
         return ProjectWorker(self.config, self.config_dir, self.collected)
 
 
+def _marked(config: RunConfig) -> str:
+    """Return how ``translate`` marks entities."""
+    from stages.translate.config import TranslateConfig
+
+    return config.section("translate", TranslateConfig).markers
+
+
 class ProjectStage(RowStage):
     """Projects the entities of ``source_words`` on to ``words``, in either direction."""
 
@@ -39,8 +46,12 @@ class ProjectStage(RowStage):
     about = "carry labels over from the source sentence on to its translation"
 
     def options(self, config: RunConfig) -> ProjectConfig:
-        """Return the section ``project``."""
-        return config.section(self.name, ProjectConfig)
+        """Return the section ``project``, with the style of the markers that ``translate`` sets."""
+        options = config.section(self.name, ProjectConfig)
+        if options.marker_style != "auto":
+            return options
+        style = _marked(config)
+        return options.model_copy(update={"marker_style": "brackets" if style == "none" else style})
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per unit of ``translate``: language and direction."""
@@ -75,6 +86,22 @@ class ProjectStage(RowStage):
         folder = tagger_folder(options, config.config_dir)
         if folder is not None and not (folder / "config.json").is_file():
             yield Problem("project.candidate_tagger", f"{folder} holds no tagger")
+        uses_markers = options.method == "markers" or (
+            options.method == "ensemble" and "markers" in options.members
+        )
+        style = _marked(config)
+        if uses_markers and style == "none":
+            yield Problem(
+                "project.method",
+                "'markers' needs marked translations, but translate.markers is none; "
+                "set it to brackets, insert or replace",
+            )
+        elif uses_markers and style != options.marker_style:
+            yield Problem(
+                "project.marker_style",
+                f"{options.marker_style!r}, but translate.markers is {style!r}: leave one of the "
+                "two out, or set both to the same",
+            )
         opening, closing = options.markers
         if not opening.strip() or not closing.strip():
             yield Problem("project.markers", "a marker must not be empty or white space")

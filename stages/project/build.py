@@ -94,7 +94,8 @@ def build_projector(
     if method == "candidates":
         return candidates
     if method == "markers":
-        return MarkerProjector(candidates, config.markers, config.marker_style)
+        style = "brackets" if config.marker_style == "auto" else config.marker_style
+        return MarkerProjector(candidates, config.markers, style)
     if method == "ensemble":
         return EnsembleProjector(
             [

@@ -20,6 +20,9 @@ from pipeline.schema import Span
 
 Style = Literal["insert", "replace"]
 _SLOT: Final = re.compile(r"_*\s*slot\s*_?\s*(\d+)\s*_*", re.IGNORECASE)
+_UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+"""Letters of scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Kana, Chinese."""
+_TOKEN: Final = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:[-'’][^\W{_UNSPACED}]+)*|[^\w\s]")
 _LEAST_CONTEXT: Final = 0.5
 """Share of the words around the slots that both translations must have in common."""
 _LONGEST: Final = 3
@@ -39,6 +42,16 @@ def put_slots(words: Sequence[str], spans: Sequence[Span], style: Style) -> list
         out += [slot, *words[span.start : span.end], slot] if style == "insert" else [slot]
         at = span.end
     return [*out, *words[at:]]
+
+
+def has_slot(text: str) -> bool:
+    """Return whether a text holds what could be taken for a slot."""
+    return _SLOT.search(text) is not None
+
+
+def remove_slots(text: str) -> str:
+    """Return a text without its slots and with single spaces."""
+    return " ".join(_SLOT.sub(" ", text).split())
 
 
 def read_inserted(marked: str) -> dict[int, tuple[int, int]]:
@@ -86,7 +99,12 @@ def read_replaced(
         tokens.append(f"\0{match[1]}")
         at = match.end()
     tokens += _tokens(marked[at:])
-    plain = [w.casefold() for w in words]
+    plain: list[str] = []
+    word_of: list[int] = []
+    for index, word in enumerate(words):
+        pieces = _tokens(word)
+        plain += pieces
+        word_of += [index] * len(pieces)
     blocks = SequenceMatcher(None, tokens, plain, autojunk=False).get_matching_blocks()
     place = {b.a + k: b.b + k for b in blocks for k in range(b.size)}
     context = len(tokens) - sum(len(p) for p in slots.values())
@@ -98,12 +116,14 @@ def read_replaced(
             continue
         before, after = where[0] - 1, where[0] + 1
         start = 0 if before < 0 else place.get(before, -2) + 1
-        end = len(words) if after == len(tokens) else place.get(after, -1)
-        if 0 <= start < end and end - start <= _LONGEST * sizes[number] + 2:
-            found[number] = (start, end)
+        end = len(plain) if after == len(tokens) else place.get(after, -1)
+        if 0 <= start < end:
+            first, last = word_of[start], word_of[end - 1] + 1
+            if last - first <= _LONGEST * sizes[number] + 2:
+                found[number] = (first, last)
     return found
 
 
 def _tokens(text: str) -> list[str]:
-    # Punctuation apart, as in the plain translation's words.
-    return [w.casefold() for w in re.findall(r"\w+(?:[-'’]\w+)*|[^\w\s]", text)]
+    # Punctuation apart, and scripts without spaces by the letter, whatever the tokeniser does.
+    return [w.casefold() for w in _TOKEN.findall(text)]

@@ -81,6 +81,9 @@ class TranslateConfig(DecodingConfig):
         description="to_target: training data to each language; to_source: test data to the "
         "source language (arms that need it bring it along)",
     )
-    markers: Literal["none", "brackets"] = Field(
-        "none", description="brackets: wrap entities in [ ] before translation (EasyProject)"
+    markers: Literal["none", "brackets", "insert", "replace"] = Field(
+        "none",
+        description="brackets: wrap entities in [ ] before translation (EasyProject); CROP's "
+        "numbered slots: insert puts __SLOT0__ before and after each entity, replace translates "
+        "each sentence twice, as it is and with __SLOT0__ in the place of each entity",
     )

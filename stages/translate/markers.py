@@ -1,28 +1,44 @@
-"""Marks entities with brackets before translation (EasyProject, Chen et al. 2023)."""
+"""Marks entities before translation, and takes the markers out of the translation again.
+
+Brackets are EasyProject's (Chen et al. 2023), numbered slots CROP's (Yang et al. 2022); what a
+marked translation says is read by :mod:`stages.project.markers`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pipeline.schema import Span
+from stages.project.slots import has_slot, put_slots, remove_slots
 from stages.translate.tokenise import detokenise
 
 OPEN, CLOSE = "[", "]"
+Style = Literal["brackets", "insert", "replace"]
 
 
-def mark(words: Sequence[str], spans: Sequence[Span], lang: str) -> str | None:
-    """Return the text of a sentence with every entity in brackets.
+def mark(
+    words: Sequence[str], spans: Sequence[Span], lang: str, style: Style = "brackets"
+) -> str | None:
+    """Return the text of a sentence with every entity marked.
 
     Args:
         words: The words.
         spans: Its entities; not overlapping.
         lang: Language of the words.
+        style: ``brackets`` around each entity; ``insert``: a numbered slot before and after it;
+            ``replace``: the slot stands in for it.
 
     Returns:
-        ``None`` where there is nothing to mark, or where the sentence has brackets of its own,
-        which could not be told from markers afterwards.
+        ``None`` where there is nothing to mark, or where the sentence has brackets (or slots) of
+        its own, which could not be told from markers afterwards.
     """
-    if not spans or any(OPEN in w or CLOSE in w for w in words):
+    if not spans:
+        return None
+    if style != "brackets":
+        slotted = put_slots(words, spans, style)
+        return None if has_slot(" ".join(words)) else detokenise(slotted, lang)
+    if any(OPEN in w or CLOSE in w for w in words):
         return None
     starts = {s.start for s in spans}
     ends = {s.end for s in spans}
@@ -36,6 +52,8 @@ def mark(words: Sequence[str], spans: Sequence[Span], lang: str) -> str | None:
     return detokenise(marked, lang)
 
 
-def unmark(text: str) -> str:
-    """Remove the brackets from a translation of marked text."""
+def unmark(text: str, style: Style = "brackets") -> str:
+    """Remove the brackets, or the slots, from a translation of marked text."""
+    if style != "brackets":
+        return remove_slots(text)
     return " ".join(text.replace(OPEN, "").replace(CLOSE, "").split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ class TranslateWorker:
         self._translator = translator
         self._source = source
         self._target = target
-        self._markers = config.markers != "none"
+        self._style = None if config.markers == "none" else config.markers
         self._keep_spans = keep_spans
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
@@ -81,22 +81,45 @@ class TranslateWorker:
         texts, marked = [], []
         for row in rows:
             row["spans"] = row["spans"] if self._keep_spans else []
-            text = mark(row["words"], spans_of(row), self._source) if self._markers else None
-            marked.append(text is not None)
-            texts.append(text or detokenise(row["words"], self._source))
+            text = None
+            if self._style is not None:
+                text = mark(row["words"], spans_of(row), self._source, self._style)
+            marked.append(text)
+            plain = text is None or self._style == "replace"
+            texts.append(detokenise(row["words"], self._source) if plain else text)
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
-        out = [
-            self._row(row, rank, hypothesis, is_marked)
-            for row, hypotheses, is_marked in zip(rows, results, marked, strict=True)
-            for rank, hypothesis in enumerate(hypotheses)
-        ]
-        return table("translations", out)
+        slotted = self._slotted(marked, part.seed) if self._style == "replace" else {}
+        return table(
+            "translations",
+            [
+                self._row(row, rank, hypothesis, slotted.get(index), marked[index] is not None)
+                for index, (row, hypotheses) in enumerate(zip(rows, results, strict=True))
+                for rank, hypothesis in enumerate(hypotheses)
+            ],
+        )
+
+    def _slotted(self, marked: Sequence[str | None], seed: int) -> dict[int, str]:
+        """Return, by row, the best translation of the sentence with slots for its entities."""
+        rows = [k for k, text in enumerate(marked) if text is not None]
+        results = self._translator.translate([marked[k] or "" for k in rows], seed=seed)
+        return {
+            k: hypotheses[0].text
+            for k, hypotheses in zip(rows, results, strict=True)
+            if hypotheses[0].reason is None
+        }
 
     def _row(
-        self, row: Mapping[str, Any], rank: int, hypothesis: Hypothesis, is_marked: bool
+        self,
+        row: Mapping[str, Any],
+        rank: int,
+        hypothesis: Hypothesis,
+        slotted: str | None,
+        is_marked: bool,
     ) -> dict[str, Any]:
         reason = hypothesis.reason
-        text = unmark(hypothesis.text) if is_marked else hypothesis.text
+        text, marked = hypothesis.text, slotted
+        if is_marked and self._style is not None and self._style != "replace":
+            text, marked = unmark(hypothesis.text, self._style), hypothesis.text
         words = tokenise(text, self._target) if reason is None else []
         if reason is None and not words:
             reason = "empty_translation"
@@ -108,7 +131,7 @@ class TranslateWorker:
             words=words,
             score=hypothesis.score,
             rank=rank,
-            marked=hypothesis.text if is_marked else None,
+            marked=marked,
             reason=reason,
         )
 

@@ -66,3 +66,10 @@ def test_what_was_inserted_is_read_again(words: list[str], data: st.DataObject) 
     marked = " ".join(put_slots(words, [Span(start, end, "X")], "insert"))
     first, last = read_inserted(marked)[0]
     assert words_between(words, first, last) == (start, end)
+
+
+def test_replacing_works_by_the_letter_where_words_have_no_spaces() -> None:
+    # The tokeniser of the plain translation cuts otherwise than the one that reads the slots.
+    words = ["安吉拉", "·", "默克尔", "昨天", "访问", "了", "纽约", "。"]
+    marked = "__SLOT1__昨天访问了__SLOT0__。"
+    assert read_replaced(marked, words, [2, 2]) == {0: (6, 7), 1: (0, 3)}

@@ -18,6 +18,7 @@ from stages.project import STAGE, ProjectConfig, _WorkerFactory
 from stages.project.batch import Batch, Pair
 from stages.project.words import Vocabulary
 from stages.project.worker import ProjectWorker, collect_statistics
+from stages.translate.config import TranslateConfig
 from tests.stages.project.examples import VISIT, pair
 
 ROWS = [
@@ -145,7 +146,10 @@ def test_one_task_per_unit_in_both_directions() -> None:
 
 
 def test_problems_are_found_before_anything_runs(tmp_path: Path) -> None:
-    sections: dict[str, type[StageConfig]] = {"project": ProjectConfig}
+    sections: dict[str, type[StageConfig]] = {
+        "project": ProjectConfig,
+        "translate": TranslateConfig,
+    }
     bad = tmp_path / "w.json"
     bad.write_text('{"first": 3}')
     config = config_model(sections).model_validate(
