@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pipeline.errors import DataError
+from pipeline.formats.files import read_lines
+from pipeline.formats.json_text import annotated, parse_json
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.schema import Sentence
@@ -95,8 +98,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def _read(path: Path) -> str:
-    with path.open(encoding="utf-8", newline="") as file:
-        return file.read()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error})") from None
 
 
 def read_brat(folder: Path) -> Iterator[RawSentence]:
@@ -114,15 +120,48 @@ def read_brat(folder: Path) -> Iterator[RawSentence]:
     types_file = folder / "types.json"
     back: dict[str, str] = {}
     if types_file.is_file():
-        back = {kind: name for name, kind in json.loads(_read(types_file)).items()}
-    with index.open(encoding="utf-8") as file:
-        records: Iterator[dict[str, Any]] = map(json.loads, file)
-        for name, group in groupby(records, key=lambda r: str(r["document"])):
-            yield from _document(folder, name, list(group), back)
+        named = parse_json(_read(types_file), str(types_file))
+        if not isinstance(named, dict) or not all(isinstance(k, str) for k in named.values()):
+            raise DataError(f"{types_file}: not the types that the export wrote")
+        back = {kind: name for name, kind in named.items()}
+    for name, group in groupby(_records(index), key=lambda r: r.document):
+        yield from _document(folder, name, list(group), back)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A line of the index: a sentence, and where its text begins in which document."""
+
+    document: str
+    start: int
+    id: str
+    words: list[str]
+
+
+def _records(index: Path) -> Iterator[_Record]:
+    for number, line in read_lines(index):
+        where = f"{index}:{number}"
+        if not line.strip():
+            continue
+        record = parse_json(line, where)
+        if not isinstance(record, Mapping):
+            raise DataError(f"{where}: not a line that the export wrote")
+        own_id, words = annotated(record, "id", where)
+        name, start = record.get("document"), record.get("start")
+        # The name becomes that of a file, so it must not lead out of the folder.
+        if (
+            own_id is None
+            or not isinstance(name, str)
+            or not re.fullmatch(r"[\w-]+", name)
+            or type(start) is not int
+            or start < 0
+        ):
+            raise DataError(f"{where}: document, start or id is missing or was changed")
+        yield _Record(name, start, own_id, words)
 
 
 def _document(
-    folder: Path, name: str, records: list[dict[str, Any]], back: dict[str, str]
+    folder: Path, name: str, records: list[_Record], back: dict[str, str]
 ) -> Iterator[RawSentence]:
     path = folder / f"{name}.ann"
     if not path.is_file():
@@ -132,16 +171,17 @@ def _document(
         if not line.startswith("T"):
             continue
         match = _ENTITY.match(line)
-        positions = [int(n) for n in re.findall(r"\d+", match[2])] if match else []
+        # At most nine digits: a text of a gigabyte is none.
+        positions = [int(n) for n in re.findall(r"\d{1,9}", match[2])] if match else []
         if match is None or len(positions) < 2:
             raise DataError(f"{path}:{number}: not an entity: {line!r}")
         found.append((min(positions), max(positions), back.get(match[1], match[1])))
     for record in records:
-        text = " ".join(record["words"])
-        start, end = record["start"], record["start"] + len(text)
+        text = " ".join(record.words)
+        start, end = record.start, record.start + len(text)
         yield RawSentence(
-            id=record["id"],
-            words=record["words"],
+            id=record.id,
+            words=record.words,
             text=text,
             char_spans=[
                 CharSpan(max(a, start) - start, min(b, end) - start, kind)

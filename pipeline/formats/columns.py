@@ -87,7 +87,7 @@ class RecordReader:
             tags = record.get(key)
             if not tags and words and key in SPANS:  # no entities, rather than no tags
                 continue
-            if isinstance(tags, Sequence) and all(isinstance(t, str | int) for t in tags):
+            if isinstance(tags, list) and all(type(t) in (str, int) for t in tags):
                 if len(tags) != len(words):
                     raise self._error(line, f"{len(words)} words but {len(tags)} {key}")
                 sentence.tags = [self._name(t, key, line) for t in tags]
@@ -126,7 +126,8 @@ class RecordReader:
             start, end, kind = item
         else:
             start = end = kind = None
-        if not isinstance(start, int) or not isinstance(end, int) or not isinstance(kind, str):
+        # By type(): for Python, True is an integer.
+        if type(start) is not int or type(end) is not int or not isinstance(kind, str):
             raise self._error(
                 line,
                 f"entity {item!r} is not {{start, end, label}} or [start, end, label] "

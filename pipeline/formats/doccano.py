@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
+from pipeline.formats.json_text import annotated, parse_json
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.schema import Sentence
@@ -60,19 +61,17 @@ def read_doccano(path: Path) -> Iterator[RawSentence]:
         if not line.strip():
             continue
         where = f"{path}:{number}"
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{where}: not valid JSON: {error}") from None
+        record = parse_json(line, where)
         if not isinstance(record, Mapping) or not isinstance(record.get("text"), str):
             raise DataError(f"{where}: no text; export as JSONL")
         found = next((record[k] for k in ("label", "labels", "entities") if k in record), None)
         if not isinstance(found, list):
             raise DataError(f"{where}: no labels ('label', 'labels' or 'entities')")
+        own_id, words = annotated(record, "sentence_id", where)
         yield RawSentence(
-            id=record.get("sentence_id"),
+            id=own_id,
             line=number,
-            words=record.get("words"),
+            words=words,
             text=record["text"],
             char_spans=[_char_span(item, where) for item in found],
         )
@@ -84,5 +83,5 @@ def _char_span(item: Any, where: str) -> CharSpan:
             return CharSpan(int(item["start_offset"]), int(item["end_offset"]), str(item["label"]))
         start, end, kind = item
         return CharSpan(int(start), int(end), str(kind))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(f"{where}: not an entity: {item!r}; expected [start, end, type]") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
 from pipeline.formats.files import read_lines
+from pipeline.formats.json_text import parse_json
 from pipeline.formats.report import RawSentence
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.schema import Sentence
@@ -30,13 +31,8 @@ def read_raw(
     for number, line in read_lines(path, encoding):
         if not line or line.isspace():
             continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            hint = "; a JSON array must become one object per line" if line[0] == "[" else ""
-            raise DataError(
-                f"{path}:{number}: not valid JSON: {error.msg} at column {error.colno}{hint}"
-            ) from None
+        hint = "; a JSON array must become one object per line" if line[0] == "[" else ""
+        record = parse_json(line, f"{path}:{number}", hint)
         if not isinstance(record, dict):
             raise DataError(
                 f"{path}:{number}: a JSON object was expected, not a {type(record).__name__}; "

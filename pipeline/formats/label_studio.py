@@ -15,6 +15,8 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from pipeline.errors import DataError
+from pipeline.formats.files import read_lines
+from pipeline.formats.json_text import annotated, parse_json
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.schema import Sentence
 
@@ -105,10 +107,8 @@ def read_label_studio(path: Path, counts: Counter[str]) -> Iterator[RawSentence]
     Raises:
         DataError: If it is not such a file, with the number of the task.
     """
-    try:
-        tasks = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not a JSON file: {error}") from error
+    # A byte order mark, binary files and other encodings are told apart there.
+    tasks = parse_json("\n".join(line for _, line in read_lines(path)), str(path))
     if not isinstance(tasks, list):
         raise DataError(f"{path}: a Label Studio export is a JSON array of tasks; use 'JSON'")
     for number, task in enumerate(tasks, 1):
@@ -116,19 +116,20 @@ def read_label_studio(path: Path, counts: Counter[str]) -> Iterator[RawSentence]
         data = task.get("data") if isinstance(task, Mapping) else None
         if not isinstance(data, Mapping) or not isinstance(data.get("text"), str):
             raise DataError(f"{where}: no data.text; export as 'JSON', not 'JSON-MIN'")
-        done = task.get("annotations") or task.get("completions") or []
+        own_id, words = annotated(data, "sentence_id", where)
+        done = _objects(task.get("annotations") or task.get("completions"), where)
         valid = [a for a in done if not a.get("was_cancelled")]
         if done and not valid:
             counts["skipped"] += 1
             continue
         if not valid:
             counts["not_reviewed"] += 1
-            valid = task.get("predictions") or []
+            valid = _objects(task.get("predictions"), where)
         text = data["text"]
-        regions = valid[-1].get("result", []) if valid else []
+        regions = _objects(valid[-1].get("result"), where) if valid else []
         yield RawSentence(
-            id=data.get("sentence_id"),
-            words=data.get("words"),
+            id=own_id,
+            words=words,
             text=text,
             char_spans=[
                 _char_span(text, region, where, counts)
@@ -138,14 +139,22 @@ def read_label_studio(path: Path, counts: Counter[str]) -> Iterator[RawSentence]
         )
 
 
+def _objects(found: Any, where: str) -> list[Mapping[str, Any]]:
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(f, Mapping) for f in found):
+        raise DataError(f"{where}: a list of annotations was expected, not {found!r:.80}")
+    return found
+
+
 def _char_span(text: str, region: Mapping[str, Any], where: str, counts: Counter[str]) -> CharSpan:
     try:
         value = region["value"]
         start, end, kind = int(value["start"]), int(value["end"]), str(value["labels"][0])
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         raise DataError(f"{where}: a region without start, end and label: {region!r}") from None
     said = value.get("text")
-    if said is not None and text[start:end] != said:
+    if isinstance(said, str) and 0 <= start <= end and text[start:end] != said:
         units = text.encode("utf-16-le", "surrogatepass")
         before = units[: 2 * start].decode("utf-16-le", "replace")
         inside = units[2 * start : 2 * end].decode("utf-16-le", "replace")

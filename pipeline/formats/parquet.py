@@ -52,7 +52,7 @@ def read_raw(
     for file in parquet_files(path):
         try:
             source = pq.ParquetFile(file)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:
             raise DataError(f"{file}: not a Parquet file: {error}") from None
         with source:
             schema = source.schema_arrow
@@ -63,10 +63,25 @@ def read_raw(
                 labelled=labelled,
             )
             columns = [n for n in schema.names if n in _COLUMNS]
-            for batch in source.iter_batches(batch_size=_BATCH, columns=columns):
-                for record in batch.to_pylist():
+            for records in _batches(source, columns, file):
+                for record in records:
                     row += 1
                     yield reader(record, row)
+
+
+def _batches(
+    source: pq.ParquetFile, columns: list[str], file: Path
+) -> Iterator[list[dict[str, Any]]]:
+    batches = source.iter_batches(batch_size=_BATCH, columns=columns)
+    while True:
+        try:
+            batch = next(batches, None)
+            if batch is None:
+                return
+            records = batch.to_pylist()
+        except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError) as error:
+            raise DataError(f"{file}: a damaged Parquet file: {error}") from None
+        yield records
 
 
 def class_labels(schema: pa.Schema) -> dict[str, list[str]]:
@@ -74,8 +89,11 @@ def class_labels(schema: pa.Schema) -> dict[str, list[str]]:
     raw = (schema.metadata or {}).get(b"huggingface")
     if raw is None:
         return {}
-    features = json.loads(raw).get("info", {}).get("features", {})
-    return {k: names for k, v in features.items() if (names := _names(v))}
+    try:
+        features = json.loads(raw)["info"]["features"]
+        return {k: names for k, v in features.items() if (names := _names(v))}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}  # written by another tool for another purpose: the labels have no names here
 
 
 def _names(feature: Any) -> list[str] | None:
@@ -84,7 +102,7 @@ def _names(feature: Any) -> list[str] | None:
     if not isinstance(feature, Mapping):
         return None
     if feature.get("_type") == "ClassLabel":
-        return list(feature["names"])
+        return [str(name) for name in feature["names"]]
     return _names(feature.get("feature"))
 
 

@@ -65,7 +65,7 @@ def _first_line_is_json(path: Path, encoding: str) -> bool:
         return False
     try:
         return isinstance(json.loads(line), dict)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return False
 
 

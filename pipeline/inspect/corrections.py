@@ -15,6 +15,7 @@ from pipeline.formats.brat import INDEX, read_brat, write_brat
 from pipeline.formats.doccano import read_doccano, write_doccano
 from pipeline.formats.label_studio import char_ranges, read_label_studio, write_label_studio
 from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.formats.schemes import TagError
 from pipeline.inspect.reading import View
 from pipeline.schema import Sentence, Span
 
@@ -173,7 +174,12 @@ def _read_words(path: Path, format_: str) -> Iterator[RawSentence]:
         rows = conll.read_raw(path, conll.detect_layout(path))
     for raw in rows:
         if raw.spans is None:
-            raw.spans = spans_from_tags(raw.tags or [])
+            tags = raw.tags or []
+            try:
+                raw.spans = spans_from_tags(tags)
+            except TagError as error:
+                line = raw.lines[error.index] if raw.lines else raw.line
+                raise DataError(f"{path}:{line}: {error}") from None
         yield raw
 
 
