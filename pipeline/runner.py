@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -61,6 +62,7 @@ class Runner(Planner):
     ) -> None:
         super().__init__(config, runs_dir, progress, registry)
         self._sound: set[Ref] = set()
+        self._engine = engines.engine(config.engine)
 
     def run(self, selection: Selection | None = None) -> Result:
         """Check, plan, and do what is not up to date.
@@ -81,7 +83,7 @@ class Runner(Planner):
         self.check(tasks)
         for name in dict.fromkeys(t.stage for t in tasks if t.stage in selected):
             self.registry[name].fetch(self.config, [t for t in tasks if t.stage == name])
-        with self.folder.lock():
+        with self.folder.lock(), contextlib.closing(self._engine):
             self.folder.tidy()
             steps = self.plan(tasks, selection)
             refuse_damage(self.folder, steps, selection)
@@ -91,35 +93,38 @@ class Runner(Planner):
             for step in steps:
                 if step.state == "up to date":
                     self.folder.drop_partial(step.task.ref, step.fingerprint)
-            changed: set[Ref] = set()
-            done = 0
-            for step in steps:
-                other = changed_input(step, changed) if step.state == "up to date" else None
-                if other is not None and step.task.stage in selected:
-                    step.state = "run"
-                    step.why = f"its input {other} has other content than before the repair"
-                elif other is not None:
-                    logger.warning(
-                        "%s was made from another %s than there is now: run again with --from %s "
-                        "--force",
-                        step.task.ref,
-                        other,
-                        step.task.stage,
-                    )
-                if step.state not in TODO:
-                    continue
-                done += 1
-                todo = done + sum(s.state in TODO for s in steps[steps.index(step) + 1 :])
-                self.progress.console.print(
-                    f"[bold]{step.task.ref}[/bold] [dim]({done} of {todo}: {step.why})[/dim]",
-                    soft_wrap=True,
-                )
-                before = content(self.folder, step.task.ref) if selection.repair else None
-                with store.disk_errors(self.folder.folder(step.task.ref)):
-                    result.done.append(self._do(step))
-                if before is not None and before != content(self.folder, step.task.ref):
-                    changed.add(step.task.ref)
+            self._carry_out(steps, selection, result)
             return result
+
+    def _carry_out(self, steps: Sequence[Step], selection: Selection, result: Result) -> None:
+        selected = selection.stages(self.registry)
+        changed: set[Ref] = set()
+        for number, step in enumerate(steps):
+            ref = step.task.ref
+            other = changed_input(step, changed) if step.state == "up to date" else None
+            if other is not None and step.task.stage in selected:
+                step.state = "run"
+                step.why = f"its input {other} has other content than before the repair"
+            elif other is not None:
+                logger.warning(
+                    "%s was made from another %s than there is now: run again with --from %s "
+                    "--force",
+                    ref,
+                    other,
+                    step.task.stage,
+                )
+            if step.state not in TODO:
+                continue
+            place = len(result.done) + 1
+            total = place + sum(s.state in TODO for s in steps[number + 1 :])
+            self.progress.console.print(
+                f"[bold]{ref}[/bold] [dim]({place} of {total}: {step.why})[/dim]", soft_wrap=True
+            )
+            before = content(self.folder, ref) if selection.repair else None
+            with store.disk_errors(self.folder.folder(ref)):
+                result.done.append(self._do(step))
+            if before is not None and before != content(self.folder, ref):
+                changed.add(ref)
 
     def _require(self, steps: Sequence[Step]) -> None:
         by_ref = {s.task.ref: s for s in steps}
@@ -239,8 +244,7 @@ class Runner(Planner):
             bar.advance(sum(j.rows for j in jobs if j.output.exists()))
             if left:
                 factory = self._factory(of, task, {**side, "collected": collected})
-                run = engines.engine(self.config.engine).run(factory, left, self.config.workers)
-                for _, rows in run:
+                for _, rows in self._engine.run(factory, left, self.config.workers):
                     bar.advance(rows)
         notes = [engines.part_facts(j) for j in jobs]
         parts = [PartInfo(**{k: n[k] for k in PartInfo.model_fields}) for n in notes]
@@ -301,6 +305,7 @@ class Runner(Planner):
     def _whole(
         self, of: RunStage, task: Task, inputs: Mapping[str, Artifact], partial: Partial
     ) -> dict[str, Any]:
+        self._engine.close()  # processes that wait for more rows hold memory
         # A half-written output is begun again; what is worth keeping is in partial.work.
         shutil.rmtree(partial.out)
         partial.out.mkdir()

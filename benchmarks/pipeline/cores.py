@@ -23,6 +23,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
@@ -106,8 +107,9 @@ def timed(factory: Callable[[], Worker], jobs: Sequence[PartJob], workers: int) 
 
         starter = Thread(target=start)
         starter.start()
-        done = sum(rows for _, rows in LocalEngine().run(Gate(factory, place), jobs, workers))
-        times.append(time.perf_counter())
+        with closing(LocalEngine()) as engine:
+            done = sum(rows for _, rows in engine.run(Gate(factory, place), jobs, workers))
+            times.append(time.perf_counter())
         starter.join()
         processor = sum(float(p.read_text()) for p in place.glob("used.*"))
     if done != sum(j.rows for j in jobs):

@@ -63,6 +63,9 @@ class Engine(Protocol):
     ) -> Iterator[tuple[PartJob, int]]:
         """Yield ``(job, rows)`` whenever rows of a job are done; every job's rows add up."""
 
+    def close(self) -> None:
+        """End whatever processes were kept for the next call of :meth:`run`."""
+
 
 def engine(name: str) -> Engine:
     """Return the engine of that name (``local`` or ``ray``)."""

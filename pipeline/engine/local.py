@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from pipeline.engine import PartJob, process
 from pipeline.stage import Worker
+
+if TYPE_CHECKING:
+    from pipeline.engine.pool import Pool
 
 _GRACE = 10.0  # seconds to wait, when the run is stopped, for the batch that is being computed
 
@@ -17,16 +21,27 @@ _Events = SimpleQueue[tuple[PartJob, int] | BaseException | None]
 class LocalEngine:
     """Runs workers in this process (``workers=1``) or in a pool of processes."""
 
+    def __init__(self) -> None:
+        self._pool: Pool | None = None
+
     def run(
         self, factory: Callable[[], Worker], jobs: Sequence[PartJob], workers: int
     ) -> Iterator[tuple[PartJob, int]]:
         """See :class:`pipeline.engine.Engine`."""
-        count = min(workers, len(jobs))
-        if count <= 1:
+        if min(workers, len(jobs)) <= 1:
             return _in_process(factory, jobs)
-        from pipeline.engine.pool import run_in_processes
+        from pipeline.engine.pool import Pool
 
-        return run_in_processes(factory, jobs, count)
+        if self._pool is None or self._pool.size != workers:
+            self.close()
+            self._pool = Pool(workers)
+        return self._pool.run(factory, jobs)
+
+    def close(self) -> None:
+        """See :class:`pipeline.engine.Engine`."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
 
 class _Stopped(BaseException):

@@ -127,7 +127,7 @@ class FrugalWorker:
                     part.notes[SMALLER] = made_by.sizes[level - 1]
                 return told
             self._worker = None
-            _release()
+            release()
         tried = f" even with {made_by.advice.option}={made_by.sizes[-1]}" if made_by.sizes else ""
         raise XlnerError(
             f"{made_by.advice.task}: memory ran out on part {part.index}{tried} ({told}): "
@@ -145,7 +145,8 @@ class FrugalWorker:
             return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _release() -> None:
+def release() -> None:
+    """Give memory that nothing refers to any more back, that of the GPU too."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -19,7 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
+
 from pipeline.engine import PartJob, process
+from pipeline.engine.memory import FrugalFactory, release
 from pipeline.errors import XlnerError
 from pipeline.stage import Worker
 
@@ -34,39 +37,67 @@ _GRACE = 5.0
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
-def run_in_processes(
-    factory: Callable[[], Worker], jobs: Sequence[PartJob], count: int
-) -> Iterator[tuple[PartJob, int]]:
-    """Yield ``(job, rows)`` whenever rows of a job are done; see :class:`pipeline.engine.Engine`.
+class Pool:
+    """Processes for the workers of one task after another: what they have imported is kept.
 
-    Raises:
-        XlnerError: If a process dies twice over the same part, or while it loads its model.
+    Args:
+        size: How many processes share the machine; they start when they are needed.
     """
-    todo = deque(jobs)
-    deaths: Counter[int | None] = Counter()  # by part; None: while loading the model
-    told: Counter[int] = Counter()
-    members: list[_Member] = []
-    try:
-        with _environment(count):
-            members += [_Member(factory) for _ in range(count)]
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._members: list[_Member] = []
+
+    def run(
+        self, factory: Callable[[], Worker], jobs: Sequence[PartJob]
+    ) -> Iterator[tuple[PartJob, int]]:
+        """Yield ``(job, rows)`` whenever rows of a job are done.
+
+        Raises:
+            XlnerError: If a process dies twice over the same part, or while it loads its model.
+        """
+        try:
+            yield from self._run(factory, jobs)
+        except BaseException:
+            # Parts are written atomically, so there is nothing to wait for.
+            self.close(at_once=True)
+            raise
+        for member in list(self._members):
+            if member.ready:
+                member.give(None)  # its model need not stay in memory
+            else:  # still loading one, for nothing
+                self._members.remove(member)
+                member.stop(at_once=True)
+
+    def _run(
+        self, factory: Callable[[], Worker], jobs: Sequence[PartJob]
+    ) -> Iterator[tuple[PartJob, int]]:
+        todo = deque(jobs)
+        deaths: Counter[int | None] = Counter()  # by part; None: while loading the model
+        told: Counter[int] = Counter()
         left = len(jobs)
+        while len(self._members) < min(self.size, left):
+            self._members.append(_Member(self.size))
+        working = self._members[:left]
+        for member in working:
+            member.give(factory)
         while left:
-            for member in _ready(members):
+            for member in _ready(working):
                 job, message = member.job, member.receive()
                 if message is None:
-                    members.remove(member)
                     deaths[job.index if job else None] += 1
                     if deaths[job.index if job else None] == _TRIES:
-                        raise _lost(job, member.cause())
-                    member.stop()
+                        raise _lost(job, member.cause(), factory)
                     if job is not None:
                         todo.appendleft(job)
-                    with _environment(count):
-                        members.append(_Member(factory))
+                    other = self._replace(member)
+                    working[working.index(member)] = other
+                    other.give(factory)
                     continue
                 kind, value = message
                 if kind == "failed":
                     raise value
+                member.ready = True
                 if job is not None:
                     # A part that is done again is not counted twice: never more than it has.
                     rows = min(value, job.rows - told[job.index])
@@ -78,11 +109,19 @@ def run_in_processes(
                     yield job, rows
                 if member.job is None and todo:
                     member.give(todo.popleft())
+
+    def _replace(self, lost: _Member) -> _Member:
+        lost.stop(at_once=True)
+        new = self._members[self._members.index(lost)] = _Member(self.size)
+        return new
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the processes; ``at_once`` even those that are at work."""
+        members, self._members = self._members, []
         for member in members:
-            member.end()
-    finally:
+            member.connection.close()
         for member in members:
-            member.stop()
+            member.stop(at_once=at_once or not member.ready or member.job is not None)
 
 
 def _ready(members: Sequence[_Member]) -> list[_Member]:
@@ -91,30 +130,29 @@ def _ready(members: Sequence[_Member]) -> list[_Member]:
     return [by_connection[c] for c in wait(list(by_connection))]
 
 
-def _lost(job: PartJob | None, cause: str) -> XlnerError:
+def _lost(job: PartJob | None, cause: str, factory: Callable[[], Worker]) -> XlnerError:
     where = "while it loaded its model" if job is None else f"on {job.output}"
     whose = "a worker process" if job is None else "two worker processes, one after the other,"
-    memory = (
-        " The usual reason is that memory ran out: use fewer processes (--set workers=…), or lower "
-        "the batch size of the stage (max_batch_tokens, batch_tokens)."
-        if "signal 9" in cause
-        else " A native library has failed: try workers=1, or a CPU or precision that it supports."
-    )
-    return XlnerError(
-        f"{whose} died {where} ({cause}).{memory} Finished parts are kept: run again to go on"
-    )
+    if "signal 9" in cause:
+        advice = factory.advice if isinstance(factory, FrugalFactory) else "use fewer processes"
+        why = f"The usual reason is that memory ran out: {advice}"
+    else:
+        why = "A native library has failed: try workers=1, or a precision that the processor has"
+    return XlnerError(f"{whose} died {where} ({cause}). {why}")
 
 
 class _Member:
     """One process, seen from the parent."""
 
-    def __init__(self, factory: Callable[[], Worker]) -> None:
+    def __init__(self, size: int) -> None:
         self.connection, theirs = _CONTEXT.Pipe()
         self.job: PartJob | None = None
+        self.ready = True  # to be given something: not at work on a model
         self._process: SpawnProcess = _CONTEXT.Process(
-            target=_serve, args=(theirs, factory), daemon=True, name="xlner worker"
+            target=_serve, args=(theirs,), daemon=True, name="xlner worker"
         )
-        self._process.start()
+        with _environment(size):
+            self._process.start()
         theirs.close()  # so that its death ends the pipe
 
     def receive(self) -> tuple[str, Any] | None:
@@ -125,12 +163,13 @@ class _Member:
             return None
         return message
 
-    def give(self, job: PartJob) -> None:
-        """Have the process make a part."""
-        self.job = job
+    def give(self, item: PartJob | Callable[[], Worker] | None) -> None:
+        """Have the process make a part, or build a worker, or forget the one that it has."""
+        self.job = item if isinstance(item, PartJob) else None
+        self.ready = item is None or self.job is not None
         # If it has died meanwhile, the next receive tells.
         with contextlib.suppress(OSError):
-            self.connection.send(job)
+            self.connection.send(item)
 
     def cause(self) -> str:
         """Say how the process ended."""
@@ -138,33 +177,37 @@ class _Member:
         code = self._process.exitcode
         return f"killed by signal {-code}" if code and code < 0 else f"exit code {code}"
 
-    def end(self) -> None:
-        """Let the process end by itself: there is no more work."""
+    def stop(self, *, at_once: bool) -> None:
+        """End the process, whose connection tells it to if there is time."""
         self.connection.close()
-
-    def stop(self) -> None:
-        """End the process; at once if it is at work: parts are written atomically."""
-        if self.connection.closed:
+        if not at_once:
             self._process.join(_GRACE)
-        else:
-            self.connection.close()
         self._process.kill()
         self._process.join()
 
 
-def _serve(connection: Connection, factory: Callable[[], Worker]) -> None:
-    """Work on jobs until the parent ends us."""
+def _serve(connection: Connection) -> None:
+    """Build workers and make parts until the parent ends us."""
     # Ctrl-C reaches the whole group; the parent decides what to do with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    # The lock of progress bars would be one between processes, which Python's resource tracker
+    # would complain of when this one is killed.
+    tqdm.set_lock(threading.RLock())
+    worker: Worker | None = None
     try:
-        worker = factory()
-        connection.send(("ready", 0))
         while True:
-            job = connection.recv()
-            rows = _Rows(connection)
-            process(worker, job, rows)
-            connection.send(("done", 0))
+            item = connection.recv()
+            if isinstance(item, PartJob):
+                assert worker is not None
+                process(worker, item, _Rows(connection))
+                connection.send(("done", 0))
+                continue
+            worker = None
+            release()
+            if item is not None:
+                worker = item()
+                connection.send(("ready", 0))
     except EOFError:
         return
     except BaseException as error:
@@ -207,12 +250,12 @@ def _portable(error: BaseException) -> BaseException:
 
 
 @contextlib.contextmanager
-def _environment(count: int) -> Iterator[None]:
-    """Divide the cores among processes that are started inside, unless somebody has done so.
+def _environment(size: int) -> Iterator[None]:
+    """Divide the cores among the processes of a pool, unless somebody has done so.
 
     Set before they start: numpy and torch read it when they are loaded.
     """
-    threads = str(max(1, len(os.sched_getaffinity(0)) // count))
+    threads = str(max(1, len(os.sched_getaffinity(0)) // size))
     names = [n for n in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if n not in os.environ]
     os.environ.update(dict.fromkeys(names, threads))
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.local import LocalEngine
+from pipeline.engine.memory import Advice, FrugalFactory
 from pipeline.errors import DataError, ModelError, XlnerError
 from tests.reliability.toys import (
     ROWS,
@@ -61,13 +62,14 @@ def test_a_part_whose_worker_was_killed_is_made_by_a_new_one(tmp_path: Path, not
 
 def test_a_part_that_kills_two_workers_is_named(tmp_path: Path, notes: Path) -> None:
     jobs = make_jobs(tmp_path, 4)
+    advice = Advice("translate/de", "translate.max_batch_tokens", 2)
+    factory = FrugalFactory((KilledOn(notes, part=2, times=2),), (), advice)
     with pytest.raises(XlnerError) as error:
-        list(LocalEngine().run(KilledOn(notes, part=2, times=2), jobs, 2))
+        list(LocalEngine().run(factory, jobs, 2))
     told = str(error.value)
     assert f"died on {jobs[2].output} (killed by signal 9)" in told
-    assert "memory ran out" in told
-    assert "--set workers=" in told
-    assert "max_batch_tokens" in told
+    assert "memory ran out: lower translate.max_batch_tokens (--set translate.max_batch" in told
+    assert "or use fewer processes (--set workers=1)" in told
     assert not jobs[2].output.exists()
     assert copied(jobs[:2])  # what was finished before it is kept
 
@@ -132,11 +134,29 @@ ORPHANS = """
 import sys
 from pathlib import Path
 from pipeline.engine.local import LocalEngine
+from pipeline.engine.memory import Advice, FrugalFactory
 from tests.reliability.toys import Slow, make_jobs
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     list(LocalEngine().run(Slow(folder / "notes"), make_jobs(folder, 4), 2))
 """
+
+
+def test_processes_are_kept_from_task_to_task(tmp_path: Path, notes: Path) -> None:
+    """Importing torch takes seconds, and a run has many tasks."""
+    engine = LocalEngine()
+    pids = []
+    for name in ("first", "second", "third"):
+        folder = tmp_path / name
+        folder.mkdir()
+        jobs = make_jobs(folder, 4)
+        list(engine.run(Slow(notes, seconds=0.3), jobs, 2))
+        assert copied(jobs)
+        pids.append({int(p.suffix[1:]) for p in notes.glob("pid.*")})
+    assert pids[0] == pids[1] == pids[2]
+    assert len(pids[0]) == 2
+    engine.close()
+    assert not any(alive(p) for p in pids[0])
 
 
 def test_workers_end_with_a_run_that_is_killed(tmp_path: Path, notes: Path) -> None:
