@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
 from pipeline.errors import DataError, suggest
 from pipeline.formats.columns import RecordReader
 from pipeline.formats.report import RawSentence
@@ -37,7 +39,10 @@ def open_saved(path: Path, split: str | None) -> datasets.Dataset:
         raise DataError(f"{path}: folder not found")
     if not is_saved_dataset(path):
         raise DataError(f"{path}: not a folder that save_to_disk wrote (no state.json in it)")
-    loaded = datasets.load_from_disk(str(path))
+    try:
+        loaded = datasets.load_from_disk(str(path))
+    except Exception as error:  # whatever datasets trips over in a damaged folder
+        raise DataError(f"{path}: a damaged data set folder: {_first_line(error)}") from error
     if isinstance(loaded, datasets.DatasetDict):
         names = sorted(map(str, loaded))
         if split not in loaded:
@@ -169,8 +174,18 @@ def read_raw(
     reader = RecordReader(origin, names=names, default_names=label_names, labelled=labelled)
     row = 0
     plain = data.with_format("arrow")
-    for table in plain.iter(batch_size=_BATCH):
-        for record in table.to_pylist():
+    batches = plain.iter(batch_size=_BATCH)
+    while True:
+        try:
+            table = next(batches, None)
+            if table is None:
+                return
+            # Arrow believes the offsets in a file; a wrong one would take the process with it.
+            table.validate(full=True)
+            records = table.to_pylist()
+        except (pa.ArrowException, ValueError, IndexError, OSError) as error:
+            raise DataError(f"{origin}: damaged after row {row}: {_first_line(error)}") from error
+        for record in records:
             row += 1
             yield reader(record, row)
 

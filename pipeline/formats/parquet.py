@@ -78,6 +78,7 @@ def _batches(
             batch = next(batches, None)
             if batch is None:
                 return
+            batch.validate(full=True)
             records = batch.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError) as error:
             raise DataError(f"{file}: a damaged Parquet file: {error}") from None

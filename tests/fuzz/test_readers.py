@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import DataSource
@@ -18,7 +18,7 @@ from pipeline.formats import read_labelled, read_pharaoh, write_jsonl, write_par
 from pipeline.formats.hub import is_saved_dataset
 from pipeline.inspect.corrections import Changes, export, import_corrected
 from pipeline.schema import Sentence, Span, overlapping, table
-from tests.fuzz.junk import files, fuzzed, json_values, odd_text
+from tests.fuzz.junk import CASES, files, fuzzed, json_values, odd_text
 
 SENTENCES = [
     Sentence(
@@ -217,7 +217,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@fuzzed
+@settings(fuzzed, max_examples=max(10, CASES // 6))  # datasets takes long to open a folder
 @given(st.data())
 def test_a_damaged_folder_of_save_to_disk(saved: Path, data: st.DataObject) -> None:
     import shutil
