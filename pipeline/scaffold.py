@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import yaml
 
-from pipeline.errors import ConfigError, DataError
+from pipeline.config import DataSource
+from pipeline.errors import ConfigError, XlnerError
 from pipeline.languages import canonical, english_name
 
-_LABELLED = {".txt", ".conll", ".conll02", ".conll03", ".iob", ".iob2", ".bio", ".tsv", ".jsonl"}
-_LABELLED |= {".parquet", ".json", ""}
+SHIPPED_LANGUAGES: Final = frozenset({"de", "en", "es", "fr", "nl", "sw"})
+"""What the models that ship can read and write."""
+
+_SUFFIXES = {".txt", ".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio", ".tsv"}
+_SUFFIXES |= {".jsonl", ".ndjson", ".json", ".parquet", ""}
 _SPLITS = {
     "train": "train",
     "training": "train",
@@ -28,6 +35,18 @@ _SPLITS = {
     "unlabeled": "unlabelled",
     "raw": "unlabelled",
 }
+_NO_LANGUAGES = {"txt", "bio", "iob", "tsv", "ner", "all", "new", "gold", "data"}
+_PEEK = 200  # sentences that are read of each labelled file
+
+_REMARKS: Final = {
+    "train": "labelled source text",
+    "dev": "labelled source text, to choose checkpoints",
+    "source_test": "gold source test data: how good the tagger is in its own language",
+    "source_unlabelled": "plain source text, to make synthetic target text from",
+    "test": "gold target test data: what the comparison is measured on",
+    "target_train": "gold target training data: only the arm supervised uses it",
+    "unlabelled": "real unlabelled target text, for self-training",
+}
 
 
 @dataclass(slots=True)
@@ -35,12 +54,15 @@ class Found:
     """What a folder holds.
 
     Attributes:
-        files: Path relative to the folder, by split and language.
-        unclear: Files whose split or language could not be told from their path.
+        files: Path relative to the folder, by split (``train``, ``dev``, ``test`` or
+            ``unlabelled``) and language.
+        types: The entity types seen in the first sentences of each labelled file.
+        unused: Files that were left aside, each with the reason.
     """
 
     files: dict[tuple[str, str], str] = field(default_factory=dict)
-    unclear: list[str] = field(default_factory=list)
+    types: dict[str, Counter[str]] = field(default_factory=dict)
+    unused: dict[str, str] = field(default_factory=dict)
 
     def languages(self, split: str) -> list[str]:
         """Return the languages that have a file of a split."""
@@ -48,45 +70,86 @@ class Found:
 
 
 def look_into(folder: Path, source: str = "en") -> Found:
-    """Tell splits and languages from the names of files and folders.
+    """Tell splits and languages from names, and from a look into each file what it holds.
 
-    ``de/test.txt``, ``test.de.conll``, ``masakhaner/swa/dev.txt`` and the like are understood; a
-    training file without a language is taken to be in the source language.
+    ``de/test.txt``, ``test.de.conll``, ``masakhaner/swa/dev.txt`` and the like are understood. A
+    training, dev or test file without a language is taken to be in the source language; a file of
+    plain text with a language is unlabelled text, whatever else its name says.
 
     Raises:
-        DataError: If the folder does not exist.
+        ConfigError: If the folder does not exist.
     """
     if not folder.is_dir():
-        raise DataError(f"folder not found: {folder}")
+        if folder.exists():
+            raise ConfigError(f"{folder} is a file; name the folder that it lies in")
+        raise ConfigError(f"folder not found: {folder}")
     found = Found()
     for path in sorted(_candidates(folder)):
         name = str(path.relative_to(folder))
-        words = re.split(r"[/._\-]+", name.lower())
+        try:
+            types = _peek(path)
+        except (XlnerError, OSError, ValueError) as error:
+            found.unused[name] = f"cannot be read: {_first_line(error, path)}"
+            continue
+        words = re.split(r"[^a-z0-9]+", name.lower())
         split = next((_SPLITS[w] for w in reversed(words) if w in _SPLITS), None)
         lang = next((code for w in words if (code := _language(w))), None)
-        if lang is None and split in ("train", "dev"):
+        if types is None:
+            if split in ("train", "dev", "test"):
+                found.unused[name] = "plain text without labels, though its name says otherwise"
+                continue
+            split = "unlabelled"
+        elif split == "unlabelled":
+            found.unused[name] = "it has labels, though its name says otherwise"
+            continue
+        if lang is None and split in ("train", "dev", "test"):
             lang = source
-        if split is None or lang is None or (split, lang) in found.files:
-            found.unclear.append(name)
+        if split is None or lang is None:
+            missing = "split (train, dev, test)" if split is None else "language"
+            found.unused[name] = f"its name tells no {missing}"
+        elif (split, lang) in found.files:
+            found.unused[name] = f"{found.files[split, lang]} is used as {split} of {lang}"
         else:
             found.files[split, lang] = name
+            if types is not None:
+                found.types[name] = types
     return found
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         hidden = any(p.startswith(".") for p in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.suffix.lower() in _LABELLED:
+        if path.is_file() and not hidden and path.suffix.lower() in _SUFFIXES:
             if path.name.upper().startswith(("README", "LICENSE", "LICENCE")):
                 continue
             yield path
 
 
+def _peek(path: Path) -> Counter[str] | None:
+    """Return the entity types of the first sentences; ``None`` for plain text.
+
+    Raises:
+        XlnerError: If the file cannot be read, or holds nothing.
+    """
+    from pipeline.formats.reading import detect_format, read_labelled
+
+    if path.stat().st_size == 0:
+        raise ConfigError("the file is empty")
+    if detect_format(path, labelled=False) == "text":
+        return None
+    stream = read_labelled(DataSource(path=str(path), limit=_PEEK), "en", path=path)
+    return Counter(span.type for sentence in islice(stream, _PEEK) for span in sentence.spans)
+
+
+def _first_line(error: Exception, path: Path) -> str:
+    text = str(error).strip().split("\n")[0] or type(error).__name__
+    text = text.removeprefix(f"{path}:").strip()
+    return re.sub(r"^(\d+): ", r"line \1: ", text)
+
+
 def _language(word: str) -> str | None:
     # Words of three letters are mostly not codes ("raw", "dev", "bio" are, as it happens).
-    if word in _SPLITS or word in {"txt", "bio", "iob", "tsv", "ner", "all", "new", "gold", "data"}:
-        return None
-    if not re.fullmatch(r"[a-z]{2,3}", word):
+    if word in _SPLITS or word in _NO_LANGUAGES or not re.fullmatch(r"[a-z]{2,3}", word):
         return None
     try:
         return canonical(word)
@@ -94,26 +157,38 @@ def _language(word: str) -> str | None:
         return None
 
 
-def write_config(folder: Path, source: str = "en") -> Path:
+def write_config(folder: Path, source: str = "en", found: Found | None = None) -> Path:
     """Write ``xlner.yaml`` into a folder; an existing one is never overwritten.
 
+    Args:
+        folder: The folder.
+        source: The labelled language.
+        found: What :func:`look_into` found there, if it was called already.
+
     Raises:
-        ConfigError: If there is one already.
-        DataError: If the folder does not exist.
+        ConfigError: If there is a config already, no folder, or no labelled training data.
     """
-    found = look_into(folder, source)
+    found = found or look_into(folder, source)
     path = folder / "xlner.yaml"
     if path.exists():
         raise ConfigError(f"{path} exists already; move it away, or edit it")
+    if ("train", source) not in found.files:
+        others = "".join(f"\n  {name}: {why}" for name, why in found.unused.items())
+        raise ConfigError(
+            f"{folder} holds no labelled {english_name(source)} training data, which every run "
+            f"needs: put it there as train.conll or {source}/train.txt, say (CoNLL, JSONL or "
+            "Parquet); test data of a target language as de/test.txt, plain text as "
+            f"de/unlabelled.txt{f'. Not used:{others}' if others else ''}"
+        )
     path.write_text(_text(folder, found, source), encoding="utf-8")
     return path
 
 
 def _text(folder: Path, found: Found, source: str) -> str:
-    targets = sorted({lang for _, lang in found.files if lang != source})
+    named = sorted({lang for _, lang in found.files if lang != source})
+    targets = named or ["de"]
+    gold = found.languages("train")
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._") or "mine"
-    train = found.files.get(("train", source))
-    dev = found.files.get(("dev", source))
     lines = [
         "# A run on your own files, written by `run_pipeline init`. Look it through, then:",
         f"#   run_pipeline {_quote(str(folder / 'xlner.yaml'))} --dry-run",
@@ -122,55 +197,91 @@ def _text(folder: Path, found: Found, source: str) -> str:
         "",
         f"source: {source}                 # {english_name(source)}: the labelled language",
         f"languages: [{', '.join(targets)}]"
-        + ("" if targets else "   # name your target languages here, for example [de, sw]"),
+        + ("" if named else "   # no file names a target language: put yours here"),
         "",
         "# Files are relative to this config. Formats (CoNLL variants, JSONL, Parquet, HF data",
         "# sets) and tag schemes are recognised; add format: or scheme: to a source to state them.",
         "data:",
+        *_data_lines(found, source, targets),
     ]
-    lines.append(
-        f"  train: {{path: {_quote(train)}}}"
-        if train
-        else "  # train: {path: …}           # labelled source text: required"
-    )
-    lines.append(
-        f"  dev: {{path: {_quote(dev)}}}             # chooses checkpoints"
-        if dev
-        else "  # dev: {path: …}             # labelled source text, to choose checkpoints"
-    )
-    for key, split, remark in (
-        ("test", "test", "gold target test data: what the comparison is measured on"),
-        ("target_train", "train", "gold target training data: only the arm supervised uses it"),
-        ("unlabelled", "unlabelled", "real unlabelled target text, for self-training"),
-    ):
-        langs = [lang for lang in found.languages(split) if lang != source]
-        if langs:
-            lines.append(f"  {key}:                    # {remark}")
-            lines += [f"    {la}: {{path: {_quote(found.files[split, la])}}}" for la in langs]
-        else:
-            lines.append(f"  # {key}: {{de: {{path: …}}}}   # {remark}")
-    arms = ["zero_shot", "fused", "projected", "self_trained"]
-    if any(s == "train" and la != source for s, la in found.files):
-        arms.append("supervised")
+    seen = sorted({t for types in found.types.values() for t in types})
     lines += [
         "",
+        f"# Entity types seen at the beginning of the files: {', '.join(seen) or 'none'}.",
         "# labels:",
         "#   map: {MISC: O}             # rename labels, or drop them with O",
         "",
-        "# The small models that ship know en, de, es, fr, nl and sw. For other languages name",
-        "# models of the hub, or local folders in the same format:",
+        *_model_lines([source, *targets]),
+        "",
+    ]
+    if ("dev", source) not in found.files:
+        lines += ["# Without dev data there is nothing to choose checkpoints by.", "train:"]
+        lines += ["  select: last", ""]
+    arms = ["zero_shot", "fused", "projected", "self_trained"]
+    if all(lang in gold for lang in targets):
+        arms.append("supervised")
+    lines += [
+        "# What to compare; see the README for what each arm is.",
+        f"arms: [{', '.join(arms)}]",
+        "seeds: [13, 14, 15]           # trainings per arm; [13] is three times as quick",
+    ]
+    if not set(found.languages("test")) - {source}:
+        lines += [
+            "# No target test data: labels are projected, and can be looked at, but nothing is",
+            "# compared. To train taggers all the same, name the stages:",
+            "# stages: [prepare, translate, align, project, synthesize, train, self_train]",
+        ]
+    if found.unused:
+        lines += ["", "# Not used:"]
+        lines += [f"#   {name}: {why}" for name, why in found.unused.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _data_lines(found: Found, source: str, targets: list[str]) -> Iterator[str]:
+    for key, split in (
+        ("train", "train"),
+        ("dev", "dev"),
+        ("source_test", "test"),
+        ("source_unlabelled", "unlabelled"),
+    ):
+        name = found.files.get((split, source))
+        if name:
+            yield f"  {key}: {{path: {_quote(name)}}}   # {_REMARKS[key]}"
+        elif key in ("dev", "source_test"):
+            yield f"  # {key}: {{path: …}}   # {_REMARKS[key]}"
+    for key, split in (("test", "test"), ("target_train", "train"), ("unlabelled", "unlabelled")):
+        langs = [lang for lang in found.languages(split) if lang != source]
+        if langs:
+            yield f"  {key}:                    # {_REMARKS[key]}"
+            yield from (f"    {la}: {{path: {_quote(found.files[split, la])}}}" for la in langs)
+        else:
+            yield f"  # {key}: {{{targets[0]}: {{path: …}}}}   # {_REMARKS[key]}"
+    for lang in found.languages("dev"):
+        if lang != source:
+            name = _quote(found.files["dev", lang])
+            remark = "only for train.select: target_dev"
+            yield f"  # target_dev: {{{lang}: {{path: {name}}}}}   # {remark}"
+
+
+def _model_lines(languages: list[str]) -> list[str]:
+    unknown = [lang for lang in languages if lang not in SHIPPED_LANGUAGES]
+    shipped = ", ".join(sorted(SHIPPED_LANGUAGES))
+    if unknown:
+        names = ", ".join(english_name(lang) for lang in unknown)
+        return [
+            f"# The small models that ship know {shipped}, not {names}: these are downloaded",
+            "# from the hub at the first run. Local folders in the same format are as good.",
+            "models:",
+            "  encoder: bert-base-multilingual-cased",
+            "  translator: facebook/nllb-200-distilled-600M",
+        ]
+    return [
+        f"# The small models that ship know {shipped}. For other languages, or better results,",
+        "# name models of the hub, or local folders in the same format:",
         "# models:",
         "#   encoder: bert-base-multilingual-cased",
         "#   translator: facebook/nllb-200-distilled-600M",
-        "",
-        "# What to compare; see the README for what each arm is.",
-        f"arms: [{', '.join(arms)}]",
-        "seeds: [13, 14, 15]",
     ]
-    if found.unclear:
-        lines += ["", "# Not used, because split or language could not be told from the name:"]
-        lines += [f"#   {name}" for name in found.unclear]
-    return "\n".join(lines) + "\n"
 
 
 def _quote(text: str) -> str:

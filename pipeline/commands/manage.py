@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -13,19 +14,26 @@ from pipeline.commands.shared import data_console, print_json, reported_errors, 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder with your files.")],
+    source_lang: Annotated[str, typer.Option(help="Language of the labelled text.")] = "en",
     as_json: AsJson = False,
 ) -> None:
     """Write a commented config for a folder of your files; nothing is asked."""
+    from pipeline.languages import canonical
     from pipeline.scaffold import look_into, write_config
 
     with reported_errors():
-        found = look_into(folder)
-        path = write_config(folder)
+        source = canonical(source_lang)
+        found = look_into(folder, source)
+        path = write_config(folder, source, found)
         if as_json:
             files = [{"split": s, "lang": la, "file": f} for (s, la), f in found.files.items()]
-            print_json({"config": str(path), "files": files, "unclear": found.unclear})
+            print_json({"config": str(path), "files": files, "unused": found.unused})
             return
-        tell(f"wrote {path}\nnext: run_pipeline {path} --dry-run")
+        for (split, lang), name in found.files.items():
+            tell(f"  {split} {lang}: {name}")
+        for name, why in found.unused.items():
+            tell(f"  not used: {name}: {why}")
+        tell(f"wrote {path}\nnext: run_pipeline {shlex.quote(str(path))} --dry-run")
 
 
 def list_runs(as_json: AsJson = False, runs_dir: RunsDir = DEFAULT_RUNS) -> None:

@@ -1,26 +1,41 @@
-"""``run_pipeline init``: the config that it writes says what the folder holds, and loads."""
+"""``run_pipeline init``: the config that it writes says what the folder holds, and can be run."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pipeline.errors import ConfigError, DataError
-from pipeline.scaffold import look_into, write_config
+from pipeline.config import load_config
+from pipeline.errors import ConfigError
+from pipeline.plan import Planner
+from pipeline.resources import resolve_path
+from pipeline.scaffold import SHIPPED_LANGUAGES, look_into, write_config
+
+PLAIN = "Heute kam Angela Merkel nach Berlin .\n"
 
 
-def touch(folder: Path, *names: str) -> None:
+def touch(folder: Path, *names: str, text: str = "Berlin B-LOC\n") -> None:
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("Berlin B-LOC\n")
+        path.write_text(text)
+
+
+def checked(path: Path) -> list[str]:
+    """Check a config as --dry-run does; return its tasks."""
+    config = load_config(str(path), [])
+    planner = Planner(config, path.parent / "runs")
+    tasks = planner.tasks()
+    planner.check(tasks)
+    return [str(t.ref) for t in tasks]
 
 
 def test_splits_and_languages_are_told_from_names(tmp_path: Path) -> None:
     touch(tmp_path, "en/train.txt", "dev.en.conll", "masakha/swa/test.txt", "de-test.tsv", "x.txt")
-    touch(tmp_path, "README.txt", ".hidden/de/test.txt")
+    touch(tmp_path, "README.txt", ".hidden/de/test.txt", "test.de.tsv", "train.swe.weird")
     found = look_into(tmp_path)
     assert found.files == {
         ("train", "en"): "en/train.txt",
@@ -28,33 +43,140 @@ def test_splits_and_languages_are_told_from_names(tmp_path: Path) -> None:
         ("test", "sw"): "masakha/swa/test.txt",
         ("test", "de"): "de-test.tsv",
     }
-    assert found.unclear == ["x.txt"]
+    assert found.unused == {
+        "x.txt": "its name tells no split (train, dev, test)",
+        "test.de.tsv": "de-test.tsv is used as test of de",
+    }
+
+
+def test_plain_text_is_known_by_what_it_holds(tmp_path: Path) -> None:
+    touch(tmp_path, "news.sw.txt", "de/corpus.txt", "test.es.txt", "notes.txt", text=PLAIN)
+    touch(tmp_path, "train.conll", "fr/unlabelled.txt")
+    found = look_into(tmp_path)
+    assert found.files == {
+        ("train", "en"): "train.conll",
+        ("unlabelled", "sw"): "news.sw.txt",
+        ("unlabelled", "de"): "de/corpus.txt",
+    }
+    assert found.unused == {
+        "test.es.txt": "plain text without labels, though its name says otherwise",
+        "notes.txt": "its name tells no language",
+        "fr/unlabelled.txt": "it has labels, though its name says otherwise",
+    }
 
 
 def test_the_config_is_valid_and_complete(tmp_path: Path) -> None:
-    touch(tmp_path, "train.txt", "de/train.txt", "de/test: final.txt", "yor/test.txt", "odd.txt")
+    touch(tmp_path, "train.txt", "dev.txt", "de/train.txt", "de/test: final.txt", "odd.txt")
+    touch(tmp_path, "de/dev.txt", "en/test.txt")
     path = write_config(tmp_path)
-    raw = yaml.safe_load(path.read_text())
-    assert raw["languages"] == ["de", "yo"]
+    text = path.read_text()
+    raw = yaml.safe_load(text)
+    assert raw["languages"] == ["de"]
     assert raw["data"]["train"] == {"path": "train.txt"}
+    assert raw["data"]["source_test"] == {"path": "en/test.txt"}
     assert raw["data"]["target_train"] == {"de": {"path": "de/train.txt"}}
-    assert raw["data"]["test"]["yo"] == {"path": "yor/test.txt"}
-    assert raw["arms"][-1] == "supervised"
-    assert "#   odd.txt" in path.read_text()
+    assert raw["data"]["test"]["de"] == {"path": "de/test: final.txt"}
+    assert raw["arms"][-1] == "supervised" and "train" not in raw
+    assert "#   odd.txt: its name tells no split" in text
+    assert "# target_dev: {de: {path: de/dev.txt}}" in text
+    assert "beginning of the files: LOC." in text
+    assert "train/supervised/seed-13" in checked(path)
 
 
-def test_an_empty_folder_gives_a_config_to_fill_in(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train.conll",),
+        ("train.conll", "test.de.conll"),
+        ("train.conll", "dev.conll", "test.sw.conll", "train.de.conll"),
+        ("train.jsonl", "de/test.conll", "sw/test.conll", "es/train.conll"),
+    ],
+)
+def test_what_is_written_can_be_run(tmp_path: Path, names: tuple[str, ...]) -> None:
+    touch(tmp_path, *(n for n in names if not n.endswith("jsonl")))
+    touch(tmp_path, "news.fr.txt", text=PLAIN)
+    row = json.dumps({"tokens": ["Berlin"], "ner_tags": ["B-LOC"]})
+    touch(tmp_path, *(n for n in names if n.endswith("jsonl")), text=row + "\n")
+    path = write_config(tmp_path)
+    tasks = checked(path)
+    tested = any("test" in n for n in names)
+    assert any(t.startswith("train/projected/") for t in tasks) == tested
+    assert "project/fr" in tasks
+    if not tested:  # the line that the config offers does what it says
+        path.write_text(path.read_text().replace("# stages:", "stages:"))
+        assert any(t.startswith("self_train/") for t in checked(path))
+
+
+def test_a_language_that_the_models_do_not_know(tmp_path: Path) -> None:
+    touch(tmp_path, "train.conll", "yor/test.conll")
     raw = yaml.safe_load(write_config(tmp_path).read_text())
-    assert raw["languages"] == []
-    assert raw["data"] is None
+    assert raw["languages"] == ["yo"]
+    assert raw["models"]["translator"] == "facebook/nllb-200-distilled-600M"
+
+
+def test_the_languages_of_the_shipped_translator() -> None:
+    vocabulary = json.loads(resolve_path("artifacts/models/translator/vocab.json").read_text())
+    tags = {w[2:-2] for w in vocabulary if w.startswith(">>") and w.endswith("<<")}
+    assert tags - {"eng"} and len(tags) in (5, 6)
+    from pipeline.languages import canonical
+
+    assert {canonical(t) for t in tags} | {"en"} == SHIPPED_LANGUAGES
+
+
+def test_what_cannot_be_read_is_said_with_the_reason(tmp_path: Path) -> None:
+    touch(tmp_path, "train.conll")
+    touch(tmp_path, "dev.conll", text="")
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de" / "test.conll").write_bytes(b"\0\1\2" * 50)
+    (tmp_path / "es").mkdir()
+    (tmp_path / "es" / "test.conll").write_bytes("Córdoba B-LOC\n".encode("latin-1"))
+    text = write_config(tmp_path).read_text()
+    assert "#   dev.conll: cannot be read: the file is empty" in text
+    assert "#   de/test.conll: cannot be read: line 1: a binary file" in text
+    assert "#   es/test.conll: cannot be read: line 1: byte 0xf3" in text
+    assert "encoding: latin-1" in text and yaml.safe_load(text)["train"] == {"select": "last"}
+
+
+def test_a_file_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "train.conll", "dev.conll")
+    opened = Path.open
+
+    def refuse(self: Path, *arguments: object, **options: object) -> object:
+        if self.name == "dev.conll":
+            raise PermissionError(13, "Permission denied", str(self))
+        return opened(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "open", refuse)
+    found = look_into(tmp_path)
+    assert "Permission denied" in found.unused["dev.conll"]
+    assert found.files == {("train", "en"): "train.conll"}
+
+
+def test_without_training_data_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no labelled English training data.*train.conll"):
+        write_config(tmp_path)
+    touch(tmp_path, "train.txt", text=PLAIN)
+    with pytest.raises(ConfigError, match=r"Not used:\n  train.txt: plain text without labels"):
+        write_config(tmp_path)
+    assert not (tmp_path / "xlner.yaml").exists()
+
+
+def test_another_source_language(tmp_path: Path) -> None:
+    touch(tmp_path, "train.conll", "en/test.conll")
+    raw = yaml.safe_load(write_config(tmp_path, "es").read_text())
+    assert (raw["source"], raw["languages"]) == ("es", ["en"])
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    touch(tmp_path, "train.conll")
     write_config(tmp_path)
     with pytest.raises(ConfigError, match="exists already"):
         write_config(tmp_path)
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="folder not found"):
+    with pytest.raises(ConfigError, match="folder not found"):
         write_config(tmp_path / "no")
+    touch(tmp_path, "train.conll")
+    with pytest.raises(ConfigError, match="is a file; name the folder"):
+        write_config(tmp_path / "train.conll")

@@ -142,9 +142,14 @@ def test_init_and_list(scripts: Path, tmp_path: Path) -> None:
     assert json.loads(result.stdout) == {
         "config": "mine/xlner.yaml",
         "files": [{"split": "train", "lang": "en", "file": "train.conll"}],
-        "unclear": [],
+        "unused": {},
     }
-    assert shell(scripts, "run_pipeline init mine", tmp_path).returncode == 2
+    again = shell(scripts, "run_pipeline init mine", tmp_path)
+    assert again.returncode == 2 and "exists already" in again.stderr
+    assert shell(scripts, "run_pipeline mine/xlner.yaml --dry-run", tmp_path).returncode == 0
+    (tmp_path / "empty").mkdir()
+    empty = shell(scripts, "run_pipeline init empty", tmp_path)
+    assert empty.returncode == 2 and "no labelled English training data" in empty.stderr
     empty = shell(scripts, "run_pipeline list", tmp_path)
     assert (empty.stdout, empty.stderr) == ("", "no runs in artifacts/runs\n")
     assert shell(scripts, "run_pipeline list --json", tmp_path).stdout == "[]\n"
