@@ -54,6 +54,8 @@ def read_pairs(sources: Sequence[TextSource], around: Surroundings) -> Iterator[
     """
     from stages.translate.tokenise import tokenise
 
+    if not sources:
+        return  # nothing to split into words, so the languages need not be known
     assert around.source is not None and around.target is not None
     for source, swapped in _fitting(sources, around):
         try:

@@ -62,6 +62,15 @@ def test_probabilities(tmp_path: Path, bert: Path) -> None:
     assert len(probs) >= 3 and all(0.05 <= p <= 1 for p in probs)
 
 
+def test_the_statistical_aligner_needs_neither_languages_nor_further_text(
+    tmp_path: Path, made_up: Pairs
+) -> None:
+    pairs = [f"{' '.join(a)} ||| {' '.join(b)}" for a, b in made_up[:20]]
+    code, shown, error = run(write(tmp_path / "p", pairs), "--aligner", "statistical")
+    assert code == 0, error
+    assert len(shown.splitlines()) == 20 and any(shown.splitlines())
+
+
 def test_json(tmp_path: Path, bert: Path) -> None:
     both = write(tmp_path / "p", ["a b ||| a b", "a b ||| a b"])
     gold = write(tmp_path / "g", ["1-1 2-2", "1-1 2p2 1-2"])
