@@ -2,14 +2,21 @@
 
 doccano gives every document an ``id`` of its own, so ours travels as ``sentence_id``, one of the
 extra fields that it keeps as metadata and exports again.
+
+Positions are counted as JavaScript counts, in UTF-16 units (doccano/doccano #2290, #2484): a
+character beyond U+FFFF, an emoji say, is two. The field ``offsets`` says so; files without it were
+written by us before, in code points. The project's option "Count grapheme clusters as one
+character" has to stay off.
 """
 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
@@ -17,6 +24,9 @@ from pipeline.formats.json_text import annotated, parse_json
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.schema import Sentence
+
+UTF16: Final = "utf-16"
+"""Value of the field ``offsets``."""
 
 
 def write_doccano(items: Iterable[tuple[Sentence, str | None]], path: Path) -> int:
@@ -33,11 +43,15 @@ def write_doccano(items: Iterable[tuple[Sentence, str | None]], path: Path) -> i
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for sentence, source in items:
             ranges = char_ranges(sentence.words)
+            text = " ".join(sentence.words)
+            units = _units(text)
             record = {
-                "text": " ".join(sentence.words),
+                "text": text,
                 "label": [
-                    [ranges[s.start][0], ranges[s.end - 1][1], s.type] for s in sentence.spans
+                    [units[ranges[s.start][0]], units[ranges[s.end - 1][1]], s.type]
+                    for s in sentence.spans
                 ],
+                "offsets": UTF16,
                 "sentence_id": sentence.id,
                 "lang": sentence.lang,
                 "source": source or "",
@@ -68,13 +82,37 @@ def read_doccano(path: Path) -> Iterator[RawSentence]:
         if not isinstance(found, list):
             raise DataError(f"{where}: no labels ('label', 'labels' or 'entities')")
         own_id, words = annotated(record, "sentence_id", where)
+        spans = [_char_span(item, where) for item in found]
+        if record.get("offsets") == UTF16:
+            spans = _in_code_points(record["text"], spans)
         yield RawSentence(
             id=own_id,
             line=number,
             words=words,
             text=record["text"],
-            char_spans=[_char_span(item, where) for item in found],
+            char_spans=spans,
         )
+
+
+def _units(text: str) -> list[int]:
+    """Return for each position between code points where it is in UTF-16 units."""
+    return [0, *accumulate(2 if c > "\uffff" else 1 for c in text)]
+
+
+def _in_code_points(text: str, spans: list[CharSpan]) -> list[CharSpan]:
+    """Return spans in UTF-16 units as spans in code points.
+
+    A border in the middle of a character takes in the character; what lies outside of the text
+    stays outside of it.
+    """
+    units = _units(text)
+    found = []
+    for span in spans:
+        start = bisect_right(units, span.start) - 1  # −1 if it is negative
+        beyond = max(0, span.end - units[-1])
+        end = bisect_left(units, span.end - beyond) + beyond if span.end > 0 else span.end
+        found.append(CharSpan(start, end, span.type))
+    return found
 
 
 def _char_span(item: Any, where: str) -> CharSpan:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.formats.label_studio import char_ranges, read_label_studio
+from pipeline.formats.words import invisible
 from pipeline.inspect.corrections import (
     READABLE,
     Changes,
@@ -31,6 +32,13 @@ ODD = [
     "東京",
     "นิวยอร์ก",
     "a\u00a0b",  # a no-break space is part of its word
+    "New\u2009York",  # a thin space is part of its word
+    "San José",  # and so is a plain one
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467",  # a family of three
+    "\U00010400\U00010428",  # letters beyond U+FFFF
+    "\u200eab\u200f",  # direction marks around a word
+    "\u2067שלום\u2069",  # within an isolate
+    "क्षि",
     "<script>",
     '"quoted"',
     "back\\slash",
@@ -44,10 +52,18 @@ words = st.lists(
     st.sampled_from(ODD)
     | st.text(
         st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6
-    ),
+    )
+    | st.text(st.sampled_from("a\u0301\u200b\u200d\ufe0f\U0001f3fd\U0001f469ש\u00a0x"), min_size=1)
+    .map(str.strip)
+    .filter(bool),
     min_size=1,
     max_size=8,
 )
+
+
+def seen(word: str) -> bool:
+    """Return whether there is anything to see of a word."""
+    return not invisible(word)
 
 
 @st.composite
@@ -92,6 +108,67 @@ def test_what_goes_out_comes_back(format_: str, given: list[Sentence]) -> None:
     assert (changes.sentences, changes.changed, changes.snapped) == (len(given), 0, 0)
 
 
+@pytest.mark.parametrize("format_", ["parquet", "hf", "spacy"])
+@settings(max_examples=25, deadline=None)
+@given(given=sentences())
+def test_what_is_for_training_only_comes_back_too(format_: str, given: list[Sentence]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / {"parquet": "a.parquet", "hf": "set", "spacy": "a.spacy"}[format_]
+        if format_ == "spacy":
+            pytest.importorskip("spacy", reason="spaCy is an optional extra")
+        assert export(((s, None) for s in given), format_, path) == len(given)
+        if format_ == "spacy":
+            from pipeline.formats.spacy_docbin import read_docbin
+
+            back = list(read_docbin(path))
+        else:
+            from pipeline.config import DataSource
+            from pipeline.formats import read_labelled
+
+            file = path / "train.parquet" if format_ == "hf" else path
+            back = list(read_labelled(DataSource(path=str(file)), "de", path=file))
+    # The reader leaves out words of nothing visible, and says so; here they are left out as well.
+    assert [s.id for s in back] == [s.id for s in given if any(map(seen, s.words))]
+    kept = {s.id: s for s in given}
+    for sentence in back:
+        before = kept[sentence.id]
+        if all(map(seen, before.words)) or format_ == "spacy":
+            assert sentence.words == before.words
+            assert [(x.start, x.end, x.type) for x in sentence.spans] == [
+                (x.start, x.end, x.type) for x in before.spans
+            ]
+
+
+def test_a_data_set_opens_in_datasets(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    tokens = [w for w in ODD if seen(w)]
+    given = [Sentence("a#1", "de", tokens, [Span(0, 2, "PER"), Span(3, 4, "X-Y_Z")])]
+    export(((s, None) for s in given), "hf", tmp_path / "set")
+    (row,) = datasets.load_dataset(
+        "parquet", data_files=str(tmp_path / "set" / "*.parquet"), cache_dir=str(tmp_path / "c")
+    )["train"]
+    assert row["id"] == "a#1" and row["tokens"] == tokens
+
+
+def test_doccano_counts_as_javascript_does(one: Sentence, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    export([(one, None)], "doccano", path)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    units = record["text"].encode("utf-16-le")
+    said = [units[2 * a : 2 * b].decode("utf-16-le") for a, b, _ in record["label"]]
+    assert said == ["Angela Merkel", "Siemens", "Berlin"]
+    # A border within the emoji takes in the emoji; a file from before this field is understood.
+    record["label"] = [[1, 3, "X"]]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    (back,) = import_corrected(path, {one.id: one}, Changes())
+    assert back.spans == [Span(0, 1, "X")]
+    del record["offsets"]
+    record["label"] = [[2, 15, "PER"]]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    (back,) = import_corrected(path, {one.id: one}, Changes())
+    assert back.spans == [Span(1, 3, "PER")]
+
+
 @pytest.fixture
 def one() -> Sentence:
     return Sentence(
@@ -106,7 +183,8 @@ def test_changes_are_counted_by_kind(one: Sentence, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     export([(one, None)], "doccano", path)
     record = json.loads(path.read_text(encoding="utf-8"))
-    ranges = char_ranges(one.words)
+    # The emoji in front of the words counts as two.
+    ranges = [(start + 1, end + 1) for start, end in char_ranges(one.words)]
     record["label"] = [
         [ranges[2][0], ranges[2][1], "PER"],  # moved
         [ranges[4][0], ranges[4][1], "LOC"],  # retyped
@@ -128,7 +206,7 @@ def test_half_a_word_becomes_the_word_and_overlaps_are_counted(
     path = tmp_path / "out.jsonl"
     export([(one, None)], "doccano", path)
     record = json.loads(path.read_text(encoding="utf-8"))
-    text = record["text"]
+    text = " " + record["text"]  # the emoji in front of the words counts as two
     start = text.index("gela")
     record["label"] = [
         [start, start + 4, "PER"],  # snapped to Angela
@@ -198,7 +276,7 @@ def write_records(path: Path, *records: dict[str, object]) -> Path:
         ({"sentence_id": None}, "has no id; keep the fields that the export wrote"),
         ({"words": ["other"]}, "its words are not those of the run"),
         ({"text": "other"}, "its text is not that of the run"),
-        ({"label": [[0, 999, "PER"]]}, r"entity \[0, 999\) PER does not fit a text of"),
+        ({"label": [[0, 999, "PER"]]}, r"entity \[0, 998\) PER does not fit a text of"),
         ({"label": [["x"]]}, r"not an entity: \['x'\]"),
         ({"label": None}, "no labels"),
     ],
