@@ -55,7 +55,7 @@ def fill(folder: Path, leave: int) -> Path:
     return ballast
 
 
-@pytest.mark.parametrize("pages", [0, 1, 2, 3, 4, 6, 8, 10, 12, 14])
+@pytest.mark.parametrize("pages", [0, 1, 2, 4, 7, 10, 13])
 def test_a_disk_that_fills_up_anywhere_in_a_run(
     small_disk: Path, tmp_path: Path, pages: int
 ) -> None:
@@ -129,7 +129,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
         (errno.EIO, "input/output error; check it (dmesg)"),
     ],
 )
-@pytest.mark.parametrize("number", [1, 4, 9, 14])
+@pytest.mark.parametrize("number", [1, 9])
 def test_what_the_disk_says_at_any_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, told: str, number: int
 ) -> None:

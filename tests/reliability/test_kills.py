@@ -13,6 +13,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,12 @@ def leftovers(folder: Path) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(KILLS))
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
-    number: int, tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
+    number: int,
+    tmp_path: Path,
+    models: Path,
+    zygote: Zygote,
+    clean: Clean,
+    record_property: Callable[[str, object], None],
 ) -> None:
     rng = random.Random(f"{SEED}:{number}")
     config = str(write_config(tmp_path / "tiny.yaml", models))
@@ -52,6 +58,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     # A run that was quicker than the clean one may have ended before.
     assert killed.code in (-signal.SIGKILL, 0), killed.told
     at_work = sorted(str(p.relative_to(run)) for p in run.rglob("*.partial"))
+    record_property("at work", " ".join(at_work) if killed.code else "it had ended")
     when = f"killed after {after:.3f} s ({stage or 'any stage'}), at work on {at_work}"
 
     again = zygote.run([config], tmp_path)
