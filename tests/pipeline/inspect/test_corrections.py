@@ -77,7 +77,8 @@ def sentences(draw: st.DrawFn, types: tuple[str, ...] = ("PER", "LOC", "X-Y_Z"))
             if size and start + size <= len(tokens):
                 spans.append(Span(start, start + size, draw(st.sampled_from(types))))
             start += max(size, 1)
-        found.append(Sentence(f"train-{number}#1", "de", tokens, spans))
+        name = draw(st.sampled_from(["train-", "A b ", "# Ä=", "שלום\u200f", "\U0001f600/"]))
+        found.append(Sentence(f"{name}{number}#1", "de", tokens, spans))
     return found
 
 
