@@ -61,4 +61,6 @@ def schema() -> None:
     from pipeline.registry import STAGES
 
     with reported_errors():
-        print_json(STAGES.config_type().model_json_schema())
+        found = STAGES.config_type().model_json_schema()
+        # Keys with an underscore hold YAML anchors; the reader leaves them out, at the top only.
+        print_json(found | {"patternProperties": {"^_": {}}})

@@ -267,12 +267,19 @@ _run_pipeline = command(run_pipeline, "run_pipeline", _ABOUT_RUN)
 main_stage = command(run_stage, "run_stage", "Run one stage of the pipeline.")
 
 
+def _finished_words() -> list[str]:
+    """Return the words before the one that a shell wants completed, the command's name first."""
+    if "COMP_WORDS" in os.environ:  # bash
+        return os.environ["COMP_WORDS"].split()[: int(os.environ["COMP_CWORD"])]
+    line = os.environ.get("_TYPER_COMPLETE_ARGS", "")  # zsh, fish, PowerShell
+    words = line.split()
+    return words if line.endswith(" ") else words[:-1]
+
+
 def main() -> None:
     """Entry point of ``run_pipeline``."""
-    words = os.environ["COMP_WORDS"].split() if "_RUN_PIPELINE_COMPLETE" in os.environ else sys.argv
-    done = int(os.environ.get("COMP_CWORD", len(words))) if words is not sys.argv else len(words)
-    # The word that is being completed is not yet a command.
-    if len(words) > 1 and words[1] in WORDS and done > 1:
+    words = _finished_words() if "_RUN_PIPELINE_COMPLETE" in os.environ else sys.argv
+    if len(words) > 1 and words[1] in WORDS:
         from pipeline.commands import manage
 
         app = make_app("run_pipeline", _ABOUT_RUN)

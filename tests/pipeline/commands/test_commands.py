@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from pipeline.commands.shared import make_app, with_version
+from pipeline.resources import shipped_configs
 from tests.pipeline.inspect.fake_run import write_run
 
 COMMANDS = {
@@ -187,6 +190,51 @@ def test_completion_in_bash(scripts: Path, runs: Path) -> None:
     assert complete(scripts, runs, "inspect_labels fake --reason low_s") == ["low_score"]
     (runs / "mine.yaml").write_text("")
     assert "mine.yaml" in complete(scripts, runs, "run_pipeline mi")
+
+
+@pytest.mark.parametrize("shell_name", ["zsh", "fish", "powershell"])
+def test_completion_in_other_shells(scripts: Path, runs: Path, shell_name: str) -> None:
+    """By what their scripts ask: zsh, fish and PowerShell themselves may not be here."""
+
+    def offered(line: str) -> str:
+        name, last = line.split()[0], "" if line.endswith(" ") else line.split()[-1]
+        asked = {
+            f"_{name.upper()}_COMPLETE": f"complete_{shell_name}",
+            "_TYPER_COMPLETE_ARGS": line,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            "_TYPER_COMPLETE_WORD_TO_COMPLETE": last,
+        }
+        told = " ".join(f"{key}={value!r}" for key, value in asked.items())
+        result = shell(scripts, f"env {told} {name}", runs)
+        assert result.stderr == ""
+        return result.stdout
+
+    assert "masakhaner2_large" in offered("run_pipeline masa")
+    assert "init" in offered("run_pipeline in")
+    assert "--json" in offered("run_pipeline list --js")
+    assert "--set" not in offered("run_pipeline list --")
+    assert "likely-wrong" in offered("inspect_labels fake --only like")
+    if shell_name == "zsh" and shutil.which("zsh"):
+        loaded = (
+            "autoload -U compinit; compinit -u -D; "
+            'eval "$(run_pipeline --show-completion; true)"; whence -w _run_pipeline_completion'
+        )
+        (runs / "load.zsh").write_text(loaded)
+        told = shell(scripts, "zsh load.zsh", runs).stdout
+        assert told == "_run_pipeline_completion: function\n"
+
+
+def test_the_schema_accepts_every_shipped_config_and_no_typo(scripts: Path, tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(shell(scripts, "run_pipeline schema", tmp_path).stdout)
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    check = kind(schema)
+    for name, path in shipped_configs().items():
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert [e.message for e in check.iter_errors(raw)] == [], name
+    for wrong in ({"langauges": ["de"]}, {"train": {"learning_rte": 1}}, {"seeds": "x"}):
+        assert [*check.iter_errors(wrong)], wrong
 
 
 def test_options_of_the_same_name_are_the_same() -> None:
