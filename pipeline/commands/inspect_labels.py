@@ -148,9 +148,16 @@ def _stream(
     from pipeline.artifacts import Artifact
     from pipeline.errors import ConfigError
     from pipeline.inspect.doubts import Renderings, judged
-    from pipeline.inspect.reading import views
+    from pipeline.inspect.reading import has_gold, views
     from pipeline.inspect.selection import JUDGED
 
+    if selection is not None and selection.only == "wrong" and stage == "project":
+        units = [u for u in units if has_gold(run, u)]
+        if not units:
+            raise ConfigError(
+                "--only wrong: this run has no gold labels on the target side (data.parallel); "
+                "--only likely-wrong shows what speaks against a label"
+            )
     for unit in units:
         found = views(run, stage, unit)
         if selection is not None and selection.only in JUDGED:
@@ -189,7 +196,8 @@ def _show(
     if style == "pretty":
         of = f" of {total:,}" if total is not None and total > shown else ""
         more = "; --all or --sample N for more" if of else ""
-        console.print(f"{shown:,}{of} sentences{more}", style="dim")
+        plural = "" if shown == 1 and not of else "s"
+        console.print(f"{shown:,}{of} sentence{plural}{more}", style="dim")
 
 
 def _conll(view: View) -> str:

@@ -145,29 +145,35 @@ def _entities(view: View) -> Table | None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for _ in range(5):
-        table.add_column(overflow="fold")
+    rows: list[list[Text]] = []
     by_source: dict[int | None, list[ViewedSpan]] = {}
     for item in view.spans:
         by_source.setdefault(item.source, []).append(item)
     lost = dict(view.lost)
     for index, source in enumerate(view.source_spans):
         before = entity(view.source_words, source)
-        rows = by_source.pop(index, [])
-        for item in rows:
-            _entity_row(table, view, item, before)
-        if not rows and index in lost:
+        found = by_source.pop(index, [])
+        rows += [_entity_row(view, item, before) for item in found]
+        if not found and index in lost:
             why = lost[index]
             what = Text(f"lost: {why} ({REASONS.get(why, 'unknown reason')})", style="red")
-            table.add_row(Text(source.type, style_of(source.type)), Text(before), "–", "", what)
-    for rows in by_source.values():
-        for item in rows:
-            _entity_row(table, view, item, "–" if view.source_words else "")
-    return table if table.row_count else None
+            kind = Text(source.type, style_of(source.type))
+            rows.append([kind, Text(before), Text("–"), Text(), what])
+    for found in by_source.values():
+        rows += [_entity_row(view, item, "–" if view.source_words else "") for item in found]
+    # Without empty columns: beside one, rich folds text for which there is room.
+    columns = [c for c in zip(*rows, strict=True) if any(c)]
+    if not columns:
+        return None
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in columns:
+        table.add_column(overflow="fold")
+    for row in zip(*columns, strict=True):
+        table.add_row(*row)
+    return table
 
 
-def _entity_row(table: Table, view: View, item: ViewedSpan, before: str) -> None:
+def _entity_row(view: View, item: ViewedSpan, before: str) -> list[Text]:
     from rich.text import Text
 
     score = "" if item.span.score is None else f"{item.span.score:.2f}"
@@ -179,7 +185,7 @@ def _entity_row(table: Table, view: View, item: ViewedSpan, before: str) -> None
     if item.method:
         state.append(f"  {item.method}", style="dim")
     kind = Text(item.span.type, style_of(item.span.type))
-    table.add_row(kind, Text(before), Text(entity(view.words, item.span)), score, state)
+    return [kind, Text(before), Text(entity(view.words, item.span)), Text(score), state]
 
 
 def _link_texts(view: View, all_links: bool) -> Iterator[str]:

@@ -185,6 +185,12 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
             yield _plain(row)
 
 
+def has_gold(run: RunFolder, lang: str) -> bool:
+    """Return whether there are gold labels that say which projected ones are wrong."""
+    parallel = _sibling(run, "prepare", f"parallel/{lang}")
+    return parallel is not None and has_labels(parallel)
+
+
 def projected_views(
     projected: Artifact, aligned: Artifact | None, parallel: Artifact | None = None
 ) -> Iterator[View]:

@@ -140,11 +140,30 @@ def test_other_stages(run: Path) -> None:
         (["--format", "xml"], "'xml' is not allowed; allowed: pretty, conll, jsonl"),
         (["--stage", "predict", "--unit", "fusd/seed-13/test/de"], "mean 'fused/seed-13/test/de'?"),
         (["--import", "x.json"], "-o labelled.jsonl"),
+        (["--only", "wrong"], "this run has no gold labels on the target side (data.parallel)"),
     ],
 )
 def test_bad_usage_is_exit_code_2(run: Path, arguments: list[str], message: str) -> None:
     text = " ".join(call(run, *arguments, code=2).split())
     assert message in text
+
+
+def test_only_languages_with_gold_labels_can_be_proved_wrong(tmp_path: Path) -> None:
+    run = write_run(tmp_path, sentences=40, tests=5, parallel_gold=["sw"])
+    found = records(run, "--only", "wrong")
+    assert found and {row["lang"] for row in found} == {"sw"}
+
+
+def test_nothing_is_folded_where_there_is_room(run: Path) -> None:
+    unit = "fused/seed-13/test/de"
+    text = call(run, "--stage", "predict", "--unit", unit, "--all")
+    rows = [line for line in text.splitlines() if line.strip().startswith(("PER ", "LOC ", "ORG "))]
+    assert any("Angela Merkel" in row and "0.90" in row for row in rows)
+    spans = [
+        s for r in records(run, "--stage", "predict", "--unit", unit, "--all") for s in r["spans"]
+    ]
+    assert len(rows) == len(spans) and all(" 0.90" in row for row in rows)
+    assert "1 sentence\n" in call(run, "--lang", "de", "--id", "odd-1") + "\n"
 
 
 def test_the_summary_counts_what_the_rows_hold(run: Path) -> None:
