@@ -163,7 +163,7 @@ def test_nothing_is_folded_where_there_is_room(run: Path) -> None:
         s for r in records(run, "--stage", "predict", "--unit", unit, "--all") for s in r["spans"]
     ]
     assert len(rows) == len(spans) and all(" 0.90" in row for row in rows)
-    assert "1 sentence\n" in call(run, "--lang", "de", "--id", "odd-1") + "\n"
+    assert "1 sentence\n" in call(run, "--lang", "de", "--id", "odd-1")
 
 
 def test_the_summary_counts_what_the_rows_hold(run: Path) -> None:
