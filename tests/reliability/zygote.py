@@ -134,6 +134,7 @@ def _import_all() -> None:
 
 def _run(request: dict[str, Any]) -> dict[str, Any]:
     told = Path(request["cwd"]) / "stderr"
+    told.touch()  # the child may be killed before it opens it
     started = time.monotonic()
     pid = os.fork()
     if pid == 0:

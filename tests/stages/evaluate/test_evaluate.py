@@ -138,12 +138,14 @@ def test_parallel_text_without_labels_is_not_scored(tmp_path: Path) -> None:
     run = write_run(tmp_path, sentences=20, tests=20, parallel_gold=["de"])
     import pyarrow as pa
 
+    from pipeline.artifacts import write_manifest, write_part
     from pipeline.schema import LABELLED
 
     artifact = RunFolder(run).artifact(Ref("prepare", "parallel/de"))
     assert artifact is not None
     bare = [row | {"spans": []} for row in artifact.rows()]
-    pq.write_table(pa.Table.from_pylist(bare, schema=LABELLED), artifact.parts[0])
+    part = write_part(pa.Table.from_pylist(bare, schema=LABELLED), artifact.parts[0])
+    write_manifest(artifact.folder, artifact.manifest.model_copy(update={"parts": [part]}))
     evaluated(run, data=PARALLEL)
     assert "projection" not in load_results(run).scored_arms()
 
