@@ -52,8 +52,16 @@ class Corpus:
 
     @property
     def labelled(self) -> bool:
-        """Whether its labels are read."""
-        return self.key not in UNLABELLED
+        """Whether its labels are read: nearly always; a translation may be plain text."""
+        return self.key not in UNLABELLED and not (self.key == "parallel" and self._plain())
+
+    def _plain(self) -> bool:
+        from pipeline.formats.reading import detect_format
+
+        if self.source.format != "auto" or self.path is None or not self.path.is_file():
+            return self.source.format == "text"
+        found = detect_format(self.path, labelled=False, encoding=self.source.encoding)
+        return found == "text"
 
     @property
     def origin(self) -> str | None:
@@ -132,7 +140,7 @@ def _corpus_problems(item: Corpus) -> Iterator[Problem]:
     if source.path is None and source.hub is None:
         yield Problem(name, "names neither a path nor a hub data set; set one of them")
         return
-    if item.labelled and source.format == "text":
+    if item.labelled and source.format == "text" and item.key != "parallel":
         yield Problem(
             f"{name}.format",
             "plain text has no labels; allowed: auto, conll, jsonl, parquet, hub",

@@ -117,8 +117,10 @@ def shown(scores: Results) -> RenderableType:
 
     from stages.report.answer import answer
 
-    parts: list[RenderableType] = [results_table(scores)]
+    parts: list[RenderableType] = []
+    if scores.summary:
+        parts += [results_table(scores), ""]
     if scores.comparisons:
-        parts += ["", comparisons_table(scores)]
-    parts += ["", Text(answer(scores).text), ""]
+        parts += [comparisons_table(scores), ""]
+    parts += [Text(answer(scores).text), ""]
     return Padding(Group(*parts), (1, 0, 0, 0))

@@ -188,6 +188,21 @@ def test_parallel_rows_are_those_of_train(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("source", [{"path": "de"}, {"path": "de", "format": "text"}])
+def test_a_translation_may_be_plain_text(tmp_path: Path, source: dict[str, str]) -> None:
+    (tmp_path / "en").write_text("Ann B-PER\n. O\n\nLagos B-LOC\n\n")
+    (tmp_path / "de").write_text("Anna .\nLagos ?\n")
+    found = outputs(run(tmp_path, {"train": {"path": "en"}, "parallel": {"de": source}}))
+    assert [(s.words, s.spans) for s in found["parallel/de"]] == [
+        (["Anna", "."], []),
+        (["Lagos", "?"], []),
+    ]
+    (tmp_path / "de").write_text("Anna .\n")
+    message = "data.parallel.de: 1 sentences in de, but 2 in en"
+    with pytest.raises(DataError, match=message):
+        run(tmp_path, {"train": {"path": "en"}, "parallel": {"de": source}})
+
+
 def test_parallel_sentences_with_ids_of_their_own_side_are_joined_by_order(tmp_path: Path) -> None:
     save(tmp_path / "en", "# id = en-1\nAnn\tB-PER\n\n# id = en-2\n\n# id = en-3\nyes\tO\n")
     save(tmp_path / "de", "# id = de-1\nAnna\tB-PER\n\n# id = de-2\nx\tO\n\n# id = de-3\nja\tO\n")

@@ -9,7 +9,7 @@ from rich.console import Console
 from stages.evaluate.results import Results, load_results
 from stages.report import STAGE
 from stages.report.answer import answer
-from stages.report.tables import results_table
+from stages.report.tables import results_table, shown
 from tests.pipeline.inspect.fake_run import write_run
 from tests.pipeline.inspect.stage_run import evaluated, make_config, run_stage
 
@@ -90,6 +90,7 @@ def test_a_single_seed_small_data_and_a_better_arm_are_said(tmp_path: Path) -> N
 def test_nothing_scored_is_said(results: Results) -> None:
     empty = results.model_copy(update={"summary": [], "comparisons": [], "sets": []})
     assert answer(empty).text.startswith("Nothing was scored in this run")
+    assert rendered(shown(empty)).split()[:3] == ["Nothing", "was", "scored"]  # and no empty table
     assert "no pair of arms" in answer(results.model_copy(update={"comparisons": []})).text
 
 
