@@ -47,7 +47,8 @@ def run_trial(inputs: Mapping[str, Artifact], folder: Path, context: Context) ->
         ),
         title=f"sweep {context.task.unit}",
     )
-    tagger = Tagger.from_pretrained(model)
+    # As trained: the scores of many trainings are compared, none of them is kept for use.
+    tagger = Tagger.from_pretrained(model, dtype="auto")
     arrays = {
         name.removeprefix(SCORED): score(tagger, artifact)
         for name, artifact in inputs.items()

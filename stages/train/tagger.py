@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataError, ModelError
 from pipeline.schema import Span
+from stages.machine import has_bfloat16
 from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.train.inference import tokens_per_batch, word_distributions
 from stages.train.labels import LabelSet
@@ -48,7 +49,8 @@ class Tagger:
         window: Longest input in pieces; default: what the model takes.
         overlap: Pieces that neighbouring windows of a long sentence share; default: a quarter.
         constrained: Decode into the most probable valid IOB2 sequence.
-        dtype: Precision to compute in: ``float32`` or ``bfloat16``.
+        dtype: Precision to compute in: ``float32``, ``bfloat16``, or ``auto``: the latter where the
+            machine has it.
 
     Raises:
         ModelError: If the model's labels are not IOB2 labels.
@@ -69,9 +71,11 @@ class Tagger:
     ) -> None:
         import torch
 
-        if dtype not in ("float32", "bfloat16"):
-            raise ValueError(f"dtype {dtype!r} is not one of: float32, bfloat16")
+        if dtype not in ("auto", "float32", "bfloat16"):
+            raise ValueError(f"dtype {dtype!r} is not one of: auto, float32, bfloat16")
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if dtype == "auto":
+            dtype = "bfloat16" if has_bfloat16(where.type) else "float32"
         module: Any = model
         self.model = module.to(where).eval()
         config: Any = model.config
