@@ -35,6 +35,7 @@ DOUBTS: Final = {
     "not_gold": "wrong: gold has another label here",
     "gold_missed": "wrong: gold has an entity that was not labelled",
     "stands_elsewhere": "the source name stands word for word elsewhere in the target sentence",
+    "unlinked": "no word link joins the source name and these words",
     "repeated": "the name stands in the target sentence again, without a label",
     "usually_other": "the same source name is usually rendered otherwise",
     "not_a_name": "the source name has a capital letter, the target words have none",
@@ -51,6 +52,7 @@ _WEIGHTS: Final = {
     "not_gold": 9,
     "gold_missed": 8,
     "stands_elsewhere": 5,
+    "unlinked": 4,
     "usually_other": 4,
     "not_a_name": 4,
     "other_length": 3,
@@ -58,6 +60,9 @@ _WEIGHTS: Final = {
     "repeated": 1,
     "unlabelled": 1,
 }
+CHOSEN: Final = 0.5
+"""Aligners store links that they considered but did not choose with a probability below this."""
+
 UNSURE: Final = 0.5
 """A kept span that scores below this is doubted."""
 
@@ -190,12 +195,23 @@ def _signs(view: View, index: int, renderings: Renderings) -> Iterator[Doubt]:
         usual = renderings.usual(name, rendering)
         if usual:
             yield Doubt("usually_other", index, f"{usual[0]} ({usual[1]} of {usual[2]})")
+        if view.links and not _linked(view, source, span):
+            yield Doubt("unlinked", index)
         if _is_name(names) and not _is_name(target) and _has_case(view.words):
             yield Doubt("not_a_name", index)
         if not len(names) / 3 - 1 <= len(target) <= 3 * len(names) + 1:
             yield Doubt("other_length", index, f"{len(target)} against {len(names)}")
     if span.score is not None and span.score < UNSURE:
         yield Doubt("unsure", index, f"{span.score:.2f}")
+
+
+def _linked(view: View, source: Span, target: Span) -> bool:
+    return any(
+        link.prob >= CHOSEN
+        and source.start <= link.source < source.end
+        and target.start <= link.target < target.end
+        for link in view.links
+    )
 
 
 def _stands_elsewhere(view: View, names: Sequence[str]) -> str:

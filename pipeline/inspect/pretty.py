@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipeline.inspect.doubts import CERTAIN, DOUBTS, Doubt
+from pipeline.inspect.doubts import CERTAIN, CHOSEN, DOUBTS, Doubt
 from pipeline.inspect.reading import View, ViewedSpan
 from pipeline.schema import REASONS, Link, Span
 
@@ -30,8 +30,6 @@ _FIXED: Final = {
 }
 _OTHERS: Final = ("bold bright_cyan", "bold bright_green", "bold bright_yellow", "bold bright_blue")
 _RTL: Final = frozenset({"R", "AL", "AN"})
-CHOSEN: Final = 0.5
-"""Aligners store links that they considered but did not choose with a probability below this."""
 
 _ISOLATE, _POP = "\u2068", "\u2069"
 
