@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -141,10 +142,10 @@ def test_a_file_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.Monke
     touch(tmp_path, "train.conll", "dev.conll")
     opened = Path.open
 
-    def refuse(self: Path, *arguments: object, **options: object) -> object:
+    def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
         if self.name == "dev.conll":
             raise PermissionError(13, "Permission denied", str(self))
-        return opened(self, *arguments, **options)  # type: ignore[arg-type]
+        return opened(self, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", refuse)
     found = look_into(tmp_path)

@@ -15,7 +15,8 @@ def view(source: str, target: str, *, score: float = 0.9, links: str = "") -> Vi
     """Return a sentence; the entity stands in brackets on both sides, links are like ``0-1``."""
     found = []
     for text in (source, target):
-        words, start, end = [], 0, 0
+        words: list[str] = []
+        start = end = 0
         for word in text.split():
             if word.startswith("["):
                 start = len(words)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -65,7 +66,11 @@ if (act === "set") {
 
 def large_report(folder: Path, sentences: int) -> Path:
     """Write a run of ``sentences`` projected sentences with its report; return the page."""
-    setting = {"languages": ["de"], "arms": ["projected", "zero_shot"], "seeds": [13]}
+    setting: dict[str, Any] = {
+        "languages": ["de"],
+        "arms": ["projected", "zero_shot"],
+        "seeds": [13],
+    }
     texts = list(_sentences())
     run = write_run(folder, sentences=0, extra=texts, tests=20, part_rows=ROWS, **setting)
     for stage in ("translate", "align", "project"):
@@ -81,7 +86,7 @@ def _sentences() -> Iterator[Sentence]:
     words = ["".join(rng.choices(letters, k=rng.randint(2, 9))) for _ in range(20_000)]
     for number in range(ROWS):
         text = rng.choices(words, k=rng.randint(8, 30))
-        spans = []
+        spans: list[Span] = []
         for place in sorted(rng.sample(range(8), rng.randint(1, 4)), reverse=True):
             kind = rng.choice(list(NAMES))
             name = rng.choice(NAMES[kind]).split()

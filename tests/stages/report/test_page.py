@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_the_curve_of_a_sweep(tmp_path: Path) -> None:
 def test_the_curve_stands_in_the_page(tmp_path: Path) -> None:
     """Of the run's own sweep, or of the one that the options name."""
     rows = "layer,lang,seed,f1\n0,de,1,0.5\n3,de,1,0.7\n"
-    setting = {"languages": ["de"], "arms": ["zero_shot"], "seeds": [13]}
+    setting: dict[str, Any] = {"languages": ["de"], "arms": ["zero_shot"], "seeds": [13]}
     stages = ["prepare", "predict", "sweep_fusion", "evaluate", "report"]
     run = write_run(tmp_path, sentences=10, tests=10, **setting)
     evaluated(run, **setting)
