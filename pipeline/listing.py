@@ -7,27 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import Artifact, RunFolder
+from pipeline.errors import DamagedError
+
+_REPAIR = "a manifest is damaged: run_pipeline with its config and --repair"
 
 
 def describe_runs(runs_dir: Path) -> list[dict[str, Any]]:
     """Return one entry per run, newest change first.
 
-    Each has ``run``, ``folder``, ``state`` (``running``, ``interrupted``, ``complete`` or
-    ``partial``: done as far as it was asked to), ``tasks`` (complete outputs), ``changed`` and
-    ``headline`` (the line that the report gave it, or empty).
+    Each has ``run``, ``folder``, ``state`` (``running``, ``interrupted``, ``damaged``, ``complete``
+    or ``partial``: done as far as it was asked to), ``tasks`` (complete outputs), ``changed`` and
+    ``headline`` (the line that the report gave it, or empty; of a damaged run, what to do).
     """
     runs = []
     for path in sorted(p for p in runs_dir.glob("*") if (p / "config.json").is_file()):
-        found = list(RunFolder(path).artifacts())
+        damaged = False
+        try:
+            found = list(RunFolder(path).artifacts())
+        except DamagedError:
+            damaged, found = True, []
         changed = max((a.manifest.finished for a in found), default=None)
         runs.append(
             {
                 "run": path.name,
                 "folder": str(path),
-                "state": _state(path, found),
+                "state": "damaged" if damaged else _state(path, found),
                 "tasks": len(found),
                 "changed": f"{changed:%Y-%m-%d %H:%M}" if changed else "",
-                "headline": _headline(found),
+                "headline": _REPAIR if damaged else _headline(found),
             }
         )
     return sorted(runs, key=lambda r: str(r["changed"]), reverse=True)
