@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from pipeline.arms import ARMS
 from pipeline.errors import ConfigError, suggest
 from pipeline.languages import canonical
 from pipeline.resources import resolve_path, shipped_configs
+from pipeline.yaml_text import parse_yaml
 
 Section = TypeVar("Section", bound="StageConfig")
 
@@ -138,7 +138,10 @@ class ModelsConfig(ConfigModel):
         else:
             keys = [f"{source}-{target}"] + ([target] if source == source_lang else []) + ["*"]
             name = next((self.translator[k] for k in keys if k in self.translator), None)
-        return name.format(source=source, target=target) if name else None
+        if not name:
+            return None
+        # Not format(): a name may have other braces, and gets nothing else filled in.
+        return name.replace("{source}", source).replace("{target}", target)
 
 
 class RunConfig(ConfigModel):
@@ -257,8 +260,8 @@ def load_config(
     """
     path = find_config(name)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raw = parse_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if raw is None:
         raw = {}
@@ -297,8 +300,8 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     if not sep or not key.strip():
         raise ConfigError(f"--set {override!r}: expected key=value, for example languages='[de]'")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = parse_yaml(text)
+    except ValueError as error:
         raise ConfigError(f"--set {key}: the value is not valid YAML: {error}") from error
     node: dict[str, Any] = raw
     parts = key.strip().split(".")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from pipeline.disk import file_sha256, write_atomic
 from pipeline.errors import DamagedError, XlnerError
@@ -17,6 +17,14 @@ MANIFEST = "_manifest.json"
 """With an underscore, so that readers of Parquet folders (pandas, pyarrow) pass it by."""
 
 
+def _inside(name: str) -> str:
+    # What a manifest names is opened, and may be made again or removed.
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        raise ValueError(f"{name!r} is not a file inside of the folder")
+    return name
+
+
 class PartInfo(BaseModel):
     """One part file: its name, row count, SHA-256, and size in bytes."""
 
@@ -24,6 +32,8 @@ class PartInfo(BaseModel):
     rows: int
     sha256: str
     size: int | None = None
+
+    _name = field_validator("name")(_inside)
 
 
 class Manifest(BaseModel):
@@ -64,6 +74,13 @@ class Manifest(BaseModel):
     seconds: float
     versions: dict[str, str] = {}
     seal: str | None = None
+
+    @field_validator("files", "sizes")
+    @classmethod
+    def _named_files(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            _inside(name)
+        return value
 
     def sealed(self) -> Manifest:
         """Return this manifest with its seal."""

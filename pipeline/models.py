@@ -6,6 +6,7 @@ Everything here reads configuration files only; no weights are loaded and torch 
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,42 @@ from typing import Any
 from pipeline.errors import ModelError
 from pipeline.resources import resolve_path
 
-WEIGHTS = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
+SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+BIN_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHTS = SAFE_WEIGHTS + BIN_WEIGHTS
 CTRANSLATE2_WEIGHTS = "model.bin"
+ALLOW_BIN = "XLNER_ALLOW_BIN"
+"""Environment variable that allows weights in torch's own format, a pickle.
+
+It is no key of a configuration, so that somebody else's configuration cannot allow it, and worker
+processes inherit it. Even then transformers unpickles nothing but tensors (``weights_only``).
+"""
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
 # What a checkpoint needs beside weights; big duplicates in other frameworks' formats are left out.
 _PATTERNS = ["*.json", "*.txt", "*.model", "*.spm", "*.safetensors", "*.bin", "*.tiktoken"]
+
+
+def bin_allowed() -> bool:
+    """Whether weights that are no safetensors may be loaded; see :data:`ALLOW_BIN`."""
+    return os.environ.get(ALLOW_BIN) == "1"
+
+
+def refuse_pickled_weights(folder: str | Path) -> None:
+    """Check that a local model folder does not hold its weights as a pickle only.
+
+    Anything else, a hub id included, passes.
+
+    Raises:
+        ModelError: If it does, and :data:`ALLOW_BIN` is not set.
+    """
+    names = {name for name in WEIGHTS if (Path(folder) / name).is_file()}
+    if names and not names.intersection(SAFE_WEIGHTS) and not bin_allowed():
+        raise ModelError(
+            f"{folder}: the weights are in {min(names)}, a pickle, and not in safetensors; load "
+            "the model with transformers where you trust it and save_pretrained() it, which "
+            f"writes safetensors, or set the environment variable {ALLOW_BIN}=1 to load it here "
+            "(then, too, nothing but tensors is unpickled)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +89,15 @@ class ModelSource:
         return parsed
 
     def require_weights(self) -> None:
-        """Check that the folder holds weights.
+        """Check that the folder holds weights that may be loaded.
 
         Raises:
             ModelError: If it does not.
         """
         if self.path is None:
             return
+        if not (self.path / CTRANSLATE2_WEIGHTS).is_file():
+            refuse_pickled_weights(self.path)
         accepted = (*WEIGHTS, CTRANSLATE2_WEIGHTS)
         if not any((self.path / name).is_file() for name in accepted):
             raise ModelError(

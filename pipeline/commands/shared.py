@@ -138,9 +138,12 @@ def _show_errors(messages: Iterable[str]) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from pipeline.terminal import printable
+
     console = Console(stderr=True)
     for message in messages:
-        console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+        line = Text.assemble(("error: ", "bold red"), printable(message))
+        console.print(line, soft_wrap=True)
 
 
 def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
@@ -159,7 +162,9 @@ def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
 
 def tell(message: str) -> None:
     """Print a message for people on standard error: standard output is for data."""
-    typer.echo(message, err=True)
+    from pipeline.terminal import printable
+
+    typer.echo(printable(message), err=True)
 
 
 def print_json(value: object) -> None:
@@ -204,7 +209,9 @@ def show_warnings(console: Console) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             from rich.text import Text
 
-            line = Text.assemble(("warning: ", "yellow"), record.getMessage())
+            from pipeline.terminal import printable
+
+            line = Text.assemble(("warning: ", "yellow"), printable(record.getMessage()))
             console.print(line, soft_wrap=True)
 
     for name in ("pipeline", "stages"):

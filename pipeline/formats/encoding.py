@@ -28,6 +28,18 @@ _TO_BYTE: Final = {
 _TELLTALE: Final = re.compile("[\u00c2-\u00ef][\u0080-\u00bf\u20ac\u2018-\u201e\u2020-\u2026]")
 
 
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+
+
+def without_halves(text: str) -> str:
+    """Return ``text`` with halves of surrogate pairs, which are no Unicode text, as U+FFFD.
+
+    A Python string can hold them (``json.loads`` and ``surrogateescape`` make some); no tokenizer
+    and no file takes them. The length stays, so positions do.
+    """
+    return text if text.isascii() else _HALVES.sub("\ufffd", text)
+
+
 def _once_taken_for_bytes(text: str) -> bytes | None:
     try:
         return text.translate(_TO_BYTE).encode("latin-1")

@@ -84,12 +84,14 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         try:
             tokenizer(["a"], is_split_into_words=True)
         except AssertionError:
             # Byte-level tokenizers take words only if each has a space before it.
-            tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, add_prefix_space=True, trust_remote_code=False
+            )
         return tokenizer
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder}: the tokenizer cannot be loaded: {error}") from error

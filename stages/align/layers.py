@@ -224,12 +224,14 @@ def load_encoder(folder: Path) -> Any:
     """
     from transformers import AutoModel
 
+    from pipeline.models import refuse_pickled_weights
     from stages.train.quiet import quiet
 
+    refuse_pickled_weights(folder)
     try:
         # The load report would name the heads that are left out, and the pooler that is not needed.
         with quiet():
-            model: Any = AutoModel.from_pretrained(folder, dtype="float32")
+            model: Any = AutoModel.from_pretrained(folder, dtype="float32", trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder}: cannot be loaded as an encoder: {error}") from error
     if model.config.is_encoder_decoder:

@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.formats.encoding import without_halves
+
 Cut = Callable[[list[str]], list[list[int]]]
 """Gives the subword ids of each word, without special tokens."""
 
@@ -66,7 +68,8 @@ class WordPieces:
             self._known = {}
             new = list(dict.fromkeys(w for s in sentences for w in s))
         if new:
-            self._known.update(zip(new, self._cut(new), strict=True))
+            cut = self._cut([without_halves(w) for w in new])
+            self._known.update(zip(new, cut, strict=True))
         return [self._pieces(s) for s in sentences]
 
     def _pieces(self, words: Sequence[str]) -> Pieces:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
+from pipeline.formats.encoding import without_halves
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -116,7 +117,10 @@ class WordEncoder:
         backend: Any = getattr(self.tokenizer, "backend_tokenizer", None)
         if backend is None:
             for words in sentences:
-                split = [self.tokenizer.encode(w, add_special_tokens=False) for w in words]
+                split = [
+                    self.tokenizer.encode(without_halves(w), add_special_tokens=False)
+                    for w in words
+                ]
                 flat = np.array([p for pieces in split for p in pieces], dtype=np.int32)
                 yield flat, np.repeat(np.arange(len(split)), [len(p) for p in split])
             return
@@ -124,9 +128,16 @@ class WordEncoder:
         backend.no_padding()
         # A word that reads "[SEP]" is a word.
         backend.encode_special_tokens = True
-        encodings = backend.encode_batch(
-            [list(s) for s in sentences], is_pretokenized=True, add_special_tokens=False
-        )
+        try:
+            encodings = backend.encode_batch(
+                [list(s) for s in sentences], is_pretokenized=True, add_special_tokens=False
+            )
+        except TypeError:  # what it says of half a surrogate pair; to look for them costs time
+            encodings = backend.encode_batch(
+                [[without_halves(w) for w in s] for s in sentences],
+                is_pretokenized=True,
+                add_special_tokens=False,
+            )
         backend.encode_special_tokens = False
         for encoding in encodings:
             yield (
@@ -219,7 +230,7 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: cannot load its tokenizer ({error})") from error
     backend = getattr(tokenizer, "backend_tokenizer", None)

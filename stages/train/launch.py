@@ -79,10 +79,10 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _options(overrides: Sequence[str], has_dev: bool) -> Any:
-    import yaml
     from pydantic import ValidationError
 
     from pipeline.errors import ConfigError
+    from pipeline.yaml_text import parse_yaml
     from stages.train.config import TrainConfig
 
     values: dict[str, Any] = {} if has_dev else {"select": "last"}
@@ -90,7 +90,10 @@ def _options(overrides: Sequence[str], has_dev: bool) -> Any:
         key, sep, text = override.partition("=")
         if not sep:
             raise ConfigError(f"--set {override!r}: expected key=value")
-        values[key.strip()] = yaml.safe_load(text)
+        try:
+            values[key.strip()] = parse_yaml(text)
+        except ValueError as error:
+            raise ConfigError(f"--set {key}: the value is not valid YAML: {error}") from error
     try:
         return TrainConfig(**values)
     except ValidationError as error:

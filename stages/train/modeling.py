@@ -237,6 +237,7 @@ class LayerFusedForTokenClassification(PreTrainedModel):
         labels: list[str] | None = None,
         *,
         dtype: torch.dtype = torch.float32,
+        use_safetensors: bool | None = None,
         **options: Any,
     ) -> LayerFusedForTokenClassification:
         """Build a tagger around a pre-trained checkpoint of any kind.
@@ -249,12 +250,13 @@ class LayerFusedForTokenClassification(PreTrainedModel):
             name: Local folder or hub id.
             labels: Label names in order; default: those of the checkpoint.
             dtype: Precision of the weights in memory.
+            use_safetensors: Of a checkpoint without a tagger: ``True`` to load nothing else.
             **options: Fields of :class:`LayerFusedConfig`.
 
         Raises:
             ValueError: If the checkpoint lacks encoder weights, or is not an encoder's.
         """
-        loaded = AutoConfig.from_pretrained(name)
+        loaded = AutoConfig.from_pretrained(name, trust_remote_code=False)
         if labels is not None:
             loaded.id2label = dict(enumerate(labels))
             loaded.label2id = {label: i for i, label in enumerate(labels)}
@@ -271,6 +273,8 @@ class LayerFusedForTokenClassification(PreTrainedModel):
             dtype=dtype,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
+            trust_remote_code=False,
+            use_safetensors=use_safetensors,
         )
         prefix = f"{classifier.base_model_prefix}."
         missing = sorted(k for k in info["missing_keys"] if k.startswith(prefix))

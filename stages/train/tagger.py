@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError, ModelError
+from pipeline.models import bin_allowed, refuse_pickled_weights
 from pipeline.schema import Span
 from stages.machine import has_bfloat16
 from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
@@ -108,8 +109,10 @@ class Tagger:
         from stages.train.quiet import quiet
 
         modeling.register()
+        refuse_pickled_weights(path)
+        safe = None if bin_allowed() else True  # for hub ids; a folder was looked at
         try:
-            config = AutoConfig.from_pretrained(path)
+            config = AutoConfig.from_pretrained(path, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise ModelError(f"{path}: not a model folder or hub id ({error})") from error
         named = set(config.id2label.values())
@@ -124,10 +127,12 @@ class Tagger:
                 model: Any
                 if isinstance(config, modeling.LayerFusedConfig):
                     model = modeling.LayerFusedForTokenClassification.from_pretrained(
-                        path, dtype=torch.float32
+                        path, dtype=torch.float32, use_safetensors=safe
                     )
                 else:
-                    model = modeling.LayerFusedForTokenClassification.from_encoder(path)
+                    model = modeling.LayerFusedForTokenClassification.from_encoder(
+                        path, use_safetensors=safe
+                    )
         except (OSError, ValueError) as error:
             raise ModelError(f"{path}: cannot load the tagger ({error})") from error
         return cls(model, load_tokenizer(path), **options)

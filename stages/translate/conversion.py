@@ -19,6 +19,7 @@ from typing import Any
 from pipeline.artifacts import FileHashes, fingerprint, sync_tree
 from pipeline.disk import is_alive
 from pipeline.errors import ModelError
+from pipeline.models import refuse_pickled_weights
 from stages.translate.codes import Family, Languages, tokenizer_files
 
 CONVERTED = "model.bin"
@@ -117,6 +118,7 @@ def convert(folder: Path, output: Path, quantization: str) -> None:
     """
     from ctranslate2.converters import TransformersConverter
 
+    refuse_pickled_weights(folder)
     languages = Languages(folder)
 
     class Converter(TransformersConverter):

@@ -29,10 +29,16 @@ class MaskedModel:
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 
         from pipeline.errors import ModelError
+        from pipeline.models import refuse_pickled_weights
 
+        refuse_pickled_weights(folder)
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self.model: Any = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True)
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            self.model: Any = AutoModelForMaskedLM.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder}: not a masked language model: {error}") from error
         if self.tokenizer.mask_token_id is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ModelError
+from pipeline.models import refuse_pickled_weights
 from stages.synthesize.config import GenerationConfig
 from stages.translate.conversion import NOTE, converted, is_converted
 
@@ -75,15 +76,20 @@ class TransformersModel(LanguageModel):
         )
 
         self._config = config
+        refuse_pickled_weights(folder)
         try:
-            kind = AutoConfig.from_pretrained(folder, local_files_only=True)
+            kind = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
             self.encoder_decoder = bool(kind.is_encoder_decoder)
             loader = AutoModelForSeq2SeqLM if self.encoder_decoder else AutoModelForCausalLM
-            self._model: Any = loader.from_pretrained(folder, local_files_only=True)
+            self._model: Any = loader.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
             # Generation continues on the right, so padding goes to the left.
             side = "right" if self.encoder_decoder else "left"
             self._tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, padding_side=side
+                folder, local_files_only=True, trust_remote_code=False, padding_side=side
             )
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder}: not a generative language model: {error}") from error
@@ -150,7 +156,9 @@ class CTranslate2Model(LanguageModel):
         self._folder = converted(folder, config.compute_type, make=convert_language_model)
         self.encoder_decoder = not (self._folder / "vocabulary.json").is_file()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
+            self._tokenizer = AutoTokenizer.from_pretrained(
+                self._folder, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"{folder}: a converted language model without its tokeniser's files (copy "
@@ -256,8 +264,9 @@ def convert_language_model(folder: Path, output: Path, quantization: str) -> Non
     from ctranslate2.converters import TransformersConverter
     from transformers import AutoConfig
 
+    refuse_pickled_weights(folder)
     try:
-        kind = AutoConfig.from_pretrained(folder, local_files_only=True)
+        kind = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         TransformersConverter(str(folder)).convert(str(output), quantization=quantization)
     except Exception as error:  # whatever transformers, safetensors or the converter met
         shutil.rmtree(output, ignore_errors=True)

@@ -1,0 +1,59 @@
+"""Parsing YAML that somebody else wrote: plain values only, and no more of them than are written.
+
+PyYAML's safe loader makes nothing but plain values, but it lets a few lines of aliases of aliases
+stand for billions of values, and whoever walks over them has to walk over all. Here a text counts
+with all its aliases written out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+
+MAX_VALUES: Final = 100_000
+"""Most values (keys, scalars, lists, mappings) of a text; a configuration has some hundreds."""
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value of a YAML text.
+
+    Raises:
+        ValueError: If it is not YAML, asks for other objects than plain values, is nested too
+            deeply, refers to itself, or has more than :data:`MAX_VALUES` values with its aliases
+            written out.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > MAX_VALUES:
+            raise ValueError(
+                f"more than {MAX_VALUES:,} values, aliases (*name) written out; write fewer"
+            )
+        return loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    finally:
+        loader.dispose()
+
+
+def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
+    """Return the number of values under a node, each alias counted as what it stands for."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) in known:
+        size = known[id(node)]
+        if size is None:
+            raise ValueError(f"an alias that contains itself, {node.start_mark}".strip())
+        return size
+    known[id(node)] = None
+    inner = node.value
+    if isinstance(node, yaml.MappingNode):
+        inner = [part for pair in node.value for part in pair]
+    size = 1 + sum(_size(part, known) for part in inner)
+    known[id(node)] = size
+    return size
