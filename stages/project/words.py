@@ -102,7 +102,7 @@ def fold(word: str) -> str:
 
 def _n_letters(word: str) -> int:
     # Chinese characters count as what they sound like, so that lengths compare across scripts.
-    return len(word) if max(word) < "\u0250" else len(_transliterate(word))
+    return len(word) if word.isascii() or max(word) < "\u0250" else len(_transliterate(word))
 
 
 def _transliterate(text: str) -> str:
