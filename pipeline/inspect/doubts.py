@@ -71,6 +71,11 @@ _USUAL: Final = 0.6  # share of a rendering that is called usual
 _RARE: Final = 0.15  # share of one that is doubted
 
 
+def shown_score(score: float) -> str:
+    """Return a score as it is shown: two digits, from thousandths, as the report has them."""
+    return f"{(round(1000 * score) + 5) // 10 / 100:.2f}"
+
+
 def weight(doubts: Iterable[Doubt]) -> int:
     """Return how much there is to doubt in a sentence: its worst doubt first, then how many."""
     weights = [_WEIGHTS[d.kind] for d in doubts]
@@ -202,7 +207,7 @@ def _signs(view: View, index: int, renderings: Renderings) -> Iterator[Doubt]:
         if not len(names) / 3 - 1 <= len(target) <= 3 * len(names) + 1:
             yield Doubt("other_length", index, f"{len(target)} against {len(names)}")
     if span.score is not None and span.score < UNSURE:
-        yield Doubt("unsure", index, f"{span.score:.2f}")
+        yield Doubt("unsure", index, shown_score(span.score))
 
 
 def _linked(view: View, source: Span, target: Span) -> bool:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipeline.inspect.doubts import CERTAIN, CHOSEN, DOUBTS, Doubt
+from pipeline.inspect.doubts import CERTAIN, CHOSEN, DOUBTS, Doubt, shown_score
 from pipeline.inspect.reading import View, ViewedSpan
 from pipeline.schema import REASONS, Link, Span
 
@@ -174,7 +174,7 @@ def _entities(view: View) -> Table | None:
 def _entity_row(view: View, item: ViewedSpan, before: str) -> list[Text]:
     from rich.text import Text
 
-    score = "" if item.span.score is None else f"{item.span.score:.2f}"
+    score = "" if item.span.score is None else shown_score(item.span.score)
     if item.kept:
         state = Text("kept" if item.method else "", style="green")
     else:

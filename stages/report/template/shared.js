@@ -31,7 +31,7 @@ async function unpack(id) {
 
 const typeColour = (t) => `--k: var(--c${t % 8})`;
 const words = (joined) => (joined === "" ? [] : joined.split("\t"));
-const score = (thousandths) => (thousandths < 0 ? "–" : (thousandths / 1000).toFixed(2));
+const score = (thousandths) => (thousandths < 0 ? "–" : (Math.floor((thousandths + 5) / 10) / 100).toFixed(2));
 const number = (n) => n.toLocaleString("en");
 
 // Words with their spans marked. A span is [start, end, type, kept]; where spans overlap (one of

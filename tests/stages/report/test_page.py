@@ -279,6 +279,15 @@ class TestInChromium:
         )
         page.wait(lambda: page.count() >= len(doubted) > 0)
         assert "the projector was unsure (low score): 0.4" in page.js(first)
+        # What is said of a score and the table beside it agree.
+        pairs = page.js(
+            "return [...document.querySelectorAll('#browser .card')].map((c) =>"
+            " [[...c.querySelectorAll('.doubts li')].map((e) => e.textContent),"
+            " [...c.querySelectorAll('.labels td:nth-child(4)')].map((e) => e.textContent)])"
+        )
+        for told, scores in pairs:
+            for line in (t for t in told if "unsure" in t):
+                assert line.rsplit(": ", 1)[1] in scores, (told, scores)
         pressed = "return document.querySelector('.presets [aria-pressed=true]').textContent"
         assert page.js(pressed).startswith("Likely wrong")
         page.js("document.querySelector('.presets [value=some]').click()")
