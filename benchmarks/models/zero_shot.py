@@ -1,10 +1,10 @@
 """Zero-shot NER with the encoder that ships against the same architecture with random weights.
 
-    python benchmarks/models/zero_shot.py [--encoder FOLDER] [--seeds 13 14 15] [--set KEY=VALUE]
+    python benchmarks/models/zero_shot.py [--encoder FOLDER] [--run RUN] [--set KEY=VALUE]
 
-Both are fine-tuned on the same English sentences (configs `conll` and `masakhaner2`, arm
-`zero_shot`: last layer, no target text), and scored with strict F1 on CoNLL de, es, nl and on
-MasakhaNER sw. Needs the corpora beside the checkout. `--set` goes to both configs.
+Both are fine-tuned on the same English sentences (config `comparison`, arm `zero_shot`: last layer,
+no target text), and scored with strict F1 on its test sentences of CoNLL de, es, nl and MasakhaNER
+sw. Needs the corpora beside the checkout. `--set` goes to the config.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "ner"
-CONFIGS = {"conll": ("de", "es", "nl"), "masakhaner2": ("sw",)}
+CONFIG, LANGUAGES = "comparison", ("de", "es", "nl", "sw")
 
 
 def randomise(encoder: Path, folder: Path) -> Path:
@@ -34,23 +34,28 @@ def randomise(encoder: Path, folder: Path) -> Path:
     return folder
 
 
-def scores(config: str, encoder: Path, args: argparse.Namespace, runs: Path) -> dict[str, dict]:
-    """Run a config with one encoder; F1 by language and seed."""
+def scores(encoder: Path, args: argparse.Namespace, runs: Path) -> dict[str, dict]:
+    """Run the config with one encoder; F1 by language and seed."""
     options = [
-        f"name={config}-{encoder.name}",
+        f"name={CONFIG}-{encoder.name}",
         f"data.root={args.data}",
         f"models.encoder={encoder}",
         f"seeds={args.seeds}",
         "arms=[zero_shot]",
         *args.set,
     ]
-    command = [str(Path(sys.executable).with_name("run_pipeline")), config]
+    command = [str(Path(sys.executable).with_name("run_pipeline")), CONFIG]
     command += [part for option in options for part in ("--set", option)]
     subprocess.run([*command, "--runs-dir", str(runs)], check=True, stdout=subprocess.DEVNULL)
+    return read_scores(runs / f"{CONFIG}-{encoder.name}")
+
+
+def read_scores(run: Path) -> dict[str, dict]:
+    """F1 of the arm `zero_shot` in a finished run, by language and seed."""
     found: dict[str, dict] = {}
-    with (runs / f"{config}-{encoder.name}/evaluate/all/scores.csv").open() as file:
+    with (run / "evaluate/all/scores.csv").open() as file:
         for row in csv.DictReader(file):
-            if not row["type"] and row["seed"]:
+            if row["arm"] == "zero_shot" and not row["type"] and row["seed"]:
                 found.setdefault(row["lang"], {})[row["seed"]] = 100 * float(row["f1"])
     return found
 
@@ -59,30 +64,25 @@ def main() -> None:
     """Train, and print one line per language."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--encoder", type=Path, default=ROOT / "artifacts/models/encoder")
+    parser.add_argument("--run", type=Path, help="a finished run of the config with this encoder")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15])
     parser.add_argument("--set", action="append", default=[])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        encoders = {
-            "pre-trained": args.encoder.resolve(),
-            "random": randomise(args.encoder, Path(place) / "random"),
-        }
+        runs = Path(place) / "runs"
         found = {
-            name: {
-                lang: by_seed
-                for config in CONFIGS
-                for lang, by_seed in scores(config, encoder, args, Path(place) / "runs").items()
-            }
-            for name, encoder in encoders.items()
+            "pre-trained": read_scores(args.run)
+            if args.run
+            else scores(args.encoder.resolve(), args, runs),
+            "random": scores(randomise(args.encoder, Path(place) / "random"), args, runs),
         }
     print(f"strict F1, mean ± standard deviation of {len(args.seeds)} seeds")
     print(f"{'':6}{'pre-trained':>16}{'random':>16}{'difference':>12}")
-    languages = [lang for langs in CONFIGS.values() for lang in langs]
-    for lang in [*languages, "mean"]:
+    for lang in [*LANGUAGES, "mean"]:
         cells = []
-        for name in encoders:
-            chosen = languages if lang == "mean" else [lang]
+        for name in found:
+            chosen = LANGUAGES if lang == "mean" else [lang]
             by_seed = [
                 statistics.mean(found[name][code][str(seed)] for code in chosen)
                 for seed in args.seeds
