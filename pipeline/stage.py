@@ -56,7 +56,7 @@ class Ref:
     def __post_init__(self) -> None:
         """Refuse what would lead out of the folder of the run, wherever it comes from."""
         for step in (self.stage, *self.unit.split("/")):
-            if step in ("", ".", "..") or not step.isprintable() or "\\" in step:
+            if step in ("", ".", "..") or "/" in step or not step.isprintable() or "\\" in step:
                 raise ValueError(f"{self.stage}/{self.unit}: {step!r} cannot be a folder of a run")
 
     def __str__(self) -> str:

@@ -7,7 +7,8 @@ answer for the terminal that shows it. In files and pipes text stays as it is.
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TextIO
 
 _DISTURBING: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 
@@ -25,3 +26,27 @@ def printable(text: str, keep: str = "\n") -> str:
         f"‹U+{ord(c):04X}›" if c not in keep and unicodedata.category(c) in _DISTURBING else c
         for c in text
     )
+
+
+class Shown:
+    """A text stream to a terminal that gets everything :func:`printable`.
+
+    Args:
+        stream: The terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, with what would disturb the terminal made visible."""
+        return self._stream.write(printable(text, keep="\n\t"))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write lines, as :meth:`write` does."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Flush the terminal."""
+        self._stream.flush()

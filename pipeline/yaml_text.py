@@ -23,8 +23,9 @@ def parse_yaml(text: str) -> Any:
             deeply, refers to itself, or has more than :data:`MAX_VALUES` values with its aliases
             written out.
     """
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -38,7 +39,8 @@ def parse_yaml(text: str) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _size(node: yaml.Node, known: dict[int, int | None]) -> int:

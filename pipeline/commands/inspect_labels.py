@@ -21,6 +21,7 @@ from pipeline.commands.options import (
 from pipeline.commands.shared import (
     command,
     data_console,
+    data_stream,
     one_of,
     print_json,
     reported_errors,
@@ -188,9 +189,9 @@ def _show(
     for view in chosen:
         shown += 1
         if style == "jsonl":
-            typer.echo(json.dumps(view.to_json(), ensure_ascii=False))
+            data_stream().write(json.dumps(view.to_json(), ensure_ascii=False) + "\n")
         elif style == "conll":
-            typer.echo(_conll(view))
+            data_stream().write(_conll(view) + "\n")
         else:
             console.print(pretty(view, all_links=all_links))
     if style == "pretty":

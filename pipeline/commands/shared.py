@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
@@ -169,7 +169,14 @@ def tell(message: str) -> None:
 
 def print_json(value: object) -> None:
     """Print a value as JSON for programs."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    data_stream().write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def data_stream() -> TextIO:
+    """Return standard output for data: exact in a pipe or file, harmless on a terminal."""
+    from pipeline.terminal import Shown
+
+    return cast("TextIO", Shown(sys.stdout)) if sys.stdout.isatty() else sys.stdout
 
 
 def data_console() -> Console:

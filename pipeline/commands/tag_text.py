@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from pipeline.commands.options import AsJson, BatchTokens, Device, Out, complete_words
-from pipeline.commands.shared import command, one_of, quiet_libraries, reported_errors, tell
+from pipeline.commands.shared import (
+    command,
+    data_stream,
+    one_of,
+    quiet_libraries,
+    reported_errors,
+    tell,
+)
 
 if TYPE_CHECKING:
     from stages.train.tagger import Entity, Tagger
@@ -152,7 +159,7 @@ def _tag(
 @contextmanager
 def _output(out: Path | None) -> Iterator[TextIO]:
     if out is None:
-        yield sys.stdout
+        yield data_stream()
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8", newline="\n") as stream:
