@@ -35,7 +35,7 @@ DOUBTS: Final = {
     "not_gold": "wrong: gold has another label here",
     "gold_missed": "wrong: gold has an entity that was not labelled",
     "stands_elsewhere": "the source name stands word for word elsewhere in the target sentence",
-    "unlinked": "no word link joins the source name and these words",
+    "other_word": "these words are linked to another source word, and to none of the name",
     "repeated": "the name stands in the target sentence again, without a label",
     "usually_other": "the same source name is usually rendered otherwise",
     "not_a_name": "the source name has a capital letter, the target words have none",
@@ -52,7 +52,7 @@ _WEIGHTS: Final = {
     "not_gold": 9,
     "gold_missed": 8,
     "stands_elsewhere": 5,
-    "unlinked": 4,
+    "other_word": 4,
     "usually_other": 4,
     "not_a_name": 4,
     "other_length": 3,
@@ -200,8 +200,8 @@ def _signs(view: View, index: int, renderings: Renderings) -> Iterator[Doubt]:
         usual = renderings.usual(name, rendering)
         if usual:
             yield Doubt("usually_other", index, f"{usual[0]} ({usual[1]} of {usual[2]})")
-        if view.links and not _linked(view, source, span):
-            yield Doubt("unlinked", index)
+        if other := _other_word(view, source, span):
+            yield Doubt("other_word", index, other)
         if _is_name(names) and not _is_name(target) and _has_case(view.words):
             yield Doubt("not_a_name", index)
         if not len(names) / 3 - 1 <= len(target) <= 3 * len(names) + 1:
@@ -210,13 +210,20 @@ def _signs(view: View, index: int, renderings: Renderings) -> Iterator[Doubt]:
         yield Doubt("unsure", index, shown_score(span.score))
 
 
-def _linked(view: View, source: Span, target: Span) -> bool:
-    return any(
-        link.prob >= CHOSEN
-        and source.start <= link.source < source.end
-        and target.start <= link.target < target.end
+def _other_word(view: View, source: Span, target: Span) -> str:
+    """Return the first source word that ``target`` is linked to, if none of ``source`` is.
+
+    That no word is linked to the name says little: aligners miss many names.
+    """
+    found = sorted(
+        link.source
         for link in view.links
+        if link.prob >= CHOSEN and target.start <= link.target < target.end
     )
+    if any(source.start <= word < source.end for word in found):
+        return ""
+    words = (view.source_words[word] for word in found)
+    return next((w for w in words if any(map(str.isalnum, w))), "")
 
 
 def _stands_elsewhere(view: View, names: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ class ReportStage(RunStage):
     """See the module."""
 
     name = "report"
-    version = "3"
+    version = "4"
     config_type = ReportConfig
     about = "write the comparison as tables, and report.html to look at what was projected"
 

@@ -45,7 +45,8 @@ GOOD = view("to [New York] today", "nach [New York] heute", links="0-0 1-1 2-2 3
     ("one", "kinds", "text"),
     [
         (GOOD, [], ""),
-        (view("to [Quito] now", "im [Büro] jetzt", links="0-1 2-2"), ["unlinked"], ""),
+        (view("to [Quito] now", "im [Büro] jetzt", links="0-1 2-2"), ["other_word"], "to"),
+        (view("to [Quito] now", "nach [Quitö] jetzt", links="0-0 2-2"), [], ""),  # a missed link
         (view("to [Quito] now", "im [Büro] jetzt", links="1-1"), [], ""),
         (view("to [Quito] now", "im [Büro] jetzt"), [], ""),  # the run has no links
         (view("to [Quito] now", "nach [oben] Quito"), ["stands_elsewhere", "not_a_name"], "Quito"),
@@ -66,8 +67,10 @@ def test_signs(one: View, kinds: list[str], text: str) -> None:
 
 def test_a_weak_link_was_considered_and_not_chosen() -> None:
     one = view("to [Quito] now", "im [Büro] jetzt")
-    one.links = [Link(1, 1, 0.4)]
-    assert [d.kind for d in doubts_of(one, Renderings())] == ["unlinked"]
+    one.links = [Link(1, 1, 0.4), Link(2, 1, 0.8)]
+    assert [(d.kind, d.text) for d in doubts_of(one, Renderings())] == [("other_word", "now")]
+    one.links = [Link(1, 1, 0.8), Link(2, 1, 0.4)]
+    assert list(doubts_of(one, Renderings())) == []
 
 
 def test_a_rare_rendering_beside_a_usual_one() -> None:
@@ -93,16 +96,16 @@ def test_an_entity_without_a_label_counts_only_where_training_uses_the_sentence(
 
 
 def test_gold_labels_decide_and_signs_only_explain() -> None:
-    one = view("to [Quito] now", "im [Büro] jetzt", links="0-0", score=0.2)
+    one = view("to [Quito] now", "im [Büro] jetzt", links="0-1", score=0.2)
     one.gold = [Span(1, 2, "LOC")]
     assert list(doubts_of(one, Renderings())) == []
     one.gold = [Span(0, 1, "LOC")]
     kinds = [d.kind for d in doubts_of(one, Renderings())]
-    assert kinds == ["not_gold", "gold_missed", "unlinked", "unsure"]
+    assert kinds == ["not_gold", "gold_missed", "other_word", "unsure"]
 
 
 def test_the_worst_come_first() -> None:
-    texts = [GOOD, view("to [Quito] now", "im [Büro] jetzt", links="0-0", score=0.2)]
+    texts = [GOOD, view("to [Quito] now", "im [Büro] jetzt", links="0-1", score=0.2)]
     texts.append(view("to [Quito] now", "nach [oben] Quito"))
     weights = [weight(v.doubts) for v in judged(texts, Renderings())]
     assert weights[0] == 0 < weights[1] < weights[2]
