@@ -45,7 +45,13 @@ def project(
     weights: Weights | None = None,
 ) -> list[list[tuple[int, int, str]]]:
     """Return the spans that are kept, per row."""
-    batch = Batch.from_pairs(corpus.pairs(links))
+    return kept_spans(Batch.from_pairs(corpus.pairs(links)), config, weights)
+
+
+def kept_spans(
+    batch: Batch, config: ProjectConfig, weights: Weights | None = None
+) -> list[list[tuple[int, int, str]]]:
+    """Project a batch that is a whole corpus; return the spans that are kept, per row."""
     statistics = gather(iter([batch]), weights) if needs_statistics(config) else None
     rows = span_rows(batch, build_projector(config, statistics, weights).project(batch))
     least = config.filters.min_score

@@ -13,6 +13,7 @@ from pipeline.commands.shared import command, print_json, reported_errors, tell
 
 if TYPE_CHECKING:
     from pipeline.schema import Sentence
+    from stages.project.batch import Batch
     from stages.project.config import ProjectConfig
 
 METHODS = ("candidates", "span", "merged_runs", "published", "ensemble")
@@ -33,6 +34,10 @@ def project_labels(
     min_link: Annotated[
         float, typer.Option(help="span, merged_runs, published: weaker links are ignored.")
     ] = 0.5,
+    translator: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a translator: look at how it renders each entity alone, too."),
+    ] = None,
     source_lang: Annotated[str, typer.Option(help="Language code of the labelled side.")] = "en",
     target_lang: Annotated[str, typer.Option(help="Language code of the other side.")] = "und",
     report: Annotated[
@@ -46,7 +51,8 @@ def project_labels(
     """Carry labels over to the other side of word-aligned sentences."""
     with reported_errors():
         config = _config(method, solver, min_score, min_link)
-        rows, gold = _project(source, target, links, config, (source_lang, target_lang), score)
+        langs = source_lang, target_lang
+        rows, gold = _project(source, target, links, config, langs, score, translator)
         if out is not None or not as_json:
             _write(rows, out, target_lang)
         if report is not None:
@@ -92,6 +98,7 @@ def _project(
     config: ProjectConfig,
     langs: tuple[str, str],
     score: bool,
+    translator: Path | None = None,
 ) -> tuple[list[dict[str, Any]], list[Sentence] | None]:
     from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
@@ -119,7 +126,10 @@ def _project(
         for s, t, line in zip(labelled, others, aligned, strict=True)
     ]
     try:
-        projected = project_pairs(Batch.from_pairs(pairs), config)
+        batch = Batch.from_pairs(pairs)
+        if translator is not None:
+            _translate_entities(batch, translator, langs)
+        projected = project_pairs(batch, config)
     except DataError as error:
         raise DataError(f"{links}: {error}") from None
     rows = []
@@ -135,6 +145,13 @@ def _project(
         }
         rows.append(decide_row(row, config.filters))
     return rows, others if score else None
+
+
+def _translate_entities(batch: Batch, folder: Path, langs: tuple[str, str]) -> None:
+    from stages.project.alone import Alone, entities_of, translator
+
+    translate = translator(folder, str(folder), *langs)
+    Alone.of_entities(entities_of(batch), translate).attach(batch)
 
 
 def _read(path: Path, lang: str, *, labels: bool) -> tuple[list[Sentence], bool]:

@@ -13,7 +13,9 @@ from stages.project.config import FilterConfig, ProjectConfig
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.config import RunConfig
+    from pipeline.models import ModelSource
     from pipeline.progress import Progress
+    from stages.project.alone import Alone
 
 __all__ = ["STAGE", "FilterConfig", "ProjectConfig", "ProjectStage"]
 
@@ -28,6 +30,30 @@ class _WorkerFactory:
         from stages.project.worker import ProjectWorker
 
         return ProjectWorker(self.config, self.config_dir, self.collected)
+
+
+def _languages(config: RunConfig, task: Task) -> tuple[str, str]:
+    """Return the labelled language and the one to project on to."""
+    if task.options["direction"] == "to_target":
+        return config.source, task.unit.rpartition("/")[2]
+    return task.unit.rpartition("/")[2], config.source
+
+
+def _translator(config: RunConfig, task: Task) -> ModelSource | None:
+    """Return the run's translator for the direction of a task, if it has one that can do it."""
+    from pipeline.models import locate
+
+    if _translator_problem(config, task) is not None:
+        return None
+    source, target = _languages(config, task)
+    name = config.models.translator_for(source, target, config.source)
+    return locate(name, config.config_dir) if name else None
+
+
+def _translator_problem(config: RunConfig, task: Task) -> Problem | None:
+    from stages.translate.checks import translator_problem
+
+    return translator_problem(config, *_languages(config, task))
 
 
 def _marked(config: RunConfig) -> str:
@@ -68,6 +94,7 @@ class ProjectStage(RowStage):
                 },
                 lang=task.lang,
                 options={"direction": task.options["direction"]},
+                sections=("translate",) if self.options(config).translate_entities else (),
                 uses=(),
             )
             for task in STAGES["translate"].tasks(config)
@@ -106,11 +133,23 @@ class ProjectStage(RowStage):
         if not opening.strip() or not closing.strip():
             yield Problem("project.markers", "a marker must not be empty or white space")
 
-    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
-        """The file of weights and the candidate tagger, if they are named."""
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """The file of weights, the candidate tagger and the translator, if they are used."""
         options = self.options(config)
         named = {"weights": options.weights, "candidate_tagger": options.candidate_tagger}
-        return {name: config.path(path) for name, path in named.items() if path}
+        files: dict[str, Path | str] = {
+            name: config.path(path) for name, path in named.items() if path
+        }
+        if options.translate_entities and (model := _translator(config, task)) is not None:
+            files["translator"] = model.identity
+        return files
+
+    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
+        """Bring the translators for single entities into the local cache."""
+        if self.options(config).translate_entities:
+            for task in tasks:
+                if (model := _translator(config, task)) is not None:
+                    model.download()
 
     def collect(
         self,
@@ -120,12 +159,17 @@ class ProjectStage(RowStage):
         folder: Path,
         progress: Progress,
     ) -> None:
-        """Make the first pass over the corpus, where the method has one."""
+        """Translate the entities alone, and make the first pass over the corpus, if asked for."""
         from stages.project.build import needs_statistics
         from stages.project.worker import collect_statistics
 
         options = self.options(config)
+        alone = None
+        if options.translate_entities:
+            alone = self._translate_entities(config, task, inputs["translations"], progress)
         if not needs_statistics(options):
+            if alone is not None:
+                alone.save(folder)
             return
         rows = inputs["translations"].num_rows
         with progress.task(f"project {task.unit}, first pass", rows) as bar:
@@ -135,7 +179,35 @@ class ProjectStage(RowStage):
                 zip(inputs["translations"].tables(), inputs["alignments"].tables(), strict=True),
                 folder,
                 bar.advance,
+                alone,
             )
+
+    def _translate_entities(
+        self, config: RunConfig, task: Task, translations: Artifact, progress: Progress
+    ) -> Alone | None:
+        from stages.project.alone import Alone, entities_of_tables, translator
+        from stages.translate.config import TranslateConfig
+
+        source, target = _languages(config, task)
+        model = _translator(config, task)
+        if model is None:
+            problem = _translator_problem(config, task)
+            progress.console.print(
+                f"project {task.unit}: entities are not translated alone: {problem}"
+            )
+            return None
+        entities = entities_of_tables(translations.tables())
+        with progress.task(f"project {task.unit}, entities", len(entities), "entities") as bar:
+            translate = translator(
+                model.download(),
+                model.name,
+                source,
+                target,
+                config.section("translate", TranslateConfig),
+            )
+            alone = Alone.of_entities(entities, translate)
+            bar.advance(len(entities))
+        return alone
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]

@@ -80,6 +80,7 @@ class Batch:
         ids: Sentence ids.
         marked: Marked translations, per row.
         cased_rows: See :func:`stages.project.features.cased_rows`, which fills it in.
+        alone: The translation of each entity by itself, one row per entity, if there are any.
     """
 
     vocabulary: Vocabulary
@@ -96,6 +97,7 @@ class Batch:
     ids: list[str] = field(default_factory=list)
     marked: list[str | None] = field(default_factory=list)
     cased_rows: BoolArray | None = field(default=None, repr=False, compare=False)
+    alone: Side | None = None
 
     def __len__(self) -> int:
         return len(self.source.offsets) - 1

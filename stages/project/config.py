@@ -59,6 +59,11 @@ class ProjectConfig(StageConfig):
     corpus_statistics: bool = Field(
         True, description="candidates: learn renderings and habits in a first pass over the corpus"
     )
+    translate_entities: bool = Field(
+        False,
+        description="candidates: translate every distinct entity by itself with the run's "
+        "translator; what the sentence says is compared with that as well",
+    )
     weights: str | None = Field(
         None, description="candidates: a file of fitted weights instead of those that ship"
     )

@@ -102,12 +102,36 @@ class SpellingEvidence:
 
 
 def spelling_evidence(batch: Batch, cells: Cells, entities: IntArray) -> SpellingEvidence:
-    """Compare every word of every entity with every target word of its row."""
-    starts, lengths = (
-        batch.entity_start[entities],
-        (batch.entity_end - batch.entity_start)[entities],
+    """Compare every word of every entity with every target word of its row.
+
+    Where the entities were translated alone, the words of these translations are compared as well,
+    and the more similar of the two counts.
+    """
+    starts = batch.entity_start[entities]
+    lengths = batch.entity_end[entities] - starts
+    own = _compared(batch, cells, batch.source.codes, starts, lengths)
+    if batch.alone is None:
+        return own
+    starts, others = batch.alone.offsets[entities], batch.alone.lengths[entities]
+    alone = _compared(batch, cells, batch.alone.codes, starts, others)
+    # As if the translation had as many words as the entity.
+    alone.cover *= (lengths / np.maximum(others, 1))[cells.entity]
+    n = len(entities)
+    covered = np.bincount(cells.entity, alone.cover, n) > np.bincount(cells.entity, own.cover, n)
+    return SpellingEvidence(
+        np.maximum(own.best, alone.best),
+        np.where(covered[cells.entity], alone.cover, own.cover),
+        np.maximum(own.first, alone.first),
+        np.maximum(own.last, alone.last),
+        own.match | alone.match,
     )
-    entity = np.repeat(np.arange(len(entities)), lengths)
+
+
+def _compared(
+    batch: Batch, cells: Cells, codes: IntArray, starts: IntArray, lengths: IntArray
+) -> SpellingEvidence:
+    """Compare ``codes[start : start + length]`` of each entity with the target words of its row."""
+    entity = np.repeat(np.arange(len(starts)), lengths)
     word = _ranges(starts, lengths)
     widths = np.diff(cells.first)[entity]
     # One pair per entity word and target word of its row.
@@ -115,7 +139,7 @@ def spelling_evidence(batch: Batch, cells: Cells, entities: IntArray) -> Spellin
     pair_cell = _ranges(cells.first[entity], widths)
     similarity = similarities(
         batch.vocabulary,
-        batch.source.codes[word][pair_word],
+        codes[word][pair_word],
         batch.target.codes[cells.target[pair_cell]],
     )
     hit = np.flatnonzero(similarity)

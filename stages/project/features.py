@@ -177,13 +177,19 @@ def _spelling_columns(
 
 
 def same_words(batch: Batch, entities: IntArray, candidates: Candidates) -> FloatArray:
-    """Return whether the candidate is the entity word for word, case apart."""
+    """Return whether the candidate is the entity, or its translation, word for word, case apart."""
     hashes = batch.vocabulary.hashes
     source = SequenceHasher(hashes[batch.source.codes])
     target = SequenceHasher(hashes[batch.target.codes])
     mine = source(batch.entity_start[entities], batch.entity_end[entities])
-    same: FloatArray = (mine[candidates.entity] == target(candidates.start, candidates.end)) * 1.0
-    return same
+    found = target(candidates.start, candidates.end)
+    same = mine[candidates.entity] == found
+    if batch.alone is not None:
+        alone = SequenceHasher(hashes[batch.alone.codes])
+        first = batch.alone.offsets
+        same |= alone(first[entities], first[entities + 1])[candidates.entity] == found
+    out: FloatArray = same * 1.0
+    return out
 
 
 def _shape_columns(

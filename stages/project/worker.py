@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.stage import Part
+from stages.project.alone import Alone
 from stages.project.batch import Batch
 from stages.project.build import (
     build_offers,
@@ -32,6 +33,7 @@ def collect_statistics(
     parts: Iterable[tuple[pa.Table, pa.Table]],
     folder: Path,
     advance: Callable[[int], None] = lambda rows: None,
+    alone: Alone | None = None,
 ) -> None:
     """Make the first pass over ``(translations, alignments)`` parts; write into ``folder``.
 
@@ -43,7 +45,10 @@ def collect_statistics(
         parts: Read once, streaming.
         folder: Where to write.
         advance: Called with the number of rows of every part that was read.
+        alone: The entities translated alone, if they were.
     """
+    if alone is not None:
+        alone.save(folder)
     if not needs_statistics(config):
         return
     vocabulary = Vocabulary()
@@ -51,7 +56,8 @@ def collect_statistics(
     def batches() -> Iterable[Batch]:
         for translations, alignments in parts:
             vocabulary.shrink()
-            yield Batch.from_tables(translations, alignments, vocabulary)
+            batch = Batch.from_tables(translations, alignments, vocabulary)
+            yield alone.attach(batch) if alone is not None else batch
             advance(translations.num_rows)
 
     gather(batches(), read_weights(config, config_dir)).save(folder / FOLDER)
@@ -77,12 +83,15 @@ class ProjectWorker:
             offers=build_offers(config, config_dir),
         )
         self.vocabulary = Vocabulary()
+        self.alone = Alone.load(collected)
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the projected rows of one part."""
         translations, alignments = inputs["translations"], inputs["alignments"]
         self.vocabulary.shrink()
         batch = Batch.from_tables(translations, alignments, self.vocabulary)
+        if self.alone is not None:
+            self.alone.attach(batch)
         result = project_tables(
             translations,
             alignments,
