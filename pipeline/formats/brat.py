@@ -166,6 +166,7 @@ def _document(
     path = folder / f"{name}.ann"
     if not path.is_file():
         raise DataError(f"{path} is missing")
+    places = [(r.start, r.start + len(" ".join(r.words))) for r in records]
     found: list[tuple[int, int, str]] = []
     for number, line in enumerate(_read(path).split("\n"), 1):
         if not line.startswith("T"):
@@ -175,7 +176,13 @@ def _document(
         positions = [int(n) for n in re.findall(r"\d{1,9}", match[2])] if match else []
         if match is None or len(positions) < 2:
             raise DataError(f"{path}:{number}: not an entity: {line!r}")
-        found.append((min(positions), max(positions), back.get(match[1], match[1])))
+        begin, finish = min(positions), max(positions)
+        if not any(begin < stop and start < finish for start, stop in places):
+            raise DataError(
+                f"{path}:{number}: an entity that lies in no sentence of {name}.txt: {line!r}; "
+                "remove it, or put it where it belongs"
+            )
+        found.append((begin, finish, back.get(match[1], match[1])))
     for record in records:
         text = " ".join(record.words)
         start, end = record.start, record.start + len(text)

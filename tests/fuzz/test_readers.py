@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 
 from pipeline.config import DataSource
 from pipeline.errors import XlnerError
-from pipeline.formats import read_labelled, read_pharaoh, write_jsonl, write_parquet
+from pipeline.formats import (
+    read_labelled,
+    read_pharaoh,
+    write_jsonl,
+    write_parquet,
+    write_pharaoh,
+)
 from pipeline.formats.hub import is_saved_dataset
 from pipeline.inspect.corrections import Changes, export, import_corrected
-from pipeline.schema import Sentence, Span, overlapping, table
+from pipeline.schema import Link, Sentence, Span, overlapping, table
 from tests.fuzz.junk import CASES, files, fuzzed, json_values, odd_text
 
 SENTENCES = [
@@ -344,3 +350,73 @@ def test_what_is_written_is_read_again(sentences: list[list[str]], parquet: bool
     assert [(s.id, s.words, s.spans) for s in read] == [
         (s.id, s.words, s.spans) for s in given_ if s.words
     ]
+
+
+@fuzzed
+@given(sentences=st.lists(words, min_size=1, max_size=4), data=st.data())
+@pytest.mark.parametrize("format_", ["label-studio", "doccano", "brat", "conll", "jsonl"])
+def test_what_is_exported_comes_back(
+    format_: str, sentences: list[list[str]], data: st.DataObject
+) -> None:
+    given_ = []
+    for n, row in enumerate(sentences):
+        if not all(any(c.isprintable() and not c.isspace() for c in word) for word in row):
+            continue
+        cuts = sorted(data.draw(st.sets(st.integers(0, len(row)), max_size=4)))
+        spans = [
+            Span(a, b, data.draw(st.sampled_from(["PER", "LOC", "Ort-1"])))
+            for a, b in zip(cuts[::2], cuts[1::2], strict=False)
+        ]
+        given_.append(Sentence(f"s{n}", "de", row, spans))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "out"
+        try:
+            export(((s, None) for s in given_), format_, path)
+        except XlnerError as error:
+            assert format_ == "conll" and "cannot be written" in str(error)
+            return
+        if not given_:
+            return
+        changes = Changes()
+        read = list(import_corrected(path, {s.id: s for s in given_}, changes, format_))
+    assert [(s.id, s.words, [(x.start, x.end, x.type) for x in s.spans]) for s in read] == [
+        (s.id, s.words, [(x.start, x.end, x.type) for x in s.spans]) for s in given_
+    ]
+
+
+probabilities = st.floats(0, 1).map(lambda p: float(f"{p:.6g}"))
+
+
+@fuzzed
+@given(
+    rows=st.lists(
+        st.dictionaries(
+            st.tuples(st.integers(0, 300), st.integers(0, 300)), probabilities, max_size=6
+        ),
+        max_size=5,
+    ),
+    base=st.sampled_from([0, 1]),
+)
+def test_links_are_read_as_they_were_written(
+    rows: list[dict[tuple[int, int], float]], base: int
+) -> None:
+    given_ = [[Link(i, j, p) for (i, j), p in sorted(row.items())] for row in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.links"
+        assert write_pharaoh(given_, path, base=base, probabilities=True) == len(rows)
+        read = [line.sure for line in read_pharaoh(path, base=base)]
+    assert read == given_
+
+
+@pytest.mark.parametrize("place", ["900 905", "38 39"])
+def test_a_brat_entity_that_lies_in_no_sentence_is_not_lost(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "brat"
+    export(((s, None) for s in SENTENCES), "brat", folder)
+    text = (folder / "00000.txt").read_text(encoding="utf-8")
+    if place == "38 39":  # the line break between two sentences
+        at = text.index("\n")
+        place = f"{at} {at + 1}"
+    with (folder / "00000.ann").open("a", encoding="utf-8") as file:
+        file.write(f"T99\tPER {place}\tx\n")
+    with pytest.raises(XlnerError, match=r"00000\.ann:\d+: an entity that lies in no sentence"):
+        list(import_corrected(folder, KNOWN, Changes(), None))
