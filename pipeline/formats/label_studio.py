@@ -102,7 +102,8 @@ def read_label_studio(path: Path, counts: Counter[str]) -> Iterator[RawSentence]
 
     Args:
         path: The JSON file.
-        counts: Is told ``not_reviewed``, ``skipped`` (cancelled; left out) and ``utf16`` regions.
+        counts: Is told ``not_reviewed``, ``skipped`` (cancelled; left out), ``utf16`` regions, and
+            ``other_regions`` (no entities; left out).
 
     Raises:
         DataError: If it is not such a file, with the number of the task.
@@ -127,15 +128,13 @@ def read_label_studio(path: Path, counts: Counter[str]) -> Iterator[RawSentence]
             valid = _objects(task.get("predictions"), where)
         text = data["text"]
         regions = _objects(valid[-1].get("result"), where) if valid else []
+        entities = [r for r in regions if r.get("type") == "labels"]
+        counts["other_regions"] += len(regions) - len(entities)
         yield RawSentence(
             id=own_id,
             words=words,
             text=text,
-            char_spans=[
-                _char_span(text, region, where, counts)
-                for region in regions
-                if region.get("type") == "labels"
-            ],
+            char_spans=[_char_span(text, region, where, counts) for region in entities],
         )
 
 

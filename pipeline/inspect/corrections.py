@@ -123,6 +123,8 @@ class Changes:
         overlapping: Entities left out because they share words with a longer one.
         not_reviewed: Sentences that nobody had looked at (Label Studio).
         skipped: Sentences that the annotator had cancelled; left out (Label Studio).
+        missing: Sentences of the run that the file does not have; those skipped aside.
+        other_regions: Regions that are no entities (choices, relations); left out (Label Studio).
         examples: The first few changes, in words.
     """
 
@@ -136,6 +138,8 @@ class Changes:
     overlapping: int = 0
     not_reviewed: int = 0
     skipped: int = 0
+    missing: int = 0
+    other_regions: int = 0
     examples: list[str] = field(default_factory=list)
 
 
@@ -156,6 +160,7 @@ def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterato
     if name == "label-studio":
         yield from read_label_studio(path, counts)
         changes.not_reviewed, changes.skipped = counts["not_reviewed"], counts["skipped"]
+        changes.other_regions = counts["other_regions"]
     elif name == "doccano":
         yield from read_doccano(path)
     elif name == "brat":
@@ -220,6 +225,7 @@ def import_corrected(
         spans = _without_overlaps(spans, changes)
         compare(before, spans, changes)
         yield Sentence(before.id, before.lang, before.words, spans, str(path), None)
+    changes.missing = max(0, len(known) - len(seen) - changes.skipped)
 
 
 def word_spans(

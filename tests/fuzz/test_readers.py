@@ -273,6 +273,7 @@ def check_import(path: Path, format_: str | None) -> None:
         assert path.name in str(error), f"does not name the file: {error}"
         return
     assert changes.sentences == len(found)
+    assert changes.missing + changes.skipped + len(found) >= len(KNOWN)
     for sentence in found:
         before = KNOWN[sentence.id]
         assert sentence.words == before.words
@@ -420,3 +421,15 @@ def test_a_brat_entity_that_lies_in_no_sentence_is_not_lost(tmp_path: Path, plac
         file.write(f"T99\tPER {place}\tx\n")
     with pytest.raises(XlnerError, match=r"00000\.ann:\d+: an entity that lies in no sentence"):
         list(import_corrected(folder, KNOWN, Changes(), None))
+
+
+def test_what_a_correction_leaves_out_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    tasks = json.loads(EXPORTED["label-studio"])
+    tasks[0]["predictions"][0]["result"] += [{"type": "choices", "value": {"choices": ["x"]}}]
+    tasks[1]["annotations"] = [{"was_cancelled": True, "result": []}]
+    del tasks[2]
+    path.write_text(json.dumps(tasks), encoding="utf-8")
+    changes = Changes()
+    assert [s.id for s in import_corrected(path, KNOWN, changes)] == ["a-0"]
+    assert (changes.other_regions, changes.skipped, changes.missing) == (1, 1, 1)
