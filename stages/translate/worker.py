@@ -85,8 +85,9 @@ class TranslateWorker:
             if self._style is not None:
                 text = mark(row["words"], spans_of(row), self._source, self._style)
             marked.append(text)
-            plain = text is None or self._style == "replace"
-            texts.append(detokenise(row["words"], self._source) if plain else text)
+            if text is None or self._style == "replace":
+                text = detokenise(row["words"], self._source)
+            texts.append(text)
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
         slotted = self._slotted(marked, part.seed) if self._style == "replace" else {}
         return table(
