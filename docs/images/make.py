@@ -70,7 +70,8 @@ def of_the_report(run: Path, lang: str) -> None:
             # Without the bar that sticks to the top, and with one sentence only.
             page.js("document.querySelector('nav').style.position = 'static'")
             page.js("[...document.querySelectorAll('#browser .card')].slice(1)"
-                    ".forEach((c) => c.remove())")  # fmt: skip
+                    ".forEach((c) => c.remove());"
+                    "document.querySelector('#browser [data-more]').remove()")  # fmt: skip
             time.sleep(0.3)
             shoot(page, HERE / "sentence.png", "#browser", "#browser .card")
         finally:
