@@ -119,12 +119,15 @@ class Times:
         searchable: Until all sentences are unpacked, by wall clock.
         filters: From the event to the painted answer, by kind of filter.
         pages: The same for turning pages.
+        work: Processor time of the page's thread for each of both, which does not depend on what
+            else the machine does.
     """
 
     opened: list[float] = field(default_factory=list)
     searchable: list[float] = field(default_factory=list)
     filters: dict[str, list[float]] = field(default_factory=dict)
     pages: dict[str, list[float]] = field(default_factory=dict)
+    work: dict[str, list[float]] = field(default_factory=dict)
 
     def rows(self) -> list[tuple[str, list[float], float]]:
         """Return what was done, its times, and the limit for it."""
@@ -133,9 +136,13 @@ class Times:
         found += [(name, times, 200.0) for name, times in self.filters.items()]
         return found + [(name, times, 200.0) for name, times in self.pages.items()]
 
-    def worst_filter(self) -> float:
+    def slowest(self) -> float:
         """Return the median of the slowest kind of filter or page."""
         return max(statistics.median(t) for t in (*self.filters.values(), *self.pages.values()))
+
+    def hardest(self) -> float:
+        """Return the processor time of the filter or page that takes most of it."""
+        return max(statistics.median(t) for t in self.work.values())
 
 
 def measure(page: Page, html: Path, sentences: int, repeats: int) -> Times:
@@ -143,6 +150,7 @@ def measure(page: Page, html: Path, sentences: int, repeats: int) -> Times:
     found = Times()
     ready = "return document.getElementById('browser').dataset.ready"
     page.driver.set_script_timeout(30)
+    page.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     for _ in range(repeats):
         page.driver.get("about:blank")
         begin = time.perf_counter()
@@ -154,12 +162,27 @@ def measure(page: Page, html: Path, sentences: int, repeats: int) -> Times:
     assert page.count() == sentences
     for _ in range(repeats):
         for name, value, what in FILTERS:
-            found.filters.setdefault(what, []).append(_timed(page, "set", name, value))
+            _time(page, found.filters, found.work, what, "set", name, value)
             page.reset()
         for where in ("next", "last", "first"):
-            found.pages.setdefault(f"page: {where}", []).append(_timed(page, where))
+            _time(page, found.pages, found.work, f"page: {where}", where)
     return found
 
 
-def _timed(page: Page, *arguments: str) -> float:
-    return float(page.driver.execute_async_script(_TIMED, *arguments))
+def _time(
+    page: Page,
+    times: dict[str, list[float]],
+    work: dict[str, list[float]],
+    what: str,
+    *arguments: str,
+) -> None:
+    before = _worked(page)
+    told = page.driver.execute_async_script(_TIMED, *arguments)
+    times.setdefault(what, []).append(float(told))
+    work.setdefault(what, []).append(_worked(page) - before)
+
+
+def _worked(page: Page) -> float:
+    """Return the processor time of all tasks of the page so far, in milliseconds."""
+    found = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return 1000 * float(next(m["value"] for m in found if m["name"] == "TaskDuration"))
