@@ -144,6 +144,26 @@ class ModelsConfig(ConfigModel):
         return name.replace("{source}", source).replace("{target}", target)
 
 
+class RayConfig(ConfigModel):
+    """How ``engine: ray`` uses a cluster; none of it changes a result."""
+
+    address: str | None = Field(
+        None,
+        description="HOST:PORT of the cluster's head, or auto: the one that runs on this machine; "
+        "default: the environment variable RAY_ADDRESS, else a cluster of this machine alone, "
+        "started for the run",
+    )
+    cpus_per_worker: float | None = Field(
+        None,
+        gt=0,
+        description="default: 1, or less where the workers would take all processors otherwise",
+    )
+    gpus_per_worker: float = Field(0.0, ge=0, description="0.5: two workers share a GPU")
+    wait_seconds: float = Field(
+        60.0, gt=0, description="how long to wait for the cluster to answer, and for its nodes"
+    )
+
+
 class RunConfig(ConfigModel):
     """The run-wide keys. The loaded configuration also has one attribute per stage section."""
 
@@ -160,6 +180,7 @@ class RunConfig(ConfigModel):
     part_rows: int = Field(1000, ge=1, description="rows per part file of row-wise stages")
     engine: Literal["local", "ray"] = "local"
     workers: int = Field(1, ge=1, description="processes for row-wise stages")
+    ray: RayConfig = RayConfig()
     data: DataConfig = DataConfig()
     labels: LabelsConfig = LabelsConfig()
     models: ModelsConfig = ModelsConfig()

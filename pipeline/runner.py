@@ -62,7 +62,7 @@ class Runner(Planner):
     ) -> None:
         super().__init__(config, runs_dir, progress, registry)
         self._sound: set[Ref] = set()
-        self._engine = engines.engine(config.engine)
+        self._engine = engines.engine(config)
 
     def run(self, selection: Selection | None = None) -> Result:
         """Check, plan, and do what is not up to date.

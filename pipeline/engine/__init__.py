@@ -27,6 +27,8 @@ from pipeline.stage import Part, Worker
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pipeline.config import RunConfig
+
 Advance = Callable[[int], None]
 
 
@@ -67,12 +69,12 @@ class Engine(Protocol):
         """End whatever processes were kept for the next call of :meth:`run`."""
 
 
-def engine(name: str) -> Engine:
-    """Return the engine of that name (``local`` or ``ray``)."""
-    if name == "ray":
+def engine(config: RunConfig) -> Engine:
+    """Return the engine that a configuration names (``local`` or ``ray``)."""
+    if config.engine == "ray":
         from pipeline.engine.ray import RayEngine
 
-        return RayEngine()
+        return RayEngine(config.ray)
     from pipeline.engine.local import LocalEngine
 
     return LocalEngine()

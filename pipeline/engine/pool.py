@@ -211,7 +211,7 @@ def _serve(connection: Connection) -> None:
     except EOFError:
         return
     except BaseException as error:
-        connection.send(("failed", _portable(error)))
+        connection.send(("failed", portable(error)))
 
 
 def _die_with_parent() -> None:
@@ -237,7 +237,7 @@ class _Rows:
             self._rows, self._told = 0, time.monotonic()
 
 
-def _portable(error: BaseException) -> BaseException:
+def portable(error: BaseException) -> BaseException:
     """Return the error with its traceback as a note, or what can be said of it in words."""
     error.add_note("".join(traceback.format_exception(error)))
     try:
