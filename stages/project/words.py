@@ -26,6 +26,7 @@ LOWER, TITLE, UPPER, MIXED, DIGIT, PUNCT, UNCASED = range(7)
 """Shapes of words; ``UNCASED`` is a word in a script without letter case."""
 N_SHAPES: Final = 7
 
+_LEAST_SYLLABLES: Final = 5
 _MAX_WORDS: Final = 1_000_000
 # Sounds that languages with Latin letters spell differently; applied to both sides.
 _RESPELL: Final = (
@@ -100,6 +101,18 @@ def fold(word: str) -> str:
     return _DOUBLED.sub(r"\1", text)
 
 
+def says_something(word: str, folded: str) -> bool:
+    """Return whether the spelling of a word can be compared with others: two letters or more.
+
+    Where a character stands for a syllable, the transliteration of one or two of them looks like
+    many a short word (``他`` is *ta*, ``图`` is *tu*), so there it takes five letters.
+    """
+    if len(folded) < 2:
+        return False
+    syllables = not word.isascii() and 2 * len(folded) > 3 * len(word)
+    return not syllables or len(folded) >= _LEAST_SYLLABLES
+
+
 def _n_letters(word: str) -> int:
     # Chinese characters count as what they sound like, so that lengths compare across scripts.
     return len(word) if word.isascii() or max(word) < "\u0250" else len(_transliterate(word))
@@ -127,7 +140,7 @@ class Vocabulary:
         chars: Number of letters per code, of the transliteration where the script is not Latin.
         folded: :func:`fold` per code, as an object array.
         folded_chars: Length of the folded word.
-        spelled: Whether its spelling says anything: at least two folded letters or digits.
+        spelled: :func:`says_something` per code.
         hyphenated: Whether the folded word has a hyphen.
         opening: +1 for an opening bracket or quotation mark, -1 for a closing one, else 0.
         joined: Whether the word is nothing but combining marks: a part of the word before it that
@@ -184,7 +197,8 @@ class Vocabulary:
         chars = np.array([len(f) for f in folded], np.float64)
         self.folded = np.concatenate([self.folded, folded])
         self.folded_chars = np.concatenate([self.folded_chars, chars])
-        self.spelled = np.concatenate([self.spelled, chars > 1])
+        spelled = np.array([says_something(w, f) for w, f in zip(new, folded, strict=True)], bool)
+        self.spelled = np.concatenate([self.spelled, spelled])
         hyphenated = np.array(["-" in f for f in folded], np.bool_)
         self.hyphenated = np.concatenate([self.hyphenated, hyphenated])
 

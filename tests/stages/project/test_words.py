@@ -14,6 +14,7 @@ from pipeline.schema import Link, Span
 from stages.project.batch import Batch, Pair
 from stages.project.candidate import CandidateProjector
 from stages.project.candidates import max_lengths
+from stages.project.evidence import similarities
 from stages.project.hashing import CountTable, SequenceHasher
 from stages.project.words import (
     DIGIT,
@@ -140,3 +141,16 @@ def test_longer_candidates_where_words_are_cut_into_characters() -> None:
     usual, longer = max_lengths(batch, np.arange(2)).tolist()
     assert usual == 6
     assert longer > 20
+
+
+def test_short_syllables_are_no_spelling() -> None:
+    """One or two Chinese characters sound like any short word; longer names are compared."""
+    words = ["他", "图", "です", "奥巴马", "柏林墙", "オバマ", "ma", "из", "Ян", "é", "Øl", "1"]
+    vocabulary = Vocabulary()
+    codes = vocabulary.encode(words)
+    spelled = dict(zip(words, vocabulary.spelled[codes].tolist(), strict=True))
+    assert [w for w, says in spelled.items() if not says] == ["他", "图", "です", "é", "1"]
+    pairs = [("ta", "他"), ("Obama", "奥巴马"), ("Obama", "オバマ"), ("Jan", "Ян")]
+    left, right = (vocabulary.encode(p[k] for p in pairs) for k in (0, 1))
+    found = similarities(vocabulary, left, right)
+    assert found[0] == 0.0 and (found[1:] >= 0.6).all()
