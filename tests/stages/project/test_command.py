@@ -123,3 +123,12 @@ def test_scoring_needs_labels(files: dict[str, Path]) -> None:
 )
 def test_bad_options(files: dict[str, Path], options: list[str]) -> None:
     assert run(files, *options).exit_code == 2
+
+
+def test_a_translator_must_know_the_languages(files: dict[str, Path]) -> None:
+    model = str(Path(__file__).parents[3] / "artifacts" / "models" / "translator")
+    result = run(files, "--score", "--translator", model, "--target-lang", "xx")
+    assert result.exit_code == 2
+    assert "'xx'" in result.stderr
+    known = run(files, "--score", "--translator", model, "--target-lang", "de")
+    assert known.exit_code == 0
