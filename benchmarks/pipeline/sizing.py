@@ -1,6 +1,6 @@
 """What a cluster makes of measured rates: sentences per hour and cost, on paper.
 
-    python benchmarks/pipeline/sizing.py --translate 40 --align 243 --project 3387 --serial 2854 \
+    python benchmarks/pipeline/sizing.py --translate 333 --align 243 --project 9850 --serial 13522 \
         --price 0.04
 
 Rates are rows per second of one core. Those of ``--translate``, ``--align`` and ``--project`` are
