@@ -77,7 +77,7 @@ class TrainConfig(TaggerOptions):
         "dlfa_aif", description="layer fusion of the fused arms (last-layer arms have none)"
     )
     fusion_layer: int = Field(
-        -4,
+        -3,
         description="the lower layer that is fused with the last: 0 is the embeddings, k the k-th "
         "layer; negative from the end, -1 being the last layer",
     )
