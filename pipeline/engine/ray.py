@@ -122,7 +122,9 @@ class RayEngine:
         if not jobs:
             return
         try:
-            yield from self._run(factory, [_absolute(j) for j in jobs], workers)
+            given = {j.index: j for j in jobs}
+            for job in self._run(factory, [_absolute(j) for j in jobs], workers):
+                yield given[job.index], job.rows
         except BaseException:
             # Parts are written atomically, so there is nothing to wait for.
             self.close()
@@ -136,7 +138,8 @@ class RayEngine:
 
     def _run(
         self, factory: Callable[[], Worker], jobs: Sequence[PartJob], workers: int
-    ) -> Iterator[tuple[PartJob, int]]:
+    ) -> Iterator[PartJob]:
+        """Yield jobs as they are done."""
         if self._cluster is None:
             self._cluster = Cluster(self._options)
         import ray
@@ -184,7 +187,7 @@ class RayEngine:
                 else:
                     wait_until_visible(job.output, answer)
                     left -= 1
-                    yield job, job.rows
+                    yield job
                 if todo:
                     member.job = todo.popleft()
                     under_way[member.actor.make.remote(member.job)] = member
