@@ -88,12 +88,14 @@ def cluster() -> Iterator[str]:
     """Two nodes of one processor each."""
     pytest.importorskip("ray", reason="Ray is not installed")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
     from ray.cluster_utils import Cluster
 
     size = {"num_cpus": 1, "object_store_memory": 80 * 1024**2}
     made = Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False})
     made.add_node(**size)
     yield made.address
+    ray.shutdown()  # the last test may have left its connection
     made.shutdown()
 
 
