@@ -116,6 +116,14 @@ class Artifact:
             raise XlnerError(f"{self.folder} holds no data")
         return pa.concat_tables(tables)
 
+    def known_files(self) -> dict[str, tuple[int | None, str]]:
+        """Return size (if known) and SHA-256 of every file beside the manifest, by name."""
+        known = {p.name: (p.size, p.sha256) for p in self.manifest.parts}
+        return known | {n: (self.manifest.sizes.get(n), h) for n, h in self.manifest.files.items()}
+
+    def fetch(self) -> None:
+        """Have the files here to be read: they are, but for runs that are kept in a store."""
+
     def damage(
         self, *, contents: bool, advance: Callable[[int], None] = lambda files: None
     ) -> list[Damage]:
@@ -125,10 +133,8 @@ class Artifact:
             contents: Compare contents, not only sizes.
             advance: Called with numbers of files looked at.
         """
-        known = {p.name: (p.size, p.sha256) for p in self.manifest.parts}
-        known |= {n: (self.manifest.sizes.get(n), h) for n, h in self.manifest.files.items()}
         found = []
-        for name, (size, sha256) in known.items():
+        for name, (size, sha256) in self.known_files().items():
             what = file_damage(self.folder / name, size, sha256 if contents else None)
             if what:
                 found.append(Damage(name, what))
@@ -192,10 +198,18 @@ class RunFolder:
 
     Args:
         path: ``<runs-dir>/<run name>``.
+
+    Attributes:
+        url: Where the run is kept, if that is an object store (:mod:`pipeline.mirror`).
     """
+
+    url: str | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def refresh(self) -> None:
+        """Look what there is: nothing to do, but for runs that are kept in a store."""
 
     def folder(self, ref: Ref) -> Path:
         """Return where the output of a task is, or will be."""
@@ -300,6 +314,9 @@ class Partial:
     def complete(self) -> bool:
         """Whether everything is written and only the last rename is missing."""
         return (self.out / MANIFEST).is_file()
+
+    def part_done(self, output: Path, sidecar: Path) -> None:
+        """Take notice of a finished part: for runs that are kept in a store."""
 
     def sweep(self) -> None:
         """Delete what was being written when a process was killed."""

@@ -120,16 +120,32 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
     except FileNotFoundError:
         raise XlnerError(f"{folder} holds no {MANIFEST}: it is not a complete output") from None
+    return parse_manifest(data, path)
+
+
+def parse_manifest(data: bytes, where: Path | str) -> Manifest:
+    """Return the manifest that a file holds.
+
+    Args:
+        data: Its content.
+        where: Its name, for errors.
+
+    Raises:
+        DamagedError: If it is damaged, or was changed after it was written.
+    """
+    try:
+        manifest = Manifest.model_validate_json(data)
     except ValueError as error:
         raise DamagedError(
-            f"{path}: damaged manifest ({error}); run_pipeline with --repair makes the output again"
+            f"{where}: damaged manifest ({error}); run_pipeline with --repair makes the output "
+            "again"
         ) from error
     if not manifest.intact:
         raise DamagedError(
-            f"{path}: changed after it was written (its own hash does not fit); put it back as it "
+            f"{where}: changed after it was written (its own hash does not fit); put it back as it "
             "was, or run_pipeline with --repair makes the output again"
         )
     return manifest

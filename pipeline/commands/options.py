@@ -76,7 +76,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key: languages='[de,es]'."),
 ]
-RunsDir = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+RunsDir = Annotated[
+    Path, typer.Option(help="Folder that holds the runs, or one in a store: s3://bucket/runs.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Do it even where it is up to date.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; do nothing.")]
 AsJson = Annotated[

@@ -191,6 +191,8 @@ def show_result(runner: Runner, result: Result, console: Console) -> None:
     for shown in runner.summaries(result.steps):
         console.print(shown)
     console.print(f"{len(result.done)} tasks done, {skipped} up to date.")
+    if runner.folder.url is not None:
+        console.print(f"Kept in {runner.folder.url}; what was read or written is also here.")
     console.print("Written:", style="bold")
     for name in dict.fromkeys(s.task.stage for s in result.steps):
         folder = runner.folder.path / name
