@@ -30,7 +30,7 @@ _WAITING = 64  # uploads that may wait before whoever makes more of them does
 def is_url(place: Path | str) -> bool:
     """Whether a path is the URL of a store; ``file://`` is a folder like any other."""
     found = _URL.fullmatch(str(place))
-    return bool(found) and found[1] != "file"
+    return found is not None and found[1] != "file"
 
 
 def url_of(place: Path | str) -> str:
