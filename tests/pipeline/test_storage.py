@@ -294,6 +294,26 @@ def test_the_lock_of_a_killed_run_is_taken_over(url: str, tmp_path: Path) -> Non
     assert LOCK not in store.find()
 
 
+def test_a_run_that_has_lost_its_lock_puts_nothing_in_place(url: str) -> None:
+    runner = toy(url)
+    inner = runner._engine.run
+
+    def watched(factory: Any, jobs: Any, workers: int) -> Any:
+        assert isinstance(runner.folder, StoredRun)
+        assert runner.folder.lease is not None
+        runner.folder.store.write(LOCK, b'{"token": "other", "owner": "another machine"}')
+        runner.folder.lease._beat = 0.0
+        runner.folder.lease._renew()  # what its thread does every ten seconds
+        yield from inner(factory, jobs, workers)
+
+    runner._engine.run = watched  # type: ignore[method-assign]
+    with pytest.raises(LockedError, match=r"has lost its lock \(another machine\)"):
+        runner.run()
+    store = Store(f"{url}/toy")
+    assert f"align/de/{MANIFEST}" not in store.find()
+    assert json.loads(store.read(LOCK))["token"] == "other"  # the lock of the other one stays
+
+
 KILLED = """
 import sys
 from tests.pipeline.test_storage import toy
