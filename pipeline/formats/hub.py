@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-
 from pipeline.errors import DataError, suggest
 from pipeline.formats.columns import RecordReader
+from pipeline.formats.parquet import checked_records
 from pipeline.formats.report import RawSentence
 
 if TYPE_CHECKING:
@@ -172,22 +171,9 @@ def read_raw(
     """
     names = {k: found for k, v in data.features.items() if (found := _class_names(v))}
     reader = RecordReader(origin, names=names, default_names=label_names, labelled=labelled)
-    row = 0
-    plain = data.with_format("arrow")
-    batches = plain.iter(batch_size=_BATCH)
-    while True:
-        try:
-            table = next(batches, None)
-            if table is None:
-                return
-            # Arrow believes the offsets in a file; a wrong one would take the process with it.
-            table.validate(full=True)
-            records = table.to_pylist()
-        except (pa.ArrowException, ValueError, IndexError, OSError) as error:
-            raise DataError(f"{origin}: damaged after row {row}: {_first_line(error)}") from error
-        for record in records:
-            row += 1
-            yield reader(record, row)
+    batches = data.with_format("arrow").iter(batch_size=_BATCH)
+    for row, record in enumerate(checked_records(batches, origin), 1):
+        yield reader(record, row)
 
 
 def _class_names(feature: Any) -> list[str] | None:

@@ -63,16 +63,23 @@ def read_raw(
                 labelled=labelled,
             )
             columns = [n for n in schema.names if n in _COLUMNS]
-            for records in _batches(source, columns, file):
-                for record in records:
-                    row += 1
-                    yield reader(record, row)
+            batches = source.iter_batches(batch_size=_BATCH, columns=columns)
+            for record in checked_records(batches, str(file)):
+                row += 1
+                yield reader(record, row)
 
 
-def _batches(
-    source: pq.ParquetFile, columns: list[str], file: Path
-) -> Iterator[list[dict[str, Any]]]:
-    batches = source.iter_batches(batch_size=_BATCH, columns=columns)
+def checked_records(
+    batches: Iterator[pa.RecordBatch] | Iterator[pa.Table], where: str
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of Arrow batches, each batch validated before it is read.
+
+    Arrow believes the offsets in a file; a wrong one would take the process with it.
+
+    Raises:
+        DataError: If a batch is damaged; with the number of the last row before it.
+    """
+    row = 0
     while True:
         try:
             batch = next(batches, None)
@@ -80,9 +87,11 @@ def _batches(
                 return
             batch.validate(full=True)
             records = batch.to_pylist()
-        except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError) as error:
-            raise DataError(f"{file}: a damaged Parquet file: {error}") from None
-        yield records
+        except (pa.ArrowException, OSError, ValueError, IndexError) as error:
+            said = str(error).strip().split("\n")[0]
+            raise DataError(f"{where}: damaged after row {row}: {said}") from error
+        row += len(records)
+        yield from records
 
 
 def class_labels(schema: pa.Schema) -> dict[str, list[str]]:
