@@ -1,4 +1,4 @@
-"""The machine: what it is called, and whether it computes in bfloat16."""
+"""The machine: what it is called, and what it computes quickly."""
 
 from __future__ import annotations
 
@@ -13,13 +13,7 @@ def hardware() -> str:
 
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
-    name = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
+    name = _processor("model name") or platform.processor() or platform.machine()
     return f"{os.cpu_count()} CPU cores, {name}"
 
 
@@ -33,8 +27,30 @@ def has_bfloat16(device_type: str) -> bool:
 
     if device_type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    information = Path("/proc/cpuinfo")
-    if not information.is_file():
-        return False
-    flags = information.read_text(encoding="utf-8")
+    flags = _processor("flags") or ""
     return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def prefers_mkl() -> bool:
+    """Whether MKL, which torch multiplies float32 with, is at its best on this processor.
+
+    On others than Intel's it keeps to old instructions: on an AMD EPYC with AVX-512, oneDNN was 2.3
+    times as quick.
+    """
+    import torch
+
+    return bool(torch.backends.mkl.is_available()) and _processor("vendor_id") in (
+        None,
+        "GenuineIntel",
+    )
+
+
+def _processor(what: str) -> str | None:
+    """Return what Linux says of the first processor, or ``None``."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == what:
+                return value.strip()
+    return None

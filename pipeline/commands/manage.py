@@ -49,10 +49,14 @@ def list_runs(as_json: AsJson = False, runs_dir: RunsDir = DEFAULT_RUNS) -> None
             tell(f"no runs in {runs_dir}")
             return
         from rich.table import Table
+        from rich.text import Text
+
+        from pipeline.terminal import printable
 
         table = Table("run", "state", "tasks", "last change", "result", box=None, pad_edge=False)
         for run in runs:
-            table.add_row(*(str(run[k]) for k in ("run", "state", "tasks", "changed", "headline")))
+            values = (str(run[k]) for k in ("run", "state", "tasks", "changed", "headline"))
+            table.add_row(*(Text(printable(value)) for value in values))  # no markup in names
         data_console().print(table)
 
 

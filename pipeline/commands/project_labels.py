@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands.options import AsJson, Out, complete_words
-from pipeline.commands.shared import command, print_json, reported_errors, tell
+from pipeline.commands.shared import command, data_stream, print_json, reported_errors, tell
 
 if TYPE_CHECKING:
     from pipeline.schema import Sentence
@@ -197,9 +197,10 @@ def _write(rows: list[dict[str, Any]], out: Path | None, lang: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "projected.conll"
         write_conll(sentences, path)
+        stream = data_stream()
         with path.open(encoding="utf-8") as file:
             for line in file:
-                typer.echo(line, nl=False)
+                stream.write(line)
 
 
 def _write_report(rows: list[dict[str, Any]], report: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import XlnerError
+from pipeline.errors import DataError, XlnerError
 from pipeline.schema import Sentence, Span
 
 
@@ -51,15 +51,27 @@ def read_docbin(path: Path) -> Iterator[Sentence]:
 
     Raises:
         XlnerError: If spaCy is not installed.
+        DataError: If the file is damaged, or a document in it is not one of ours.
     """
     spacy = _spacy()
     from spacy.tokens import DocBin
 
-    for doc in DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab):
-        yield Sentence(
-            doc.user_data["id"],
-            doc.user_data["lang"],
-            [t.text for t in doc],
-            [Span(e.start, e.end, e.label_) for e in doc.ents],
-            str(path),
-        )
+    try:
+        docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    except Exception as error:
+        # zlib, msgpack, numpy and spaCy each have errors of their own for what they cannot parse.
+        raise DataError(
+            f"{path}: not a DocBin of spaCy, or a damaged one ({type(error).__name__}: {error})"
+        ) from error
+    for number, doc in enumerate(docs, 1):
+        names = [doc.user_data.get(key) for key in ("id", "lang")]
+        words = [t.text for t in doc]
+        if not all(isinstance(name, str) for name in names) or not words or not all(words):
+            raise DataError(
+                f"{path}: document {number} has no id and language in its user_data, or no words; "
+                "only what inspect_labels exported can be read back"
+            )
+        spans = [Span(e.start, e.end, e.label_) for e in doc.ents]
+        yield Sentence(*names, words, spans, str(path))

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import ModelError
 from stages._pretraining.corpus import Corpus
 from stages._pretraining.loop import TrainingState
 from stages.machine import hardware
@@ -32,33 +31,6 @@ def save_half(model: PreTrainedModel, folder: Path) -> None:
         settings.pop(key, None)
     settings["dtype"] = "float32"
     path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def start_weights(model: PreTrainedModel, folder: Path) -> None:
-    """Gives the model the weights of a saved one, to train it further.
-
-    Raises:
-        ModelError: If the folder holds no model of the same class and shape.
-    """
-    import torch
-
-    try:
-        saved = type(model).from_pretrained(str(folder), dtype=torch.float32).state_dict()
-    except (OSError, ValueError) as error:
-        raise ModelError(f"start_from: {folder} cannot be loaded: {error}") from error
-    fresh = model.state_dict()
-    differing = [
-        f"{name} is {tuple(saved[name].shape) if name in saved else 'missing'}, "
-        f"not {tuple(value.shape)}"
-        for name, value in fresh.items()
-        if name not in saved or saved[name].shape != value.shape
-    ]
-    if differing:
-        raise ModelError(
-            f"start_from: {folder} has another shape than the configuration asks for "
-            f"({'; '.join(differing[:3])}); give the shape and the number of layers of that model"
-        )
-    model.load_state_dict(saved)
 
 
 def training_report(

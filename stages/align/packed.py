@@ -2,7 +2,7 @@
 
 All but attention works on single tokens, so sentences need no padding there: a batch is one matrix
 ``(tokens, width)``. Attention sees runs of sentences of one length. Weights are arranged once for
-the matrix library, query, key and value are one product, and with bfloat16 and int8 the
+the matrix library, query, key and value are one product, and where oneDNN multiplies the
 feed-forward function is applied within its product. What this gains is in docs/alignment.md.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.align.bert import Bert, Linear, Norm
+from stages.machine import prefers_mkl
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +45,8 @@ class PackedLayers:
         bert: The layers.
         dtype: ``float32``, ``bfloat16``, or ``int8`` (weights per row, activations per batch as
             they come, the rest in bfloat16); see :func:`supported`.
-        rows: Tokens of a full batch. In float32, weights are arranged for just this number, so
-            batches of more than half as many tokens are filled up to it.
+        rows: Tokens of a full batch. Weights are arranged for just this number, so batches of more
+            than half as many tokens are filled up to it.
     """
 
     device = "cpu"
@@ -137,11 +138,13 @@ def _activation(name: str | None) -> Apply:
 
 
 def _single(linear: Linear, rows: int, activation: str | None) -> Apply:
-    """In float32, by MKL with weights arranged for ``rows`` tokens, where torch has MKL."""
+    """In float32: by MKL, weights arranged for ``rows`` tokens, on Intel's; by oneDNN elsewhere."""
     import torch
     from torch.nn.functional import linear as product
 
     weight, bias = linear.weight.float().contiguous(), linear.bias.float()
+    if not prefers_mkl() and torch.backends.mkldnn.is_available():
+        return _onednn(weight, bias, rows, activation)
     after = _activation(activation)
     if not torch.backends.mkl.is_available():
         return lambda x: after(product(x, weight, bias))
@@ -158,11 +161,14 @@ def _single(linear: Linear, rows: int, activation: str | None) -> Apply:
 
 def _half(linear: Linear, rows: int, activation: str | None) -> Apply:
     """In bfloat16, by oneDNN."""
+    return _onednn(linear.weight.bfloat16(), linear.bias.bfloat16(), rows, activation)
+
+
+def _onednn(weight: torch.Tensor, bias: torch.Tensor, rows: int, activation: str | None) -> Apply:
     import torch
 
     mkldnn: Any = torch.ops.mkldnn
-    arranged = mkldnn._reorder_linear_weight(linear.weight.bfloat16(), rows)
-    bias = linear.bias.bfloat16()
+    arranged = mkldnn._reorder_linear_weight(weight, rows)
     fused, after = _fused(activation)
     return lambda x: after(mkldnn._linear_pointwise(x, arranged, bias, fused, [], "none"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,8 @@ from stages._pretraining.cooccurrence import (
 )
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.loop import Progress, run_training
-from stages._pretraining.saving import save_half, start_weights, training_report
+from stages._pretraining.saving import save_half, training_report
+from stages._pretraining.starting import keep_vocabulary, start_model
 from stages.pretrain_encoder.config import ObjectiveConfig, PretrainEncoderConfig
 from stages.pretrain_encoder.examples import IGNORED, Item, ItemMaker, Row
 from stages.pretrain_encoder.links import link_corpus
@@ -64,17 +64,16 @@ def pretrain_encoder(
     logger.info("%s", corpus.report())
     fingerprint = config.fingerprint(corpus, seed)
     kept = work_dir / f"tokenizer-{fingerprint[:12]}.json"
-    if not kept.exists() and config.start_from is not None:
-        shutil.copyfile(config.start_from / "tokenizer.json", kept)
-    elif not kept.exists():
+
+    def learn() -> bytes:
         pivot = config.corpus.pivot_language
         text = list(corpus.sentences)
         text += [(pair.language, pair.target) for pair in corpus.pairs]
         text += [(pivot, pair.source) for pair in corpus.pairs]
         made = train_wordpiece(text, pieces=config.pieces, per_language=60_000, seed=seed)
-        temporary = kept.with_suffix(".tmp")
-        temporary.write_text(made, encoding="utf-8")
-        temporary.rename(kept)
+        return made.encode()
+
+    keep_vocabulary(kept, config, "tokenizer.json", learn)
     vocabulary = kept.read_text(encoding="utf-8")
     tokenizer = load_wordpiece(vocabulary, config.shape.max_positions)
     links: dict[int, Links] = {}
@@ -85,11 +84,12 @@ def pretrain_encoder(
     maker = ItemMaker(corpus.pairs, corpus.sentences, links, config, tokenizer, seed)
     model = build_model(config, tokenizer, seed)
     checkpoint = work_dir / "checkpoint.pt"
-    if config.start_from is not None:
-        start_weights(model, config.start_from)
-    elif config.embeddings == "cooccurrence" and not checkpoint.exists():
+
+    def embeddings() -> None:
         vectors = count_embeddings(corpus, tokenizer, config.shape.width, seed)
         start_embeddings(model.bert.embeddings.word_embeddings.weight, vectors, _FIRST_SCALE)
+
+    start_model(model, config, checkpoint, embeddings)
     state = run_training(
         model,
         maker.shard,

@@ -24,6 +24,14 @@ class TaggerOptions(StageConfig):
         le=1,
         description="layer-wise learning-rate decay (LLRD): factor per layer downwards; 1 is off",
     )
+    freeze_layers: int = Field(
+        0,
+        ge=0,
+        description="keep the embeddings and the lowest N layers as they are; 0 trains everything",
+    )
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="dropout in encoder and classifier; default: the encoder's"
+    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the updates with rising rate")
     schedule: Literal["linear", "cosine", "constant"] = Field(

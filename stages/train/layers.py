@@ -28,6 +28,20 @@ def depth_of(config: Mapping[str, Any]) -> int:
     )
 
 
+_DROPOUT_KEYS = (
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
+    "dropout", "attention_dropout", "seq_classif_dropout",
+    "mlp_dropout", "embedding_dropout", "pooler_dropout",
+)  # fmt: skip
+
+
+def set_dropout(config: object, share: float) -> None:
+    """Set every dropout of an encoder's configuration, whatever its family calls them."""
+    for key in _DROPOUT_KEYS:
+        if hasattr(config, key):
+            setattr(config, key, share)
+
+
 def resolve_fusion_layer(layer: int, depth: int) -> int:
     """Return the index of the lower layer that is fused with the last one.
 

@@ -27,7 +27,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 from .card import MARK, model_card
 from .fusion import LayerFusion
-from .layers import FUSIONS, depth_of
+from .layers import FUSIONS, depth_of, set_dropout
 
 
 class LayerFusedConfig(PreTrainedConfig):
@@ -238,6 +238,7 @@ class LayerFusedForTokenClassification(PreTrainedModel):
         *,
         dtype: torch.dtype = torch.float32,
         use_safetensors: bool | None = None,
+        dropout: float | None = None,
         **options: Any,
     ) -> LayerFusedForTokenClassification:
         """Build a tagger around a pre-trained checkpoint of any kind.
@@ -251,6 +252,7 @@ class LayerFusedForTokenClassification(PreTrainedModel):
             labels: Label names in order; default: those of the checkpoint.
             dtype: Precision of the weights in memory.
             use_safetensors: Of a checkpoint without a tagger: ``True`` to load nothing else.
+            dropout: In encoder and classifier; default: what the checkpoint says.
             **options: Fields of :class:`LayerFusedConfig`.
 
         Raises:
@@ -260,6 +262,9 @@ class LayerFusedForTokenClassification(PreTrainedModel):
         if labels is not None:
             loaded.id2label = dict(enumerate(labels))
             loaded.label2id = {label: i for i, label in enumerate(labels)}
+        if dropout is not None:
+            fused = isinstance(loaded, LayerFusedConfig)
+            set_dropout(loaded.encoder if fused else loaded, dropout)
         if isinstance(loaded, LayerFusedConfig):
             return cls._from_tagger(name, loaded, dtype, options)
         if type(loaded) not in AutoModelForTokenClassification._model_mapping:

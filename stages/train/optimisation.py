@@ -1,4 +1,4 @@
-"""Learning rates by depth: layer-wise decay (LLRD), and a rate of its own for the head."""
+"""How much each layer learns: layer-wise decay (LLRD), frozen layers, a rate for the head."""
 
 from __future__ import annotations
 
@@ -33,27 +33,60 @@ def parameter_groups(
         layer_decay: Factor per layer.
         weight_decay: For ``decay_names``.
     """
-    encoder: Any = model.encoder
-    depth = depth_of(encoder.config.to_dict())
-    stack = next(
-        (n for n, m in encoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == depth),
-        None,
-    )
-    layer = re.compile(rf"encoder\.{re.escape(stack or '')}\.(\d+)\.") if stack else None
+    height = _Heights(model)
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        match = layer.match(name) if layer else None
-        if not name.startswith("encoder."):
-            rate = head_learning_rate
-        elif match:
-            rate = learning_rate * layer_decay ** (depth - 1 - int(match.group(1)))
-        elif "embeddings" in name:
-            rate = learning_rate * layer_decay**depth
+        if name.startswith("encoder."):
+            rate = learning_rate * layer_decay ** (height.top - height(name))
         else:
-            rate = learning_rate
+            rate = head_learning_rate
         decay = weight_decay if name in decay_names else 0.0
         group = groups.setdefault((rate, decay), {"params": [], "lr": rate, "weight_decay": decay})
         group["params"].append(parameter)
     return list(groups.values())
+
+
+def freeze_layers(model: nn.Module, layers: int) -> None:
+    """Keep the embeddings and the lowest layers of a layer-fused tagger as they are.
+
+    Multilingual encoders transfer better with their lower layers frozen (Wu and Dredze 2019,
+    arXiv 1904.09077).
+
+    Args:
+        model: A ``LayerFusedForTokenClassification``.
+        layers: How many layers beside the embeddings; 0 freezes nothing, not even these.
+
+    Raises:
+        ValueError: If the encoder has fewer layers.
+    """
+    if not layers:
+        return
+    height = _Heights(model)
+    if layers > height.top:
+        raise ValueError(f"freeze_layers is {layers}, but the encoder has {height.top} layers")
+    for name, parameter in model.named_parameters():
+        if name.startswith("encoder.") and height(name) <= layers:
+            parameter.requires_grad_(False)
+
+
+class _Heights:
+    """Tells how high a parameter of the encoder lies: 0 the embeddings, k the k-th layer."""
+
+    def __init__(self, model: nn.Module) -> None:
+        encoder: Any = model.encoder
+        self.top = depth_of(encoder.config.to_dict())
+        stacks = (
+            name
+            for name, module in encoder.named_modules()
+            if isinstance(module, nn.ModuleList) and len(module) == self.top
+        )
+        stack = next(stacks, None)
+        self._layer = re.compile(rf"encoder\.{re.escape(stack)}\.(\d+)\.") if stack else None
+
+    def __call__(self, name: str) -> int:
+        match = self._layer.match(name) if self._layer else None
+        if match:
+            return int(match.group(1)) + 1
+        return 0 if "embeddings" in name.split(".") else self.top

@@ -251,10 +251,20 @@ def check_encoder(config: RunConfig, fused: bool) -> Iterator[Problem]:
         )
         return
     options = train_options(config)
+    try:
+        depth = depth_of(declared)
+    except ValueError as error:
+        yield Problem("models.encoder", f"{source.name}: {error}")
+        return
+    if options.freeze_layers > depth:
+        yield Problem(
+            "train.freeze_layers",
+            f"is {options.freeze_layers}, but {source.name} has {depth} layers",
+        )
     if not fused or options.fusion in ("none", "scalar_mix"):
         return
     try:
-        resolve_fusion_layer(options.fusion_layer, depth_of(declared))
+        resolve_fusion_layer(options.fusion_layer, depth)
     except ValueError as error:
         yield Problem("train.fusion_layer", f"{error} ({source.name})")
 

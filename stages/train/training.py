@@ -18,6 +18,7 @@ from stages.train.data import Example, TrainingSet
 from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.train.labels import LabelSet
 from stages.train.modeling import LayerFusedForTokenClassification
+from stages.train.optimisation import freeze_layers
 from stages.train.quiet import quiet
 from stages.train.trackers import missing_trackers
 from stages.train.trainer import DevSet, TaggerTrainer, TrainingResult
@@ -80,9 +81,11 @@ def train_tagger(
                 encoder,
                 list(labels),
                 label_pieces=options.label_pieces,
+                dropout=options.dropout,
                 provenance=dict(provenance or {}),
                 **(head or {}),
             )
+        freeze_layers(model, options.freeze_layers)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot build a tagger on {encoder}: {error}") from error
     limit = longest_window(model.config, tokenizer)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,9 @@ from stages._pretraining.cooccurrence import (
 )
 from stages._pretraining.corpus import Corpus, load_corpus
 from stages._pretraining.loop import Progress, run_training
-from stages._pretraining.saving import save_half, start_weights, training_report
+from stages._pretraining.saving import save_half, training_report
 from stages._pretraining.sources import read_entities
+from stages._pretraining.starting import keep_vocabulary, start_model
 from stages.train_translator.config import TrainTranslatorConfig
 from stages.train_translator.examples import Example, ExampleMaker
 from stages.train_translator.sentencepieces import (
@@ -66,27 +66,31 @@ def train_translator(
     languages = [config.corpus.pivot_language, *config.corpus.languages]
 
     spm_model = work_dir / f"pieces-{fingerprint[:12]}.model"
-    if not spm_model.exists() and config.start_from is not None:
-        shutil.copyfile(config.start_from / "source.spm", spm_model)
-    elif not spm_model.exists():
+
+    def learn() -> bytes:
         text = [side for pair in corpus.pairs for side in pair[1:]]
         text += [name for _, name in entities]
         made = train_sentencepiece(
             text, work_dir / "pieces-unfinished", pieces=config.pieces, seed=seed
         )
-        made.rename(spm_model)
+        data = made.read_bytes()
+        made.unlink()
+        return data
+
+    keep_vocabulary(spm_model, config, "source.spm", learn)
     vocabulary = marian_vocabulary(spm_model, languages)
     maker = ExampleMaker(corpus.pairs, config, spm_model, vocabulary, entities, seed)
     model = build_model(config, vocabulary, seed)
     checkpoint = work_dir / "checkpoint.pt"
-    if config.start_from is not None:
-        start_weights(model, config.start_from)
-    elif config.embeddings == "cooccurrence" and not checkpoint.exists():
+
+    def embeddings() -> None:
         bags = [maker.encode(f"{pair.source} {pair.target}")[:-1] for pair in corpus.pairs]
         vectors = cooccurrence_embeddings(
             bags, size=len(vocabulary), width=config.shape.width, seed=seed
         )
         start_embeddings(model.model.shared.weight, vectors, config.shape.width**-0.5)
+
+    start_model(model, config, checkpoint, embeddings)
     state = run_training(
         model,
         maker.shard,

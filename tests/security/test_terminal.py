@@ -81,3 +81,22 @@ def test_data_is_shown_on_a_terminal_and_exact_in_a_pipe(monkeypatch: pytest.Mon
         shared.print_json("\x9b2J")
         assert ("\x9b" in stream.getvalue()) == (not stream.isatty())
     assert isinstance(Shown(io.StringIO()), Shown)
+
+
+def test_projected_labels_and_names_of_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pipeline import listing
+    from pipeline.commands import manage, project_labels
+
+    row = {"id": "a\x1b[31m", "words": ["\x1b]0;t\x07", "x"], "spans": []}
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    project_labels._write([row], None, "de")
+    assert "‹U+001B›]0;t‹U+0007›" in terminal.getvalue() and "\x1b" not in terminal.getvalue()
+    monkeypatch.undo()
+    run = dict.fromkeys(("state", "tasks", "changed", "headline"), "") | {"run": "[red]a\x1b[31m"}
+    monkeypatch.setattr(listing, "describe_runs", lambda runs_dir: [run])
+    manage.list_runs(runs_dir=tmp_path)
+    shown = capsys.readouterr().out
+    assert "[red]a‹U+001B›[31m" in shown and "\x1b" not in shown

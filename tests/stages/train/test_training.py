@@ -22,7 +22,7 @@ from stages.train.encoding import WordEncoder, load_tokenizer
 from stages.train.labels import LabelSet
 from stages.train.loss import tagging_loss
 from stages.train.modeling import LayerFusedForTokenClassification
-from stages.train.optimisation import parameter_groups
+from stages.train.optimisation import freeze_layers, parameter_groups
 from stages.train.tagger import Tagger
 from stages.train.trainer import TrainingResult, last_checkpoint
 from stages.train.training import train_tagger
@@ -249,6 +249,44 @@ def test_layers_learn_at_their_own_rates(family: Family) -> None:
         assert by_id[id(model.classifier.bias)] == next(
             g for g in groups if g["lr"] == 7.0 and g["weight_decay"] == 0.0
         )
+
+
+def test_frozen_layers_stay_as_they_are(family: Family, tmp_path: Path) -> None:
+    for name in ("bert", "distilbert", "modernbert", "deberta"):
+        model = LayerFusedForTokenClassification.from_encoder(family(name), LABELS, **AIF)
+        everything = {n for n, _ in model.named_parameters()}
+        freeze_layers(model, 0)
+        assert all(p.requires_grad for p in model.parameters())
+        freeze_layers(model, 1)
+        frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
+        assert model.encoder.get_input_embeddings().weight.requires_grad is False
+        assert 0 < len(frozen) < len(everything)
+        assert all(n.startswith("encoder.") for n in frozen)
+        layers = {n.split(".")[k + 1] for n in frozen for k in _stack(n)}
+        assert layers == {"0"}, name
+        with pytest.raises(ValueError, match=f"the encoder has {DEPTH} layers"):
+            freeze_layers(model, DEPTH + 1)
+    train(tmp_path / "a", family("bert"), freeze_layers=1)
+    before = LayerFusedForTokenClassification.from_encoder(family("bert"), LABELS).state_dict()
+    changed = {
+        n for n, w in weights(tmp_path / "a").items() if not torch.equal(w, before.get(n, w))
+    }
+    assert not any(".layer.0." in n or "embeddings" in n for n in changed)
+    assert any(".layer.1." in n for n in changed)
+
+
+def _stack(name: str) -> list[int]:
+    parts = name.split(".")
+    return [k for k, part in enumerate(parts) if part in ("layer", "layers")]
+
+
+def test_dropout_of_every_family_can_be_set(family: Family) -> None:
+    for name in ("bert", "distilbert", "modernbert", "deberta"):
+        model = LayerFusedForTokenClassification.from_encoder(
+            family(name), LABELS, dropout=0.375, **AIF
+        )
+        rates = {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)}
+        assert rates - {0.0} == {0.375}, name
 
 
 def test_repeating_is_a_seeded_draw() -> None:
