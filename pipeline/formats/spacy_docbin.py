@@ -74,4 +74,4 @@ def read_docbin(path: Path) -> Iterator[Sentence]:
                 "only what inspect_labels exported can be read back"
             )
         spans = [Span(e.start, e.end, e.label_) for e in doc.ents]
-        yield Sentence(*names, words, spans, str(path))
+        yield Sentence(names[0], names[1], words, spans, str(path))
