@@ -76,9 +76,9 @@ class RecordReader:
         return sentence
 
     def _words(self, words: Sequence[Any], key: str, line: int) -> list[str]:
-        bad = next((w for w in words if not isinstance(w, str)), None)
-        if bad is not None:
-            raise self._error(line, f"{key} holds {bad!r}, which is not a string")
+        for word in words:
+            if not isinstance(word, str):
+                raise self._error(line, f"{key} holds {word!r}, which is not a string")
         return list(words)
 
     def _label_words(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:

@@ -52,7 +52,7 @@ def read_raw(
     for file in parquet_files(path):
         try:
             source = pq.ParquetFile(file)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:  # names of columns in no UTF-8
             raise DataError(f"{file}: not a Parquet file: {error}") from None
         with source:
             schema = source.schema_arrow

@@ -16,7 +16,8 @@ from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 from pipeline.schema import Link
 
-_LINK: Final = re.compile(r"(\d+)([-p])(\d+)(?::(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?))?")
+# No sentence has a thousand million words, and Python refuses to read numbers of 5,000 digits.
+_LINK: Final = re.compile(r"(\d{1,9})([-p])(\d{1,9})(?::(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?))?")
 
 
 @dataclass(slots=True)

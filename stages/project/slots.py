@@ -19,7 +19,7 @@ from typing import Final, Literal
 from pipeline.schema import Span
 
 Style = Literal["insert", "replace"]
-_SLOT: Final = re.compile(r"_*\s*slot\s*_?\s*(\d+)\s*_*", re.IGNORECASE)
+_SLOT: Final = re.compile(r"_*\s*slot\s*_?\s*(\d{1,6})(?!\d)\s*_*", re.IGNORECASE)
 _UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 """Letters of scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Kana, Chinese."""
 _TOKEN: Final = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:[-'’][^\W{_UNSPACED}]+)*|[^\w\s]")

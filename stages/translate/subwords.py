@@ -63,6 +63,16 @@ class Subwords:
         batch = self._backend.encode_batch(list(texts), add_special_tokens=False)
         return [e.tokens for e in batch]
 
+    def unknown(self, text: str) -> list[str]:
+        """Return the pieces of a text that the model does not know, and reads as one and the same.
+
+        Args:
+            text: What it might get to read.
+        """
+        ids = self.tokenizer.convert_tokens_to_ids
+        nothing = self.tokenizer.unk_token_id
+        return [p for p in self.pieces([text])[0] if ids(p) == nothing]
+
     def source(self, pieces: Sequence[str]) -> list[str]:
         """Add the special tokens of the source side to the pieces of a text."""
         family, direction = self.direction.family, self.direction

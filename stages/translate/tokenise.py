@@ -19,6 +19,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import accumulate, pairwise
 
 # Scripts written without spaces between words; Hangul is not among them.
 _UNSPACED = re.compile(
@@ -31,6 +32,7 @@ UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "km", "my", "yue", "shn"
 _ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.I)
 _ACRONYM = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
+_HALF = re.compile("[\ud800-\udfff]")
 _APOSTROPHES = "'\u2019"
 _JOINERS = frozenset("-\u2010\u2011'\u2019.,:/&@_+\u00b7\u02bc\u02b9=")
 _RUNS = frozenset(".-*=_~`'\"")
@@ -329,9 +331,7 @@ def _segments(core: str, lang: str) -> Iterator[str]:
     if _is_plain(core, lang):
         yield core
         return
-    from icu4py.breakers import WordBreaker
-
-    pieces = [str(piece) for piece in WordBreaker(core, lang)]
+    pieces = _broken(core, lang)
     word = ""
     index = 0
     while index < len(pieces):
@@ -346,6 +346,18 @@ def _segments(core: str, lang: str) -> Iterator[str]:
         index += 1
     if word:
         yield word
+
+
+def _broken(core: str, lang: str) -> list[str]:
+    """Return the segments that ICU finds."""
+    from icu4py.breakers import WordBreaker
+
+    try:
+        return [str(piece) for piece in WordBreaker(core, lang)]
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which is no character: ICU gets the mark for that in its place.
+        ends = list(accumulate(len(str(p)) for p in WordBreaker(_HALF.sub("\ufffd", core), lang)))
+        return [core[a:b] for a, b in pairwise([0, *ends])]
 
 
 def _joined(word: str, piece: str, following: str) -> bool:

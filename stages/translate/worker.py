@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import DataError
-from pipeline.schema import spans_of, table
+from pipeline.errors import ConfigError, DataError
+from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
 from stages.translate.markers import mark, unmark
 from stages.translate.tokenise import detokenise, tokenise
@@ -33,7 +33,11 @@ class TranslateFactory:
     keep_spans: bool = True
 
     def __call__(self) -> TranslateWorker:
-        """Load the model."""
+        """Load the model.
+
+        Raises:
+            ConfigError: If entities are to be marked with what the model cannot read.
+        """
         from stages.translate.translator import Translator
 
         translator = Translator(
@@ -44,6 +48,14 @@ class TranslateFactory:
             name=self.name,
             workers=self.workers,
         )
+        if self.config.markers != "none":
+            text = mark(["x"], [Span(0, 1, "X")], self.source, self.config.markers) or ""
+            if unknown := translator.subwords.unknown(text):
+                raise ConfigError(
+                    f"translate.markers: {self.name} does not know "
+                    f"{' and '.join(dict.fromkeys(unknown))}, which {self.config.markers!r} marks "
+                    "entities with; choose another style, or 'none'"
+                )
         return TranslateWorker(
             translator, self.source, self.target, self.config, keep_spans=self.keep_spans
         )

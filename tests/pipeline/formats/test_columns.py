@@ -103,6 +103,7 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
         ),
         ('{"tokens": ["a", "b"], "ner_tags": ["O"]}', "2 words but 1 ner_tags"),
         ('{"tokens": ["a", 3], "ner_tags": ["O", "O"]}', "tokens holds 3, which is not a string"),
+        ('{"tokens": [null], "ner_tags": ["O"]}', "tokens holds None, which is not a string"),
         (
             '{"tokens": ["a"], "ner_tags": [1]}',
             "ner_tags holds integers and the file does not name them; set label_names of this "
@@ -203,6 +204,14 @@ def test_parquet_with_the_older_metadata(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.Table.from_pylist([{"tokens": WORDS, "ner_tags": IDS}], schema), path)
     assert brief(read(path)) == ANN
+
+
+def test_a_parquet_file_whose_column_has_no_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"tokens": [["a"]], "lang": ["de"]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"lang", b"\x80ang"))
+    with pytest.raises(DataError, match=r"a\.parquet: not a Parquet file: "):
+        read(path)
 
 
 def test_bad_parquet(tmp_path: Path) -> None:

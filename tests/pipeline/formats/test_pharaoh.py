@@ -52,6 +52,7 @@ def test_reading(tmp_path: Path) -> None:
     [
         ("2-2 1_1", "'1_1' is not a link; expected i-j, ipj or i-j:probability with a probability"),
         ("2-2 1-1:2", "'1-1:2' is not a link; expected i-j, ipj or i-j:probability with a prob"),
+        ("1-" + "9" * 5000, "'1-9999"),
         ("1-1 0-1", "link '0-1' has an index below 1; is the file counted from 0?"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import RunConfig, config_model, parse_config
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from pipeline.schema import TRANSLATIONS, Sentence, Span, table
 from pipeline.stage import Part, Task
 from stages.translate import STAGE
@@ -201,6 +201,15 @@ def test_marked_rows(models: Path, tmp_path: Path) -> None:
     assert rows[-1]["marked"] is None
     assert all(r["text"] == unmark(r["marked"]) for r in rows[:-1])
     assert not any("[" in w or "]" in w for r in rows[:-1] for w in r["words"])
+
+
+def test_markers_that_the_model_cannot_read(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.translate.markers.OPEN", "\u2180")
+    config = _config(tmp_path, str(models / "multi"), translate={"markers": "brackets"})
+    with pytest.raises(ConfigError, match="multi.* does not know \u2180, which 'brackets' marks"):
+        STAGE.worker(config, _task(config, "de"), {})()
 
 
 HUB = """

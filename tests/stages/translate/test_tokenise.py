@@ -101,3 +101,10 @@ def test_gold_words_survive_the_round_trip(lang: str, path: str, at_least: float
     ][:1000]
     same = sum(tokenise(detokenise(s, lang), lang) == s for s in sentences)
     assert same / len(sentences) >= at_least
+
+
+@pytest.mark.parametrize("lang", ["en", "de", "zh", "th"])
+def test_half_a_surrogate_pair_is_a_word_of_its_own(lang: str) -> None:
+    # As JSON can hold; ICU takes UTF-8, which cannot.
+    assert tokenise("0\ud8000", lang) == ["0", "\ud800", "0"]
+    assert "".join(tokenise("Anna\udc00 東京\ud83d", lang)) == "Anna\udc00東京\ud83d"
