@@ -57,7 +57,10 @@ def read_docbin(path: Path) -> Iterator[Sentence]:
     from spacy.tokens import DocBin
 
     try:
-        docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
+        docs = [
+            (doc.user_data, [t.text for t in doc], [(e.start, e.end, e.label_) for e in doc.ents])
+            for doc in DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
+        ]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except Exception as error:
@@ -65,13 +68,11 @@ def read_docbin(path: Path) -> Iterator[Sentence]:
         raise DataError(
             f"{path}: not a DocBin of spaCy, or a damaged one ({type(error).__name__}: {error})"
         ) from error
-    for number, doc in enumerate(docs, 1):
-        names = [doc.user_data.get(key) for key in ("id", "lang")]
-        words = [t.text for t in doc]
+    for number, (facts, words, entities) in enumerate(docs, 1):
+        names = [facts.get(key) for key in ("id", "lang")]
         if not all(isinstance(name, str) for name in names) or not words or not all(words):
             raise DataError(
                 f"{path}: document {number} has no id and language in its user_data, or no words; "
                 "only what inspect_labels exported can be read back"
             )
-        spans = [Span(e.start, e.end, e.label_) for e in doc.ents]
-        yield Sentence(names[0], names[1], words, spans, str(path))
+        yield Sentence(names[0], names[1], words, [Span(*e) for e in entities], str(path))
