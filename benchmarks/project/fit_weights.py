@@ -8,14 +8,14 @@ language nor on one aligner: eflomal's trained on the corpus alone (``own``), wi
 hardened (``big-hard``), and those of ``align_words --aligner statistical --probs``. Prints F1 of
 both halves. ``--leave-out LANG`` fits without any pair that has this language on either side (for
 English: on the target side) and shows what it gets, which is what to expect of languages that were
-never fitted on; nothing is written.
+never fitted on; nothing is written. Two further sets of weights are fitted on the same halves,
+written in a script without case, and cut into characters.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from benchmarks.project.corpora import (
     languages,
     load_corpus,
 )
+from benchmarks.project.rewriting import Rewrite, rewritten, unspaced, without_case
 from benchmarks.project.scoring import f1, halves
 from stages.project.assign import choose_exact
 from stages.project.batch import Batch
@@ -69,35 +70,34 @@ def load(
     data: Path,
     kinds: Sequence[str] = FITTED_KINDS,
     *,
-    uncased: bool = False,
+    rewrite: Rewrite | None = None,
 ) -> dict[Key, tuple[Corpus, Batch]]:
-    """Return every corpus with these kinds of links; ``uncased``: see :func:`without_case`."""
+    """Return every corpus with these kinds of links, its target words written in another way."""
     vocabulary = Vocabulary()
     loaded = {}
     for name in (*CORPORA, *DIRECTIONS):
         corpus = load_corpus(name, data)
-        if uncased:
-            for sentence in corpus.target:
-                sentence.words = [without_case(w) for w in sentence.words]
         for kind in kinds:
             file, least = KINDS[kind]
             links = corpus_links(folder, name, file)
             if links is None:
                 continue
-            pairs = corpus.pairs(links if least is None else harden(links, least))
-            loaded[name, kind] = corpus, Batch.from_pairs(pairs, vocabulary)
+            links = links if least is None else harden(links, least)
+            written = (corpus, links) if rewrite is None else rewritten(corpus, links, rewrite)
+            loaded[name, kind] = (
+                written[0],
+                Batch.from_pairs(written[0].pairs(written[1]), vocabulary),
+            )
     return loaded
 
 
-_LATIN = "abcdefghijklmnopqrstuvwxyz"
-_GEORGIAN = "აბცდეფგჰიჟკლმნოპქრსტუვვხიზ"
-
-
-def without_case(word: str) -> str:
-    """Write a word in Georgian letters: what it would be in a script that has no case."""
-    plain = unicodedata.normalize("NFKD", word.lower())
-    letters = "".join(c for c in plain if not unicodedata.combining(c)) or word
-    return letters.translate(str.maketrans(_LATIN, _GEORGIAN))
+WRITINGS: dict[str, Rewrite | None] = {
+    "": None,
+    "uncased": lambda word, rng: [without_case(word)],
+    "characters": unspaced,
+}
+"""Weights beside those for scripts with letter case, and how the target words are written for them:
+in Georgian letters, and as Chinese characters that are words of their own."""
 
 
 def rows_to_fit(corpus: Corpus) -> int:
@@ -207,22 +207,19 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     parts = {}
-    for uncased in (False,) if options.leave_out else (False, True):
-        loaded = load(options.links, options.data, uncased=uncased)
+    for title in ("",) if options.leave_out else WRITINGS:
+        loaded = load(options.links, options.data, rewrite=WRITINGS[title])
         weights, one, two = fit_both(loaded, leave_out=options.leave_out)
-        parts[uncased] = _rounded(weights)
+        parts[title] = _rounded(weights)
         if options.leave_out:
             one, two = (
                 {k: x for k, x in examples.items() if languages(k[0])[1] == options.leave_out}
                 for examples in (one, two)
             )
-        script = "without letter case, " if uncased else ""
-        show(f"{script}first pass: F1 of the half fitted on, and of the other", one, weights.first)
-        show(f"{script}last pass", two, weights.second)
+        show(f"{title} first pass: F1 of the half fitted on, and of the other", one, weights.first)
+        show(f"{title} last pass", two, weights.second)
     if options.leave_out is None:
-        options.out.write_text(
-            json.dumps({**parts[False], "uncased": parts[True]}, indent=1) + "\n"
-        )
+        options.out.write_text(json.dumps(parts.pop("") | parts, indent=1) + "\n")
         print(f"wrote {options.out}")
 
 

@@ -18,53 +18,31 @@ F1 of the first half by default, the mean over corpora in the last column.
 from __future__ import annotations
 
 import argparse
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from hashlib import blake2b
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.project.corpora import CORPORA, DATA, Corpus, load_corpus, load_links
 from benchmarks.project.gold_projection import project
+from benchmarks.project.rewriting import (
+    Links,
+    Rewrite,
+    inflected,
+    lower,
+    marks,
+    rewritten,
+    unspaced,
+)
 from benchmarks.project.scoring import f1, halves
-from pipeline.schema import Link, Sentence, Span
 from stages.project.config import ProjectConfig
 
-Links = list[list[Link]]
-Rewrite = Callable[[str, random.Random], list[str]]
 METHODS = {
     "span": {"method": "span", "filters": {"min_score": 0.0}},
     "published": {"method": "published", "filters": {"min_score": 0.0}},
     "first pass": {"corpus_statistics": False},
     "default": {},
 }
-
-
-def unspaced(word: str, rng: random.Random) -> list[str]:
-    """Return Chinese characters for a word, punctuation in full width."""
-    if not word.isalpha():
-        return [word.translate({c: c + 0xFEE0 for c in range(0x21, 0x7F)})]
-    size = max(1, round(len(word) / 3))
-    digest = blake2b(word.lower().encode(), digest_size=2 * size).digest()
-    codes = np.frombuffer(digest, np.uint16)
-    return [chr(0x4E00 + int(code) % 3000) for code in codes]
-
-
-def inflected(word: str, rng: random.Random) -> list[str]:
-    """Return the word with a random ending."""
-    return [word + rng.choice(["", "a", "om", "ami"]) if word.isalpha() else word]
-
-
-def marks(word: str, rng: random.Random) -> list[str]:
-    """Return the word and, half of the time, a mark that was cut off it."""
-    return [word, "\u0300"] if word.isalpha() and rng.random() < 0.5 else [word]
-
-
-def lower(word: str, rng: random.Random) -> list[str]:
-    """Return the word without capitals."""
-    return [word.lower()]
 
 
 REWRITES: dict[str, Rewrite | None] = {
@@ -75,22 +53,6 @@ REWRITES: dict[str, Rewrite | None] = {
     "marks": marks,
     "lower": lower,
 }
-
-
-def rewritten(corpus: Corpus, links: Links, rewrite: Rewrite) -> tuple[Corpus, Links]:
-    """Return the corpus with its target words rewritten, gold spans and links along with them."""
-    rng = random.Random(7)
-    targets: list[Sentence] = []
-    moved: Links = []
-    for sentence, row in zip(corpus.target, links, strict=True):
-        pieces = [rewrite(w, rng) for w in sentence.words]
-        at = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(int).tolist()
-        spans = [Span(at[s.start], at[s.end], s.type) for s in sentence.spans]
-        targets.append(replace(sentence, words=[w for p in pieces for w in p], spans=spans))
-        moved.append(
-            [Link(x.source, j, x.prob) for x in row for j in range(at[x.target], at[x.target + 1])]
-        )
-    return Corpus(corpus.name, corpus.source, targets), moved
 
 
 def score(corpus: Corpus, links: Links, rows: range, options: dict, size: int | None) -> float:

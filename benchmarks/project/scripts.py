@@ -9,25 +9,13 @@ see that nothing hangs on Latin letters or on case. F1 of the half fitted on / o
 from __future__ import annotations
 
 import argparse
-import unicodedata
 from pathlib import Path
 
 from benchmarks.project.corpora import CORPORA, DATA, load_corpus, load_links
-from benchmarks.project.fit_weights import without_case
 from benchmarks.project.gold_projection import project
+from benchmarks.project.rewriting import in_cyrillic, without_case
 from benchmarks.project.scoring import f1, halves
 from stages.project.config import ProjectConfig
-
-_LATIN = "abcdefghijklmnopqrstuvwxyz"
-_CYRILLIC = "абцдефгхижклмнопкрстуввкиз"
-_TO_CYRILLIC = str.maketrans(_LATIN + _LATIN.upper(), _CYRILLIC + _CYRILLIC.upper())
-
-
-def in_cyrillic(word: str) -> str:
-    """Write a word in Cyrillic letters."""
-    plain = unicodedata.normalize("NFKD", word)
-    return "".join(c for c in plain if not unicodedata.combining(c)).translate(_TO_CYRILLIC) or word
-
 
 SCRIPTS = {"Latin": str, "Cyrillic": in_cyrillic, "Georgian": without_case}
 

@@ -35,6 +35,9 @@ _CAPITAL: Final = np.isin(np.arange(N_SHAPES), (TITLE, UPPER, MIXED)).astype(np.
 """Per shape whether a word has a capital."""
 _CASED: Final = _CAPITAL + np.eye(N_SHAPES)[LOWER] - np.eye(N_SHAPES)[UNCASED]
 """Per shape 1 for scripts with letter case, -1 for those without, 0 for what tells nothing."""
+CUT: Final = 0.8
+"""Share of words of one character from which on a text counts as cut into characters: Chinese words
+are one character half of the time."""
 HOLE: Final = 0.1
 """A word of a candidate whose best link to the entity is weaker than this is a hole."""
 
@@ -258,31 +261,31 @@ def cased_rows(batch: Batch) -> BoolArray:
     return batch.cased_rows
 
 
+def cut_rows(batch: Batch) -> BoolArray:
+    """Return per row whether the target, in a script without case, is cut into characters."""
+    side = batch.target
+    single = _totals(batch.vocabulary.single[side.codes].astype(np.float64), side)
+    cut: BoolArray = ~cased_rows(batch) & (side.lengths > 0) & (single >= CUT * side.lengths)
+    return cut
+
+
 def _cased(batch: Batch, side: Side) -> BoolArray:
     """Return per row whether it has capitals, and most of its words a script that has them."""
     shapes = batch.vocabulary.shapes[side.codes]
-    capital = _CAPITAL[shapes]
-
-    def total(values: FloatArray) -> FloatArray:
-        sums = np.concatenate([[0.0], np.cumsum(values)])
-        out: FloatArray = sums[side.offsets[1:]] - sums[side.offsets[:-1]]
-        return out
-
-    cased = _CASED[shapes]
-    both: BoolArray = (total(capital) > 0) & (total(cased) > 0)
+    both: BoolArray = (_totals(_CAPITAL[shapes], side) > 0) & (_totals(_CASED[shapes], side) > 0)
     return both
+
+
+def _totals(values: FloatArray, side: Side) -> FloatArray:
+    """Return the sum over the words of each row."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    out: FloatArray = sums[side.offsets[1:]] - sums[side.offsets[:-1]]
+    return out
 
 
 def _row_ratio(batch: Batch, source: FloatArray, target: FloatArray, usual: float) -> FloatArray:
     """Return per row the log of target over source totals; ``usual`` shrinks it towards 0."""
-
-    def totals(values: FloatArray, offsets: IntArray) -> FloatArray:
-        total = np.concatenate([[0.0], np.cumsum(values)])
-        out: FloatArray = total[offsets[1:]] - total[offsets[:-1]]
-        return out
-
-    left = totals(source, batch.source.offsets)
-    right = totals(target, batch.target.offsets)
+    left, right = _totals(source, batch.source), _totals(target, batch.target)
     return np.log((right + usual) / (left + usual))
 
 

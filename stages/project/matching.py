@@ -28,7 +28,7 @@ from stages.project.candidates import (
 )
 from stages.project.corpus_features import corpus_columns, dictionary_evidence
 from stages.project.evidence import LinkEvidence, SpellingEvidence, link_evidence, spelling_evidence
-from stages.project.features import base_columns, cased_rows
+from stages.project.features import base_columns, cased_rows, cut_rows
 from stages.project.statistics import Chosen, Contribution, Statistics, habits
 from stages.project.words import BoolArray, FloatArray, IntArray
 
@@ -48,27 +48,29 @@ class Weights:
         first: For the first pass.
         second: For the second pass.
         uncased: The same for rows where a side has no letter case; default: these.
+        characters: The same for such rows whose target is cut into characters; default:
+            ``uncased``.
     """
 
     first: dict[str, float]
     second: dict[str, float]
     uncased: Weights | None = None
+    characters: Weights | None = None
 
     @classmethod
     def read(cls, path: Path) -> Weights:
-        """Read a JSON file: ``first`` and ``second``, and under ``uncased`` both again.
+        """Read a JSON file: ``first`` and ``second``, and again under each kind of writing.
 
         Raises:
             DataError: If the file is not such a file.
         """
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            plain = stored["uncased"]
-            return cls(
-                dict(stored["first"]),
-                dict(stored["second"]),
-                cls(dict(plain["first"]), dict(plain["second"])),
+            main, *others = (
+                cls(dict(part["first"]), dict(part["second"]))
+                for part in (stored, stored["uncased"], stored["characters"])
             )
+            return cls(main.first, main.second, *others)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: not a file of projection weights: {error}") from error
 
@@ -210,11 +212,13 @@ def _weigh(
     second: bool,
 ) -> FloatArray:
     score = dot(names, matrix, weights.second if second else weights.first)
-    if weights.uncased is not None:
-        plain = ~cased_rows(batch)[batch.entity_row[evidence.entities]][candidates.entity]
-        if plain.any():
-            other = weights.uncased.second if second else weights.uncased.first
-            score[plain] = dot(names, matrix[plain], other)
+    for other, rows in (
+        (weights.uncased, ~cased_rows(batch)),
+        (weights.characters, cut_rows(batch)),
+    ):
+        here = rows[batch.entity_row[evidence.entities]][candidates.entity]
+        if other is not None and here.any():
+            score[here] = dot(names, matrix[here], other.second if second else other.first)
     return score
 
 

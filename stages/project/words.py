@@ -145,6 +145,7 @@ class Vocabulary:
         opening: +1 for an opening bracket or quotation mark, -1 for a closing one, else 0.
         joined: Whether the word is nothing but combining marks: a part of the word before it that
             a tokeniser cut off.
+        single: Whether the word is one character.
     """
 
     def __init__(self) -> None:
@@ -155,6 +156,7 @@ class Vocabulary:
         self.chars: FloatArray = np.zeros(0)
         self.opening: IntArray = np.zeros(0, np.int64)
         self.joined: BoolArray = np.zeros(0, np.bool_)
+        self.single: BoolArray = np.zeros(0, np.bool_)
         self.folded_chars: FloatArray = np.zeros(0)
         self.spelled: BoolArray = np.zeros(0, np.bool_)
         self.hyphenated: BoolArray = np.zeros(0, np.bool_)
@@ -192,6 +194,8 @@ class Vocabulary:
         self.opening = np.concatenate([self.opening, [_opening(w) for w in new]]).astype(np.int64)
         joined = np.array([is_mark(w) for w in new], np.bool_)
         self.joined = np.concatenate([self.joined, joined])
+        single = np.array([len(w) == 1 for w in new], np.bool_)
+        self.single = np.concatenate([self.single, single])
         folded = np.empty(len(new), object)
         folded[:] = [fold(w) for w in new]
         chars = np.array([len(f) for f in folded], np.float64)

@@ -14,6 +14,8 @@ from pipeline.schema import REASONS, Link, Span
 from stages.project.batch import Batch, Pair
 from stages.project.build import build_projector, gather, needs_statistics, span_rows
 from stages.project.config import ProjectConfig
+from stages.project.features import cut_rows
+from stages.project.matching import default_weights
 from stages.project.projector import Projection
 from tests.stages.project.examples import VISIT, pair, pairs
 
@@ -169,6 +171,22 @@ def test_script_without_case() -> None:
         "0-0 1-0 2-2 3-4 4-1 5-5",
     )
     assert texts([p]) == [["PER:习近平", "LOC:莫斯科"]]
+
+
+def test_text_cut_into_characters() -> None:
+    p = pair(
+        "Xi Jinping visited Moscow yesterday .",
+        "0-2:PER 3-4:LOC",
+        "习 近 平 昨 天 访 问 了 莫 斯 科 。",
+        "0-0 1-1 1-2 2-5 2-6 3-8 3-9 3-10 4-3 4-4 5-11",
+    )
+    assert texts([p]) == [["PER:习 近 平", "LOC:莫 斯 科"]]
+    words = pair("He met Xi .", "2-3:PER", "他 见到 了 习近平 。", "0-0 1-1 2-3 3-4")
+    latin = pair("I met A .", "2-3:PER", "I o A .", "0-0 1-1 2-2 3-3")
+    assert cut_rows(Batch.from_pairs([p, words, latin])).tolist() == [True, False, False]
+    main = default_weights()
+    assert main.characters is not None and main.uncased is not None
+    assert main.characters.second != main.uncased.second
 
 
 def test_renderings_elsewhere_help_where_links_fail() -> None:
