@@ -136,13 +136,6 @@ def test_same_bytes_for_every_worker_count(tmp_path: Path) -> None:
     assert part_bytes(tmp_path / "one") == part_bytes(tmp_path / "two")
 
 
-def test_same_bytes_on_ray(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed")
-    make_runner(tmp_path / "one").run()
-    make_runner(tmp_path / "ray", engine="ray", workers=2).run()
-    assert part_bytes(tmp_path / "one") == part_bytes(tmp_path / "ray")
-
-
 def test_a_failed_part_leaves_the_finished_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="part 2 is bad"):
         make_runner(tmp_path, align={"fail_at": 2}).run()
