@@ -58,9 +58,10 @@ class SweepFusionStage(RunStage):
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Train and score one tagger, or sum up."""
         if context.task.unit == "all":
+            from stages.sweep_fusion.figure import draw
             from stages.sweep_fusion.summary import summarise
 
-            summarise(inputs, out.folder, context)
+            draw(summarise(inputs, out.folder, context), out.folder / "sweep.png")
         else:
             from stages.sweep_fusion.trial import run_trial
 

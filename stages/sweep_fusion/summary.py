@@ -106,15 +106,16 @@ def tests_of(names: Iterable[str]) -> list[str]:
     return [n for n in names if n.startswith("test/")]
 
 
-def summarise(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:
-    """Write tables and figure of the sweep.
+def summarise(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> list[LayerScore]:
+    """Write the tables of the sweep.
 
     ``sweep.csv``: every training and set. ``layers.csv``: :class:`LayerScore`. ``best.csv``:
     :class:`BestLayer`. ``comparison.csv``: :class:`Compared`. ``fusion_curve.csv``: what
-    ``report.fusion_curve`` reads. ``sweep.png``: the curves.
-    """
-    from stages.sweep_fusion.figure import draw
+    ``report.fusion_curve`` reads.
 
+    Returns:
+        What ``layers.csv`` has, to be drawn.
+    """
     trials = [read_trial(artifact.folder) for artifact in inputs.values()]
     layers = layer_scores(trials)
     best = best_layers(layers)
@@ -126,12 +127,12 @@ def summarise(inputs: Mapping[str, Artifact], folder: Path, context: Context) ->
     _write(best, BestLayer, folder / "best.csv")
     _write(compared, Compared, folder / "comparison.csv")
     _write_curve(trials, source_dev, folder / "fusion_curve.csv")
-    draw(layers, folder / "sweep.png")
     context.count("trainings", len(trials))
     context.notes["best_layer"] = {f"{b.fusion}/{b.by}": b.layer for b in best}
     context.notes["difference"] = {
         f"{c.fusion}/{c.set}": round(c.difference, 4) for c in compared if c.chosen_by == source_dev
     }
+    return layers
 
 
 def read_trial(folder: Path) -> Trial:
