@@ -54,6 +54,23 @@ def remove_slots(text: str) -> str:
     return " ".join(_SLOT.sub(" ", text).split())
 
 
+def spoiled(marked: str, entities: int) -> bool:
+    """Return whether a translation with inserted slots went wrong where they are.
+
+    A number that is missing altogether does no harm; one that stands there once or many times, that
+    no entity has, or with nothing between its slots, shows that the translator lost its way.
+    """
+    places: dict[int, list[re.Match[str]]] = {}
+    for match in _SLOT.finditer(marked):
+        places.setdefault(int(match[1]), []).append(match)
+    return any(
+        number >= entities
+        or len(found) != 2
+        or not _SLOT.sub("", marked[found[0].end() : found[1].start()]).strip(" _")
+        for number, found in places.items()
+    )
+
+
 def read_inserted(marked: str) -> dict[int, tuple[int, int]]:
     """Return what stands between the two slots of each number.
 

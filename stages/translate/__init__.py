@@ -20,7 +20,7 @@ class TranslateStage(RowStage):
     """
 
     name = "translate"
-    version = "1"
+    version = "2"
     config_type = TranslateConfig
     about = "translate labelled source text to the target languages (CTranslate2)"
     batch_option = "translate.max_batch_tokens"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.schema import Span
-from stages.project.slots import has_slot, put_slots, remove_slots
+from stages.project.slots import has_slot, put_slots, remove_slots, spoiled
 from stages.translate.tokenise import detokenise
 
 OPEN, CLOSE = "[", "]"
@@ -57,3 +57,19 @@ def unmark(text: str, style: Style = "brackets") -> str:
     if style != "brackets":
         return remove_slots(text)
     return " ".join(text.replace(OPEN, "").replace(CLOSE, "").split())
+
+
+def went_wrong(text: str, entities: int, style: Style) -> bool:
+    """Return whether a translation of marked text is better made again without markers.
+
+    So it is if markers stand where they make no sense, and if none has come through.
+
+    Args:
+        text: The translation.
+        entities: How many entities were marked.
+        style: How; with ``replace`` there is a translation without slots anyway.
+    """
+    if style == "brackets":
+        opening, closing = text.count(OPEN), text.count(CLOSE)
+        return opening != closing or not 0 < opening <= entities
+    return style == "insert" and (not has_slot(text) or spoiled(text, entities))

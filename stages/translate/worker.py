@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ConfigError, DataError
 from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
-from stages.translate.markers import mark, unmark
+from stages.translate.markers import mark, unmark, went_wrong
 from stages.translate.tokenise import detokenise, tokenise
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class TranslateWorker:
                 text = detokenise(row["words"], self._source)
             texts.append(text)
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
+        self._make_again(rows, results, marked, part.seed)
         slotted = self._slotted(marked, part.seed) if self._style == "replace" else {}
         return table(
             "translations",
@@ -110,6 +111,30 @@ class TranslateWorker:
                 for rank, hypothesis in enumerate(hypotheses)
             ],
         )
+
+    def _make_again(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        results: list[list[Hypothesis]],
+        marked: list[str | None],
+        seed: int,
+    ) -> None:
+        """Translate those sentences without markers whose translation the markers have spoiled."""
+        style = self._style
+        if style is None or style == "replace":
+            return
+        again = [
+            k
+            for k, text in enumerate(marked)
+            if text is not None
+            and (
+                results[k][0].reason is not None
+                or went_wrong(results[k][0].text, len(rows[k]["spans"]), style)
+            )
+        ]
+        plain = [detokenise(rows[k]["words"], self._source) for k in again]
+        for k, hypotheses in zip(again, self._translator.translate(plain, seed=seed), strict=True):
+            results[k], marked[k] = hypotheses, None
 
     def _slotted(self, marked: Sequence[str | None], seed: int) -> dict[int, str]:
         """Return, by row, the best translation of the sentence with slots for its entities."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -110,6 +111,40 @@ def test_slots_that_the_translator_spoils_leave_the_translation_whole(style: str
     rows, found = through(config, WordByWord(lambda t: t.replace("__SLOT0__", "")))
     assert found[0] == {1: "Anna Leh"}
     assert rows[0]["words"] == ["Anna", "Leh", "besuchte", "Neu", "York", "heute", "."]
+
+
+@pytest.mark.parametrize(
+    ("style", "spoil"),
+    [
+        ("insert", lambda t: t.replace("besuchte", "__SLOT1__ __SLOT1__")),
+        ("insert", lambda t: t.replace("Neu York __SLOT0__", "SLOT 7")),
+        ("insert", lambda t: t.replace("__SLOT1__ Anna Leh __SLOT1__", "__SLOT1__ __SLOT1__")),
+        ("insert", lambda t: re.sub("__SLOT.__", "", t)),
+        ("brackets", lambda t: t.replace("Anna Leh]", "]]")),
+        ("brackets", lambda t: t.replace("[", "").replace("]", "")),
+    ],
+)
+def test_what_markers_spoil_is_translated_without(style: str, spoil: Callable[[str], str]) -> None:
+    config = config_of(translate={"markers": style}, project={"method": "markers"})
+    translator = WordByWord(spoil)
+    rows, found = through(config, translator)
+    assert rows[0]["marked"] is None and found[0] == {}
+    assert "Anna" in rows[0]["words"] and "Neu" in rows[0]["words"]
+    assert "Anna Lee visited New York today." in translator.asked
+
+
+def test_a_translation_that_failed_with_inserted_slots_is_made_again() -> None:
+    class Failing(WordByWord):
+        def translate(self, texts: Sequence[str], *args: Any, **options: Any) -> Any:
+            out = super().translate(texts, *args, **options)
+            return [
+                [Hypothesis("", None, "too_long")] if "SLOT" in text else found
+                for text, found in zip(texts, out, strict=True)
+            ]
+
+    config = config_of(translate={"markers": "insert"}, project={"method": "markers"})
+    rows, _ = through(config, Failing())
+    assert rows[0]["marked"] is None and rows[0]["reason"] is None and rows[0]["words"]
 
 
 def test_a_translation_that_failed_with_slots_is_no_loss() -> None:

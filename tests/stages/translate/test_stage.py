@@ -196,11 +196,19 @@ def test_markers() -> None:
 def test_marked_rows(models: Path, tmp_path: Path) -> None:
     config = _config(tmp_path, str(models / "multi"), translate={"markers": "brackets"})
     worker = STAGE.worker(config, _task(config, "de"), {})()
-    rows = worker({"source": _rows([*sentences(8, seed=3), "[ Bo ] da."])}, Part(0, 1)).to_pylist()
-    assert all(r["marked"] is not None for r in rows[:-1])
+    given = {"source": _rows([*sentences(8, seed=3), "[ Bo ] da."])}
+    rows = worker(given, Part(0, 1)).to_pylist()
+    plain = _config(tmp_path, str(models / "multi"))
+    bare = STAGE.worker(plain, _task(plain, "de"), {})()(given, Part(0, 1)).to_pylist()
     assert rows[-1]["marked"] is None
-    assert all(r["text"] == unmark(r["marked"]) for r in rows[:-1])
-    assert not any("[" in w or "]" in w for r in rows[:-1] for w in r["words"])
+    # The model was never trained: what it makes of markers is as good as chance.
+    for row, other in zip(rows, bare, strict=True):
+        if row["marked"] is None:
+            assert row["text"] == other["text"]
+        else:
+            assert row["text"] == unmark(row["marked"])
+            assert 0 < row["marked"].count("[") == row["marked"].count("]")
+            assert not any("[" in w or "]" in w for w in row["words"])
 
 
 def test_markers_that_the_model_cannot_read(
