@@ -18,7 +18,7 @@ from stages.align.pair_source import PairSource
 if TYPE_CHECKING:
     from pipeline.progress import Progress
 
-Resource = Literal["encoder", "large_encoder", "translator", "eflomal"]
+Resource = Literal["encoder", "large_encoder", "translator"]
 
 # From this width on, an encoder is taken for one that was pre-trained on a large corpus, whose
 # alignments beat those of statistics (multilingual BERT has 768); small ones stay far behind.
@@ -30,7 +30,7 @@ _NEEDS: Final[Mapping[SingleAligner, Resource | None]] = {
     "softmax": "encoder",
     "simalign_reference": "encoder",
     "translator": "translator",
-    "eflomal": "eflomal",
+    "eflomal": None,
     "back_translation": "translator",
     "statistical": None,
 }
@@ -56,22 +56,9 @@ class Rule:
 
 
 AUTO: Final[tuple[Rule, ...]] = (
-    Rule(
-        frozenset({"large_encoder", "eflomal"}),
-        (("softmax", 1.0), ("statistical", 0.5), ("eflomal", 0.5)),
-    ),
     Rule(frozenset({"large_encoder"}), (("softmax", 1.0), ("statistical", 0.5))),
-    Rule(
-        frozenset({"encoder", "eflomal"}),
-        (("statistical", 1.0), ("eflomal", 1.0), ("simalign", 0.4)),
-    ),
-    Rule(frozenset({"encoder"}), (("statistical", 1.0), ("simalign", 0.2))),
-    Rule(
-        frozenset({"translator", "eflomal"}),
-        (("statistical", 1.0), ("eflomal", 1.0), ("translator", 0.2)),
-    ),
-    Rule(frozenset({"eflomal"}), (("statistical", 1.0), ("eflomal", 0.5))),
     Rule(frozenset({"translator"}), (("statistical", 1.0), ("translator", 0.2))),
+    Rule(frozenset({"encoder"}), (("statistical", 1.0), ("simalign", 0.2))),
     Rule(frozenset(), (("statistical", 1.0),)),
 )
 """The rules of ``auto``; the first whose needs are met is taken. Figures: docs/alignment.md."""
@@ -97,8 +84,6 @@ class Surroundings:
 
     def has(self, resource: Resource) -> bool:
         """Whether an aligner that needs ``resource`` could work."""
-        if resource == "eflomal":
-            return eflomal_installed()
         name = self.translator if resource == "translator" else self.encoder
         if name is None:
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from stages.align.aligner import WordPair
 
@@ -11,7 +12,15 @@ PairSource = Callable[[], Iterator[WordPair]]
 """Starts reading sentence pairs from the beginning."""
 
 
-def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -> list[WordPair]:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Distinct pairs to learn from; the first ``own`` of them are to be aligned."""
+
+    pairs: list[WordPair]
+    own: int
+
+
+def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -> Sample:
     """Return as many distinct pairs as fit, those to be aligned before those that only help.
 
     Where not all fit, they are taken at even distances, so that no part of a corpus goes missing.
@@ -24,6 +33,7 @@ def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -
     """
     chosen: dict[tuple[tuple[str, ...], tuple[str, ...]], None] = {}
     left = max_cells
+    first_extra: int | None = None
 
     def fits(pair: WordPair) -> bool:
         return all(0 < len(side) <= max_words for side in pair)
@@ -43,6 +53,8 @@ def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -
             if (first, second) not in chosen:
                 chosen[first, second] = None
                 left -= len(first) * len(second)
+        if first_extra is None:
+            first_extra = len(chosen)
         if left <= 0:
             break
-    return [(list(a), list(b)) for a, b in chosen]
+    return Sample([(list(a), list(b)) for a, b in chosen], first_extra or 0)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.schema import Link
 from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
 from stages.align.pair_source import PairSource, sample
+from stages.align.statistical.collapsed import Model, Side, learn, link
 from stages.align.statistical.corpus import Corpus, build_corpus
-from stages.align.statistical.hmm import Direction, Floats, Jumps
+from stages.align.statistical.hmm import Floats, Jumps
+from stages.align.statistical.known import KnownLinks, over
 from stages.align.statistical.spelling import GRANULARITIES, likeness
-from stages.align.statistical.training import Lexicon, Model, Settings, posterior, train
+from stages.align.statistical.training import Settings, train
 
 MAX_CELLS: Final = 20_000_000
 """The most pairs of words that are learnt from: 300,000 sentence pairs of 8 words a side."""
@@ -68,9 +73,11 @@ class StatisticalAligner(Aligner):
     """Aligns with hidden Markov models of both directions on three granularities.
 
     The probability of a link is its mean posterior probability over directions and granularities.
+    In a pair that was to be aligned it is what all other pairs make of it.
 
     Args:
-        grains: What was learnt.
+        grains: Gives what was learnt; asked when a pair comes whose links are not known.
+        known: The links of the pairs that were to be aligned.
         settings: How.
         soft: Whether to hand out links below 0.5.
         floor: The least probability of those.
@@ -80,12 +87,14 @@ class StatisticalAligner(Aligner):
 
     def __init__(
         self,
-        grains: Sequence[_Grain],
+        grains: Callable[[], Sequence[_Grain]],
+        known: KnownLinks,
         settings: Settings,
         soft: bool = False,
         floor: float = 0.05,
     ) -> None:
-        self._grains = list(grains)
+        self._grains = cache(grains)
+        self._known = known
         self._settings = settings
         self._floor = floor if soft else ASSERTED
 
@@ -113,63 +122,65 @@ class StatisticalAligner(Aligner):
             advance: Told each of the :meth:`rounds` that is done.
         """
         settings = settings or Settings()
-        pairs = sample(own, extra, max_cells, _MAX_WORDS)
-        grains = [_learn(pairs, form, settings, advance) for form in GRANULARITIES.values()]
-        return cls(grains, settings, soft, floor)
+        taken = sample(own, extra, max_cells, _MAX_WORDS)
+        own_pairs = taken.pairs[: taken.own]
+        probs = np.zeros(sum(len(a) * len(b) for a, b in own_pairs), dtype=np.float32)
+        grains = []
+        for form in GRANULARITIES.values():
+            grain, links = _learn(taken.pairs, form, settings, advance)
+            grains.append(grain)
+            probs += links[: len(probs)]
+        probs /= len(grains)
+        return cls(lambda: grains, KnownLinks.of(own_pairs, probs), settings, soft, floor)
 
     @staticmethod
     def rounds(settings: Settings | None = None) -> int:
         """Return how many rounds :meth:`fit` takes."""
         settings = settings or Settings()
-        return len(GRANULARITIES) * (settings.model1 + settings.hmm)
+        return len(GRANULARITIES) * (settings.model1 + settings.hmm + settings.collapsed)
 
     def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
-        links: list[list[Link]] = []
-        for chunk in _chunks(pairs):
-            links.extend(self._align_chunk(chunk))
+        links = self._known.look_up(pairs, self._floor)
+        new = [k for k, found in enumerate(links) if found is None]
+        advance(len(pairs) - len(new))
+        at = iter(new)
+        for chunk in _chunks([pairs[k] for k in new]):
+            for found in self._align_chunk(chunk):
+                links[next(at)] = found
             advance(len(chunk))
-        return links
+        return [found or [] for found in links]
 
     def _align_chunk(self, pairs: Sequence[WordPair]) -> list[list[Link]]:
         use_hmm = not _too_long(pairs[0])
-        probs: Floats | None = None
-        offsets = cols = np.zeros(0, dtype=np.int64)
-        for grain in self._grains:
-            corpus = grain.corpus(pairs)
-            offsets, cols = corpus.offsets, corpus.cols
-            for swapped, lexicon in ((False, grain.model.ahead), (True, grain.model.back)):
-                direction = Direction(corpus, swapped)
-                found, _ = posterior(direction, lexicon, self._settings, use_hmm)
-                probs = found if probs is None else probs + found
-        assert probs is not None
-        probs /= 2 * len(self._grains)
-        cells = np.flatnonzero(probs >= self._floor)
-        owner = np.searchsorted(offsets, cells, side="right") - 1
-        local = cells - offsets[owner]
-        links: list[list[Link]] = [[] for _ in pairs]
-        for pair, i, j, prob in zip(
-            owner.tolist(),
-            (local // cols[owner]).tolist(),
-            (local % cols[owner]).tolist(),
-            np.minimum(probs[cells], 1).tolist(),
-            strict=True,
-        ):
-            links[pair].append(Link(i, j, prob))
-        return links
+        probs = np.zeros(sum(len(a) * len(b) for a, b in pairs), dtype=np.float32)
+        for grain in self._grains():
+            probs += link(grain.model, grain.corpus(pairs), self._settings, use_hmm)
+        probs /= len(GRANULARITIES)
+        starts = np.cumsum([0, *(len(a) * len(b) for a, b in pairs)]).tolist()
+        return [
+            [Link(i, j, p) for i, j, p in zip(*over(probs[s:e], len(b), self._floor), strict=True)]
+            for (_, b), (s, e) in zip(pairs, itertools.pairwise(starts), strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """Write what was learnt into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, grain in zip(GRANULARITIES, self._grains, strict=True):
+        self._known.save(folder)
+        for name, grain in zip(GRANULARITIES, self._grains(), strict=True):
             model = grain.model
-            kept = np.maximum(model.ahead.table[:-1], model.back.table[:-1]) >= _KEPT
-            arrays: dict[str, Any] = {"keys": model.keys[kept]}
-            for side, lexicon in (("ahead", model.ahead), ("back", model.back)):
-                arrays[f"{side}_table"] = np.append(lexicon.table[:-1][kept], lexicon.table[-1])
-                arrays[f"{side}_null"] = lexicon.null
-                arrays[f"{side}_widths"] = lexicon.jumps.widths
-                arrays[f"{side}_first"] = lexicon.jumps.first
+            kept = _kept(grain)
+            arrays: dict[str, Any] = {
+                "keys": model.keys[kept],
+                "counts": np.append(model.counts[:-1][kept], model.counts[-1]),
+                "pseudo": np.append(model.pseudo[:-1][kept], model.pseudo[-1]),
+            }
+            for prefix, side in (("ahead", model.ahead), ("back", model.back)):
+                arrays[f"{prefix}_total"] = side.total
+                arrays[f"{prefix}_null"] = side.null
+                arrays[f"{prefix}_widths"] = side.jumps.widths
+                arrays[f"{prefix}_first"] = side.jumps.first
+                arrays[f"{prefix}_fertility"] = side.fertility
             np.savez(folder / f"{name}.npz", **arrays)
             words = {"source": list(grain.source), "target": list(grain.target)}
             text = json.dumps(words, ensure_ascii=False)
@@ -178,22 +189,36 @@ class StatisticalAligner(Aligner):
     @classmethod
     def load(cls, folder: Path, *, soft: bool = False, floor: float = 0.05) -> StatisticalAligner:
         """Read what :meth:`save` wrote."""
-        grains = []
-        for name, form in GRANULARITIES.items():
-            words = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-            with np.load(folder / f"{name}.npz") as arrays:
-                sides = [
-                    Lexicon(
-                        arrays[f"{side}_table"],
-                        arrays[f"{side}_null"],
-                        Jumps(arrays[f"{side}_widths"], arrays[f"{side}_first"]),
-                    )
-                    for side in ("ahead", "back")
-                ]
-                model = Model(arrays["keys"], *sides)
-            source, target = ({w: i for i, w in enumerate(words[s])} for s in ("source", "target"))
-            grains.append(_Grain(form, source, target, model))
-        return cls(grains, Settings(), soft, floor)
+        return cls(lambda: _read(folder), KnownLinks.load(folder), Settings(), soft, floor)
+
+
+def _read(folder: Path) -> list[_Grain]:
+    grains = []
+    for name, form in GRANULARITIES.items():
+        words = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        with np.load(folder / f"{name}.npz") as arrays:
+            sides = [
+                Side(
+                    arrays[f"{prefix}_total"],
+                    arrays[f"{prefix}_null"],
+                    Jumps(arrays[f"{prefix}_widths"], arrays[f"{prefix}_first"]),
+                    arrays[f"{prefix}_fertility"],
+                )
+                for prefix in ("ahead", "back")
+            ]
+            model = Model(arrays["keys"], arrays["counts"], arrays["pseudo"], *sides)
+        source, target = ({w: i for i, w in enumerate(words[s])} for s in ("source", "target"))
+        grains.append(_Grain(form, source, target, model))
+    return grains
+
+
+def _kept(grain: _Grain) -> npt.NDArray[np.bool_]:
+    """Tell which pairs of words are probable enough in one direction to be remembered."""
+    model, words = grain.model, len(grain.target) + 1
+    weights = model.counts[:-1] + model.pseudo[:-1]
+    ahead = weights / model.ahead.total[model.keys // words]
+    back = weights / model.back.total[model.keys % words]
+    return np.asarray(np.maximum(ahead, back) >= _KEPT)
 
 
 def _learn(
@@ -201,14 +226,16 @@ def _learn(
     form: Callable[[str], str],
     settings: Settings,
     advance: Advance,
-) -> _Grain:
+) -> tuple[_Grain, Floats]:
     source = {w: i for i, w in enumerate(dict.fromkeys(form(w) for a, _ in pairs for w in a))}
     target = {w: i for i, w in enumerate(dict.fromkeys(form(w) for _, b in pairs for w in b))}
     # One more number on each side, for words that are not known.
     sizes = (len(source) + 1, len(target) + 1)
     corpus = build_corpus(_ids(pairs, form, source, target), sizes[1])
     alike = likeness(corpus.keys, list(source), list(target), sizes[1])
-    return _Grain(form, source, target, train(corpus, sizes, alike, settings, advance))
+    start = train(corpus, sizes, alike, settings, advance)
+    model, links = learn(corpus, sizes, alike, start, settings, advance)
+    return _Grain(form, source, target, model), links
 
 
 def _too_long(pair: WordPair) -> bool:

@@ -88,31 +88,26 @@ def test_auto_takes_the_first_rule_whose_needs_are_met(
     bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = (
-        build.Rule(frozenset({"eflomal", "encoder"}), (("eflomal", 2.0), ("softmax", 1.0))),
+        build.Rule(frozenset({"large_encoder", "encoder"}), (("softmax", 2.0),)),
         build.Rule(frozenset({"encoder"}), (("simalign", 1.0),)),
         build.Rule(frozenset(), (("statistical", 1.0),)),
     )
     monkeypatch.setattr(build, "AUTO", rules)
 
-    def names(eflomal: bool, encoder: str | None) -> list[str]:
-        monkeypatch.setattr(build, "eflomal_installed", lambda: eflomal)
+    def names(encoder: str | None) -> list[str]:
         around = build.Surroundings("en", "de", encoder)
         return [m.aligner for m in build.resolve(AlignConfig(), around).members]
 
-    assert names(True, str(bert)) == ["eflomal", "softmax"]
-    assert names(False, str(bert)) == ["simalign"]
-    assert names(True, None) == names(True, "/no/such/folder") == ["statistical"]
+    assert names("bert-base-multilingual-cased") == ["softmax"]
+    assert names(str(bert)) == ["simalign"]
+    assert names(None) == names("/no/such/folder") == ["statistical"]
     monkeypatch.setattr(build, "AUTO", rules[:1])
     with pytest.raises(ConfigError, match="auto finds no aligner"):
-        names(False, None)
+        names(None)
 
 
-def test_the_shipped_rules_go_by_what_is_there(
-    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shipped_rules_go_by_what_is_there(bert: Path, tmp_path: Path) -> None:
     from tests.stages.translate.tiny_models import build_marian
-
-    monkeypatch.setattr(build, "eflomal_installed", lambda: False)
 
     def names(encoder: str | None, translator: Path | None = None, **options: Any) -> list[str]:
         around = build.Surroundings("en", "de", encoder, str(translator) if translator else None)
@@ -120,14 +115,12 @@ def test_the_shipped_rules_go_by_what_is_there(
 
     both = build_marian(tmp_path / "both", tags=(">>de<<", ">>en<<"), pair=None)
     one_way = build_marian(tmp_path / "one", pair=("en", "de"))
-    assert names(str(bert), both) == ["statistical", "simalign"]  # a small encoder helps a little
+    assert names(str(bert), both) == ["statistical", "translator"]
+    assert names(str(bert)) == names(str(bert), one_way) == ["statistical", "simalign"]
     assert names(str(bert), model=str(bert)) == ["softmax", "statistical"]
     assert names("bert-base-multilingual-cased", both) == ["softmax", "statistical"]
     assert names(None, both) == ["statistical", "translator"]
     assert names(None, one_way) == names("no/such/folder") == ["statistical"]
-    monkeypatch.setattr(build, "eflomal_installed", lambda: True)
-    assert names(str(bert), both) == ["statistical", "eflomal", "simalign"]
-    assert names(None, both) == ["statistical", "eflomal", "translator"]
 
 
 def test_the_shipped_rules_always_find_something() -> None:

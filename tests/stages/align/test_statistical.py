@@ -12,6 +12,7 @@ import pytest
 
 from stages.align.aligner import asserted
 from stages.align.pair_source import sample
+from stages.align.statistical import fertility
 from stages.align.statistical.aligner import StatisticalAligner
 from stages.align.statistical.corpus import build_corpus
 from stages.align.statistical.hmm import Direction, Jumps, expectation
@@ -116,7 +117,8 @@ def test_the_hmm_sums_over_all_alignments(swapped: bool) -> None:
     tokens = len(direction.observed)
     null = rng.random(tokens).astype(np.float32)
     jumps = Jumps(rng.random(25) + 0.1, rng.random(13) + 0.1)
-    links, counts = expectation(direction, lexical, null, jumps)
+    found = expectation(direction, lexical, null, jumps)
+    links, counts = found.links, found.jumps
     jump_total = 0.0
     for k, (a, b) in enumerate(pairs):
         cells = lexical[corpus.offsets[k] : corpus.offsets[k + 1]].reshape(len(a), len(b))
@@ -178,11 +180,13 @@ def test_a_sample_is_spread_over_the_corpus_and_takes_its_own_pairs_first() -> N
     own: Pairs = [([f"o{i}"] * 2, ["x"] * 2) for i in range(20)]
     extra: Pairs = [([f"e{i}"] * 2, ["x"] * 2) for i in range(100)]
     taken = sample(lambda: iter(own), lambda: iter(extra), 4 * 45, 10)
-    assert taken[:20] == own
-    more = [int(a[0][1:]) for a, _ in taken[20:]]
+    assert taken.pairs[:20] == own and taken.own == 20
+    more = [int(a[0][1:]) for a, _ in taken.pairs[20:]]
     assert len(more) == 25 and max(b - a for a, b in itertools.pairwise(more)) == 4
-    assert sample(lambda: iter([*own, (["a"] * 11, ["b"])]), lambda: iter([]), 1000, 10) == own
-    assert len(sample(lambda: iter(own * 2), lambda: iter(extra), 40, 10)) <= 10
+    long = [*own, (["a"] * 11, ["b"])]
+    assert sample(lambda: iter(long), lambda: iter([]), 1000, 10).pairs == own
+    few = sample(lambda: iter(own * 2), lambda: iter(extra), 40, 10)
+    assert few.own <= len(few.pairs) <= 10
 
 
 def test_words_of_any_script_keep_their_places() -> None:
@@ -208,3 +212,69 @@ def test_words_of_any_script_keep_their_places() -> None:
     assert {(0, 0), (2, 2)} <= hard[1]  # spelt alike, once transliterated
     assert {(0, 0), (1, 1)} == hard[5]
     assert not hard[7]
+
+
+def test_fertility_messages_are_those_of_every_number_of_other_links() -> None:
+    rng = np.random.default_rng(5)
+    cavity = rng.random((2, 6, 3)).astype(np.float32)
+    prior = (rng.random((2, 3, fertility.MOST + 2)) + 0.1).astype(np.float32)
+    before = fertility.numbers(cavity)
+    factors = fertility.messages(cavity, before, prior)
+    for pair, step, state in np.ndindex(*cavity.shape):
+        others = np.delete(cavity[pair, :, state].astype(np.float64), step)
+        usual = prior[pair, state]
+        linked = unlinked = 0.0
+        for chosen in itertools.product((0, 1), repeat=len(others)):
+            prob = float(np.prod(np.where(chosen, others, 1 - others)))
+            number = min(sum(chosen), fertility.MOST)
+            unlinked += prob * usual[number]
+            linked += prob * usual[number + 1]
+        assert factors[pair, step, state] == pytest.approx(linked / unlinked, rel=1e-4)
+    flat = np.ones_like(prior)
+    assert fertility.messages(cavity, before, flat) == pytest.approx(1, rel=1e-5)
+    sums = fertility.expected(before[-1], prior).sum(axis=-1)
+    assert sums == pytest.approx(1, rel=1e-5)
+
+
+def test_words_that_are_linked_once_expect_one_link() -> None:
+    counts = np.zeros((2, fertility.MOST + 1))
+    counts[0, 1] = 500
+    counts[1, 2] = 500
+    prior = fertility.estimate(counts)
+    assert prior[0, 1] > 0.99 and prior[1, 2] > 0.99
+    assert (prior > 0).all() and prior[:, :-1].sum(axis=1) == pytest.approx(1, rel=1e-5)
+    # A word that was never seen is like all others.
+    assert fertility.estimate(np.vstack([counts, np.zeros(fertility.MOST + 1)]))[2, 1] == (
+        pytest.approx(0.5, abs=0.01)
+    )
+
+
+def test_a_pair_does_not_confirm_its_own_guesses() -> None:
+    """A word seen once collects, by EM, whatever is left over; by what others say, it does not."""
+    pairs, gold = ciphered(60)
+    source, target = ["rare", *pairs[0][0]], ["only", "here", *pairs[0][1]]
+    corpus = [*pairs[1:], (source, target)]
+    last = gold[0]
+    links = {(i + 1, j + 2) for i, j in last}
+    (learnt,) = fit(corpus).align([(source, target)])
+    (by_em,) = fit(corpus, settings=Settings(collapsed=0)).align([(source, target)])
+    found, before = ({(k.source, k.target) for k in asserted(x)} for x in (learnt, by_em))
+    assert len(found ^ links) <= len(before ^ links)
+    assert error(fit(pairs), pairs, gold) < error(
+        fit(pairs, settings=Settings(collapsed=0)), pairs, gold
+    )
+
+
+def test_links_that_were_learnt_are_looked_up_and_others_computed(tmp_path: Path) -> None:
+    pairs, gold = ciphered(300)
+    fit(pairs[:250], soft=True).save(tmp_path)
+    for floor in (0.05, 0.3):
+        aligner = StatisticalAligner.load(tmp_path, soft=True, floor=floor)
+        told: list[int] = []
+        mixed = aligner.align([pairs[260], pairs[3], ([], []), pairs[3]], told.append)
+        assert sum(told) == 4
+        assert mixed[1] == mixed[3] == aligner.align([pairs[3]])[0] and mixed[2] == []
+        assert mixed[0] == aligner.align([pairs[260]])[0]
+        assert all(k.prob >= floor for links in mixed for k in links)
+    hard = StatisticalAligner.load(tmp_path)
+    assert error(hard, pairs[250:], gold[250:]) < 0.2

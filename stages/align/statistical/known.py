@@ -1,0 +1,114 @@
+"""The links of the pairs that were learnt from and are to be aligned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.schema import Link
+from stages.align.aligner import WordPair
+from stages.align.statistical.fertility import Floats
+
+_FILE: Final = "links.npz"
+# Links less probable than this are not kept for any floor.
+_SOFTEST: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLinks:
+    """Links by pair.
+
+    Attributes:
+        digests: Of the pairs, sorted.
+        ends: Where the links of each pair end.
+        words: ``(links, 2)``: source word, target word.
+        probs: Their probabilities.
+    """
+
+    digests: npt.NDArray[np.uint64]
+    ends: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int32]
+    probs: Floats
+
+    @classmethod
+    def of(cls, pairs: Sequence[WordPair], probs: Floats) -> KnownLinks:
+        """Keep what is probable enough.
+
+        Args:
+            pairs: Distinct pairs.
+            probs: Of all their links, pair by pair, source word by source word.
+        """
+        digests = _digests(pairs)
+        order = np.argsort(digests, kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        cols = np.array([len(b) for _, b in pairs], dtype=np.int64)
+        starts = np.cumsum([0, *(len(a) * len(b) for a, b in pairs)])
+        cells = np.flatnonzero(probs >= _SOFTEST)
+        owner = np.searchsorted(starts, cells, side="right") - 1
+        sorting = np.argsort(place[owner], kind="stable")
+        cells, owner = cells[sorting], owner[sorting]
+        local = cells - starts[owner]
+        words = np.stack([local // cols[owner], local % cols[owner]], axis=1)
+        return cls(
+            digests[order],
+            np.cumsum(np.bincount(place[owner], minlength=len(pairs))),
+            words.astype(np.int32),
+            np.minimum(probs[cells], 1).astype(np.float32),
+        )
+
+    def look_up(self, pairs: Sequence[WordPair], floor: float) -> list[list[Link] | None]:
+        """Return the links of each pair from ``floor`` on, ``None`` where it is not among them."""
+        if not len(self.digests):
+            return [None] * len(pairs)
+        digests = _digests(pairs)
+        places = np.minimum(np.searchsorted(self.digests, digests), len(self.digests) - 1)
+        known = self.digests[places] == digests
+        return [
+            self._links(place, floor) if found else None
+            for place, found in zip(places.tolist(), known.tolist(), strict=True)
+        ]
+
+    def _links(self, place: int, floor: float) -> list[Link]:
+        part = slice(int(self.ends[place - 1]) if place else 0, int(self.ends[place]))
+        words, probs = self.words[part].tolist(), self.probs[part].tolist()
+        return [Link(i, j, p) for (i, j), p in zip(words, probs, strict=True) if p >= floor]
+
+    def save(self, folder: Path) -> None:
+        """Write into a folder."""
+        np.savez(
+            folder / _FILE,
+            digests=self.digests,
+            ends=self.ends,
+            words=self.words,
+            probs=self.probs,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> KnownLinks:
+        """Read what :meth:`save` wrote."""
+        with np.load(folder / _FILE) as arrays:
+            return cls(*(arrays[name] for name in ("digests", "ends", "words", "probs")))
+
+
+def over(probs: Floats, cols: int, floor: float) -> tuple[list[int], list[int], list[float]]:
+    """Return source word, target word and probability of a pair's links from ``floor`` on."""
+    cells = np.flatnonzero(probs >= floor)
+    return (
+        (cells // max(cols, 1)).tolist(),
+        (cells % max(cols, 1)).tolist(),
+        np.minimum(probs[cells], 1).tolist(),
+    )
+
+
+def _digests(pairs: Sequence[WordPair]) -> npt.NDArray[np.uint64]:
+    """Return a number for each pair; that two have the same is next to impossible."""
+    text = ("\n".join("\t".join(side) for side in pair).encode() for pair in pairs)
+    digests = b"".join(hashlib.blake2b(t, digest_size=8).digest() for t in text)
+    return np.frombuffer(digests, dtype=np.uint64)
