@@ -28,6 +28,7 @@ from typing import Any
 
 from benchmarks.project.conll_translations import LANGUAGES, Matched, load
 from benchmarks.project.corpora import DATA, load_links
+from benchmarks.project.linking import link
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled
 from pipeline.schema import Sentence, Span
@@ -38,20 +39,6 @@ from stages.project.decide import decide_row
 
 TYPES = ("LOC", "ORG", "PER")
 Labelled = list[tuple[list[str], list[Span]]]
-
-
-def link(matched: Matched, lang: str, out: Path, aligner: str, parallel: list[str]) -> None:
-    """Write links with probabilities of the pairs into ``out``."""
-    from pipeline.commands.align_words import align_words
-
-    with tempfile.TemporaryDirectory() as scratch:
-        pairs = Path(scratch, "pairs.txt")
-        with pairs.open("w", encoding="utf-8") as file:
-            for source, target in zip(matched.source, matched.target, strict=True):
-                file.write(f"{' '.join(source.words)} ||| {' '.join(target.words)}\n")
-        align_words(
-            pairs, out=out, aligner=aligner, target_lang=lang, parallel=parallel or None, probs=True
-        )
 
 
 def project(matched: Matched, links: Path) -> tuple[Labelled, list[bool]]:
@@ -135,7 +122,8 @@ def compare(lang: str, options: argparse.Namespace, training: dict[str, Any]) ->
     links = options.links / f"{lang}.{len(matched.source)}.{options.aligner}.links"
     if not links.exists():
         options.links.mkdir(parents=True, exist_ok=True)
-        link(matched, lang, links, options.aligner, options.parallel)
+        pairs = ((s.words, t.words) for s, t in zip(matched.source, matched.target, strict=True))
+        link(pairs, lang, links, options.aligner, options.parallel)
     ours, kept = project(matched, links)
     theirs = without_dates(matched.target)
     if options.same_sentences:

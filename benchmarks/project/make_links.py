@@ -1,12 +1,16 @@
-"""Statistical links for the projection benchmarks, with eflomal as an external tool.
+"""Links for the projection benchmarks: by the project's own aligners, or by eflomal.
 
-Three granularities (lower-cased words, the first five and the first four letters without
-diacritics), both directions, several samples; the share of runs that has a link is its probability.
+    python -m benchmarks.project.make_links OUT_DIR --aligner auto [--parallel]
+
+writes ``<corpus>.<aligner>.links`` by ``align_words``, learnt from the corpus alone (German to
+Spanish as well), or ``<corpus>.<aligner>-text.links``, learnt from all of Tatoeba as well.
 
     pip install eflomal
     python -m benchmarks.project.make_links OUT_DIR [--extra 120000]
 
-writes ``<corpus>.own.links`` (trained on the corpus alone; German to Spanish as well) and, with
+takes eflomal as an external tool: three granularities (lower-cased words, the first five and the
+first four letters without diacritics), both directions, several samples; the share of runs that has
+a link is its probability. Writes ``<corpus>.own.links`` (trained on the corpus alone) and, with
 ``--extra N``, ``<corpus>.big.links`` (trained with N Tatoeba pairs as well).
 """
 
@@ -23,6 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.project.corpora import CORPORA, DATA, languages, load_corpus
+from benchmarks.project.linking import link
 
 TATOEBA = {"de": "deu", "es": "spa"}
 Pairs = list[tuple[list[str], list[str]]]
@@ -84,17 +89,26 @@ def main() -> None:
     """Align the gold corpora."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--aligner", default="eflomal", help="eflomal, or one of align_words")
+    parser.add_argument("--parallel", action="store_true", help="learn from Tatoeba as well")
     parser.add_argument("--extra", type=int, default=0, help="Tatoeba pairs to train with")
     parser.add_argument("--samples", type=int, default=2)
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     runs = len(granularities()) * 2 * options.samples
-    names = list(CORPORA) if options.extra else [*CORPORA, "europarl-de-es"]
-    for name in names:
-        lang = languages(name)[1]
+    more_text = options.extra or options.parallel
+    for name in CORPORA if more_text else [*CORPORA, "europarl-de-es"]:
+        source, lang = languages(name)
         corpus = load_corpus(name, options.data)
         own = [(s.words, t.words) for s, t in zip(corpus.source, corpus.target, strict=True)]
+        if options.aligner != "eflomal":
+            kind = options.aligner + ("-text" if options.parallel else "")
+            file = options.data / f"parallel/tatoeba/eng-{TATOEBA[lang]}.zip"
+            text = [str(file)] if options.parallel else []
+            out = options.out / f"{name}.{kind}.links"
+            link(own, lang, out, options.aligner, text, source)
+            continue
         more = tatoeba(lang, options.extra, options.data) if options.extra else []
         kind = "big" if more else "own"
         found = align(own + more, len(own), options.samples)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from pipeline.errors import ConfigError
-from stages.align.bert import FAMILIES, take_apart
+from stages.align import bert, seq2seq
+from stages.align.bert import FAMILIES
 from stages.align.ctranslate import QUANTISATIONS, CTranslateLayers, converted_encoder
 from stages.align.layers import Dtype, Layers, TorchLayers, layer_problem, load_encoder
 from stages.align.packed import PackedLayers, supported
@@ -64,9 +65,11 @@ def encoder_layers(
             problem = problem or f"CTranslate2 does not know {folder}'s kind; use 'torch'"
             raise ConfigError(f"align.backend: {problem}")
         return CTranslateLayers(converted, dtype, torch.get_num_threads())
-    bert = take_apart(encoder, layer) if torch.device(device).type == "cpu" else None
-    if bert is not None and supported(dtype):
-        packed = PackedLayers(bert, dtype, min(batch_tokens, _ROWS))
+    parts = None
+    if torch.device(device).type == "cpu" and supported(dtype):
+        parts = bert.take_apart(encoder, layer) or seq2seq.take_apart(encoder, layer)
+    if parts is not None:
+        packed = PackedLayers(parts, dtype, min(batch_tokens, _ROWS))
         whole = TorchLayers(folder, layer, encoder=encoder)
         if _agree(packed, whole, _TOLERANCE[dtype]):
             return packed

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pipeline.errors import ModelError
-from stages.align.bert import Bert, Linear, Norm, take_apart
+from stages.align.bert import take_apart
+from stages.align.parts import Encoder, Linear, Norm
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +93,8 @@ def converted_encoder(
     return kept(["encoder", _FORMAT, fingerprint_of(folder, cache), layer, dtype], cache, make)
 
 
-def _write(bert: Bert, output: Path, quantization: str) -> None:
+def _write(bert: Encoder, output: Path, quantization: str) -> None:
+    assert bert.types is not None and bert.embedding_norm is not None
     from ctranslate2.specs import common_spec, transformer_spec
 
     encoder = transformer_spec.TransformerEncoderSpec(

@@ -1,4 +1,4 @@
-"""An encoder of BERT's make on the CPU, over sentences laid end to end.
+"""An encoder that was taken apart, on the CPU, over sentences laid end to end.
 
 All but attention works on single tokens, so sentences need no padding there: a batch is one matrix
 ``(tokens, width)``. Attention sees runs of sentences of one length. Weights are arranged once for
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.align.bert import Bert, Linear, Norm
+from stages.align.parts import Encoder, Linear, Norm
 from stages.machine import prefers_mkl
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class PackedLayers:
     """The lower layers of an encoder, run by torch on the CPU without padding.
 
     Args:
-        bert: The layers.
+        encoder: The layers.
         dtype: ``float32``, ``bfloat16``, or ``int8`` (weights per row, activations per batch as
             they come, the rest in bfloat16); see :func:`supported`.
         rows: Tokens of a full batch. Weights are arranged for just this number, so batches of more
@@ -53,25 +53,28 @@ class PackedLayers:
     padded = False
     rows: int | None
 
-    def __init__(self, bert: Bert, dtype: str, rows: int) -> None:
+    def __init__(self, encoder: Encoder, dtype: str, rows: int) -> None:
         import torch
 
         self.rows = self._full = rows
-        self._heads = bert.heads
+        self._heads = encoder.heads
         self._dtype = torch.float32 if dtype == "float32" else torch.bfloat16
-        self._words, self._positions, self._type = bert.words, bert.positions, bert.types[0]
-        self._norm = _norm(bert.embedding_norm, torch.float32)
+        self._words, self._positions, self._scale = encoder.words, encoder.positions, encoder.scale
+        self._type = None if encoder.types is None else encoder.types[0]
+        self._first_norm = _norm(encoder.embedding_norm, torch.float32)
+        self._last_norm = _norm(encoder.final_norm, self._dtype)
+        self._pre_norm = encoder.pre_norm
         make = {"float32": _single, "bfloat16": _half, "int8": _quantised}[dtype]
         self._blocks = [
             (
                 make(b.qkv, rows, None),
                 make(b.out, rows, None),
                 _norm(b.attention_norm, self._dtype),
-                make(b.up, rows, bert.activation),
+                make(b.up, rows, encoder.activation),
                 make(b.down, rows, None),
                 _norm(b.norm, self._dtype),
             )
-            for b in bert.blocks
+            for b in encoder.blocks
         ]
 
     def __call__(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -86,15 +89,22 @@ class PackedLayers:
         places[:total] = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         runs = _runs(lengths)
         with torch.inference_mode():
-            states = self._words[torch.from_numpy(ids)] + self._type
+            states = self._words[torch.from_numpy(ids)] * self._scale
+            if self._type is not None:
+                states += self._type
             states += self._positions[torch.from_numpy(places)]
-            states = self._norm(states).to(self._dtype)
+            states = self._first_norm(states).to(self._dtype)
             context = torch.zeros_like(states)
             for qkv, out, attention_norm, up, down, norm in self._blocks:
-                self._attend(qkv(states), runs, context)
-                states = attention_norm(out(context).add_(states))
-                states = norm(down(up(states)).add_(states))
-            return states[:total].float()
+                if self._pre_norm:
+                    self._attend(qkv(attention_norm(states)), runs, context)
+                    states = out(context).add_(states)
+                    states = down(up(norm(states))).add_(states)
+                else:
+                    self._attend(qkv(states), runs, context)
+                    states = attention_norm(out(context).add_(states))
+                    states = norm(down(up(states)).add_(states))
+            return self._last_norm(states[:total]).float()
 
     def _attend(
         self, qkv: torch.Tensor, runs: Sequence[tuple[int, int, int]], context: torch.Tensor
@@ -116,8 +126,11 @@ def _runs(lengths: npt.NDArray[np.intp]) -> list[tuple[int, int, int]]:
     return [(int(starts[a]), b - a, int(lengths[a])) for a, b in pairwise(borders)]
 
 
-def _norm(norm: Norm, dtype: torch.dtype) -> Apply:
+def _norm(norm: Norm | None, dtype: torch.dtype) -> Apply:
     from torch.nn.functional import layer_norm
+
+    if norm is None:
+        return lambda x: x
 
     weight, bias = norm.weight.to(dtype), norm.bias.to(dtype)
     return lambda x: layer_norm(x, weight.shape, weight, bias, norm.eps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from stages.align.build import Surroundings, build, plan
 from stages.align.checking import problems
 from stages.align.config import AlignConfig
 from stages.align.ctranslate import CTranslateLayers
-from stages.align.layers import TorchLayers
+from stages.align.layers import TorchLayers, read_config
 from stages.align.packed import PackedLayers
-from tests.stages.translate.tiny_models import build_marian
+from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]
 BATCH = [[2, 17, 25, 30, 41, 3], [2, 40, 18, 33, 24, 3], [2, 19, 3], [2, 21, 22, 3]]
@@ -95,9 +96,19 @@ def test_other_families_and_odd_operations_fall_back_to_transformers(
     assert far(encoder_layers(bert, 2)(BATCH), TorchLayers(bert, 2)(BATCH)) == 0
 
 
-def test_a_translators_encoder_is_run_by_transformers_code(tmp_path: Path) -> None:
-    folder = build_marian(tmp_path / "m", tags=(">>de<<", ">>en<<"), pair=None)
-    assert isinstance(encoder_layers(folder, 1), TorchLayers)
+@pytest.mark.parametrize("make", [build_marian, build_m2m100, build_nllb])
+@pytest.mark.parametrize(("dtype", "most"), [("float32", 1e-5), ("bfloat16", 0.03), ("int8", 0.08)])
+def test_translators_encoders_are_computed_without_padding(
+    tmp_path: Path, make: Callable[[Path], Path], dtype: Any, most: float
+) -> None:
+    folder = make(tmp_path / "m")
+    layers = read_config(folder)["encoder_layers"]
+    for layer in range(layers + 1):
+        packed = encoder_layers(folder, layer, dtype)
+        assert isinstance(packed, PackedLayers)
+        assert far(packed(BATCH), TorchLayers(folder, layer)(BATCH)) < most
+    with pytest.raises(ConfigError, match="use 'torch'"):
+        encoder_layers(folder, layers, backend="ctranslate2")
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
