@@ -29,8 +29,9 @@ _MAX_WORDS: Final = 150
 _CHUNK_CELLS: Final = 2_000_000
 # Beyond, the HMM takes long and position tells little; the lexicon alone decides.
 _HMM_CELLS: Final = 250_000
-# Translations less probable than this are forgotten.
-_KEPT: Final = 1e-7
+# Translations that are expected to have been linked less often, and are not spelt alike, are
+# forgotten.
+_KEPT: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class StatisticalAligner(Aligner):
         self._known.save(folder)
         for name, grain in zip(GRANULARITIES, self._grains(), strict=True):
             model = grain.model
-            kept = _kept(grain)
+            kept = _kept(model, self._settings)
             arrays: dict[str, Any] = {
                 "keys": model.keys[kept],
                 "counts": np.append(model.counts[:-1][kept], model.counts[-1]),
@@ -212,13 +213,10 @@ def _read(folder: Path) -> list[_Grain]:
     return grains
 
 
-def _kept(grain: _Grain) -> npt.NDArray[np.bool_]:
-    """Tell which pairs of words are probable enough in one direction to be remembered."""
-    model, words = grain.model, len(grain.target) + 1
-    weights = model.counts[:-1] + model.pseudo[:-1]
-    ahead = weights / model.ahead.total[model.keys // words]
-    back = weights / model.back.total[model.keys % words]
-    return np.asarray(np.maximum(ahead, back) >= _KEPT)
+def _kept(model: Model, settings: Settings) -> npt.NDArray[np.bool_]:
+    """Tell which pairs of words are worth being remembered."""
+    alike = model.pseudo[:-1] > 2 * settings.collapsed_prior
+    return np.asarray((model.counts[:-1] >= _KEPT) | alike)
 
 
 def _learn(
