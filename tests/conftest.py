@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+
+# A job that a shell started in the background ignores Ctrl-C, and so would all that tests start and
+# stop in this way.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tiny models gain nothing from threads, and threads that spin while they wait lose a factor of ten
 # on a busy machine. The commands that tests start inherit this.

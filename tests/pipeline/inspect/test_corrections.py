@@ -128,8 +128,11 @@ def test_what_is_for_training_only_comes_back_too(format_: str, given: list[Sent
 
             file = path / "train.parquet" if format_ == "hf" else path
             back = list(read_labelled(DataSource(path=str(file)), "de", path=file))
-    # The reader leaves out words of nothing visible, and says so; here they are left out as well.
-    assert [s.id for s in back] == [s.id for s in given if any(map(seen, s.words))]
+    # Readers of data leave out words of nothing visible, and say so; so does this test.
+    # A DocBin is read as it was written.
+    assert [s.id for s in back] == [
+        s.id for s in given if format_ == "spacy" or any(map(seen, s.words))
+    ]
     kept = {s.id: s for s in given}
     for sentence in back:
         before = kept[sentence.id]
