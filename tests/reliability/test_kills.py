@@ -95,6 +95,8 @@ def test_ten_kills_in_a_row(tmp_path: Path, models: Path, zygote: Zygote, clean:
 def test_a_stopped_run_says_so_and_leaves_a_clean_state(
     sent: signal.Signals, stage: str, tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
 ) -> None:
+    if signal.getsignal(sent) == signal.SIG_IGN:
+        pytest.skip(f"{sent.name} is ignored by all that is started here (nohup?)")
     config = str(write_config(tmp_path / "tiny.yaml", models))
     run = tmp_path / "artifacts/runs/tiny"
     after = clean.stages[stage] / 4
