@@ -8,7 +8,6 @@ are followed through both.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Final
 
 from pipeline.schema import Link
 from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
-from stages.align.pair_source import PairSource
+from stages.align.pair_source import PairSource, digest
 
 BackTranslate = Callable[[Sequence[list[str]]], list[list[str]]]
 """Gives the words of the translation of each sentence; none where there is no translation."""
@@ -62,7 +61,7 @@ class BackTranslationAligner(Aligner):
 
         A pair whose target has no back-translation is unaligned.
         """
-        through = [self._translations.get(_digest(target), []) for _, target in pairs]
+        through = [self._translations.get(digest(target), []) for _, target in pairs]
         first = self._within.align([(s, t) for (s, _), t in zip(pairs, through, strict=True)])
         second = self._across.align(
             [(t, target) for (_, target), t in zip(pairs, through, strict=True)], advance
@@ -92,18 +91,18 @@ class BackTranslationAligner(Aligner):
         place.mkdir(parents=True, exist_ok=True)
         translations: dict[bytes, list[str]] = {}
         for chunk in _chunks(own):
-            new = {_digest(t): t for _, t in chunk if t and _digest(t) not in translations}
+            new = {digest(t): t for _, t in chunk if t and digest(t) not in translations}
             found = back_translate(list(new.values())) if new else []
             translations.update(zip(new, found, strict=True))
             advance(len(chunk))
         with (place / _FILE).open("w", encoding="utf-8") as file:
-            for digest, words in translations.items():
-                file.write(json.dumps([digest.hex(), words], ensure_ascii=False) + "\n")
+            for key, words in translations.items():
+                file.write(json.dumps([key.hex(), words], ensure_ascii=False) + "\n")
 
         def back(side: int) -> Callable[[], Iterator[WordPair]]:
             def pairs() -> Iterator[WordPair]:
                 for pair in own():
-                    words = translations.get(_digest(pair[1]))
+                    words = translations.get(digest(pair[1]))
                     if words:
                         yield (pair[0], words) if side == 0 else (words, pair[1])
 
@@ -131,7 +130,7 @@ class BackTranslationAligner(Aligner):
             StatisticalAligner.load(place / name, soft=soft, floor=floor)
             for name in ("within", "across")
         ]
-        translations = {bytes.fromhex(digest): words for digest, words in rows}
+        translations = {bytes.fromhex(key): words for key, words in rows}
         return cls(steps[0], steps[1], translations, soft, floor)
 
 
@@ -179,7 +178,3 @@ def _chunks(own: PairSource) -> Iterator[list[WordPair]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _digest(words: Sequence[str]) -> bytes:
-    return hashlib.blake2b("\t".join(words).encode(), digest_size=16).digest()

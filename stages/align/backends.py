@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pipeline.errors import ConfigError
 from stages.align import bert, seq2seq
-from stages.align.bert import FAMILIES
 from stages.align.ctranslate import QUANTISATIONS, CTranslateLayers, converted_encoder
 from stages.align.layers import Dtype, Layers, TorchLayers, layer_problem, load_encoder
 from stages.align.packed import PackedLayers, supported
@@ -89,8 +88,9 @@ def ctranslate2_problem(
     if layer == 0:
         return "'ctranslate2' needs a layer of 1 or more"
     family = config.get("model_type")
-    if family not in FAMILIES:
-        return f"'ctranslate2' takes {', '.join(sorted(FAMILIES))} here, not {family}; use 'torch'"
+    if family not in bert.FAMILIES:
+        known = ", ".join(sorted(bert.FAMILIES))
+        return f"'ctranslate2' takes {known} here, not {family}; use 'torch'"
     return None
 
 

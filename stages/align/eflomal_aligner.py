@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from pipeline.errors import ConfigError
 from pipeline.schema import Link
 from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
-from stages.align.pair_source import PairSource
+from stages.align.pair_source import PairSource, digest
 from stages.align.statistical.spelling import GRANULARITIES
 
 _FILE: Final = "eflomal.npz"
@@ -48,7 +47,7 @@ class EflomalAligner(Aligner):
         """Align sentence pairs that were among those of :meth:`fit`; others stay unaligned."""
         result = []
         for pair in pairs:
-            found = self._links.get(_digest(pair))
+            found = self._links.get(digest(*pair))
             links = []
             if found is not None:
                 for (i, j), prob in zip(found[0].tolist(), found[1].tolist(), strict=True):
@@ -80,7 +79,7 @@ class EflomalAligner(Aligner):
                 "align.aligner: eflomal is not installed; install it (pip install eflomal), or use "
                 "'statistical', which needs no extra package"
             ) from None
-        pairs = {_digest(p): (list(p[0]), list(p[1])) for p in own() if p[0] and p[1]}
+        pairs = {digest(*p): (list(p[0]), list(p[1])) for p in own() if p[0] and p[1]}
         further = [(list(a), list(b)) for a, b in extra() if a and b]
         votes: list[dict[tuple[int, int], int]] = [{} for _ in pairs]
         for form in GRANULARITIES.values():
@@ -111,11 +110,6 @@ class EflomalAligner(Aligner):
             probs = np.split(arrays["probs"], ends)
         stored = dict(zip(digests, zip(links, probs, strict=True), strict=True))
         return cls(stored, soft, floor)
-
-
-def _digest(pair: WordPair) -> bytes:
-    text = "\n".join("\t".join(side) for side in pair)
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _run(

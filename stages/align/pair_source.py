@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from stages.align.aligner import WordPair
@@ -33,7 +34,7 @@ def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -
     """
     chosen: dict[tuple[tuple[str, ...], tuple[str, ...]], None] = {}
     left = max_cells
-    first_extra: int | None = None
+    sizes: list[int] = []
 
     def fits(pair: WordPair) -> bool:
         return all(0 < len(side) <= max_words for side in pair)
@@ -53,8 +54,13 @@ def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -
             if (first, second) not in chosen:
                 chosen[first, second] = None
                 left -= len(first) * len(second)
-        if first_extra is None:
-            first_extra = len(chosen)
+        sizes.append(len(chosen))
         if left <= 0:
             break
-    return Sample([(list(a), list(b)) for a, b in chosen], first_extra or 0)
+    return Sample([(list(a), list(b)) for a, b in chosen], sizes[0])
+
+
+def digest(*sides: Sequence[str], size: int = 16) -> bytes:
+    """Return ``size`` bytes that tell the words of a sentence, or of a pair, from all others."""
+    text = "\n".join("\t".join(side) for side in sides)
+    return hashlib.blake2b(text.encode(), digest_size=size).digest()

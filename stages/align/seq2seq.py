@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from stages.align.parts import Block, Encoder, Linear, linear_of, norm_of
 
-# Where positions begin in the table: M2M100's are counted from after the padding index.
 _FAMILIES: Final = ("marian", "m2m_100")
 
 
@@ -21,6 +20,7 @@ def take_apart(encoder: Any, layer: int) -> Encoder | None:
     pre_norm = config.model_type == "m2m_100"
     positions = encoder.embed_positions
     if pre_norm:
+        # Positions are counted from after the padding index.
         table = positions.weights.detach()[positions.padding_idx + 1 :]
         scale = float(encoder.embed_tokens.embed_scale)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from pipeline.schema import Link
 from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
 from stages.align.pair_source import PairSource, sample
 from stages.align.statistical.collapsed import Model, Side, learn, link
-from stages.align.statistical.corpus import Corpus, build_corpus
-from stages.align.statistical.hmm import Floats, Jumps
-from stages.align.statistical.known import KnownLinks, over
+from stages.align.statistical.corpus import Corpus, Floats, build_corpus
+from stages.align.statistical.hmm import Jumps
+from stages.align.statistical.known import KnownLinks, strong
 from stages.align.statistical.spelling import GRANULARITIES, likeness
 from stages.align.statistical.training import Settings, train
 
@@ -158,11 +157,11 @@ class StatisticalAligner(Aligner):
         for grain in self._grains():
             probs += link(grain.model, grain.corpus(pairs), self._settings, use_hmm)
         probs /= len(GRANULARITIES)
-        starts = np.cumsum([0, *(len(a) * len(b) for a, b in pairs)]).tolist()
-        return [
-            [Link(i, j, p) for i, j, p in zip(*over(probs[s:e], len(b), self._floor), strict=True)]
-            for (_, b), (s, e) in zip(pairs, itertools.pairwise(starts), strict=True)
-        ]
+        links: list[list[Link]] = [[] for _ in pairs]
+        owner, words, kept = strong(pairs, probs, self._floor)
+        for pair, (i, j), prob in zip(owner.tolist(), words.tolist(), kept.tolist(), strict=True):
+            links[pair].append(Link(i, j, prob))
+        return links
 
     def save(self, folder: Path) -> None:
         """Write what was learnt into a folder."""

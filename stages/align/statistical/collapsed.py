@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from stages.align.statistical import fertility
-from stages.align.statistical.corpus import Corpus, Ints
-from stages.align.statistical.hmm import Direction, Expected, Floats, Jumps, expectation
+from stages.align.statistical.corpus import Corpus, Floats, Ints
+from stages.align.statistical.hmm import Direction, Expected, Jumps, expectation
 from stages.align.statistical.training import (
     Settings,
     Start,
@@ -94,6 +94,7 @@ def learn(
         other places (few wrong links), so that the mean is better than either.
     """
     directions = (Direction(corpus, swapped=False), Direction(corpus, swapped=True))
+    given = (corpus.keys // vocabulary[1], corpus.keys % vocabulary[1])
     lexicons = (start.ahead, start.back)
     pseudo = np.append(settings.collapsed_prior + settings.spelling * likeness, _TINY)
     sides = [
@@ -118,7 +119,7 @@ def learn(
     ]
     found_links = _mean(links)
     taken = 1
-    own = _count(model, directions, links, vocabulary, settings)
+    own = _count(model, directions, links, given, settings)
     for round_ in range(settings.collapsed):
         for k, (direction, side) in enumerate(zip(directions, sides, strict=True)):
             # Nothing is known of fertilities at first: they are counted before they are used.
@@ -131,7 +132,7 @@ def learn(
         if round_ >= settings.collapsed - _LAST:
             found_links += _mean(links)
             taken += 1
-        own = _count(model, directions, links, vocabulary, settings)
+        own = _count(model, directions, links, given, settings)
         advance(1)
     return model, found_links / np.float32(taken)
 
@@ -140,19 +141,26 @@ def _count(
     model: Model,
     directions: tuple[Direction, Direction],
     links: list[Floats],
-    vocabulary: tuple[int, int],
+    given: tuple[Ints, Ints],
     settings: Settings,
 ) -> Floats:
-    """Count what both directions believe in, and return each cell's share of the counts."""
+    """Count what both directions believe in, and return each cell's share of the counts.
+
+    Args:
+        model: Gets the counts.
+        directions: Both directions of the corpus.
+        links: For each direction, the probability of every cell's link.
+        given: For each of the model's keys, the word that gives the state, by direction.
+        settings: How.
+    """
     corpus = directions[0].corpus
     own = np.sqrt(links[0] * links[1])
     counts = np.bincount(corpus.entry, own, len(model.counts))
     model.counts = counts.astype(np.float32)
     weights = (counts + model.pseudo)[:-1]
-    given = (model.keys // vocabulary[1], model.keys % vocabulary[1])
     for k, side in enumerate((model.ahead, model.back)):
-        side.total = np.bincount(given[k], weights, vocabulary[k]).astype(np.float32)
-        side.null = generated_by_none(directions[k], links[k], vocabulary[1 - k], settings.null)
+        side.total = np.bincount(given[k], weights, len(side.total)).astype(np.float32)
+        side.null = generated_by_none(directions[k], links[k], len(side.null), settings.null)
     return np.asarray(own)
 
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Cells = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 _CHUNK = 4_000_000
 

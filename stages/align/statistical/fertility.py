@@ -11,10 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
+from stages.align.statistical.corpus import Doubles, Floats
 
 MOST: Final = 4
 """So many links or more are one case."""

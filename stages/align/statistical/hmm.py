@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.align.statistical import fertility
-from stages.align.statistical.corpus import Corpus, Ints
-from stages.align.statistical.fertility import Doubles, Floats
+from stages.align.statistical.corpus import Corpus, Doubles, Floats, Ints
 
 MAX_JUMP: Final = 12
 """Wider jumps share the probability of this one."""

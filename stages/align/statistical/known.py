@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy.typing as npt
 
 from pipeline.schema import Link
 from stages.align.aligner import WordPair
-from stages.align.statistical.fertility import Floats
+from stages.align.pair_source import digest
+from stages.align.statistical.corpus import Floats, Ints
 
 _FILE: Final = "links.npz"
 # Links less probable than this are not kept for any floor.
@@ -48,19 +48,13 @@ class KnownLinks:
         order = np.argsort(digests, kind="stable")
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        cols = np.array([len(b) for _, b in pairs], dtype=np.int64)
-        starts = np.cumsum([0, *(len(a) * len(b) for a, b in pairs)])
-        cells = np.flatnonzero(probs >= _SOFTEST)
-        owner = np.searchsorted(starts, cells, side="right") - 1
+        owner, words, kept = strong(pairs, probs, _SOFTEST)
         sorting = np.argsort(place[owner], kind="stable")
-        cells, owner = cells[sorting], owner[sorting]
-        local = cells - starts[owner]
-        words = np.stack([local // cols[owner], local % cols[owner]], axis=1)
         return cls(
             digests[order],
             np.cumsum(np.bincount(place[owner], minlength=len(pairs))),
-            words.astype(np.int32),
-            np.minimum(probs[cells], 1).astype(np.float32),
+            words[sorting].astype(np.int32),
+            kept[sorting],
         )
 
     def look_up(self, pairs: Sequence[WordPair], floor: float) -> list[list[Link] | None]:
@@ -97,18 +91,23 @@ class KnownLinks:
             return cls(*(arrays[name] for name in ("digests", "ends", "words", "probs")))
 
 
-def over(probs: Floats, cols: int, floor: float) -> tuple[list[int], list[int], list[float]]:
-    """Return source word, target word and probability of a pair's links from ``floor`` on."""
+def strong(pairs: Sequence[WordPair], probs: Floats, floor: float) -> tuple[Ints, Ints, Floats]:
+    """Return the links from ``floor`` on: pair, ``(links, 2)`` source and target word, probability.
+
+    Args:
+        pairs: The pairs.
+        probs: Of all their links, pair by pair, source word by source word.
+        floor: The least probability.
+    """
+    cols = np.array([len(b) for _, b in pairs], dtype=np.int64)
+    starts = np.cumsum([0, *(len(a) * len(b) for a, b in pairs)])
     cells = np.flatnonzero(probs >= floor)
-    return (
-        (cells // max(cols, 1)).tolist(),
-        (cells % max(cols, 1)).tolist(),
-        np.minimum(probs[cells], 1).tolist(),
-    )
+    owner = np.searchsorted(starts, cells, side="right") - 1
+    local = cells - starts[owner]
+    words = np.stack([local // cols[owner], local % cols[owner]], axis=1)
+    return owner, words, np.minimum(probs[cells], 1)
 
 
 def _digests(pairs: Sequence[WordPair]) -> npt.NDArray[np.uint64]:
     """Return a number for each pair; that two have the same is next to impossible."""
-    text = ("\n".join("\t".join(side) for side in pair).encode() for pair in pairs)
-    digests = b"".join(hashlib.blake2b(t, digest_size=8).digest() for t in text)
-    return np.frombuffer(digests, dtype=np.uint64)
+    return np.frombuffer(b"".join(digest(*pair, size=8) for pair in pairs), dtype=np.uint64)

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import digamma
 
-from stages.align.statistical.corpus import Cells, Corpus, Ints
-from stages.align.statistical.hmm import Direction, Doubles, Floats, Jumps, expectation
+from stages.align.statistical.corpus import Cells, Corpus, Doubles, Floats
+from stages.align.statistical.hmm import Direction, Jumps, expectation
 
 _TINY: Final = 1e-12
 
@@ -66,12 +66,10 @@ class Start:
     """What EM found on one granularity.
 
     Attributes:
-        keys: Known pairs of words, see ``Corpus.keys``.
         ahead: Source words give states, target words are observed.
         back: The reverse.
     """
 
-    keys: Ints
     ahead: Lexicon
     back: Lexicon
 
@@ -115,11 +113,11 @@ def train(
         for k, (direction, lexicon) in enumerate(zip(directions, lexicons, strict=True)):
             lexicon.null = generated_by_none(direction, links[k], len(lexicon.null), settings.null)
         both = np.sqrt(links[0] * links[1])
+        counts = np.bincount(corpus.entry, both, len(corpus.keys)).astype(np.float64)
         for k, lexicon in enumerate(lexicons):
-            counts = np.bincount(corpus.entry, both, len(corpus.keys)).astype(np.float64)
             lexicon.table = _normalised(counts, pseudo, given[k], vocabulary[k], settings)
         advance(1)
-    return Start(corpus.keys, lexicons[0], lexicons[1])
+    return Start(lexicons[0], lexicons[1])
 
 
 def posterior(

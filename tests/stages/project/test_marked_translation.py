@@ -133,31 +133,26 @@ def test_what_markers_spoil_is_translated_without(style: str, spoil: Callable[[s
     assert "Anna Lee visited New York today." in translator.asked
 
 
-def test_a_translation_that_failed_with_inserted_slots_is_made_again() -> None:
-    class Failing(WordByWord):
-        def translate(self, texts: Sequence[str], *args: Any, **options: Any) -> Any:
-            out = super().translate(texts, *args, **options)
-            return [
-                [Hypothesis("", None, "too_long")] if "SLOT" in text else found
-                for text, found in zip(texts, out, strict=True)
-            ]
+class FailsWithSlots(WordByWord):
+    """Has no translation for a text with slots."""
 
+    def translate(self, texts: Sequence[str], *args: Any, **options: Any) -> Any:
+        out = super().translate(texts, *args, **options)
+        return [
+            [Hypothesis("", None, "too_long")] if "SLOT" in text else found
+            for text, found in zip(texts, out, strict=True)
+        ]
+
+
+def test_a_translation_that_failed_with_inserted_slots_is_made_again() -> None:
     config = config_of(translate={"markers": "insert"}, project={"method": "markers"})
-    rows, _ = through(config, Failing())
+    rows, _ = through(config, FailsWithSlots())
     assert rows[0]["marked"] is None and rows[0]["reason"] is None and rows[0]["words"]
 
 
 def test_a_translation_that_failed_with_slots_is_no_loss() -> None:
-    class Failing(WordByWord):
-        def translate(self, texts: Sequence[str], *args: Any, **options: Any) -> Any:
-            out = super().translate(texts, *args, **options)
-            return [
-                [Hypothesis("", None, "too_long")] if "SLOT" in text else found
-                for text, found in zip(texts, out, strict=True)
-            ]
-
     config = config_of(translate={"markers": "replace"}, project={"method": "markers"})
-    rows, found = through(config, Failing())
+    rows, found = through(config, FailsWithSlots())
     assert rows[0]["marked"] is None and rows[0]["reason"] is None
     assert rows[0]["words"] and found[0] == {}
 
