@@ -323,7 +323,7 @@ def learn(
         from stages.align.statistical.aligner import StatisticalAligner
 
         with _shown(progress, "learn statistical", StatisticalAligner.rounds(), "rounds") as told:
-            StatisticalAligner.fit(own, extra, advance=told).save(folder)
+            StatisticalAligner.fit(own, extra, floor=plan.floor, advance=told).save(folder)
     if "eflomal" in wanted:
         from stages.align.eflomal_aligner import EflomalAligner
 

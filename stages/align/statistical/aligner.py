@@ -31,6 +31,8 @@ _HMM_CELLS: Final = 250_000
 # Translations that are expected to have been linked less often, and are not spelt alike, are
 # forgotten.
 _KEPT: Final = 0.01
+# Links are kept from here on, or from the floor on where that is lower.
+_SOFTEST: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,13 @@ class StatisticalAligner(Aligner):
             grains.append(grain)
             probs += links[: len(probs)]
         probs /= len(grains)
-        return cls(lambda: grains, KnownLinks.of(own_pairs, probs), settings, soft, floor)
+        return cls(
+            lambda: grains,
+            KnownLinks.of(own_pairs, probs, min(floor, _SOFTEST)),
+            settings,
+            soft,
+            floor,
+        )
 
     @staticmethod
     def rounds(settings: Settings | None = None) -> int:

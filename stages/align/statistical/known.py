@@ -16,8 +16,6 @@ from stages.align.pair_source import digest
 from stages.align.statistical.corpus import Floats, Ints
 
 _FILE: Final = "links.npz"
-# Links less probable than this are not kept for any floor.
-_SOFTEST: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +35,19 @@ class KnownLinks:
     probs: Floats
 
     @classmethod
-    def of(cls, pairs: Sequence[WordPair], probs: Floats) -> KnownLinks:
+    def of(cls, pairs: Sequence[WordPair], probs: Floats, floor: float) -> KnownLinks:
         """Keep what is probable enough.
 
         Args:
             pairs: Distinct pairs.
             probs: Of all their links, pair by pair, source word by source word.
+            floor: The least probability that will be asked for.
         """
         digests = _digests(pairs)
         order = np.argsort(digests, kind="stable")
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        owner, words, kept = strong(pairs, probs, _SOFTEST)
+        owner, words, kept = strong(pairs, probs, floor)
         sorting = np.argsort(place[owner], kind="stable")
         return cls(
             digests[order],

@@ -276,5 +276,8 @@ def test_links_that_were_learnt_are_looked_up_and_others_computed(tmp_path: Path
         assert mixed[1] == mixed[3] == aligner.align([pairs[3]])[0] and mixed[2] == []
         assert mixed[0] == aligner.align([pairs[260]])[0]
         assert all(k.prob >= floor for links in mixed for k in links)
+    fit(pairs[:250], floor=0.001).save(tmp_path)
+    weak = StatisticalAligner.load(tmp_path, soft=True, floor=0.001).align(pairs[:50])
+    assert 0.001 <= min(k.prob for links in weak for k in links) < 0.01
     hard = StatisticalAligner.load(tmp_path)
     assert error(hard, pairs[250:], gold[250:]) < 0.2
