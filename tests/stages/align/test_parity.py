@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.schema import Link
@@ -21,7 +22,6 @@ NAMES = {
     "forward": "fwd",
     "reverse": "rev",
 }
-LETTERS = {"inter": "a", "itermax": "i", "match": "m", "forward": "f", "reverse": "r"}
 
 
 def links_of(model: Path, pairs: Pairs, **options: Any) -> list[list[tuple[int, int]]]:
@@ -30,14 +30,53 @@ def links_of(model: Path, pairs: Pairs, **options: Any) -> list[list[tuple[int, 
     return [[(k.source, k.target) for k in found] for found in aligner.align(pairs)]
 
 
-def simalign_links(
-    model: Path, pairs: Pairs, methods: str, layer: int, token_type: str, distortion: float
-) -> list[dict[str, list[tuple[int, int]]]]:
-    import simalign
+class Reference:
+    """The simalign package, and how to tell whether rounding decides what it links.
 
-    logging.getLogger("simalign.simalign").handlers.clear()
-    aligner = simalign.SentenceAligner(str(model), token_type, distortion, methods, "cpu", layer)
-    return [aligner.get_word_aligns(a, b) for a, b in pairs]
+    Both compute in float32, in matrices of other shapes, and how the products are rounded depends
+    on the processor. Where two similarities differ by less than that, either may be the larger.
+    """
+
+    def __init__(
+        self, model: Path, methods: str, layer: int, token_type: str = "bpe", distortion: float = 0
+    ) -> None:
+        import simalign
+
+        logging.getLogger("simalign.simalign").handlers.clear()
+        self._aligner = simalign.SentenceAligner(
+            str(model), token_type, distortion, methods, "cpu", layer
+        )
+
+    def links(self, pairs: Pairs) -> list[dict[str, list[tuple[int, int]]]]:
+        return [self._aligner.get_word_aligns(a, b) for a, b in pairs]
+
+    def check(
+        self,
+        pairs: Pairs,
+        found: list[list[tuple[int, int]]],
+        expected: list[dict[str, list[tuple[int, int]]]],
+        name: str,
+    ) -> None:
+        """Fail unless the links are simalign's: all of them, save where rounding decides."""
+        assert len(found) == len(expected) == len(pairs)
+        differ = [i for i, links in enumerate(found) if links != expected[i][name]]
+        assert len(differ) <= len(pairs) / 100, (name, differ)
+        for i in differ:
+            assert self._gives(pairs[i], found[i], name), (name, pairs[i], found[i], expected[i])
+
+    def _gives(
+        self, pair: tuple[list[str], list[str]], links: list[tuple[int, int]], name: str
+    ) -> bool:
+        """Whether simalign gives these links once its similarities are moved by up to 2e-6."""
+        exact, draws = self._aligner.get_similarity, np.random.default_rng(0)
+
+        def rounded(a: Any, b: Any) -> Any:
+            similarity = exact(a, b)
+            return similarity + draws.uniform(-2e-6, 2e-6, similarity.shape)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self._aligner, "get_similarity", rounded)
+            return any(self.links([pair])[0][name] == links for _ in range(100))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +87,8 @@ def test_every_method_gives_simaligns_links_on_500_real_pairs(
 ) -> None:
     assert len(real_pairs) >= 500
     # One pass of simalign for all methods; it takes most of the time.
-    reference = simalign_links(real_bert, real_pairs, "maifr", layer, token_type, distortion)
+    reference = Reference(real_bert, "maifr", layer, token_type, distortion)
+    expected = reference.links(real_pairs)
     for method, name in NAMES.items():
         ours = links_of(
             real_bert,
@@ -58,16 +98,33 @@ def test_every_method_gives_simaligns_links_on_500_real_pairs(
             token_type=token_type,
             distortion=distortion,
         )
-        assert ours == [r[name] for r in reference], method
+        reference.check(real_pairs, ours, expected, name)
 
 
 def test_long_sentences_give_simaligns_links(real_bert: Path, long_pairs: Pairs) -> None:
     short_enough = [p for p in long_pairs if max(map(len, p)) < 60]
     assert len(short_enough) > 60 and max(len(a) for a, _ in short_enough) > 40
-    reference = simalign_links(real_bert, short_enough, "ai", 3, "bpe", 0.0)
+    reference = Reference(real_bert, "ai", 3)
+    expected = reference.links(short_enough)
     for method in ("inter", "itermax"):
         ours = links_of(real_bert, short_enough, method=method, layer=3)
-        assert ours == [r[NAMES[method]] for r in reference]
+        reference.check(short_enough, ours, expected, NAMES[method])
+
+
+def test_links_that_rounding_does_not_explain_are_told_apart(
+    real_bert: Path, real_pairs: Pairs
+) -> None:
+    pairs = real_pairs[-100:]
+    reference = Reference(real_bert, "ai", 3)
+    expected = reference.links(pairs)
+    ours = links_of(real_bert, pairs, method="inter", layer=3)
+    reference.check(pairs, ours, expected, "inter")
+    with pytest.raises(AssertionError):
+        reference.check(pairs, [ours[0][1:], *ours[1:]], expected, "inter")
+    with pytest.raises(AssertionError):
+        reference.check(
+            pairs, [[(i, j + 1) for i, j in links] for links in ours], expected, "inter"
+        )
 
 
 @pytest.mark.parametrize("method", NAMES)
