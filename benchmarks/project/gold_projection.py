@@ -19,7 +19,7 @@ from benchmarks.project.corpora import CORPORA, DATA, Corpus, load_corpus, load_
 from benchmarks.project.scoring import f1, halves
 from pipeline.schema import Link
 from stages.project.batch import Batch
-from stages.project.build import build_projector, gather, needs_statistics, span_rows
+from stages.project.build import build_offers, build_projector, gather, needs_statistics, span_rows
 from stages.project.config import ProjectConfig
 from stages.project.matching import Weights
 
@@ -53,7 +53,8 @@ def kept_spans(
 ) -> list[list[tuple[int, int, str]]]:
     """Project a batch that is a whole corpus; return the spans that are kept, per row."""
     statistics = gather(iter([batch]), weights) if needs_statistics(config) else None
-    rows = span_rows(batch, build_projector(config, statistics, weights).project(batch))
+    projector = build_projector(config, statistics, weights, offers=build_offers(config))
+    rows = span_rows(batch, projector.project(batch))
     least = config.filters.min_score
     return [
         [(s["start"], s["end"], s["type"]) for s in spans if s["score"] >= least]
@@ -87,9 +88,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("links", type=Path)
     parser.add_argument("--kind", default="big", help="links: <corpus>.<kind>.links")
+    parser.add_argument(
+        "--tagger", help="also with the spans of this tagger of the target languages (a folder)"
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     names = list(CORPORA)
+    offered: dict[str, dict[str, Any]] = {}
+    if options.tagger:
+        for use in ("prefer", "only"):
+            tagger = {"candidate_tagger": options.tagger, "candidate_use": use}
+            offered[f"candidates, {use} the tagger's"] = tagger
     print(f"links: {options.kind}; per corpus: first half / second half / all")
     print(f"{'':<30}" + "".join(f"{n:>22}" for n in names))
     loaded = {
@@ -97,7 +106,7 @@ def main() -> None:
         for n in names
     }
     best_peer = dict.fromkeys(names, 0.0)
-    for title, method in (PEERS | OURS).items():
+    for title, method in (PEERS | OURS | offered).items():
         line = f"{title:<30}"
         for name, (corpus, links) in loaded.items():
             a, b, c = scores(corpus, links, method)

@@ -75,6 +75,8 @@ class BackTranslationAligner(Aligner):
         back_translate: BackTranslate,
         folder: Path,
         advance: Advance = no_advance,
+        *,
+        floor: float = 0.05,
     ) -> None:
         """Translate all targets back, learn both steps, and write that into a folder.
 
@@ -84,6 +86,7 @@ class BackTranslationAligner(Aligner):
             back_translate: From the target's language to the source's.
             folder: Where to write, for :meth:`load`.
             advance: Told the number of pairs whose targets are translated.
+            floor: The least probability of a link that :meth:`load` will be asked for.
         """
         from stages.align.statistical.aligner import StatisticalAligner
 
@@ -114,7 +117,7 @@ class BackTranslationAligner(Aligner):
             yield from extra()
 
         for side, name, more in ((0, "within", lambda: iter(())), (1, "across", rest)):
-            StatisticalAligner.fit(back(side), more).save(place / name)
+            StatisticalAligner.fit(back(side), more, floor=floor).save(place / name)
 
     @classmethod
     def load(

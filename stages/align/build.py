@@ -336,7 +336,7 @@ def learn(
         assert model is not None and plan.source is not None and plan.target is not None
         translate = back_translator(model, plan.source, plan.target, plan.device)
         with _shown(progress, "translate back", total, "pairs") as told:
-            BackTranslationAligner.fit(own, extra, translate, folder, told)
+            BackTranslationAligner.fit(own, extra, translate, folder, told, floor=plan.floor)
 
 
 @contextmanager

@@ -206,8 +206,24 @@ def _start(span: dict[str, Any]) -> int:
 
 
 def project_pairs(
-    batch: Batch, config: ProjectConfig, weights: Weights | None = None
+    batch: Batch, config: ProjectConfig, config_dir: Path | None = None
 ) -> Sequence[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
-    """Project one batch that is a whole corpus, both passes, without the runner."""
+    """Project one batch that is a whole corpus, both passes, without the runner.
+
+    Args:
+        batch: The corpus.
+        config: The options, those that name files among them.
+        config_dir: The folder of the config file, for the files that it names.
+
+    Returns:
+        For each row the spans and what was lost, see :func:`span_rows`.
+
+    Raises:
+        DataError: If the file of weights cannot be used.
+        ModelError: If the candidate tagger cannot be loaded.
+    """
+    weights = read_weights(config, config_dir)
     statistics = gather([batch], weights) if needs_statistics(config) else None
-    return span_rows(batch, build_projector(config, statistics, weights).project(batch))
+    offers = build_offers(config, config_dir)
+    projector = build_projector(config, statistics, weights, offers=offers)
+    return span_rows(batch, projector.project(batch))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pipeline.schema import Link, Span
 from stages.project.batch import Batch, Pair
+from stages.project.build import project_pairs
 from stages.project.candidate import CandidateProjector
+from stages.project.config import ProjectConfig
+from stages.project.matching import WEIGHTS
 from stages.project.offers import Offers, Use
 
 TARGET = ["der", "Bund", "Deutscher", "Architekten", "tagt"]
@@ -53,6 +59,23 @@ def test_an_offered_span_wins(use: Use) -> None:
     for start in (1, 2):
         offers = Offers(OneSpan(start, 4), use, odds=1e5)
         assert _words(offers) == [" ".join(TARGET[start:4])]
+
+
+def test_a_whole_corpus_is_projected_with_the_tagger_and_the_weights_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Offers, "_loaded", lambda self: OneSpan(4, 5))
+    only = ProjectConfig(candidate_tagger=str(tmp_path), candidate_use="only")
+    assert [spans for spans, _ in project_pairs(_batch(), only)] == [[], []]
+    plain = project_pairs(_batch(), ProjectConfig())
+    assert plain[1][0]
+    weights = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    for part in (weights, weights["uncased"], weights["characters"]):
+        part["first"] = part["second"] = {"unlinked": 0.0}
+    file = tmp_path / "weights.json"
+    file.write_text(json.dumps(weights), encoding="utf-8")
+    named = project_pairs(_batch(), ProjectConfig(weights="weights.json"), tmp_path)
+    assert named[1] != plain[1]
 
 
 def test_nothing_else_is_taken() -> None:
