@@ -27,10 +27,11 @@ from pipeline.formats import PharaohLine, read_pharaoh
 from pipeline.schema import Link
 from stages._pretraining.sources import TextSource
 from stages.align.aligner import asserted
-from stages.align.build import AUTO, Rule, Surroundings, build, eflomal_installed, learn, plan
+from stages.align.build import build, learn
 from stages.align.config import AlignConfig
 from stages.align.ensemble import combine
 from stages.align.inputs import read_word_pairs
+from stages.align.planning import AUTO, Rule, Surroundings, eflomal_installed, plan
 from stages.align.scoring import score
 from stages.align.text import read_pairs
 

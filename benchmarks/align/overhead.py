@@ -21,8 +21,9 @@ from benchmarks.align.encoders import random_bert
 from benchmarks.align.speed import news_pairs
 from pipeline.schema import table
 from pipeline.stage import Part
-from stages.align.build import Surroundings, build, plan
+from stages.align.build import build
 from stages.align.config import AlignConfig
+from stages.align.planning import Surroundings, plan
 from stages.align.worker import AlignWorker
 from stages.translate.worker import translation_row
 

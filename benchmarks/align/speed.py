@@ -31,8 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.align.encoders import random_bert
 from stages.align.aligner import WordPair
-from stages.align.build import Surroundings, build, plan
+from stages.align.build import build
 from stages.align.config import AlignConfig
+from stages.align.planning import Surroundings, plan
 from stages.translate.tokenise import tokenise
 
 NEWS = Path(__file__).resolve().parents[3] / "shared" / "data" / "parallel" / "wmt-news"

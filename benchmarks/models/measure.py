@@ -164,8 +164,9 @@ def measure_alignment(models: Path, cache_dir: Path) -> Result:
 
     from pipeline.formats.pharaoh import read_pharaoh
     from stages.align.aligner import asserted
-    from stages.align.build import Surroundings, build, plan
+    from stages.align.build import build
     from stages.align.config import AlignConfig
+    from stages.align.planning import Surroundings, plan
     from stages.align.scoring import score
 
     logging.set_verbosity_error()

@@ -19,8 +19,8 @@ from pipeline.commands.shared import (
 if TYPE_CHECKING:
     from pipeline.schema import Link
     from stages.align.aligner import WordPair
-    from stages.align.build import Surroundings
     from stages.align.config import AlignConfig
+    from stages.align.planning import Surroundings
 
 ABOUT = "Link the words of sentence pairs."
 ENCODER = "artifacts/models/encoder"
@@ -197,8 +197,8 @@ def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:
 def _surroundings(config: AlignConfig, langs: tuple[str, str | None]) -> Surroundings:
     from pipeline.errors import ConfigError
     from pipeline.languages import canonical
-    from stages.align.build import Surroundings
     from stages.align.checking import problems
+    from stages.align.planning import Surroundings
 
     reads_translator = config.aligner in ("translator", "back_translation")
     translator = config.model if reads_translator else None
@@ -220,7 +220,8 @@ def _run(
     import tempfile
 
     from pipeline.progress import Progress
-    from stages.align.build import build, learn, plan
+    from stages.align.build import build, learn
+    from stages.align.planning import plan
     from stages.align.text import read_pairs
 
     planned = plan(config, around)

@@ -13,7 +13,7 @@ from stages.align.config import AlignConfig
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
-    from stages.align.build import Surroundings
+    from stages.align.planning import Surroundings
 
 
 class AlignStage(RowStage):
@@ -37,7 +37,7 @@ class AlignStage(RowStage):
 
     def _task(self, config: RunConfig, translated: Task) -> Task:
         from pipeline.errors import ConfigError
-        from stages.align.build import resolve
+        from stages.align.planning import resolve
 
         options = {k: translated.options[k] for k in ("direction", "source", "target")}
         try:
@@ -77,7 +77,7 @@ class AlignStage(RowStage):
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The content of the models, and of further text, decides the result."""
         from pipeline.models import locate
-        from stages.align.build import model_name, resolve
+        from stages.align.planning import model_name, resolve
         from stages.align.text import used_files
 
         around = _around(config, task.options)
@@ -100,7 +100,8 @@ class AlignStage(RowStage):
         progress: Progress,
     ) -> None:
         """Let the aligners that learn from the corpus see all of it."""
-        from stages.align.build import learn, plan, resolve
+        from stages.align.build import learn
+        from stages.align.planning import plan, resolve
         from stages.align.text import read_pairs
 
         options, around = self.options(config), _around(config, task.options)
@@ -125,7 +126,7 @@ class AlignStage(RowStage):
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
     ) -> Callable[[], Worker]:
         """Return the factory of the workers of one task."""
-        from stages.align.build import plan
+        from stages.align.planning import plan
         from stages.align.worker import AlignFactory
 
         return AlignFactory(
@@ -134,7 +135,7 @@ class AlignStage(RowStage):
 
 
 def _around(config: RunConfig, options: Mapping[str, str]) -> Surroundings:
-    from stages.align.build import Surroundings
+    from stages.align.planning import Surroundings
 
     source, target = options["source"], options["target"]
     return Surroundings(

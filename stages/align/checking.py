@@ -9,7 +9,9 @@ from pipeline.models import locate
 from pipeline.resources import resolve_path
 from pipeline.stage import Problem
 from stages.align.backends import ctranslate2_problem
-from stages.align.build import (
+from stages.align.config import AlignConfig, MemberConfig
+from stages.align.layers import layer_problem
+from stages.align.planning import (
     Surroundings,
     back_translation_problem,
     eflomal_installed,
@@ -17,8 +19,6 @@ from stages.align.build import (
     resolve,
     translator_problem,
 )
-from stages.align.config import AlignConfig, MemberConfig
-from stages.align.layers import layer_problem
 
 # Aligners whose models the backends compute.
 _ENCODED = ("simalign", "softmax", "translator")

@@ -24,7 +24,7 @@ from stages.align.pieces import (
 )
 
 if TYPE_CHECKING:
-    from stages.align.build import Part, Plan
+    from stages.align.planning import Part, Plan
 
 
 def contextual_aligner(part: Part, plan: Plan, device: str, soft: bool) -> EmbeddingAligner:

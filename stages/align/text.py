@@ -10,7 +10,7 @@ from pipeline.languages import canonical
 from pipeline.resources import resolve_path
 from stages._pretraining.sources import TextSource, read_rows
 from stages.align.aligner import WordPair
-from stages.align.build import Surroundings
+from stages.align.planning import Surroundings
 
 
 def _fitting(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pipeline.schema import table
 from pipeline.stage import Part
 from stages.align.aligner import Aligner
-from stages.align.build import Plan, build
+from stages.align.build import build
+from stages.align.planning import Plan
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.schema import overlapping
-from stages.align.build import Surroundings, build, plan
+from stages.align.build import build
 from stages.align.config import AlignConfig
+from stages.align.planning import Surroundings, plan
 from stages.train.modeling import LayerFusedForTokenClassification
 from stages.train.tagger import Tagger
 from tests.fuzz.junk import CASES, ODD, fuzzed

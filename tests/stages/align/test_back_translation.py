@@ -9,9 +9,10 @@ import pytest
 
 from pipeline.schema import Link
 from stages.align.back_translation import BackTranslationAligner, back_translator, compose
-from stages.align.build import Surroundings, build, learn, plan
+from stages.align.build import build, learn
 from stages.align.checking import problems
 from stages.align.config import AlignConfig
+from stages.align.planning import Surroundings, plan
 from tests.stages.align.test_statistical import ciphered
 from tests.stages.translate.tiny_models import build_marian, sentences
 

@@ -11,12 +11,13 @@ import pytest
 from pipeline.errors import ConfigError
 from stages.align import backends
 from stages.align.backends import encoder_layers
-from stages.align.build import Surroundings, build, plan
+from stages.align.build import build
 from stages.align.checking import problems
 from stages.align.config import AlignConfig
 from stages.align.ctranslate import CTranslateLayers
 from stages.align.layers import TorchLayers, read_config
 from stages.align.packed import PackedLayers
+from stages.align.planning import Surroundings, plan
 from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, ModelError
-from stages.align.build import Surroundings, build, plan
+from stages.align.build import build
 from stages.align.config import AlignConfig
 from stages.align.contextual import load_tokenizer
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, default_layer, max_subwords
 from stages.align.pieces import Pieces, Specials, WordPieces, transformers_cut, windows
+from stages.align.planning import Surroundings, plan
 from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import ConfigError, DataError
 from pipeline.formats import PharaohLine
 from pipeline.schema import Link
-from stages.align import build
+from stages.align import build, planning
 from stages.align.aligner import Advance, Aligner, WordPair, no_advance
 from stages.align.config import AlignConfig
 from stages.align.ensemble import Ensemble
@@ -77,10 +77,10 @@ def test_an_ensemble_of_real_aligners(bert: Path, made_up: Any) -> None:
             ],
         }
     )
-    around = build.Surroundings("en", "de")
-    together = build.build(build.plan(config, around)).align(made_up[:10])
+    around = planning.Surroundings("en", "de")
+    together = build.build(planning.plan(config, around)).align(made_up[:10])
     forward = AlignConfig(aligner="simalign", model=str(bert), method="forward", soft=False)
-    alone = build.build(build.plan(forward, around)).align(made_up[:10])
+    alone = build.build(planning.plan(forward, around)).align(made_up[:10])
     assert together == alone  # inter is a part of forward
 
 
@@ -88,20 +88,20 @@ def test_auto_takes_the_first_rule_whose_needs_are_met(
     bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = (
-        build.Rule(frozenset({"large_encoder", "encoder"}), (("softmax", 2.0),)),
-        build.Rule(frozenset({"encoder"}), (("simalign", 1.0),)),
-        build.Rule(frozenset(), (("statistical", 1.0),)),
+        planning.Rule(frozenset({"large_encoder", "encoder"}), (("softmax", 2.0),)),
+        planning.Rule(frozenset({"encoder"}), (("simalign", 1.0),)),
+        planning.Rule(frozenset(), (("statistical", 1.0),)),
     )
-    monkeypatch.setattr(build, "AUTO", rules)
+    monkeypatch.setattr(planning, "AUTO", rules)
 
     def names(encoder: str | None) -> list[str]:
-        around = build.Surroundings("en", "de", encoder)
-        return [m.aligner for m in build.resolve(AlignConfig(), around).members]
+        around = planning.Surroundings("en", "de", encoder)
+        return [m.aligner for m in planning.resolve(AlignConfig(), around).members]
 
     assert names("bert-base-multilingual-cased") == ["softmax"]
     assert names(str(bert)) == ["simalign"]
     assert names(None) == names("/no/such/folder") == ["statistical"]
-    monkeypatch.setattr(build, "AUTO", rules[:1])
+    monkeypatch.setattr(planning, "AUTO", rules[:1])
     with pytest.raises(ConfigError, match="auto finds no aligner"):
         names(None)
 
@@ -110,8 +110,8 @@ def test_the_shipped_rules_go_by_what_is_there(bert: Path, tmp_path: Path) -> No
     from tests.stages.translate.tiny_models import build_marian
 
     def names(encoder: str | None, translator: Path | None = None, **options: Any) -> list[str]:
-        around = build.Surroundings("en", "de", encoder, str(translator) if translator else None)
-        return [m.aligner for m in build.resolve(AlignConfig(**options), around).members]
+        around = planning.Surroundings("en", "de", encoder, str(translator) if translator else None)
+        return [m.aligner for m in planning.resolve(AlignConfig(**options), around).members]
 
     both = build_marian(tmp_path / "both", tags=(">>de<<", ">>en<<"), pair=None)
     one_way = build_marian(tmp_path / "one", pair=("en", "de"))
@@ -124,8 +124,8 @@ def test_the_shipped_rules_go_by_what_is_there(bert: Path, tmp_path: Path) -> No
 
 
 def test_the_shipped_rules_always_find_something() -> None:
-    assert not build.AUTO[-1].needs
-    assert build.resolve(AlignConfig(), build.Surroundings(None, None)).members
+    assert not planning.AUTO[-1].needs
+    assert planning.resolve(AlignConfig(), planning.Surroundings(None, None)).members
 
 
 def test_eflomal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pipeline.schema import Link
-from stages.align.build import Surroundings, build, plan
+from stages.align.build import build
 from stages.align.config import AlignConfig
+from stages.align.planning import Surroundings, plan
 
 Pairs = list[tuple[list[str], list[str]]]
 NAMES = {
