@@ -39,7 +39,7 @@ class Settings:
 
     model1: int = 1
     hmm: int = 5
-    null: float = 0.15
+    null: float = 0.2
     prior: float = 0.02
     spelling: float = 0.5
     collapsed: int = 3

@@ -128,17 +128,25 @@ def test_the_hmm_sums_over_all_alignments(swapped: bool) -> None:
         none = null[start : start + steps]
         move, initial = jumps.matrix(states), jumps.initial(states)
         expected, total = np.zeros_like(cells), 0.0
+        moved = 0.0
+        # A word comes from its state, from none after a jump, or from none without one.
         for path in itertools.product(range(states), repeat=steps):
-            weight = float(initial[path[0]])
-            for j in range(steps):
-                weight *= float(cells[j, path[j]] + none[j])
-                weight *= float(move[path[j - 1], path[j]]) if j else 1.0
-            total += weight
-            for j in range(steps):
-                expected[j, path[j]] += weight * cells[j, path[j]] / (cells[j, path[j]] + none[j])
+            for kinds in itertools.product(("state", "none", "stays"), repeat=steps):
+                weight = float(initial[path[0]])
+                for j, kind in enumerate(kinds):
+                    weight *= float(cells[j, path[j]] if kind == "state" else none[j])
+                    if kind == "stays":
+                        weight *= 0.5 * (not j or path[j] == path[j - 1])
+                    else:
+                        weight *= 0.5 if kind == "none" else 1.0
+                        weight *= float(move[path[j - 1], path[j]]) if j else 1.0
+                total += weight
+                moved += weight * sum(kind != "stays" for kind in kinds[1:])
+                for j, kind in enumerate(kinds):
+                    expected[j, path[j]] += weight * (kind == "state")
         got = links[corpus.offsets[k] : corpus.offsets[k + 1]].reshape(len(a), len(b))
         assert (got if swapped else got.T) == pytest.approx(expected / total, rel=1e-4)
-        jump_total += steps - 1
+        jump_total += moved / total
     assert counts.widths.sum() == pytest.approx(jump_total + 25 * 0.1, rel=1e-4)
     assert counts.first.sum() == pytest.approx(len(pairs) + 13 * 0.1, rel=1e-4)
 
