@@ -2,6 +2,7 @@
 
     python benchmarks/align/error_rate.py                 # with Tatoeba as further text
     python benchmarks/align/error_rate.py --no-parallel   # from the 447 pairs alone
+    python benchmarks/align/error_rate.py --no-parallel --pairs 50   # from 50 pairs at a time
 
 447 Hansards pairs with sure and possible links (`alignments/` beside the checkout), with the models
 that ship, or others by `--encoder` and `--translator`. Every aligner runs once; ensembles combine
@@ -31,24 +32,36 @@ from stages.align.build import build, learn
 from stages.align.config import AlignConfig
 from stages.align.ensemble import combine
 from stages.align.inputs import read_word_pairs
-from stages.align.planning import AUTO, Rule, Surroundings, eflomal_installed, plan
+from stages.align.planning import (
+    AUTO,
+    Rule,
+    Share,
+    Surroundings,
+    eflomal_installed,
+    plan,
+    weight_at,
+)
 from stages.align.scoring import score
 from stages.align.text import read_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 Links = list[list[Link]]
-BESIDE_AUTO = (
-    Rule(frozenset(), (("statistical", 1.0), ("simalign", 0.2), ("translator", 0.2))),
-    Rule(frozenset(), (("statistical", 1.0), ("eflomal", 0.3), ("translator", 0.2))),
-    Rule(
-        frozenset(),
-        (("statistical", 1.0), ("eflomal", 0.3), ("simalign", 0.2), ("translator", 0.2)),
-    ),
-    Rule(frozenset(), (("statistical", 1.0), ("back_translation", 0.2))),
-    Rule(frozenset(), (("statistical", 1.0), ("translator", 0.2), ("back_translation", 0.2))),
+BESIDE_AUTO = tuple(
+    Rule(frozenset(), (Share("statistical", 1.0), *(Share(*share) for share in more)))
+    for more in (
+        (("translator", 0.2),),
+        (("simalign", 0.2),),
+        (("simalign", 0.2), ("translator", 0.2)),
+        (("simalign", 0.5), ("translator", 0.2)),
+        (("simalign", 1.0), ("translator", 0.2)),
+        (("eflomal", 0.3), ("translator", 0.2)),
+        (("eflomal", 0.3), ("simalign", 0.2), ("translator", 0.2)),
+        (("back_translation", 0.2),),
+        (("translator", 0.2), ("back_translation", 0.2)),
+    )
 )
-"""What more members would add to what auto chooses."""
+"""What other members and weights would give."""
 
 
 def main() -> None:
@@ -56,6 +69,7 @@ def main() -> None:
     parser.add_argument("--encoder", default=str(ROOT / "artifacts" / "models" / "encoder"))
     parser.add_argument("--translator", default=str(ROOT / "artifacts" / "models" / "translator"))
     parser.add_argument("--no-parallel", action="store_true", help="learn from the pairs alone")
+    parser.add_argument("--pairs", type=int, help="align so many pairs at a time, each by itself")
     parser.add_argument("--only", nargs="*", help="these aligners, and what they make together")
     parser.add_argument("--layers", action="store_true", help="every layer of both models")
     arguments = parser.parse_args()
@@ -70,6 +84,11 @@ def main() -> None:
         member="fra.txt",
     )
     parallel = [] if arguments.no_parallel else [text]
+    size = arguments.pairs or len(pairs)
+    parts = [slice(start, start + size) for start in range(0, len(pairs), size)]
+    words = max(sum(len(a) for a, _ in pairs[part]) for part in parts)
+    if parallel:
+        words += sum(len(a) for a, _ in read_pairs(parallel, around))
     results: dict[str, Links] = {}
     for name, options in _aligners(arguments):
         if arguments.only and name not in arguments.only:
@@ -77,24 +96,32 @@ def main() -> None:
         start = time.process_time()
         config = AlignConfig.model_validate({"soft": True, "parallel": parallel, **options})
         planned = plan(config, around)
-        with tempfile.TemporaryDirectory() as folder:
-            learn(
-                planned,
-                lambda: iter(pairs),
-                lambda c=config: read_pairs(c.parallel, around),
-                Path(folder),
-            )
-            results[name] = build(planned, Path(folder)).align(pairs)
+        results[name] = []
+        for part in parts:
+            with tempfile.TemporaryDirectory() as folder:
+                learn(
+                    planned,
+                    lambda p=part: iter(pairs[p]),
+                    lambda c=config: read_pairs(c.parallel, around),
+                    Path(folder),
+                )
+                results[name] += build(planned, Path(folder)).align(pairs[part])
         _report(name, results[name], gold, time.process_time() - start)
-    for rule in (*AUTO, *BESIDE_AUTO):
-        weights = [w for _, w in rule.members]
-        if len(weights) > 1 and all(name in results for name, _ in rule.members):
-            members = [results[name] for name, _ in rule.members]
-            together = [
-                combine(links, rule.combine, weights, 0.05) for links in zip(*members, strict=True)
-            ]
-            names = ", ".join(f"{name} {weight:g}" for name, weight in rule.members)
-            _report(f"{rule.combine}({names})", together, gold)
+    for title, rules in (("auto: ", AUTO), ("", BESIDE_AUTO)):
+        for rule in rules:
+            shares = {
+                s.aligner: weight
+                for s in rule.members
+                if (weight := weight_at(s.member(), words)) > 0
+            }
+            if len(shares) > 1 and all(name in results for name in shares):
+                members = [results[name] for name in shares]
+                together = [
+                    combine(links, rule.combine, list(shares.values()), 0.05)
+                    for links in zip(*members, strict=True)
+                ]
+                names = ", ".join(f"{name} {weight:.2g}" for name, weight in shares.items())
+                _report(f"{title}{rule.combine}({names})", together, gold)
 
 
 def _aligners(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:

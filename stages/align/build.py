@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stages.align.aligner import ASSERTED, Aligner, no_advance
 from stages.align.pair_source import PairSource
-from stages.align.planning import Part, Plan
+from stages.align.planning import Part, Plan, weight_at
 
 if TYPE_CHECKING:
     from pipeline.progress import Progress
@@ -22,17 +22,29 @@ def build(plan: Plan, collected: Path | None = None) -> Aligner:
         plan: What to build.
         collected: Folder with what corpus aligners learnt.
     """
-    several = len(plan.parts) > 1
+    words = _words(plan, collected)
+    weights = [weight_at(part.options, words) for part in plan.parts]
+    asked = [(p, w) for p, w in zip(plan.parts, weights, strict=True) if w > 0]
+    several = len(asked) > 1
     members = [
         _build_one(part, plan, collected, plan.soft and (not several or plan.combine == "mean"))
-        for part in plan.parts
+        for part, _ in asked
     ]
     if not several:
         return members[0]
     from stages.align.ensemble import Ensemble
 
-    weights = [p.options.weight for p in plan.parts]
-    return Ensemble(members, plan.combine, weights, plan.floor if plan.soft else ASSERTED)
+    floor = plan.floor if plan.soft else ASSERTED
+    return Ensemble(members, plan.combine, [w for _, w in asked], floor)
+
+
+def _words(plan: Plan, collected: Path | None) -> int:
+    """Return how many source words there were to learn from, where weights hang on that."""
+    if all(part.options.weight_little is None for part in plan.parts):
+        return 0
+    from stages.align.statistical.aligner import learnt_words
+
+    return learnt_words(_learnt(collected))
 
 
 def _build_one(part: Part, plan: Plan, collected: Path | None, soft: bool) -> Aligner:

@@ -61,7 +61,15 @@ class MemberConfig(AlignerOptions):
     """One aligner of an ensemble."""
 
     aligner: SingleAligner
-    weight: float = Field(1.0, gt=0, description="combine 'mean': weight of its probabilities")
+    weight: float = Field(
+        1.0, ge=0, description="combine 'mean': weight of its probabilities; 0: it is not asked"
+    )
+    weight_little: float | None = Field(
+        None,
+        ge=0,
+        description="combine 'mean' with a member 'statistical': the weight where that has at most "
+        "2,000 source words to learn from; up to 8,000 it goes over into weight; default: weight",
+    )
 
 
 class AlignConfig(AlignerOptions, StageConfig):
@@ -105,6 +113,13 @@ class AlignConfig(AlignerOptions, StageConfig):
             )
         if self.aligner != "ensemble" and self.members:
             raise ValueError(f"members are for aligner 'ensemble', not {self.aligner!r}")
+        for name in ("weight", "weight_little"):
+            if self.members and all(getattr(m, name) == 0 for m in self.members):
+                raise ValueError(f"members: every {name} is 0")
+        if any(m.weight_little is not None for m in self.members) and all(
+            m.aligner != "statistical" for m in self.members
+        ):
+            raise ValueError("members: weight_little needs a member 'statistical'")
         return self
 
     def member(self, aligner: SingleAligner) -> MemberConfig:

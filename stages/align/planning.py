@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.models import ModelSource, locate
@@ -34,28 +35,56 @@ CORPUS_ALIGNERS: Final[frozenset[SingleAligner]] = frozenset(
 """Aligners that learn from the whole corpus before they align a row."""
 
 
+class Share(NamedTuple):
+    """One aligner of a rule: its weight, and that with little text, see :class:`MemberConfig`."""
+
+    aligner: SingleAligner
+    weight: float
+    little: float | None = None
+
+    def member(self, options: AlignConfig | None = None) -> MemberConfig:
+        """Return it as a member of an ensemble, with the other options of ``options``."""
+        own = (options or AlignConfig()).member(self.aligner)
+        update: dict[str, Any] = {"weight": self.weight, "weight_little": self.little}
+        if _NEEDS[self.aligner] == "translator":
+            # A model or layer that is named is an encoder's.
+            update |= {"model": None, "layer": None}
+        return own.model_copy(update=update)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One line of what ``auto`` chooses.
 
     Attributes:
         needs: What must be there.
-        members: The aligners and their weights.
+        members: The aligners.
         combine: How they are combined.
     """
 
     needs: frozenset[Resource]
-    members: tuple[tuple[SingleAligner, float], ...]
+    members: tuple[Share, ...]
     combine: Combine = "mean"
 
 
 AUTO: Final[tuple[Rule, ...]] = (
-    Rule(frozenset({"large_encoder"}), (("softmax", 1.0), ("statistical", 0.5))),
-    Rule(frozenset({"translator"}), (("statistical", 1.0), ("translator", 0.2))),
-    Rule(frozenset({"encoder"}), (("statistical", 1.0), ("simalign", 0.2))),
-    Rule(frozenset(), (("statistical", 1.0),)),
+    Rule(frozenset({"large_encoder"}), (Share("softmax", 1.0), Share("statistical", 0.5))),
+    Rule(
+        frozenset({"translator", "encoder"}),
+        (Share("statistical", 1.0), Share("translator", 0.2), Share("simalign", 0.0, little=1.0)),
+    ),
+    Rule(
+        frozenset({"translator"}),
+        (Share("statistical", 1.0), Share("translator", 0.2, little=1.2)),
+    ),
+    Rule(frozenset({"encoder"}), (Share("statistical", 1.0), Share("simalign", 0.2, little=1.2))),
+    Rule(frozenset(), (Share("statistical", 1.0),)),
 )
 """The rules of ``auto``; the first whose needs are met is taken. Figures: docs/alignment.md."""
+
+LITTLE: Final = 2_000
+MUCH: Final = 8_000
+"""Source words to learn from between which a member's ``weight_little`` becomes its ``weight``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +192,17 @@ def resolve(config: AlignConfig, around: Surroundings) -> Resolved:
     named = config.model is not None and around.has("encoder")
     for rule in AUTO:
         if all(around.has(r) or (named and r == "large_encoder") for r in rule.needs):
-            members = tuple(
-                config.member(name).model_copy(
-                    update={"weight": weight}
-                    | ({"model": None, "layer": None} if _NEEDS[name] == "translator" else {})
-                )
-                for name, weight in rule.members
-            )
+            members = tuple(share.member(config) for share in rule.members)
             return Resolved(members, rule.combine)
     raise ConfigError("align.aligner: auto finds no aligner that it could use; name one")
+
+
+def weight_at(member: MemberConfig, words: int) -> float:
+    """Return the weight of a member where there are so many source words to learn from."""
+    if member.weight_little is None:
+        return member.weight
+    way = math.log(max(words, LITTLE) / LITTLE) / math.log(MUCH / LITTLE)
+    return member.weight_little + (member.weight - member.weight_little) * min(way, 1.0)
 
 
 def model_name(member: MemberConfig, around: Surroundings) -> str | None:

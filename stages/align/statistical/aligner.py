@@ -33,6 +33,7 @@ _HMM_CELLS: Final = 250_000
 _KEPT: Final = 0.01
 # Links are kept from here on, or from the floor on where that is lower.
 _SOFTEST: Final = 0.01
+_TEXT: Final = "text.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class StatisticalAligner(Aligner):
         grains: Gives what was learnt; asked when a pair comes whose links are not known.
         known: The links of the pairs that were to be aligned.
         settings: How.
+        words: Number of source words that were learnt from.
         soft: Whether to hand out links below 0.5.
         floor: The least probability of those.
     """
@@ -92,12 +94,14 @@ class StatisticalAligner(Aligner):
         grains: Callable[[], Sequence[_Grain]],
         known: KnownLinks,
         settings: Settings,
+        words: int,
         soft: bool = False,
         floor: float = 0.05,
     ) -> None:
         self._grains = cache(grains)
         self._known = known
         self._settings = settings
+        self._words = words
         self._floor = floor if soft else ASSERTED
 
     @classmethod
@@ -137,6 +141,7 @@ class StatisticalAligner(Aligner):
             lambda: grains,
             KnownLinks.of(own_pairs, probs, min(floor, _SOFTEST)),
             settings,
+            sum(len(a) for a, _ in taken.pairs),
             soft,
             floor,
         )
@@ -175,6 +180,7 @@ class StatisticalAligner(Aligner):
         """Write what was learnt into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         self._known.save(folder)
+        (folder / _TEXT).write_text(json.dumps({"source_words": self._words}), encoding="utf-8")
         for name, grain in zip(GRANULARITIES, self._grains(), strict=True):
             model = grain.model
             kept = _kept(model, self._settings)
@@ -197,7 +203,14 @@ class StatisticalAligner(Aligner):
     @classmethod
     def load(cls, folder: Path, *, soft: bool = False, floor: float = 0.05) -> StatisticalAligner:
         """Read what :meth:`save` wrote."""
-        return cls(lambda: _read(folder), KnownLinks.load(folder), Settings(), soft, floor)
+        known, words = KnownLinks.load(folder), learnt_words(folder)
+        return cls(lambda: _read(folder), known, Settings(), words, soft, floor)
+
+
+def learnt_words(folder: Path) -> int:
+    """Return how many source words an aligner that was saved has learnt from."""
+    text = json.loads((folder / _TEXT).read_text(encoding="utf-8"))
+    return int(text["source_words"])
 
 
 def _read(folder: Path) -> list[_Grain]:

@@ -88,9 +88,9 @@ def test_auto_takes_the_first_rule_whose_needs_are_met(
     bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = (
-        planning.Rule(frozenset({"large_encoder", "encoder"}), (("softmax", 2.0),)),
-        planning.Rule(frozenset({"encoder"}), (("simalign", 1.0),)),
-        planning.Rule(frozenset(), (("statistical", 1.0),)),
+        planning.Rule(frozenset({"large_encoder", "encoder"}), (planning.Share("softmax", 2.0),)),
+        planning.Rule(frozenset({"encoder"}), (planning.Share("simalign", 1.0),)),
+        planning.Rule(frozenset(), (planning.Share("statistical", 1.0),)),
     )
     monkeypatch.setattr(planning, "AUTO", rules)
 
@@ -115,12 +115,50 @@ def test_the_shipped_rules_go_by_what_is_there(bert: Path, tmp_path: Path) -> No
 
     both = build_marian(tmp_path / "both", tags=(">>de<<", ">>en<<"), pair=None)
     one_way = build_marian(tmp_path / "one", pair=("en", "de"))
-    assert names(str(bert), both) == ["statistical", "translator"]
+    assert names(str(bert), both) == ["statistical", "translator", "simalign"]
     assert names(str(bert)) == names(str(bert), one_way) == ["statistical", "simalign"]
     assert names(str(bert), model=str(bert)) == ["softmax", "statistical"]
     assert names("bert-base-multilingual-cased", both) == ["softmax", "statistical"]
     assert names(None, both) == ["statistical", "translator"]
     assert names(None, one_way) == names("no/such/folder") == ["statistical"]
+
+
+def test_statistics_of_little_text_weigh_less(
+    bert: Path, made_up: list[WordPair], tmp_path: Path
+) -> None:
+    simalign = {"aligner": "simalign", "model": str(bert), "weight": 0, "weight_little": 3}
+    config = AlignConfig.model_validate(
+        {"aligner": "ensemble", "members": [{"aligner": "statistical"}, simalign]}
+    )
+    member = config.members[1]
+    weights = [planning.weight_at(member, words) for words in (1, 2000, 4000, 8000, 10**9)]
+    assert weights == pytest.approx([3, 3, 1.5, 0, 0])
+    assert planning.weight_at(config.members[0], 1) == 1
+    planned = planning.plan(config, planning.Surroundings("en", "de"))
+    few = made_up[:5]
+    more = [pair for k in range(20) for pair in ([[*a, str(k)], b] for a, b in made_up)]
+    assert sum(len(a) for a, _ in more) > planning.MUCH
+    names = {}
+    for title, further in (("few", []), ("more", more)):
+        folder = tmp_path / title
+        build.learn(planned, lambda: iter(few), lambda f=further: iter(f), folder)
+        aligner = build.build(planned, folder)
+        names[title] = aligner.name
+        assert all(aligner.align(few))
+    # What has no weight is not computed.
+    assert names == {"few": "mean(statistical, simalign-inter)", "more": "statistical"}
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([{"aligner": "statistical", "weight": 0}, {"aligner": "eflomal", "weight": 0}], "every"),
+        ([{"aligner": "eflomal"}, {"aligner": "simalign", "weight_little": 1}], "needs a member"),
+    ],
+)
+def test_weights_that_mean_nothing(members: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AlignConfig.model_validate({"aligner": "ensemble", "members": members})
 
 
 def test_the_shipped_rules_always_find_something() -> None:
