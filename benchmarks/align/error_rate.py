@@ -39,9 +39,9 @@ from stages.align.planning import (
     Surroundings,
     eflomal_installed,
     plan,
-    weight_at,
 )
 from stages.align.scoring import score
+from stages.align.statistical.aligner import learnt_words
 from stages.align.text import read_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,9 +86,7 @@ def main() -> None:
     parallel = [] if arguments.no_parallel else [text]
     size = arguments.pairs or len(pairs)
     parts = [slice(start, start + size) for start in range(0, len(pairs), size)]
-    words = max(sum(len(a) for a, _ in pairs[part]) for part in parts)
-    if parallel:
-        words += sum(len(a) for a, _ in read_pairs(parallel, around))
+    words: list[int] = []  # that were learnt from, for each part
     results: dict[str, Links] = {}
     for name, options in _aligners(arguments):
         if arguments.only and name not in arguments.only:
@@ -106,22 +104,23 @@ def main() -> None:
                     Path(folder),
                 )
                 results[name] += build(planned, Path(folder)).align(pairs[part])
+                if name == "statistical":
+                    words.append(learnt_words(Path(folder)))
         _report(name, results[name], gold, time.process_time() - start)
     for title, rules in (("auto: ", AUTO), ("", BESIDE_AUTO)):
         for rule in rules:
-            shares = {
-                s.aligner: weight
-                for s in rule.members
-                if (weight := weight_at(s.member(), words)) > 0
-            }
-            if len(shares) > 1 and all(name in results for name in shares):
-                members = [results[name] for name in shares]
-                together = [
-                    combine(links, rule.combine, list(shares.values()), 0.05)
-                    for links in zip(*members, strict=True)
-                ]
-                names = ", ".join(f"{name} {weight:.2g}" for name, weight in shares.items())
-                _report(f"{title}{rule.combine}({names})", together, gold)
+            members = [s.member(AlignConfig()) for s in rule.members]
+            members = [m for m in members if any(m.weight_at(count) > 0 for count in words)]
+            if len(members) < 2 or any(m.aligner not in results for m in members):
+                continue
+            together = [
+                combine(links, rule.combine, [m.weight_at(count) for m in members], 0.05)
+                for part, count in zip(parts, words, strict=True)
+                for links in zip(*(results[m.aligner][part] for m in members), strict=True)
+            ]
+            weights = [(m.aligner, m.weight_at(max(words))) for m in members]
+            names = ", ".join(f"{name} {weight:.2g}" for name, weight in weights)
+            _report(f"{title}{rule.combine}({names})", together, gold)
 
 
 def _aligners(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:

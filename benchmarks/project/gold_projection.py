@@ -19,7 +19,7 @@ from benchmarks.project.corpora import CORPORA, DATA, Corpus, load_corpus, load_
 from benchmarks.project.scoring import f1, halves
 from pipeline.schema import Link
 from stages.project.batch import Batch
-from stages.project.build import build_offers, build_projector, gather, needs_statistics, span_rows
+from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
 from stages.project.matching import Weights
 
@@ -52,13 +52,10 @@ def kept_spans(
     batch: Batch, config: ProjectConfig, weights: Weights | None = None
 ) -> list[list[tuple[int, int, str]]]:
     """Project a batch that is a whole corpus; return the spans that are kept, per row."""
-    statistics = gather(iter([batch]), weights) if needs_statistics(config) else None
-    projector = build_projector(config, statistics, weights, offers=build_offers(config))
-    rows = span_rows(batch, projector.project(batch))
     least = config.filters.min_score
     return [
         [(s["start"], s["end"], s["type"]) for s in spans if s["score"] >= least]
-        for spans, _ in rows
+        for spans, _ in project_pairs(batch, config, weights=weights)
     ]
 
 

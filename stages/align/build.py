@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stages.align.aligner import ASSERTED, Aligner, no_advance
 from stages.align.pair_source import PairSource
-from stages.align.planning import Part, Plan, weight_at
+from stages.align.planning import Part, Plan
 
 if TYPE_CHECKING:
     from pipeline.progress import Progress
@@ -23,7 +23,7 @@ def build(plan: Plan, collected: Path | None = None) -> Aligner:
         collected: Folder with what corpus aligners learnt.
     """
     words = _words(plan, collected)
-    weights = [weight_at(part.options, words) for part in plan.parts]
+    weights = [part.options.weight_at(words) for part in plan.parts]
     asked = [(p, w) for p, w in zip(plan.parts, weights, strict=True) if w > 0]
     several = len(asked) > 1
     members = [

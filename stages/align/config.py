@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+import math
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,6 +20,11 @@ SingleAligner = Literal[
     "simalign_reference",
 ]
 Combine = Literal["union", "intersection", "vote", "mean"]
+
+
+LITTLE: Final = 2_000
+MUCH: Final = 8_000
+"""Source words to learn from between which a member's ``weight_little`` becomes its ``weight``."""
 
 
 class AlignerOptions(ConfigModel):
@@ -62,14 +68,21 @@ class MemberConfig(AlignerOptions):
 
     aligner: SingleAligner
     weight: float = Field(
-        1.0, ge=0, description="combine 'mean': weight of its probabilities; 0: it is not asked"
+        1.0, ge=0, description="combine 'mean' and 'vote': its weight; 0: it is not asked"
     )
     weight_little: float | None = Field(
         None,
         ge=0,
-        description="combine 'mean' with a member 'statistical': the weight where that has at most "
+        description="with a member 'statistical': the weight where that has at most "
         "2,000 source words to learn from; up to 8,000 it goes over into weight; default: weight",
     )
+
+    def weight_at(self, words: int) -> float:
+        """Return the weight where there are so many source words to learn from."""
+        if self.weight_little is None:
+            return self.weight
+        way = math.log(max(words, LITTLE) / LITTLE) / math.log(MUCH / LITTLE)
+        return self.weight_little + (self.weight - self.weight_little) * min(way, 1.0)
 
 
 class AlignConfig(AlignerOptions, StageConfig):
@@ -113,8 +126,8 @@ class AlignConfig(AlignerOptions, StageConfig):
             )
         if self.aligner != "ensemble" and self.members:
             raise ValueError(f"members are for aligner 'ensemble', not {self.aligner!r}")
-        for name in ("weight", "weight_little"):
-            if self.members and all(getattr(m, name) == 0 for m in self.members):
+        for name, words in (("weight", MUCH), ("weight_little", LITTLE)):
+            if self.members and all(m.weight_at(words) == 0 for m in self.members):
                 raise ValueError(f"members: every {name} is 0")
         if any(m.weight_little is not None for m in self.members) and all(
             m.aligner != "statistical" for m in self.members

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -42,9 +42,9 @@ class Share(NamedTuple):
     weight: float
     little: float | None = None
 
-    def member(self, options: AlignConfig | None = None) -> MemberConfig:
+    def member(self, options: AlignConfig) -> MemberConfig:
         """Return it as a member of an ensemble, with the other options of ``options``."""
-        own = (options or AlignConfig()).member(self.aligner)
+        own = options.member(self.aligner)
         update: dict[str, Any] = {"weight": self.weight, "weight_little": self.little}
         if _NEEDS[self.aligner] == "translator":
             # A model or layer that is named is an encoder's.
@@ -81,10 +81,6 @@ AUTO: Final[tuple[Rule, ...]] = (
     Rule(frozenset(), (Share("statistical", 1.0),)),
 )
 """The rules of ``auto``; the first whose needs are met is taken. Figures: docs/alignment.md."""
-
-LITTLE: Final = 2_000
-MUCH: Final = 8_000
-"""Source words to learn from between which a member's ``weight_little`` becomes its ``weight``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,20 +185,13 @@ def resolve(config: AlignConfig, around: Surroundings) -> Resolved:
             around.source, around.target, config.model, around.translator, around.config_dir
         )
     # A model that the user names is one to be used, whatever its size.
-    named = config.model is not None and around.has("encoder")
+    has = cache(around.has)
+    named = config.model is not None and has("encoder")
     for rule in AUTO:
-        if all(around.has(r) or (named and r == "large_encoder") for r in rule.needs):
+        if all(has(r) or (named and r == "large_encoder") for r in rule.needs):
             members = tuple(share.member(config) for share in rule.members)
             return Resolved(members, rule.combine)
     raise ConfigError("align.aligner: auto finds no aligner that it could use; name one")
-
-
-def weight_at(member: MemberConfig, words: int) -> float:
-    """Return the weight of a member where there are so many source words to learn from."""
-    if member.weight_little is None:
-        return member.weight
-    way = math.log(max(words, LITTLE) / LITTLE) / math.log(MUCH / LITTLE)
-    return member.weight_little + (member.weight - member.weight_little) * min(way, 1.0)
 
 
 def model_name(member: MemberConfig, around: Surroundings) -> str | None:

@@ -206,7 +206,11 @@ def _start(span: dict[str, Any]) -> int:
 
 
 def project_pairs(
-    batch: Batch, config: ProjectConfig, config_dir: Path | None = None
+    batch: Batch,
+    config: ProjectConfig,
+    config_dir: Path | None = None,
+    *,
+    weights: Weights | None = None,
 ) -> Sequence[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
     """Project one batch that is a whole corpus, both passes, without the runner.
 
@@ -214,6 +218,7 @@ def project_pairs(
         batch: The corpus.
         config: The options, those that name files among them.
         config_dir: The folder of the config file, for the files that it names.
+        weights: Fitted weights instead of those that the options name.
 
     Returns:
         For each row the spans and what was lost, see :func:`span_rows`.
@@ -222,7 +227,7 @@ def project_pairs(
         DataError: If the file of weights cannot be used.
         ModelError: If the candidate tagger cannot be loaded.
     """
-    weights = read_weights(config, config_dir)
+    weights = weights or read_weights(config, config_dir)
     statistics = gather([batch], weights) if needs_statistics(config) else None
     offers = build_offers(config, config_dir)
     projector = build_projector(config, statistics, weights, offers=offers)

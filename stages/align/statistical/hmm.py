@@ -209,15 +209,15 @@ def _linked(
     steps = words.shape[1]
     ahead = np.zeros_like(words)
     links = np.zeros_like(words)
-    moving, staying = none * (1 - _STAY), none * _STAY
+    moved, staying = words + none * (1 - _STAY), none * _STAY
     for step in range(steps):
         n = running[step]
         if step:
             before = ahead[:n, step - 1]
             arrived = before @ move
-            current = arrived * (words[:n, step] + moving[:n, step]) + before * staying[:n, step]
+            current = arrived * moved[:n, step] + before * staying[:n, step]
         else:
-            arrived = np.broadcast_to(initial, words[:, 0].shape)
+            arrived = initial
             current = arrived * (words[:, 0] + none[:, 0])
         total = current.sum(axis=1, keepdims=True)
         ahead[:n, step] = current / total
@@ -226,7 +226,7 @@ def _linked(
     back = np.ones_like(words[:, 0])
     for step in range(steps - 2, -1, -1):
         n = running[step + 1]
-        onward = (words[:n, step + 1] + moving[:n, step + 1]) * back[:n]
+        onward = moved[:n, step + 1] * back[:n]
         previous = ahead[:n, step]
         arrived = onward @ move.T + staying[:n, step + 1] * back[:n]
         # What comes after a step, over all states, sums to one.

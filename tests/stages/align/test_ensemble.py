@@ -13,7 +13,7 @@ from pipeline.formats import PharaohLine
 from pipeline.schema import Link
 from stages.align import build, planning
 from stages.align.aligner import Advance, Aligner, WordPair, no_advance
-from stages.align.config import AlignConfig
+from stages.align.config import MUCH, AlignConfig
 from stages.align.ensemble import Ensemble
 from stages.align.scoring import score
 
@@ -131,13 +131,13 @@ def test_statistics_of_little_text_weigh_less(
         {"aligner": "ensemble", "members": [{"aligner": "statistical"}, simalign]}
     )
     member = config.members[1]
-    weights = [planning.weight_at(member, words) for words in (1, 2000, 4000, 8000, 10**9)]
+    weights = [member.weight_at(words) for words in (1, 2000, 4000, 8000, 10**9)]
     assert weights == pytest.approx([3, 3, 1.5, 0, 0])
-    assert planning.weight_at(config.members[0], 1) == 1
+    assert config.members[0].weight_at(1) == 1
     planned = planning.plan(config, planning.Surroundings("en", "de"))
     few = made_up[:5]
     more = [pair for k in range(20) for pair in ([[*a, str(k)], b] for a, b in made_up)]
-    assert sum(len(a) for a, _ in more) > planning.MUCH
+    assert sum(len(a) for a, _ in more) > MUCH
     names = {}
     for title, further in (("few", []), ("more", more)):
         folder = tmp_path / title
@@ -153,6 +153,13 @@ def test_statistics_of_little_text_weigh_less(
     ("members", "message"),
     [
         ([{"aligner": "statistical", "weight": 0}, {"aligner": "eflomal", "weight": 0}], "every"),
+        (
+            [
+                {"aligner": "statistical", "weight": 0},
+                {"aligner": "simalign", "weight": 1, "weight_little": 0},
+            ],
+            "every weight_little",
+        ),
         ([{"aligner": "eflomal"}, {"aligner": "simalign", "weight_little": 1}], "needs a member"),
     ],
 )
