@@ -27,9 +27,10 @@ from pipeline.commands.shared import quiet_libraries
 from pipeline.formats import PharaohLine, read_pharaoh
 from pipeline.schema import Link
 from stages._pretraining.sources import TextSource
-from stages.align.aligner import asserted
+from stages.align.agreement import compare
+from stages.align.aligner import WordPair, asserted
 from stages.align.build import build, learn
-from stages.align.config import AlignConfig
+from stages.align.config import AlignConfig, MemberConfig
 from stages.align.ensemble import combine
 from stages.align.inputs import read_word_pairs
 from stages.align.planning import (
@@ -114,13 +115,31 @@ def main() -> None:
             if len(members) < 2 or any(m.aligner not in results for m in members):
                 continue
             together = [
-                combine(links, rule.combine, [m.weight_at(count) for m in members], 0.05)
+                combine(links, rule.combine, weights, 0.05)
                 for part, count in zip(parts, words, strict=True)
+                for weights in [_weights(members, count, pairs, results, part)]
                 for links in zip(*(results[m.aligner][part] for m in members), strict=True)
             ]
-            weights = [(m.aligner, m.weight_at(max(words))) for m in members]
-            names = ", ".join(f"{name} {weight:.2g}" for name, weight in weights)
+            names = ", ".join(f"{m.aligner} {m.weight_at(max(words)):.2g}" for m in members)
             _report(f"{title}{rule.combine}({names})", together, gold)
+
+
+def _weights(
+    members: list[MemberConfig],
+    words: int,
+    pairs: list[WordPair],
+    results: dict[str, Links],
+    part: slice,
+) -> list[float]:
+    """Return the weights of a part as auto sets them (it looks at a sample, this at all pairs)."""
+    weights = []
+    for member in members:
+        weight = member.weight_at(words)
+        if member.by_agreement:
+            found = results["statistical"][part], results[member.aligner][part]
+            weight *= compare(pairs[part], *found).trust
+        weights.append(weight)
+    return weights
 
 
 def _aligners(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -24,6 +24,11 @@ def build(plan: Plan, collected: Path | None = None) -> Aligner:
     """
     words = _words(plan, collected)
     weights = [part.options.weight_at(words) for part in plan.parts]
+    if any(part.options.by_agreement for part in plan.parts):
+        from stages.align.agreement import trusts
+
+        trusted = trusts(_learnt(collected))
+        weights = [weight * trusted.get(place, 1.0) for place, weight in enumerate(weights)]
     asked = [(p, w) for p, w in zip(plan.parts, weights, strict=True) if w > 0]
     several = len(asked) > 1
     members = [
@@ -120,6 +125,17 @@ def learn(
         translate = back_translator(model, plan.source, plan.target, plan.device)
         with _shown(progress, "translate back", total, "pairs") as told:
             BackTranslationAligner.fit(own, extra, translate, folder, told, floor=plan.floor)
+    judged = {k: part for k, part in enumerate(plan.parts) if part.options.by_agreement}
+    if judged:
+        from stages.align.agreement import judge
+
+        words = _words(plan, folder)
+        encoders = {
+            place: _build_one(part, plan, folder, soft=False)
+            for place, part in judged.items()
+            if part.options.weight_at(words) > 0
+        }
+        judge(own, _build_one(wanted["statistical"], plan, folder, soft=False), encoders, folder)
 
 
 @contextmanager

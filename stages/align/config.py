@@ -76,6 +76,11 @@ class MemberConfig(AlignerOptions):
         description="with a member 'statistical': the weight where that has at most "
         "2,000 source words to learn from; up to 8,000 it goes over into weight; default: weight",
     )
+    by_agreement: bool = Field(
+        False,
+        description="simalign and softmax, with a member 'statistical': multiply the weight by how "
+        "far the links agree with the statistical ones on these pairs (0 to 1)",
+    )
 
     def weight_at(self, words: int) -> float:
         """Return the weight where there are so many source words to learn from."""
@@ -133,6 +138,18 @@ class AlignConfig(AlignerOptions, StageConfig):
             m.aligner != "statistical" for m in self.members
         ):
             raise ValueError("members: weight_little needs a member 'statistical'")
+        for member in self.members:
+            if member.by_agreement and member.aligner not in ("simalign", "softmax"):
+                raise ValueError(
+                    f"members: by_agreement is for simalign and softmax, not {member.aligner!r}"
+                )
+        if any(m.by_agreement for m in self.members) and not any(
+            m.aligner == "statistical" and min(m.weight_at(LITTLE), m.weight_at(MUCH)) > 0
+            for m in self.members
+        ):
+            raise ValueError(
+                "members: by_agreement needs a member 'statistical' of a weight above 0"
+            )
         return self
 
     def member(self, aligner: SingleAligner) -> MemberConfig:

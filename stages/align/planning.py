@@ -36,7 +36,10 @@ CORPUS_ALIGNERS: Final[frozenset[SingleAligner]] = frozenset(
 
 
 class Share(NamedTuple):
-    """One aligner of a rule: its weight, and that with little text, see :class:`MemberConfig`."""
+    """One aligner of a rule: its weight, and that with little text, see :class:`MemberConfig`.
+
+    What reads an encoder is weighed by agreement: no encoder knows all languages.
+    """
 
     aligner: SingleAligner
     weight: float
@@ -45,7 +48,11 @@ class Share(NamedTuple):
     def member(self, options: AlignConfig) -> MemberConfig:
         """Return it as a member of an ensemble, with the other options of ``options``."""
         own = options.member(self.aligner)
-        update: dict[str, Any] = {"weight": self.weight, "weight_little": self.little}
+        update: dict[str, Any] = {
+            "weight": self.weight,
+            "weight_little": self.little,
+            "by_agreement": _NEEDS[self.aligner] == "encoder",
+        }
         if _NEEDS[self.aligner] == "translator":
             # A model or layer that is named is an encoder's.
             update |= {"model": None, "layer": None}
