@@ -86,7 +86,7 @@ def judge(
         encoders: Other aligners, by their place among the members of an ensemble.
         folder: Where to write.
     """
-    pairs = sample(own, lambda: iter(()), _CELLS, _MAX_WORDS).pairs
+    pairs = sample(own, lambda: iter(()), _CELLS, _MAX_WORDS).pairs if encoders else []
     sure = statistical.align(pairs)
     found = {str(k): compare(pairs, sure, one.align(pairs)) for k, one in encoders.items()}
     text = {k: {**a._asdict(), "trust": round(a.trust, 6)} for k, a in found.items()}
