@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.schema import Link
-from stages.align.aligner import ASSERTED, Aligner, WordPair
+from stages.align.aligner import Aligner, WordPair, asserted
 from stages.align.pair_source import PairSource, sample
+from stages.align.statistical.aligner import MAX_WORDS
 from stages.align.statistical.spelling import plain
 
 _FILE: Final = "trust.json"
 # Pairs of words that are looked at: some 250 sentence pairs of 20 words.
 _CELLS: Final = 100_000
-_MAX_WORDS: Final = 150
 # Between these shares of links that the encoder asserts too, trust goes from none to full. Seen:
 # 0.70 to 0.84 in languages that an encoder knows, 0.31 to 0.52 in two that it does not know but can
 # spell, 0.10 to 0.23 in other scripts.
@@ -57,14 +57,14 @@ def compare(
         statistical: The links of statistics.
         encoder: Those of the encoder.
     """
-    asserted = shared = 0
+    count = shared = 0
     for (source, target), sure, other in zip(pairs, statistical, encoder, strict=True):
-        both = {(k.source, k.target) for k in other if k.prob >= ASSERTED}
-        for link in sure:
-            if link.prob >= ASSERTED and _tells(source[link.source], target[link.target]):
-                asserted += 1
+        both = {(k.source, k.target) for k in asserted(other)}
+        for link in asserted(sure):
+            if _tells(source[link.source], target[link.target]):
+                count += 1
                 shared += (link.source, link.target) in both
-    return Agreement(asserted, shared)
+    return Agreement(count, shared)
 
 
 def _tells(source: str, target: str) -> bool:
@@ -86,7 +86,7 @@ def judge(
         encoders: Other aligners, by their place among the members of an ensemble.
         folder: Where to write.
     """
-    pairs = sample(own, lambda: iter(()), _CELLS, _MAX_WORDS).pairs if encoders else []
+    pairs = sample(own, lambda: iter(()), _CELLS, MAX_WORDS).pairs
     sure = statistical.align(pairs)
     found = {str(k): compare(pairs, sure, one.align(pairs)) for k, one in encoders.items()}
     text = {k: {**a._asdict(), "trust": round(a.trust, 6)} for k, a in found.items()}

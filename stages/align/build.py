@@ -22,13 +22,12 @@ def build(plan: Plan, collected: Path | None = None) -> Aligner:
         plan: What to build.
         collected: Folder with what corpus aligners learnt.
     """
-    words = _words(plan, collected)
-    weights = [part.options.weight_at(words) for part in plan.parts]
-    if any(part.options.by_agreement for part in plan.parts):
+    weights = _weights(plan, collected)
+    if _judged(plan, weights):
         from stages.align.agreement import trusts
 
-        trusted = trusts(_learnt(collected))
-        weights = [weight * trusted.get(place, 1.0) for place, weight in enumerate(weights)]
+        for place, trust in trusts(_learnt(collected)).items():
+            weights[place] *= trust
     asked = [(p, w) for p, w in zip(plan.parts, weights, strict=True) if w > 0]
     several = len(asked) > 1
     members = [
@@ -43,13 +42,20 @@ def build(plan: Plan, collected: Path | None = None) -> Aligner:
     return Ensemble(members, plan.combine, [w for _, w in asked], floor)
 
 
-def _words(plan: Plan, collected: Path | None) -> int:
-    """Return how many source words there were to learn from, where weights hang on that."""
-    if all(part.options.weight_little is None for part in plan.parts):
-        return 0
-    from stages.align.statistical.aligner import learnt_words
+def _weights(plan: Plan, collected: Path | None) -> list[float]:
+    """Return the weights of the parts, before their agreement is asked for."""
+    words = 0
+    if any(part.options.weight_little is not None for part in plan.parts):
+        from stages.align.statistical.aligner import learnt_words
 
-    return learnt_words(_learnt(collected))
+        words = learnt_words(_learnt(collected))
+    return [part.options.weight_at(words) for part in plan.parts]
+
+
+def _judged(plan: Plan, weights: list[float]) -> list[int]:
+    """Return the places of the parts that have a weight and are weighed by agreement."""
+    parts = zip(plan.parts, weights, strict=True)
+    return [k for k, (part, weight) in enumerate(parts) if part.options.by_agreement and weight > 0]
 
 
 def _build_one(part: Part, plan: Plan, collected: Path | None, soft: bool) -> Aligner:
@@ -125,16 +131,10 @@ def learn(
         translate = back_translator(model, plan.source, plan.target, plan.device)
         with _shown(progress, "translate back", total, "pairs") as told:
             BackTranslationAligner.fit(own, extra, translate, folder, told, floor=plan.floor)
-    judged = {k: part for k, part in enumerate(plan.parts) if part.options.by_agreement}
-    if judged:
+    if judged := _judged(plan, _weights(plan, folder)):
         from stages.align.agreement import judge
 
-        words = _words(plan, folder)
-        encoders = {
-            place: _build_one(part, plan, folder, soft=False)
-            for place, part in judged.items()
-            if part.options.weight_at(words) > 0
-        }
+        encoders = {k: _build_one(plan.parts[k], plan, folder, soft=False) for k in judged}
         judge(own, _build_one(wanted["statistical"], plan, folder, soft=False), encoders, folder)
 
 

@@ -27,6 +27,10 @@ MUCH: Final = 8_000
 """Source words to learn from between which a member's ``weight_little`` becomes its ``weight``."""
 
 
+BY_AGREEMENT: Final[frozenset[SingleAligner]] = frozenset({"simalign", "softmax"})
+"""Aligners that can be weighed by their agreement with ``statistical``."""
+
+
 class AlignerOptions(ConfigModel):
     """What one aligner does; options that its kind does not have are ignored by it."""
 
@@ -139,7 +143,7 @@ class AlignConfig(AlignerOptions, StageConfig):
         ):
             raise ValueError("members: weight_little needs a member 'statistical'")
         for member in self.members:
-            if member.by_agreement and member.aligner not in ("simalign", "softmax"):
+            if member.by_agreement and member.aligner not in BY_AGREEMENT:
                 raise ValueError(
                     f"members: by_agreement is for simalign and softmax, not {member.aligner!r}"
                 )

@@ -11,7 +11,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.models import ModelSource, locate
-from stages.align.config import AlignConfig, Combine, MemberConfig, SingleAligner
+from stages.align.config import (
+    BY_AGREEMENT,
+    AlignConfig,
+    Combine,
+    MemberConfig,
+    SingleAligner,
+)
 
 Resource = Literal["encoder", "large_encoder", "translator"]
 
@@ -51,7 +57,7 @@ class Share(NamedTuple):
         update: dict[str, Any] = {
             "weight": self.weight,
             "weight_little": self.little,
-            "by_agreement": _NEEDS[self.aligner] == "encoder",
+            "by_agreement": self.aligner in BY_AGREEMENT,
         }
         if _NEEDS[self.aligner] == "translator":
             # A model or layer that is named is an encoder's.

@@ -24,7 +24,8 @@ from stages.align.statistical.training import Settings, train
 
 MAX_CELLS: Final = 20_000_000
 """The most pairs of words that are learnt from: 300,000 sentence pairs of 8 words a side."""
-_MAX_WORDS: Final = 150
+MAX_WORDS: Final = 150
+"""Sentence pairs with a longer side are not learnt from."""
 _CHUNK_CELLS: Final = 2_000_000
 # Beyond, the HMM takes long and position tells little; the lexicon alone decides.
 _HMM_CELLS: Final = 250_000
@@ -128,7 +129,7 @@ class StatisticalAligner(Aligner):
             advance: Told each of the :meth:`rounds` that is done.
         """
         settings = settings or Settings()
-        taken = sample(own, extra, max_cells, _MAX_WORDS)
+        taken = sample(own, extra, max_cells, MAX_WORDS)
         own_pairs = taken.pairs[: taken.own]
         probs = np.zeros(sum(len(a) * len(b) for a, b in own_pairs), dtype=np.float32)
         grains = []

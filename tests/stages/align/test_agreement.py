@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,12 @@ import pytest
 from pipeline.schema import Link
 from stages.align import build, planning
 from stages.align.agreement import Agreement, compare, judge, trusts
-from stages.align.aligner import Advance, Aligner, WordPair, no_advance
+from stages.align.aligner import WordPair
 from stages.align.config import AlignConfig
+from stages.align.inputs import read_word_pairs
+from tests.stages.align.fixed import Fixed
 
 ENCODER = Path(__file__).resolve().parents[3] / "artifacts" / "models" / "encoder"
-
-
-class Told(Aligner):
-    """Gives each pair the links that it was told."""
-
-    name = "told"
-
-    def __init__(self, links: Sequence[Sequence[tuple[int, int, float]]]) -> None:
-        self._links = [[Link(*k) for k in row] for row in links]
-
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
-        return self._links[: len(pairs)]
 
 
 def test_names_numbers_signs_and_weak_links_tell_nothing() -> None:
@@ -49,9 +38,9 @@ def test_trust_grows_with_agreement_and_needs_evidence() -> None:
 
 def test_what_is_judged_is_kept(tmp_path: Path) -> None:
     pairs: list[WordPair] = [(["house", str(k)], ["Haus", str(k)]) for k in range(40)]
-    links = [[(0, 0, 0.9)]] * 40
-    encoders = {2: Told(links), 3: Told([[]] * 40)}
-    judge(lambda: iter(pairs), Told(links), encoders, tmp_path)
+    linked = Fixed("linked", (0, 0, 0.9))
+    encoders = {2: linked, 3: Fixed("without")}
+    judge(lambda: iter(pairs), linked, encoders, tmp_path)
     assert trusts(tmp_path) == {2: 1.0, 3: 0.0}
     text = json.loads((tmp_path / "trust.json").read_text(encoding="utf-8"))
     assert text["3"] == {"asserted": 40, "shared": 0, "trust": 0.0}
@@ -61,14 +50,8 @@ def test_what_is_judged_is_kept(tmp_path: Path) -> None:
 def test_auto_leaves_out_an_encoder_that_does_not_know_the_script(
     script: str, tmp_path: Path
 ) -> None:
-    source = (ENCODER.parents[1] / "sample" / "parallel" / "en.conll").read_text(encoding="utf-8")
-    target = (ENCODER.parents[1] / "sample" / "parallel" / "de.conll").read_text(encoding="utf-8")
-    sides = [
-        [[line.split()[0] for line in part.splitlines()] for part in text.strip().split("\n\n")]
-        for text in (source, target)
-    ]
-    assert len(sides[0]) == len(sides[1])
-    pairs = list(zip(*sides, strict=True))
+    sample = ENCODER.parents[1] / "sample" / "parallel"
+    pairs = read_word_pairs(sample / "en.conll", sample / "de.conll")
     if script == "georgian":
         table = str.maketrans({chr(97 + k): chr(0x10D0 + k) for k in range(26)})
         pairs = [(a, [w.lower().translate(table) for w in b]) for a, b in pairs]

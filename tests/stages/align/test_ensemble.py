@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,11 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.formats import PharaohLine
 from pipeline.schema import Link
 from stages.align import build, planning
-from stages.align.aligner import Advance, Aligner, WordPair, no_advance
+from stages.align.aligner import WordPair
 from stages.align.config import MUCH, AlignConfig
 from stages.align.ensemble import Ensemble
 from stages.align.scoring import score
-
-
-class Fixed(Aligner):
-    def __init__(self, name: str, *links: tuple[int, int, float]) -> None:
-        self.name = name
-        self._links = [Link(*k) for k in links]
-
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
-        advance(len(pairs))
-        return [list(self._links) for _ in pairs]
-
+from tests.stages.align.fixed import Fixed
 
 A = Fixed("a", (0, 0, 0.9), (1, 1, 0.6), (2, 2, 0.3))
 B = Fixed("b", (0, 0, 0.7), (1, 2, 0.8), (2, 2, 0.9))
