@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -151,10 +152,36 @@ def run_training(
         CheckpointMismatchError: If the checkpoint was made under another fingerprint.
         FloatingPointError: If the loss is no longer a number.
     """
+    with _threads(config.threads):
+        return _run(model, make_shard, loss_of, config, checkpoint, fingerprint, seed, progress)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Compute with so many threads, and then with as many as before."""
     import torch
 
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _run(
+    model: torch.nn.Module,
+    make_shard: Callable[[int], Sequence[Batch]],
+    loss_of: Callable[[Batch, torch.device], tuple[torch.Tensor, int]],
+    config: LoopConfig,
+    checkpoint: Path,
+    fingerprint: str,
+    seed: int,
+    progress: Progress | None,
+) -> TrainingState:
+    import torch
+
     device = pick_device(config)
     bf16 = uses_bf16(config, device)
     model.to(device).train()

@@ -83,6 +83,20 @@ def test_a_training_that_was_killed_ends_like_one_that_was_not(tmp_path: Path) -
     assert (resumed_state.shard, resumed_state.batch) == (5, 5)
 
 
+def test_the_number_of_threads_is_as_before(tmp_path: Path) -> None:
+    before, during = torch.get_num_threads(), set()
+    model = make_model()
+
+    def loss_of(batch: list[float], device: torch.device) -> tuple[torch.Tensor, int]:
+        during.add(torch.get_num_threads())
+        return model(torch.tensor([batch], device=device)).mean(), 1
+
+    config = steps(2).model_copy(update={"threads": before + 1})
+    state = {"checkpoint": tmp_path / "c.pt", "fingerprint": "f", "seed": 1}
+    run_training(model, make_shard, loss_of, config, **state)
+    assert during == {before + 1} and torch.get_num_threads() == before
+
+
 def test_training_moves_the_weights_and_lowers_the_loss(tmp_path: Path) -> None:
     model, state = train(tmp_path / "c.pt", 200)
     assert weights(model) != weights(make_model())
