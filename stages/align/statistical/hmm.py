@@ -19,7 +19,7 @@ from stages.align.statistical import fertility
 from stages.align.statistical.corpus import Corpus, Doubles, Floats, Ints
 
 MAX_JUMP: Final = 12
-"""Wider jumps share the probability of this one."""
+"""Jumps of this width and all wider ones are one case, whose probability they share."""
 _UNIFORM: Final = 0.05
 # How often a word that none generates leaves the state where it is.
 _STAY: Final = np.float32(0.5)
@@ -93,7 +93,11 @@ class Direction:
 
 @dataclass(slots=True)
 class Jumps:
-    """Probabilities of jump widths ``-MAX_JUMP … MAX_JUMP``, and of the first state."""
+    """Probabilities of jump widths ``-MAX_JUMP … MAX_JUMP``, and of the first state.
+
+    The first and the last width stand for all that are wider, too: the states that are so far away
+    share one probability. If each had it, long sentences would spend most of it on distant states.
+    """
 
     widths: Doubles
     first: Doubles
@@ -109,12 +113,17 @@ class Jumps:
         """Return the probabilities of moving from one state to another."""
         jump = np.arange(states)[None, :] - np.arange(states)[:, None]
         weights = self.widths[np.clip(jump, -MAX_JUMP, MAX_JUMP) + MAX_JUMP]
+        for far in (jump <= -MAX_JUMP, jump >= MAX_JUMP):
+            weights = np.where(
+                far, weights / np.maximum(far.sum(axis=1, keepdims=True), 1), weights
+            )
         weights = weights / weights.sum(axis=1, keepdims=True)
         return ((1 - _UNIFORM) * weights + _UNIFORM / states).astype(np.float32)
 
     def initial(self, states: int) -> Floats:
         """Return the probabilities of the first state."""
         weights = self.first[np.minimum(np.arange(states), MAX_JUMP)]
+        weights[MAX_JUMP:] /= max(states - MAX_JUMP, 1)
         weights = weights / weights.sum()
         return ((1 - _UNIFORM) * weights + _UNIFORM / states).astype(np.float32)
 
