@@ -22,7 +22,7 @@ SingleAligner = Literal[
 Combine = Literal["union", "intersection", "vote", "mean"]
 
 
-LITTLE: Final = 2_000
+LITTLE: Final = 600
 MUCH: Final = 8_000
 """Source words to learn from between which a member's ``weight_little`` becomes its ``weight``."""
 
@@ -78,7 +78,7 @@ class MemberConfig(AlignerOptions):
         None,
         ge=0,
         description="with a member 'statistical': the weight where that has at most "
-        "2,000 source words to learn from; up to 8,000 it goes over into weight; default: weight",
+        "600 source words to learn from; up to 8,000 it goes over into weight; default: weight",
     )
     by_agreement: bool = Field(
         False,

@@ -84,11 +84,11 @@ AUTO: Final[tuple[Rule, ...]] = (
     Rule(frozenset({"large_encoder"}), (Share("softmax", 1.0), Share("statistical", 0.5))),
     Rule(
         frozenset({"translator", "encoder"}),
-        (Share("statistical", 1.0), Share("translator", 0.2), Share("simalign", 0.0, little=1.0)),
+        (Share("statistical", 1.0), Share("translator", 0.2), Share("simalign", 0.0, little=1.2)),
     ),
     Rule(
         frozenset({"translator"}),
-        (Share("statistical", 1.0), Share("translator", 0.2, little=1.2)),
+        (Share("statistical", 1.0), Share("translator", 0.2, little=0.6)),
     ),
     Rule(frozenset({"encoder"}), (Share("statistical", 1.0), Share("simalign", 0.2, little=1.2))),
     Rule(frozenset(), (Share("statistical", 1.0),)),

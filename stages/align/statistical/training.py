@@ -42,7 +42,7 @@ class Settings:
     """
 
     model1: int = 5
-    hmm: int = 1
+    hmm: int = 2
     null: float = 0.2
     model1_prior: float = 0.002
     prior: float = 0.02

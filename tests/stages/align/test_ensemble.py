@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pipeline.formats import PharaohLine
 from pipeline.schema import Link
 from stages.align import build, planning
 from stages.align.aligner import WordPair
-from stages.align.config import MUCH, AlignConfig
+from stages.align.config import LITTLE, MUCH, AlignConfig
 from stages.align.ensemble import Ensemble
 from stages.align.scoring import score
 from tests.stages.align.fixed import Fixed
@@ -120,8 +121,9 @@ def test_statistics_of_little_text_weigh_less(
         {"aligner": "ensemble", "members": [{"aligner": "statistical"}, simalign]}
     )
     member = config.members[1]
-    weights = [member.weight_at(words) for words in (1, 2000, 4000, 8000, 10**9)]
-    assert weights == pytest.approx([3, 3, 1.5, 0, 0])
+    between = math.sqrt(LITTLE * MUCH)
+    weights = [member.weight_at(words) for words in (1, LITTLE, round(between), MUCH, 10**9)]
+    assert weights == pytest.approx([3, 3, 1.5, 0, 0], abs=1e-3)
     assert config.members[0].weight_at(1) == 1
     planned = planning.plan(config, planning.Surroundings("en", "de"))
     few = made_up[:5]
