@@ -67,7 +67,7 @@ class ProjectStage(RowStage):
     """Projects the entities of ``source_words`` on to ``words``, in either direction."""
 
     name = "project"
-    version = "2"
+    version = "3"
     config_type = ProjectConfig
     about = "carry labels over from the source sentence on to its translation"
 

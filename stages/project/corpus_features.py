@@ -110,6 +110,12 @@ def corpus_columns(
     yield "habit_before", "habits", ranges.at_before(first)
     yield "habit_last", "habits", ranges.at_last(last)
     yield "habit_after", "habits", ranges.at_after(last)
+    expected, expecting = habits.expected[cells.target], habits.expecting[cells.target]
+    # What the edges of the candidate cut apart, and how usual it is that it stands together.
+    yield "cut_before", "neighbours", ranges.at_first(expected)
+    yield "cut_first", "neighbours", ranges.at_first(expecting)
+    yield "cut_last", "neighbours", ranges.at_after(expected)
+    yield "cut_after", "neighbours", ranges.at_after(expecting)
 
     total = np.bincount(cells.entity, weights=dictionary, minlength=len(sizes))
     yield "dictionary_cover", "dictionary", ranges.sum(dictionary) / sizes[entity]

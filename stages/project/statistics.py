@@ -3,6 +3,8 @@
 - **Habits** of target words: how often a word (or, for rare words, its shape) stands inside a
   projected span, first, last, just before or just after one. Articles, titles, prepositions,
   brackets and casing are learnt from this, whatever the language.
+- **Neighbours**: how often two target words stand side by side, of all the times that either
+  occurs. Parts of a name, or of a word that was cut into tokens (*Isra 'ila*), do not stand alone.
 - **Renderings**: how an entity was projected elsewhere, and which word sequences were projected on
   at all.
 - A **dictionary**: which target words the words of entities are linked to elsewhere.
@@ -32,6 +34,7 @@ _MIN_LINK: Final = 0.2
 MAX_LENGTH: Final = 16
 _TABLES: Final = (
     "habits",
+    "neighbours",
     "entities",
     "renderings",
     "names",
@@ -79,6 +82,7 @@ class Statistics:
     Attributes:
         habits: Per word: the columns ``N`` to ``AFTER``.
         shapes: The same per shape, ``(N_SHAPES, 6)``.
+        neighbours: Per two target words that follow one another: occurrences.
         entities: Per entity string: the probability mass of its projections.
         renderings: Per entity string and target string: that mass.
         names: Per target string: that mass over all entities.
@@ -89,6 +93,7 @@ class Statistics:
 
     habits: CountTable = field(default_factory=lambda: CountTable(_WIDTH))
     shapes: FloatArray = field(default_factory=lambda: np.zeros((N_SHAPES, _WIDTH)))
+    neighbours: CountTable = field(default_factory=CountTable)
     entities: CountTable = field(default_factory=CountTable)
     renderings: CountTable = field(default_factory=CountTable)
     names: CountTable = field(default_factory=CountTable)
@@ -103,6 +108,7 @@ class Statistics:
         own = Contribution.of(batch, chosen)
         words = batch.vocabulary.hashes[batch.target.codes]
         self.habits.add(words, own.positions)
+        self.neighbours.add(own.neighbours, np.ones(len(own.neighbours)))
         np.add.at(self.shapes, batch.vocabulary.shapes[batch.target.codes], own.positions)
         self.lengths += _length_counts(batch, chosen)
         self.types.add(*_type_counts(batch, chosen))
@@ -143,6 +149,8 @@ class Contribution:
 
     Attributes:
         positions: ``(n_target_words, 6)``, the habits' columns per target word.
+        neighbours: Hash of every target word that has one before it, and of that one.
+        neighbour_rows: Its row.
         entity_keys: Hash of the entity's words, per chosen range.
         name_keys: Hash of the target words, per chosen range.
         rendering_keys: Hash of both.
@@ -155,6 +163,8 @@ class Contribution:
     """
 
     positions: FloatArray
+    neighbours: HashArray
+    neighbour_rows: IntArray
     entity_keys: HashArray
     name_keys: HashArray
     rendering_keys: HashArray
@@ -170,7 +180,9 @@ class Contribution:
         """Return what a batch adds that was not counted."""
         keys, numbers, rows = np.zeros(0, np.uint64), np.zeros(0), np.zeros(0, np.int64)
         positions = np.zeros((len(batch.target.codes), _WIDTH))
-        return cls(positions, keys, keys, keys, keys, keys, numbers, rows, keys, numbers)
+        return cls(
+            positions, keys, rows, keys, keys, keys, keys, keys, numbers, rows, keys, numbers
+        )
 
     @classmethod
     def of(cls, batch: Batch, chosen: Chosen) -> Contribution:
@@ -184,8 +196,11 @@ class Contribution:
         keep = batch.link_prob >= _MIN_LINK
         in_entity = keep & (entity_of_words(batch)[batch.link_source] >= 0)
         pair_sources = source_hash[batch.link_source[in_entity]]
+        second = _with_neighbour(batch)
         return cls(
             _positions(batch, chosen),
+            combine(target_hash[second - 1], target_hash[second]),
+            batch.target.rows[second],
             entity_keys,
             name_keys,
             combine(entity_keys, name_keys),
@@ -196,6 +211,12 @@ class Contribution:
             target_hash[batch.link_target[keep]],
             batch.link_prob[keep],
         )
+
+
+def _with_neighbour(batch: Batch) -> IntArray:
+    """Return the flat positions of the target words that are not the first of their sentence."""
+    rows = batch.target.rows
+    return np.flatnonzero(rows[1:] == rows[:-1]) + 1
 
 
 def _positions(batch: Batch, chosen: Chosen) -> FloatArray:
@@ -241,11 +262,16 @@ class Habits:
         first: That, standing at the left edge of an entity, it is its first word and not the word
             before it.
         last: That, standing at the right edge, it is the last word and not the word after it.
+        expected: Instead of log-odds, the share of the occurrences of the word before it that this
+            word follows.
+        expecting: The share of the word's occurrences that follow the word before it.
     """
 
     inside: FloatArray
     first: FloatArray
     last: FloatArray
+    expected: FloatArray
+    expecting: FloatArray
 
 
 def habits(
@@ -274,10 +300,23 @@ def habits(
         p = np.clip((yes + strength * expected[kind]) / (both + strength), 1e-4, 1 - 1e-4)
         return np.log(p / (1 - p))
 
+    second = _with_neighbour(batch)
+    pairs = combine(words[second - 1], words[second])
+    ones = np.ones(len(own.neighbours))
+    together = statistics.neighbours.get(pairs)[:, 0]
+    together -= RowTotals(own.neighbour_rows, own.neighbours, ones).get(
+        batch.target.rows[second], pairs
+    )[:, 0]
+    together = np.clip(together, 0.0, None)
+    expected, expecting = np.zeros(len(words)), np.zeros(len(words))
+    expected[second] = together / (counts[second - 1, N] + 1.0)
+    expecting[second] = together / (counts[second, N] + 1.0)
     return Habits(
         odds(counts[:, IN], counts[:, N], np.minimum(rate, 1.0)),
         odds(counts[:, FIRST], counts[:, FIRST] + counts[:, BEFORE], left),
         odds(counts[:, LAST], counts[:, LAST] + counts[:, AFTER], right),
+        expected,
+        expecting,
     )
 
 
