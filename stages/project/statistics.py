@@ -31,6 +31,8 @@ N, IN, FIRST, LAST, BEFORE, AFTER = range(6)
 """Columns of the habits: occurrences, inside a span, its first word, its last, before, after."""
 _WIDTH: Final = 6
 _MIN_LINK: Final = 0.2
+# Of how many more occurrences of a word nothing is known: neighbours seen once tell little.
+_UNSEEN: Final = 5.0
 MAX_LENGTH: Final = 16
 _TABLES: Final = (
     "habits",
@@ -309,8 +311,8 @@ def habits(
     )[:, 0]
     together = np.clip(together, 0.0, None)
     expected, expecting = np.zeros(len(words)), np.zeros(len(words))
-    expected[second] = together / (counts[second - 1, N] + 1.0)
-    expecting[second] = together / (counts[second, N] + 1.0)
+    expected[second] = together / (counts[second - 1, N] + _UNSEEN)
+    expecting[second] = together / (counts[second, N] + _UNSEEN)
     return Habits(
         odds(counts[:, IN], counts[:, N], np.minimum(rate, 1.0)),
         odds(counts[:, FIRST], counts[:, FIRST] + counts[:, BEFORE], left),

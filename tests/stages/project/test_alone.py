@@ -23,7 +23,7 @@ from tests.stages.project.examples import pair
 from tests.stages.project.test_stage import tables
 
 LAKE = pair("We saw Lake Constance .", "2-4:LOC", "Wir sahen den Bodensee .", "0-0 1-1 4-4")
-OTHER = pair("Merkel saw Lake Constance", "0-1:PER 2-4:LOC", "Merkel sah den Bodensee", "1-1")
+OTHER = pair("Merkel saw Lake Constance", "0-1:PER 2-4:LOC", "Merkel sah unseren Bodensee", "1-1")
 KNOWN = {("Lake", "Constance"): ["Bodensee"]}
 
 
