@@ -115,10 +115,8 @@ def evaluate(example: Example, weights: dict[str, float]) -> tuple[float, float]
     for e, k in enumerate(taken.tolist()):
         if k >= 0 and prob[k] >= MIN_SCORE:
             row = int(batch.entity_row[e])
-            offset = int(batch.target.offsets[row])
-            found[row].append(
-                (int(c.start[k]) - offset, int(c.end[k]) - offset, batch.entity_type[e])
-            )
+            start, end = batch.tokens(np.array([row]), c.start[[k]], c.end[[k]])
+            found[row].append((int(start[0]), int(end[0]), batch.entity_type[e]))
     first, second = halves(len(batch))
     return f1(example.gold, found, first), f1(example.gold, found, second)
 

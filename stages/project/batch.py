@@ -2,6 +2,9 @@
 
 Positions are *flat*: word ``j`` of row ``r`` is ``target.offsets[r] + j``. So one array operation
 serves a whole part, and the cost per sentence no longer depends on the interpreter.
+
+Combining marks that a tokeniser cut off (``Ìgbìmọ``, ``̀``) are put back on the target word before
+them, so that the word looks as it does elsewhere and is never cut; :meth:`Batch.tokens` leads back.
 """
 
 from __future__ import annotations
@@ -81,6 +84,8 @@ class Batch:
         marked: Marked translations, per row.
         cased_rows: See :func:`stages.project.features.cased_rows`, which fills it in.
         alone: The translation of each entity by itself, one row per entity, if there are any.
+        first_token: ``(n_target_words + 1,)``: the first token of each target word, counted over
+            all rows, where marks were put back on their words; otherwise ``None``.
     """
 
     vocabulary: Vocabulary
@@ -98,6 +103,7 @@ class Batch:
     marked: list[str | None] = field(default_factory=list)
     cased_rows: BoolArray | None = field(default=None, repr=False, compare=False)
     alone: Side | None = None
+    first_token: IntArray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.source.offsets) - 1
@@ -107,13 +113,30 @@ class Batch:
         """Number of entities in the batch."""
         return len(self.entity_row)
 
+    def tokens(self, rows: IntArray, start: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
+        """Return where ranges of target words begin and end in their rows, counted in tokens.
+
+        Args:
+            rows: The row of each range.
+            start: Flat target position of its first word.
+            end: Flat target position after its last word.
+        """
+        offsets = self.target.offsets[rows]
+        if self.first_token is None:
+            return start - offsets, end - offsets
+        first = self.first_token[offsets]
+        return self.first_token[start] - first, self.first_token[end] - first
+
     def source_words(self, row: int, names: Sequence[str]) -> list[str]:
         """Return the source words of a row, given the words of the vocabulary by code."""
         lo, hi = self.source.offsets[row : row + 2]
         return [names[c] for c in self.source.codes[lo:hi]]
 
     def target_words(self, row: int, names: Sequence[str]) -> list[str]:
-        """Return the target words of a row, given the words of the vocabulary by code."""
+        """Return the target words of a row, given the words of the vocabulary by code.
+
+        Marks stand with their words.
+        """
         lo, hi = self.target.offsets[row : row + 2]
         return [names[c] for c in self.target.codes[lo:hi]]
 
@@ -234,6 +257,13 @@ class Batch:
                 f"sentence {ids[span_row[k]]!r}: two source spans overlap at word "
                 f"{span_end[k] - 1}; spans must not share words"
             )
+        linked = link_target + target.offsets[link_row]
+        linked_from = link_source + source.offsets[link_row]
+        whole, first_token = _with_marks(target, vocabulary)
+        if first_token is not None:
+            target = whole
+            linked = np.searchsorted(first_token, linked, side="right") - 1
+            linked_from, linked, link_prob = _strongest(linked_from, linked, link_prob)
         # Entities in the order of their words: rows ascend, and so do starts within a row.
         return cls(
             vocabulary,
@@ -244,11 +274,12 @@ class Batch:
             end[order],
             [span_type[k] for k in order],
             span_index[order],
-            link_source + source.offsets[link_row],
-            link_target + target.offsets[link_row],
+            linked_from,
+            linked,
             np.clip(np.nan_to_num(link_prob), 0.0, 1.0),
             ids,
             marked,
+            first_token=first_token,
         )
 
 
@@ -261,6 +292,38 @@ def _side(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Side:
 def _make_side(codes: IntArray, lengths: IntArray) -> Side:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Side(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
+
+
+def _with_marks(side: Side, vocabulary: Vocabulary) -> tuple[Side, IntArray | None]:
+    """Put marks back on the word before them.
+
+    Returns:
+        The side, and the first token of each word and after the last one; ``None`` if no word has
+        a mark cut off.
+    """
+    cut_off = vocabulary.marks[side.codes]
+    cut_off[side.offsets[:-1][side.lengths > 0]] = False
+    if not cut_off.any():
+        return side, None
+    first = np.append(np.flatnonzero(~cut_off), len(side.codes))
+    codes = side.codes[first[:-1]]
+    names = list(vocabulary.codes)
+    several = np.flatnonzero(np.diff(first) > 1)
+    codes[several] = vocabulary.encode(
+        "".join(names[c] for c in side.codes[first[k] : first[k + 1]]) for k in several
+    )
+    return Side(codes, np.searchsorted(first, side.offsets), side.rows[first[:-1]]), first
+
+
+def _strongest(
+    source: IntArray, target: IntArray, prob: FloatArray
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Keep the strongest of several links between the same two words; no probability is worst."""
+    order = np.lexsort((-np.nan_to_num(prob), target, source))
+    source, target, prob = source[order], target[order], prob[order]
+    again = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
+    kept = np.concatenate([[True], ~again]) if len(source) else np.zeros(0, np.bool_)
+    return source[kept], target[kept], prob[kept]
 
 
 def _side_of_column(table: pa.Table, name: str, vocabulary: Vocabulary) -> Side:

@@ -170,13 +170,13 @@ def span_rows(
     spans: dict[int, list[dict[str, Any]]] = defaultdict(list)
     lost: dict[int, list[dict[str, Any]]] = defaultdict(list)
     rows = batch.entity_row[projection.entity]
-    offsets = batch.target.offsets[rows]
+    starts, ends = batch.tokens(rows, projection.start, projection.end)
     index = batch.entity_index
     for row, e, start, end, score, method in zip(
         rows.tolist(),
         projection.entity.tolist(),
-        (projection.start - offsets).tolist(),
-        (projection.end - offsets).tolist(),
+        starts.tolist(),
+        ends.tolist(),
         projection.score.tolist(),
         projection.method,
         strict=True,

@@ -95,20 +95,11 @@ def dilate(seeds: BoolArray, entity: IntArray, margin: int) -> BoolArray:
     return out
 
 
-def joined_cells(batch: Batch, cells: Cells) -> BoolArray:
-    """Return which cells hold a part of the word before them, which must not be cut off."""
-    joined: BoolArray = batch.vocabulary.joined[batch.target.codes][cells.target]
-    if joined.any():
-        joined[cells.first[:-1][np.diff(cells.first) > 0]] = False
-    return joined
-
-
 def make_candidates(
     cells: Cells,
     seeds: BoolArray,
     longest: IntArray,
     margin: int = 1,
-    joined: BoolArray | None = None,
 ) -> Candidates:
     """Enumerate the candidates.
 
@@ -117,18 +108,10 @@ def make_candidates(
         seeds: Which of them something speaks for.
         longest: Most words of a candidate, per entity.
         margin: How far from a seed a candidate may begin or end.
-        joined: What :func:`joined_cells` returned: no candidate begins on such a cell or ends
-            before one.
     """
-    if joined is not None and joined.any():
-        seeds, joined = seeds.copy(), np.append(joined, False)
-        seeds[:-1] |= seeds[1:] & joined[1:-1]
-        seeds[1:] |= seeds[:-1] & joined[1:-1]
-    else:
-        joined = np.zeros(len(cells) + 1, np.bool_)
     edge = dilate(seeds, cells.entity, margin)
     before = np.concatenate([[0], np.cumsum(seeds)])
-    starts = np.flatnonzero(edge & ~joined[:-1])
+    starts = np.flatnonzero(edge)
     limit = cells.first[cells.entity[starts] + 1]
     room = np.minimum(longest[cells.entity[starts]], limit - starts)
     lefts, rights = [], []
@@ -136,7 +119,7 @@ def make_candidates(
         keep = room >= length
         starts, room = starts[keep], room[keep]
         ends = starts + length
-        good = edge[ends - 1] & ~joined[ends] & (before[ends] > before[starts])
+        good = edge[ends - 1] & (before[ends] > before[starts])
         lefts.append(starts[good])
         rights.append(ends[good])
     left = np.concatenate(lefts) if lefts else np.zeros(0, np.int64)

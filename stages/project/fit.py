@@ -69,8 +69,9 @@ def match_gold(example: Example, score: FloatArray) -> IntArray:
         index = np.full(value.shape, UNREACHABLE)
         for a, e in enumerate(entities):
             part = slice(first[e], first[e + 1])
-            start = candidates.start[part] - batch.target.offsets[row]
-            end = candidates.end[part] - batch.target.offsets[row]
+            start, end = batch.tokens(
+                np.full(first[e + 1] - first[e], row), candidates.start[part], candidates.end[part]
+            )
             for b, span in enumerate(gold):
                 same_type = 20.0 * (batch.entity_type[e] == span.type)
                 hit = np.flatnonzero((start == span.start) & (end == span.end))

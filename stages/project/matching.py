@@ -20,7 +20,6 @@ from stages.project.batch import Batch
 from stages.project.candidates import (
     Candidates,
     Cells,
-    joined_cells,
     make_candidates,
     make_cells,
     max_lengths,
@@ -180,9 +179,7 @@ def first_pass(batch: Batch, evidence: Evidence, weights: Weights) -> Scored:
 
 def _candidates(batch: Batch, evidence: Evidence, seeds: BoolArray) -> Candidates:
     cells = evidence.cells
-    return make_candidates(
-        cells, seeds, max_lengths(batch, evidence.entities), joined=joined_cells(batch, cells)
-    )
+    return make_candidates(cells, seeds, max_lengths(batch, evidence.entities))
 
 
 def _score(batch: Batch, evidence: Evidence, candidates: Candidates, weights: Weights) -> Scored:

@@ -125,9 +125,15 @@ def _transliterate(text: str) -> str:
 
 
 def hash_word(word: str) -> int:
-    """Return a 64-bit hash of the case-folded word, the same in every process."""
+    """Return a 64-bit hash of the case-folded word, the same in every process.
+
+    Letters with marks count as the same however they are written (``é``, ``e`` and a mark).
+    """
+    text = word.casefold()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     return int.from_bytes(
-        blake2b(word.casefold().encode(), digest_size=8, key=b"xlner.project").digest(), "little"
+        blake2b(text.encode(), digest_size=8, key=b"xlner.project").digest(), "little"
     )
 
 
@@ -143,7 +149,7 @@ class Vocabulary:
         spelled: :func:`says_something` per code.
         hyphenated: Whether the folded word has a hyphen.
         opening: +1 for an opening bracket or quotation mark, -1 for a closing one, else 0.
-        joined: Whether the word is nothing but combining marks: a part of the word before it that
+        marks: Whether the word is nothing but combining marks: a part of the word before it that
             a tokeniser cut off.
         single: Whether the word is one character.
     """
@@ -155,7 +161,7 @@ class Vocabulary:
         self.hashes: HashArray = np.zeros(0, np.uint64)
         self.chars: FloatArray = np.zeros(0)
         self.opening: IntArray = np.zeros(0, np.int64)
-        self.joined: BoolArray = np.zeros(0, np.bool_)
+        self.marks: BoolArray = np.zeros(0, np.bool_)
         self.single: BoolArray = np.zeros(0, np.bool_)
         self.folded_chars: FloatArray = np.zeros(0)
         self.spelled: BoolArray = np.zeros(0, np.bool_)
@@ -192,8 +198,8 @@ class Vocabulary:
         self.hashes = np.concatenate([self.hashes, hashes])
         self.chars = np.concatenate([self.chars, [_n_letters(w) for w in new]])
         self.opening = np.concatenate([self.opening, [_opening(w) for w in new]]).astype(np.int64)
-        joined = np.array([is_mark(w) for w in new], np.bool_)
-        self.joined = np.concatenate([self.joined, joined])
+        marks = np.array([is_mark(w) for w in new], np.bool_)
+        self.marks = np.concatenate([self.marks, marks])
         single = np.array([len(w) == 1 for w in new], np.bool_)
         self.single = np.concatenate([self.single, single])
         folded = np.empty(len(new), object)

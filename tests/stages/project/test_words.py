@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from pipeline.schema import Link, Span
 from stages.project.batch import Batch, Pair
+from stages.project.build import project_pairs, span_rows
 from stages.project.candidate import CandidateProjector
 from stages.project.candidates import max_lengths
+from stages.project.config import ProjectConfig
 from stages.project.evidence import similarities
 from stages.project.hashing import CountTable, SequenceHasher
 from stages.project.words import (
@@ -130,9 +132,53 @@ def test_marks_that_a_tokeniser_cut_off_stay_with_their_word() -> None:
     )
     batch = Batch.from_pairs([listed])
     assert shape_of("\u0300") == UNCASED
-    assert batch.vocabulary.joined[batch.target.codes].tolist() == [False, True, False]
+    assert batch.target_words(0, list(batch.vocabulary.codes)) == ["Ìgbìmọ\u0300", "sọ"]
+    assert batch.link_target.tolist() == [0, 1]
     found = CandidateProjector().project(batch)
-    assert (found.start.tolist(), found.end.tolist()) == ([0], [2])
+    assert (found.start.tolist(), found.end.tolist()) == ([0], [1])
+    (((span,), lost),) = span_rows(batch, found)
+    assert (span["start"], span["end"], lost) == (0, 2, [])
+
+
+def test_projection_does_not_hang_on_whether_marks_are_cut_off() -> None:
+    """All that differs is where the tokens are: every method finds the same words as before."""
+    entity = [Span(1, 2, "LOC")]
+    whole, cut = [], []
+    for k, verb in enumerate(["sọ", "kọ́", "rí", "ṣe", "wá"]):
+        tokens = ["ilẹ", "\u0300", "Gẹ", "\u0300", "ẹ", "\u0301", "sì", verb]
+        links = [Link(1, 4, 0.7), Link(1, 5, 0.9), Link(1, 0, 0.3), Link(2, 7, 0.8)]
+        cut.append(Pair(["the", "English", "said"], entity, tokens, links, id=str(k)))
+        words = ["ilẹ\u0300", "Gẹ\u0300", "ẹ\u0301", "sì", verb]
+        links = [Link(1, 2, 0.9), Link(1, 0, 0.3), Link(2, 4, 0.8)]
+        whole.append(Pair(["the", "English", "said"], entity, words, links, id=str(k)))
+    first = [0, 2, 4, 6, 7, 8]
+    for method in ("candidates", "span", "merged_runs", "published", "ensemble"):
+        config = ProjectConfig(method=method)
+        found = project_pairs(Batch.from_pairs(cut), config)
+        expected = project_pairs(Batch.from_pairs(whole), config)
+        assert any(spans for spans, _ in found)
+        for (spans, lost), (others, others_lost) in zip(found, expected, strict=True):
+            assert lost == others_lost
+            assert [(s["start"], s["end"], s["score"]) for s in spans] == [
+                (first[s["start"]], first[s["end"]], s["score"]) for s in others
+            ]
+
+
+def test_a_mark_at_the_beginning_of_a_sentence_is_a_word() -> None:
+    rows = [
+        Pair(["a"], [], ["b"]),
+        Pair(["Bonn"], [Span(0, 1, "LOC")], ["\u0301", "Bonn"], [Link(0, 1, 0.9)]),
+        Pair([], [], []),
+        Pair(["Bonn"], [Span(0, 1, "LOC")], ["Bo", "\u0301", "\u0300"], [Link(0, 2, 0.9)]),
+    ]
+    found = project_pairs(Batch.from_pairs(rows), ProjectConfig())
+    spans = [[(s["start"], s["end"]) for s in listed] for listed, _ in found]
+    assert spans == [[], [(1, 2)], [], [(0, 3)]]
+
+
+def test_letters_with_marks_hash_alike_however_they_are_written() -> None:
+    assert hash_word("é") == hash_word("e\u0301") == hash_word("É")
+    assert hash_word("é") != hash_word("e")
 
 
 def test_longer_candidates_where_words_are_cut_into_characters() -> None:
