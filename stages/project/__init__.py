@@ -67,7 +67,7 @@ class ProjectStage(RowStage):
     """Projects the entities of ``source_words`` on to ``words``, in either direction."""
 
     name = "project"
-    version = "3"
+    version = "4"
     config_type = ProjectConfig
     about = "carry labels over from the source sentence on to its translation"
 

@@ -151,7 +151,8 @@ class Contribution:
 
     Attributes:
         positions: ``(n_target_words, 6)``, the habits' columns per target word.
-        neighbours: Hash of every target word that has one before it, and of that one.
+        neighbours: Hash of every target word that has one before it, and of that one; hyphens and
+            apostrophes between them are left aside.
         neighbour_rows: Its row.
         entity_keys: Hash of the entity's words, per chosen range.
         name_keys: Hash of the target words, per chosen range.
@@ -198,10 +199,10 @@ class Contribution:
         keep = batch.link_prob >= _MIN_LINK
         in_entity = keep & (entity_of_words(batch)[batch.link_source] >= 0)
         pair_sources = source_hash[batch.link_source[in_entity]]
-        second = _with_neighbour(batch)
+        before, second = _neighbours(batch)
         return cls(
             _positions(batch, chosen),
-            combine(target_hash[second - 1], target_hash[second]),
+            combine(target_hash[before], target_hash[second]),
             batch.target.rows[second],
             entity_keys,
             name_keys,
@@ -215,10 +216,12 @@ class Contribution:
         )
 
 
-def _with_neighbour(batch: Batch) -> IntArray:
-    """Return the flat positions of the target words that are not the first of their sentence."""
+def _neighbours(batch: Batch) -> tuple[IntArray, IntArray]:
+    """Return the flat positions of target words that follow one another, joiners left aside."""
     rows = batch.target.rows
-    return np.flatnonzero(rows[1:] == rows[:-1]) + 1
+    words = np.flatnonzero(~batch.vocabulary.joiners[batch.target.codes])
+    same = rows[words[1:]] == rows[words[:-1]]
+    return words[:-1][same], words[1:][same]
 
 
 def _positions(batch: Batch, chosen: Chosen) -> FloatArray:
@@ -302,8 +305,8 @@ def habits(
         p = np.clip((yes + strength * expected[kind]) / (both + strength), 1e-4, 1 - 1e-4)
         return np.log(p / (1 - p))
 
-    second = _with_neighbour(batch)
-    pairs = combine(words[second - 1], words[second])
+    before, second = _neighbours(batch)
+    pairs = combine(words[before], words[second])
     ones = np.ones(len(own.neighbours))
     together = statistics.neighbours.get(pairs)[:, 0]
     together -= RowTotals(own.neighbour_rows, own.neighbours, ones).get(
@@ -311,8 +314,13 @@ def habits(
     )[:, 0]
     together = np.clip(together, 0.0, None)
     expected, expecting = np.zeros(len(words)), np.zeros(len(words))
-    expected[second] = together / (counts[second - 1, N] + _UNSEEN)
-    expecting[second] = together / (counts[second, N] + _UNSEEN)
+    follows = together / (counts[before, N] + _UNSEEN)
+    precedes = together / (counts[second, N] + _UNSEEN)
+    # A cut on either side of a joiner tears apart what stands before and after it.
+    for gap in range(int((second - before).max(initial=0))):
+        wide = second - before > gap
+        expected[second[wide] - gap] = follows[wide]
+        expecting[second[wide] - gap] = precedes[wide]
     return Habits(
         odds(counts[:, IN], counts[:, N], np.minimum(rate, 1.0)),
         odds(counts[:, FIRST], counts[:, FIRST] + counts[:, BEFORE], left),

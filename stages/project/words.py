@@ -26,6 +26,7 @@ LOWER, TITLE, UPPER, MIXED, DIGIT, PUNCT, UNCASED = range(7)
 """Shapes of words; ``UNCASED`` is a word in a script without letter case."""
 N_SHAPES: Final = 7
 
+_APOSTROPHES: Final = "'\u2019\u02bc\u02bb\u2018"
 _LEAST_SYLLABLES: Final = 5
 _MAX_WORDS: Final = 1_000_000
 # Sounds that languages with Latin letters spell differently; applied to both sides.
@@ -152,6 +153,8 @@ class Vocabulary:
         marks: Whether the word is nothing but combining marks: a part of the word before it that
             a tokeniser cut off.
         single: Whether the word is one character.
+        joiners: Whether the word is a lone hyphen or apostrophe: it may be a part of a word that a
+            tokeniser cut (*Isra ' ila*).
     """
 
     def __init__(self) -> None:
@@ -163,6 +166,7 @@ class Vocabulary:
         self.opening: IntArray = np.zeros(0, np.int64)
         self.marks: BoolArray = np.zeros(0, np.bool_)
         self.single: BoolArray = np.zeros(0, np.bool_)
+        self.joiners: BoolArray = np.zeros(0, np.bool_)
         self.folded_chars: FloatArray = np.zeros(0)
         self.spelled: BoolArray = np.zeros(0, np.bool_)
         self.hyphenated: BoolArray = np.zeros(0, np.bool_)
@@ -202,6 +206,8 @@ class Vocabulary:
         self.marks = np.concatenate([self.marks, marks])
         single = np.array([len(w) == 1 for w in new], np.bool_)
         self.single = np.concatenate([self.single, single])
+        joiners = np.array([_is_joiner(w) for w in new], np.bool_)
+        self.joiners = np.concatenate([self.joiners, joiners])
         folded = np.empty(len(new), object)
         folded[:] = [fold(w) for w in new]
         chars = np.array([len(f) for f in folded], np.float64)
@@ -211,6 +217,10 @@ class Vocabulary:
         self.spelled = np.concatenate([self.spelled, spelled])
         hyphenated = np.array(["-" in f for f in folded], np.bool_)
         self.hyphenated = np.concatenate([self.hyphenated, hyphenated])
+
+
+def _is_joiner(word: str) -> bool:
+    return len(word) == 1 and (word in _APOSTROPHES or unicodedata.category(word) == "Pd")
 
 
 def _opening(word: str) -> int:

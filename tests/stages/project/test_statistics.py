@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,18 @@ import pytest
 from stages.project.batch import Batch, Pair
 from stages.project.build import gather
 from stages.project.candidate import CandidateProjector
+from stages.project.hashing import CountTable
 from stages.project.matching import Evidence, default_weights, second_pass
-from stages.project.statistics import FIRST, IN, N, Statistics
+from stages.project.statistics import (
+    FIRST,
+    IN,
+    Chosen,
+    Contribution,
+    Habits,
+    N,
+    Statistics,
+    habits,
+)
 from stages.project.words import Vocabulary, hash_word
 from tests.stages.project.examples import VISIT, pair
 
@@ -27,7 +38,8 @@ def gathered(*batches: list[Pair]) -> Statistics:
 
 
 def same(left: Statistics, right: Statistics) -> bool:
-    names = ("habits", "entities", "renderings", "names", "dictionary", "sources", "targets")
+    names = [f.name for f in fields(Statistics) if isinstance(getattr(left, f.name), CountTable)]
+    assert "neighbours" in names
     tables = [(getattr(left, n), getattr(right, n)) for n in names]
     return all(
         len(a) == len(b) and np.array_equal(a.keys, b.keys) and np.allclose(a.values, b.values)
@@ -69,6 +81,35 @@ def test_a_sentence_does_not_vote_for_itself(listed: list[Pair]) -> None:
             assert not column.any(), name
     elsewhere = scored.matrix[:, index["dictionary_share"]]
     assert elsewhere.any() == (len(listed) > 1), "only the other sentence speaks for Merkel"
+
+
+def looked_up(sentences: list[str]) -> tuple[list[str], Habits]:
+    """Return the last sentence's words and habits; all sentences are counted, without entities."""
+    batches = [Batch.from_pairs([Pair(["x"], [], s.split())]) for s in sentences]
+    statistics = Statistics()
+    for batch in batches:
+        statistics.add(batch, Chosen.join([]))
+    own = Contribution.of(batches[-1], Chosen.join([]))
+    return sentences[-1].split(), habits(batches[-1], statistics, own)
+
+
+def test_neighbours_tell_what_stands_together() -> None:
+    words, found = looked_up(["to San Jose", "San Jose and San Jose", "Jose came", "of San Jose"])
+    expected = dict(zip(words, found.expected, strict=True))
+    expecting = dict(zip(words, found.expecting, strict=True))
+    assert expected["Jose"] == 3 / (3 + 5), "after three of three San elsewhere, damped by five"
+    assert expecting["Jose"] == 3 / (4 + 5), "but Jose stands alone once"
+    assert expected["San"] == expecting["San"] == 0, "the sentence itself does not count"
+    assert expected["of"] == expecting["of"] == 0, "nothing stands before it"
+
+
+@pytest.mark.parametrize("joiner", ["'", "\u2019", "-", "\u2013"])
+def test_a_lone_hyphen_or_apostrophe_does_not_part_neighbours(joiner: str) -> None:
+    sentences = [f"{w} Isra {joiner} ila" for w in ("daga", "zuwa", "kan", "a")]
+    words, found = looked_up([*sentences, f"{joiner} Isra {joiner} {joiner} ila {joiner}"])
+    for share in (found.expected, found.expecting):
+        assert share.tolist() == [0, 0, *[4 / (4 + 5)] * 3, 0], "wherever the word is cut"
+    assert words[4] == "ila"
 
 
 def test_vocabulary_can_be_shared_between_batches() -> None:
