@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.project.rewriting import in_cyrillic, unspaced, without_case
+from benchmarks.project.rewriting import in_characters, in_cyrillic, without_case
 from pipeline.commands.shared import quiet_libraries
 from pipeline.formats import PharaohLine, read_pharaoh
 from pipeline.schema import Link
@@ -39,16 +39,11 @@ EXAMPLES = {"Romanian": "roen", "Japanese": "jaen", "Chinese": "zhen"}
 Links = list[list[Link]]
 
 
-def in_characters(word: str) -> str:
-    """Write a word as Chinese characters."""
-    return "".join(unspaced(word, random.Random(0)))
-
-
 SCRIPTS: dict[str, Callable[[str], str]] = {
     "French": str,
     "French, Cyrillic": in_cyrillic,
     "French, Georgian": without_case,
-    "French, characters": in_characters,
+    "French, characters": lambda word: in_characters(word, random.Random(0))[0],
 }
 
 

@@ -9,7 +9,7 @@ hardened (``big-hard``), and those of ``align_words --aligner statistical --prob
 both halves. ``--leave-out LANG`` fits without any pair that has this language on either side (for
 English: on the target side) and shows what it gets, which is what to expect of languages that were
 never fitted on; nothing is written. Two further sets of weights are fitted on the same halves,
-written in a script without case, and cut into characters.
+written in a script without case, and in characters that stand for syllables or words.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ from benchmarks.project.corpora import (
     languages,
     load_corpus,
 )
-from benchmarks.project.rewriting import Rewrite, rewritten, unspaced, without_case
+from benchmarks.project.rewriting import (
+    Rewrite,
+    in_characters,
+    rewritten,
+    unspaced,
+    without_case,
+)
 from benchmarks.project.scoring import f1, halves
 from stages.project.assign import choose_exact
 from stages.project.batch import Batch
@@ -91,13 +97,13 @@ def load(
     return loaded
 
 
-WRITINGS: dict[str, Rewrite | None] = {
-    "": None,
-    "uncased": lambda word, rng: [without_case(word)],
-    "characters": unspaced,
+WRITINGS: dict[str, dict[str, Rewrite | None]] = {
+    "": {"": None},
+    "uncased": {"": lambda word, rng: [without_case(word)]},
+    "characters": {"": unspaced, ", words": in_characters},
 }
 """Weights beside those for scripts with letter case, and how the target words are written for them:
-in Georgian letters, and as Chinese characters that are words of their own."""
+in Georgian letters, and as Chinese characters, once each a word and once together."""
 
 
 def rows_to_fit(corpus: Corpus) -> int:
@@ -127,9 +133,9 @@ def show(title: str, examples: dict[Key, Example], weights: dict[str, float]) ->
     scores = []
     for (name, kind), example in examples.items():
         scores.append(evaluate(example, weights))
-        print(f"  {name:<12} {kind:<9} {scores[-1][0]:6.1f} {scores[-1][1]:6.1f}")
+        print(f"  {name:<12} {kind:<18} {scores[-1][0]:6.1f} {scores[-1][1]:6.1f}")
     first, second = np.mean(scores, axis=0)
-    print(f"  {'mean':<22} {first:6.2f} {second:6.2f}", flush=True)
+    print(f"  {'mean':<31} {first:6.2f} {second:6.2f}", flush=True)
 
 
 def held_out(name: str, lang: str | None) -> bool:
@@ -206,7 +212,11 @@ def main() -> None:
     options = parser.parse_args()
     parts = {}
     for title in ("",) if options.leave_out else WRITINGS:
-        loaded = load(options.links, options.data, rewrite=WRITINGS[title])
+        loaded = {
+            (name, kind + written): part
+            for written, rewrite in WRITINGS[title].items()
+            for (name, kind), part in load(options.links, options.data, rewrite=rewrite).items()
+        }
         weights, one, two = fit_both(loaded, leave_out=options.leave_out)
         parts[title] = _rounded(weights)
         if options.leave_out:

@@ -51,6 +51,11 @@ def unspaced(word: str, rng: random.Random) -> list[str]:
     return [chr(0x4E00 + int(code) % 3000) for code in codes]
 
 
+def in_characters(word: str, rng: random.Random) -> list[str]:
+    """Write a word as Chinese characters, the word staying one."""
+    return ["".join(unspaced(word, rng))]
+
+
 def inflected(word: str, rng: random.Random) -> list[str]:
     """Return the word with a random ending."""
     return [word + rng.choice(["", "a", "om", "ami"]) if word.isalpha() else word]

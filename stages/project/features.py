@@ -261,12 +261,20 @@ def cased_rows(batch: Batch) -> BoolArray:
     return batch.cased_rows
 
 
-def cut_rows(batch: Batch) -> BoolArray:
-    """Return per row whether the target, in a script without case, is cut into characters."""
-    side = batch.target
-    single = _totals(batch.vocabulary.single[side.codes].astype(np.float64), side)
-    cut: BoolArray = ~cased_rows(batch) & (side.lengths > 0) & (single >= CUT * side.lengths)
-    return cut
+def character_rows(batch: Batch) -> BoolArray:
+    """Return per row whether spelling tells next to nothing, or the target is cut into characters.
+
+    The first are rows without case where most words of a side are written in characters that stand
+    for syllables or more: their transliteration resembles any other word.
+    """
+    vocabulary, side = batch.vocabulary, batch.target
+    single = _totals(vocabulary.single[side.codes].astype(np.float64), side)
+    out = (side.lengths > 0) & (single >= CUT * side.lengths)
+    for side in (batch.source, batch.target):
+        syllabic = _totals(vocabulary.syllabic[side.codes].astype(np.float64), side)
+        spelled = _totals((vocabulary.folded_chars[side.codes] > 0).astype(np.float64), side)
+        out |= (syllabic > 0) & (2 * syllabic >= spelled)
+    return out & ~cased_rows(batch)
 
 
 def _cased(batch: Batch, side: Side) -> BoolArray:

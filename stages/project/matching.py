@@ -27,7 +27,7 @@ from stages.project.candidates import (
 )
 from stages.project.corpus_features import corpus_columns, dictionary_evidence
 from stages.project.evidence import LinkEvidence, SpellingEvidence, link_evidence, spelling_evidence
-from stages.project.features import base_columns, cased_rows, cut_rows
+from stages.project.features import base_columns, cased_rows, character_rows
 from stages.project.statistics import Chosen, Contribution, Statistics, habits
 from stages.project.words import BoolArray, FloatArray, IntArray
 
@@ -47,8 +47,8 @@ class Weights:
         first: For the first pass.
         second: For the second pass.
         uncased: The same for rows where a side has no letter case; default: these.
-        characters: The same for such rows whose target is cut into characters; default:
-            ``uncased``.
+        characters: The same for such rows where characters stand for syllables or more, or the
+            target is cut into characters; default: ``uncased``.
     """
 
     first: dict[str, float]
@@ -213,7 +213,7 @@ def _weigh(
     score = dot(names, matrix, weights.second if second else weights.first)
     for other, rows in (
         (weights.uncased, ~cased_rows(batch)),
-        (weights.characters, cut_rows(batch)),
+        (weights.characters, character_rows(batch)),
     ):
         here = rows[batch.entity_row[evidence.entities]][candidates.entity]
         if other is not None and here.any():

@@ -110,8 +110,15 @@ def says_something(word: str, folded: str) -> bool:
     """
     if len(folded) < 2:
         return False
-    syllables = not word.isascii() and 2 * len(folded) > 3 * len(word)
-    return not syllables or len(folded) >= _LEAST_SYLLABLES
+    return not is_syllabic(word, folded) or len(folded) >= _LEAST_SYLLABLES
+
+
+def is_syllabic(word: str, folded: str) -> bool:
+    """Return whether the characters of a word stand for syllables or more (Chinese, kana, Hangul).
+
+    Their transliteration is far longer than they are.
+    """
+    return not word.isascii() and 2 * len(folded) > 3 * len(word)
 
 
 def _n_letters(word: str) -> int:
@@ -148,6 +155,7 @@ class Vocabulary:
         folded: :func:`fold` per code, as an object array.
         folded_chars: Length of the folded word.
         spelled: :func:`says_something` per code.
+        syllabic: :func:`is_syllabic` per code.
         hyphenated: Whether the folded word has a hyphen.
         opening: +1 for an opening bracket or quotation mark, -1 for a closing one, else 0.
         marks: Whether the word is nothing but combining marks: a part of the word before it that
@@ -169,6 +177,7 @@ class Vocabulary:
         self.joiners: BoolArray = np.zeros(0, np.bool_)
         self.folded_chars: FloatArray = np.zeros(0)
         self.spelled: BoolArray = np.zeros(0, np.bool_)
+        self.syllabic: BoolArray = np.zeros(0, np.bool_)
         self.hyphenated: BoolArray = np.zeros(0, np.bool_)
         self.folded: npt.NDArray[np.object_] = np.zeros(0, object)
 
@@ -215,6 +224,8 @@ class Vocabulary:
         self.folded_chars = np.concatenate([self.folded_chars, chars])
         spelled = np.array([says_something(w, f) for w, f in zip(new, folded, strict=True)], bool)
         self.spelled = np.concatenate([self.spelled, spelled])
+        syllabic = np.array([is_syllabic(w, f) for w, f in zip(new, folded, strict=True)], bool)
+        self.syllabic = np.concatenate([self.syllabic, syllabic])
         hyphenated = np.array(["-" in f for f in folded], np.bool_)
         self.hyphenated = np.concatenate([self.hyphenated, hyphenated])
 

@@ -14,7 +14,7 @@ from pipeline.schema import REASONS, Link, Span
 from stages.project.batch import Batch, Pair
 from stages.project.build import build_projector, gather, needs_statistics, span_rows
 from stages.project.config import ProjectConfig
-from stages.project.features import cut_rows
+from stages.project.features import character_rows
 from stages.project.matching import default_weights
 from stages.project.projector import Projection
 from tests.stages.project.examples import VISIT, pair, pairs
@@ -182,8 +182,12 @@ def test_text_cut_into_characters() -> None:
     )
     assert texts([p]) == [["PER:习 近 平", "LOC:莫 斯 科"]]
     words = pair("He met Xi .", "2-3:PER", "他 见到 了 习近平 。", "0-0 1-1 2-3 3-4")
+    back = pair("他 见到 了 习近平 。", "3-4:PER", "He met Xi .", "0-0 1-1 3-2 4-3")
+    mixed = pair("He met Xi .", "2-3:PER", "他 said NATO and EU", "0-0 1-1 2-2")
     latin = pair("I met A .", "2-3:PER", "I o A .", "0-0 1-1 2-2 3-3")
-    assert cut_rows(Batch.from_pairs([p, words, latin])).tolist() == [True, False, False]
+    hindi = pair("Modi visited Delhi .", "0-1:PER", "मोदी ने दिल्ली का दौरा किया ।", "0-0 1-4 2-2")
+    rows = Batch.from_pairs([p, words, back, mixed, latin, hindi])
+    assert character_rows(rows).tolist() == [True, True, True, False, False, False]
     main = default_weights()
     assert main.characters is not None and main.uncased is not None
     assert main.characters.second != main.uncased.second
