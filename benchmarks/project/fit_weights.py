@@ -117,12 +117,11 @@ def evaluate(example: Example, weights: dict[str, float]) -> tuple[float, float]
     c = scored.candidates
     prob = probabilities(dot(scored.names, scored.matrix, weights), c.entity, batch.n_entities)
     taken = choose_exact(c.entity, c.start, c.end, prob - MIN_PROB, batch.n_entities)
+    start, end = batch.tokens(batch.entity_row[c.entity], c.start, c.end)
     found: list[list[tuple[int, int, str]]] = [[] for _ in range(len(batch))]
     for e, k in enumerate(taken.tolist()):
         if k >= 0 and prob[k] >= MIN_SCORE:
-            row = int(batch.entity_row[e])
-            start, end = batch.tokens(np.array([row]), c.start[[k]], c.end[[k]])
-            found[row].append((int(start[0]), int(end[0]), batch.entity_type[e]))
+            found[batch.entity_row[e]].append((int(start[k]), int(end[k]), batch.entity_type[e]))
     first, second = halves(len(batch))
     return f1(example.gold, found, first), f1(example.gold, found, second)
 

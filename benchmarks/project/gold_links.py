@@ -17,20 +17,15 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.align.languages import ROOT, align, corpora
-from benchmarks.project.corpora import DATA
-from benchmarks.project.gold_projection import LEAST, OURS, PEERS
-from benchmarks.project.scoring import f1, halves
+from benchmarks.project.corpora import DATA, Corpus
+from benchmarks.project.gold_projection import OURS, PEERS, scores
 from pipeline.commands.shared import quiet_libraries
 from pipeline.config import DataSource
 from pipeline.formats import PharaohLine, read_labelled
-from pipeline.schema import Link, Span
+from pipeline.schema import Sentence, Span
 from stages.align.aligner import WordPair
-from stages.project.batch import Batch, Pair
-from stages.project.build import project_pairs
-from stages.project.config import ProjectConfig
 
 Name = tuple[str, ...]
 LONGEST = 5
@@ -76,41 +71,17 @@ def carried(span: Span, gold: PharaohLine) -> Span | None:
     return Span(min(mine), max(mine) + 1, span.type)
 
 
-def report(
-    title: str, pairs: Sequence[Pair], gold: Sequence[Sequence[Span]], options: dict[str, Any]
-) -> None:
-    """Print the line of a method."""
-    parts = (*halves(len(pairs)), range(len(pairs)))
-    peer = options.get("method") in ("span", "merged_runs", "published")
-    results = []
-    for least in LEAST if peer else (0.5,):
-        extra = {"filters": {"min_score": 0.0}} if peer else {}
-        config = ProjectConfig.model_validate({**options, "min_link": least, **extra})
-        found = [
-            [
-                (s["start"], s["end"], s["type"])
-                for s in spans
-                if s["score"] >= config.filters.min_score
-            ]
-            for spans, _ in project_pairs(Batch.from_pairs(pairs), config)
-        ]
-        results.append(tuple(f1(gold, found, part) for part in parts))
-    print(f"  {title:30}" + "".join(f"{x:7.1f}" for x in max(results)), flush=True)
-
-
 def prepare(
-    words: Sequence[WordPair],
-    gold: Sequence[PharaohLine],
-    links: Sequence[Sequence[Link]],
-    names: dict[Name, str],
-) -> tuple[list[Pair], list[list[Span]]]:
-    """Return the pairs with the names to project, and where these belong."""
-    pairs, right = [], []
-    for (source, target), line, linked in zip(words, gold, links, strict=True):
+    name: str, words: Sequence[WordPair], gold: Sequence[PharaohLine], names: dict[Name, str]
+) -> Corpus:
+    """Return the pairs as a corpus: the names to project, and where these belong."""
+    corpus = Corpus(name, [], [])
+    for k, ((source, target), line) in enumerate(zip(words, gold, strict=True)):
         found = [(s, carried(s, line)) for s in find_names(source, names)]
-        pairs.append(Pair(source, [s for s, t in found if t], target, linked))
-        right.append([t for _, t in found if t])
-    return pairs, right
+        mine, theirs = [s for s, t in found if t], [t for _, t in found if t]
+        corpus.source.append(Sentence(str(k), "en", list(source), mine))
+        corpus.target.append(Sentence(str(k), "", list(target), theirs))
+    return corpus
 
 
 def main() -> None:
@@ -125,12 +96,13 @@ def main() -> None:
     options = parser.parse_args()
     quiet_libraries()
     names = known_names(options.data)
-    for corpus, words, gold, _ in corpora(options.examples):
+    for name, words, gold, _ in corpora(options.examples):
         links = align(options.aligner, words, len(words), options.encoder)
-        pairs, right = prepare(words, gold, links, names)
-        print(f"{corpus}: {sum(map(len, right))} names in {len(pairs)} pairs")
+        corpus = prepare(name, words, gold, names)
+        print(f"{name}: {sum(map(len, corpus.gold))} names in {len(words)} pairs")
         for title, method in (PEERS | OURS).items():
-            report(title, pairs, right, method)
+            figures = "".join(f"{x:7.1f}" for x in scores(corpus, links, method))
+            print(f"  {title:30}{figures}", flush=True)
 
 
 if __name__ == "__main__":

@@ -267,14 +267,17 @@ def character_rows(batch: Batch) -> BoolArray:
     The first are rows without case where most words of a side are written in characters that stand
     for syllables or more: their transliteration resembles any other word.
     """
-    vocabulary, side = batch.vocabulary, batch.target
-    single = _totals(vocabulary.single[side.codes].astype(np.float64), side)
-    out = (side.lengths > 0) & (single >= CUT * side.lengths)
-    for side in (batch.source, batch.target):
+    uncased = ~cased_rows(batch)
+    if not uncased.any():  # most batches; the rest need not be looked at
+        return uncased
+    vocabulary, target = batch.vocabulary, batch.target
+    single = _totals(vocabulary.single[target.codes].astype(np.float64), target)
+    out = (target.lengths > 0) & (single >= CUT * target.lengths)
+    for side in (batch.source, target):
         syllabic = _totals(vocabulary.syllabic[side.codes].astype(np.float64), side)
         spelled = _totals((vocabulary.folded_chars[side.codes] > 0).astype(np.float64), side)
         out |= (syllabic > 0) & (2 * syllabic >= spelled)
-    return out & ~cased_rows(batch)
+    return out & uncased
 
 
 def _cased(batch: Batch, side: Side) -> BoolArray:

@@ -56,6 +56,8 @@ def match_gold(example: Example, score: FloatArray) -> IntArray:
     from scipy.optimize import linear_sum_assignment
 
     batch, candidates = example.batch, example.scored.candidates
+    rows = batch.entity_row[candidates.entity]
+    starts, ends = batch.tokens(rows, candidates.start, candidates.end)
     answer = np.full(batch.n_entities, NULL, np.int64)
     first = np.searchsorted(candidates.entity, np.arange(batch.n_entities + 1))
     by_row: dict[int, list[int]] = defaultdict(list)
@@ -69,9 +71,7 @@ def match_gold(example: Example, score: FloatArray) -> IntArray:
         index = np.full(value.shape, UNREACHABLE)
         for a, e in enumerate(entities):
             part = slice(first[e], first[e + 1])
-            start, end = batch.tokens(
-                np.full(first[e + 1] - first[e], row), candidates.start[part], candidates.end[part]
-            )
+            start, end = starts[part], ends[part]
             for b, span in enumerate(gold):
                 same_type = 20.0 * (batch.entity_type[e] == span.type)
                 hit = np.flatnonzero((start == span.start) & (end == span.end))

@@ -37,5 +37,6 @@ def test_only_ranges_that_the_links_of_a_name_fill_are_right() -> None:
     assert carried(Span(6, 7, "LOC"), gold) is None, "no link"
     words = [(["New", "York", "Bonn"], list("abcdefgh"))]
     names = {("new", "york"): "LOC", ("bonn",): "LOC"}
-    (pair,), right = prepare(words, [gold], [links], names)
-    assert (pair.source_spans, right) == ([Span(0, 2, "LOC")], [[Span(1, 3, "LOC")]])
+    corpus = prepare("x", words, [gold], names)
+    (source,) = corpus.source
+    assert (source.spans, corpus.gold) == ([Span(0, 2, "LOC")], [[Span(1, 3, "LOC")]])
