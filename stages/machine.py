@@ -45,6 +45,20 @@ def prefers_mkl() -> bool:
     )
 
 
+def has_exact_int8() -> bool:
+    """Whether CTranslate2 multiplies bytes without overflow on this processor.
+
+    Without VNNI, oneDNN adds two products of bytes in sixteen bits, which cuts off what does not
+    fit. On Intel's processors CTranslate2 multiplies with MKL, on Arm with Ruy; both are exact.
+    """
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return True
+    if _processor("vendor_id") == "GenuineIntel" or platform.system() == "Darwin":
+        return True
+    flags = (_processor("flags") or "").split()
+    return "avx512_vnni" in flags or "avx_vnni" in flags
+
+
 def _processor(what: str) -> str | None:
     """Return what Linux says of the first processor, or ``None``."""
     information = Path("/proc/cpuinfo")

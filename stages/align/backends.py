@@ -11,6 +11,7 @@ from stages.align import bert, seq2seq
 from stages.align.ctranslate import QUANTISATIONS, CTranslateLayers, converted_encoder
 from stages.align.layers import Dtype, Layers, TorchLayers, layer_problem, load_encoder
 from stages.align.packed import PackedLayers, supported
+from stages.machine import has_exact_int8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,14 @@ def encoder_layers(
         if converted is None:
             problem = problem or f"CTranslate2 does not know {folder}'s kind; use 'torch'"
             raise ConfigError(f"align.backend: {problem}")
-        return CTranslateLayers(converted, dtype, torch.get_num_threads())
+        converted_layers = CTranslateLayers(converted, dtype, torch.get_num_threads())
+        whole = TorchLayers(folder, layer, encoder=encoder)
+        if not _agree(converted_layers, whole, _TOLERANCE[dtype]):
+            raise ConfigError(
+                f"align.backend: CTranslate2's {dtype} states of {folder} are far from those of "
+                f"Transformers on this processor; use 'torch'"
+            )
+        return converted_layers
     parts = None
     if torch.device(device).type == "cpu" and supported(dtype):
         parts = bert.take_apart(encoder, layer) or seq2seq.take_apart(encoder, layer)
@@ -85,6 +93,11 @@ def ctranslate2_problem(
         return "'ctranslate2' runs on the CPU here; allowed on cuda: auto, torch"
     if dtype not in QUANTISATIONS:
         return f"'ctranslate2' has no {dtype} on the CPU; it has: {', '.join(QUANTISATIONS)}"
+    if dtype == "int8" and not has_exact_int8():
+        return (
+            "'ctranslate2' gets int8 wrong on this processor (AMD without VNNI); use 'torch', "
+            "or dtype float32"
+        )
     if layer == 0:
         return "'ctranslate2' needs a layer of 1 or more"
     family = config.get("model_type")
@@ -94,11 +107,11 @@ def ctranslate2_problem(
     return None
 
 
-def _agree(packed: Layers, whole: Layers, tolerance: float) -> bool:
+def _agree(ours: Layers, whole: Layers, tolerance: float) -> bool:
     """Whether two ways of computing give one result, on two short made-up sentences."""
     probe = [[2, 3, 5, 7, 11, 13], [4, 6, 8, 9]]
     try:
-        given, expected = packed(probe), whole(probe)
+        given, expected = ours(probe), whole(probe)
     except RuntimeError:
         # An operation that this build of torch, or this processor, does not have.
         return False

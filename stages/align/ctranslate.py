@@ -131,7 +131,8 @@ def _write(bert: Encoder, output: Path, quantization: str) -> None:
 
 
 def _array(tensor: torch.Tensor) -> Any:
-    return tensor.float().contiguous().numpy()
+    # A copy: quantising changes it in place, and the encoder is used afterwards.
+    return tensor.float().contiguous().numpy().copy()
 
 
 def _linear(spec: Any, linear: Linear) -> None:

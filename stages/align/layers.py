@@ -253,8 +253,9 @@ def _quantised(encoder: Any) -> Any:
         if "onednn" in quantized.supported_engines:
             quantized.engine = "onednn"
         try:
+            # In place: in a copy, the hooks would be those of a copy of us.
             return torch.ao.quantization.quantize_dynamic(
-                encoder, {torch.nn.Linear}, dtype=torch.qint8
+                encoder, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
             )
         finally:
             quantized.engine = default

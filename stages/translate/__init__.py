@@ -96,6 +96,7 @@ class TranslateStage(RowStage):
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
     ) -> Callable[[], Worker]:
         """Return the factory of the workers of one task."""
+        from stages.translate.precision import warn_of_inexact_int8
         from stages.translate.worker import GivenFactory, TranslateFactory
 
         source, target = task.options["source"], task.options["target"]
@@ -103,6 +104,7 @@ class TranslateStage(RowStage):
             return GivenFactory(source, target)
         model = self._model(config, task)
         options = self.options(config)
+        warn_of_inexact_int8(options.compute_type, options.device)
         back = task.options["direction"] == "to_source"
         if back:
             # One translation per sentence, so that rows stay rows; markers would give labels away.

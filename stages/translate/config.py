@@ -50,8 +50,8 @@ class DecodingConfig(StageConfig):
         None, ge=1, description="threads per process; default: OMP_NUM_THREADS or a fair share"
     )
 
-    # The number of threads was shown not to change a translation (test_translator.py); device,
-    # precision and batch size are never left out.
+    # The number of threads was shown not to change a translation, only the last digits of a score
+    # in float32 (test_translator.py); device, precision and batch size are never left out.
     neutral: ClassVar[frozenset[str]] = frozenset({"threads"})
 
     @property
