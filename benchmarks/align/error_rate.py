@@ -23,12 +23,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.align.languages import Links, report
 from pipeline.commands.shared import quiet_libraries
-from pipeline.formats import PharaohLine, read_pharaoh
-from pipeline.schema import Link
+from pipeline.formats import read_pharaoh
 from stages._pretraining.sources import TextSource
 from stages.align.agreement import compare
-from stages.align.aligner import WordPair, asserted
+from stages.align.aligner import WordPair
 from stages.align.build import build, learn
 from stages.align.config import AlignConfig, MemberConfig
 from stages.align.ensemble import combine
@@ -41,13 +41,11 @@ from stages.align.planning import (
     eflomal_installed,
     plan,
 )
-from stages.align.scoring import score
 from stages.align.statistical.aligner import learnt_words
 from stages.align.text import read_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
-Links = list[list[Link]]
 BESIDE_AUTO = tuple(
     Rule(frozenset(), (Share("statistical", 1.0), *(Share(*share) for share in more)))
     for more in (
@@ -107,7 +105,7 @@ def main() -> None:
                 results[name] += build(planned, Path(folder)).align(pairs[part])
                 if name == "statistical":
                     words.append(learnt_words(Path(folder)))
-        _report(name, results[name], gold, time.process_time() - start)
+        report(name, results[name], gold, time.process_time() - start)
     for title, rules in (("auto: ", AUTO), ("", BESIDE_AUTO)):
         for rule in rules:
             members = [s.member(AlignConfig()) for s in rule.members]
@@ -121,7 +119,7 @@ def main() -> None:
                 for links in zip(*(results[m.aligner][part] for m in members), strict=True)
             ]
             names = ", ".join(f"{m.aligner} {m.weight_at(max(words)):.2g}" for m in members)
-            _report(f"{title}{rule.combine}({names})", together, gold)
+            report(f"{title}{rule.combine}({names})", together, gold)
 
 
 def _weights(
@@ -161,19 +159,6 @@ def _aligners(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, An
             layers = arguments.layers and name != "back_translation"
             for layer in range(1, count + 1) if layers else ():
                 yield f"{name} layer {layer}", {"aligner": name, "layer": layer}
-
-
-def _report(name: str, links: Links, gold: list[PharaohLine], seconds: float = 0.0) -> None:
-    hard = [asserted(found) for found in links]
-    result = score(hard, gold)
-    half = len(gold) // 2
-    parts = [100 * score(hard[part], gold[part]).aer for part in (slice(half), slice(half, None))]
-    print(
-        f"{name:52} precision {100 * result.precision:5.1f}  recall {100 * result.recall:5.1f}  "
-        f"AER {100 * result.aer:5.2f} ({parts[0]:.2f}, {parts[1]:.2f})"
-        + (f"  {seconds:6.1f} s of processor time" * (seconds > 0)),
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

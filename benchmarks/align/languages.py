@@ -82,17 +82,17 @@ def align(name: str, pairs: list[WordPair], size: int, encoder: str) -> Links:
     return links
 
 
-def report(corpus: str, aligner: str, links: Links, gold: list[PharaohLine]) -> None:
-    """Print a line."""
+def report(title: str, links: Links, gold: list[PharaohLine], seconds: float = 0.0) -> None:
+    """Print a line of the table; in brackets the first and the second half."""
     hard = [asserted(found) for found in links]
     result, half = score(hard, gold), len(gold) // 2
     first, second = (
         100 * score(hard[part], gold[part]).aer for part in (slice(half), slice(half, None))
     )
     print(
-        f"{corpus:20} {aligner:14} precision {100 * result.precision:5.1f}  "
-        f"recall {100 * result.recall:5.1f}  AER {100 * result.aer:5.2f} "
-        f"({first:.2f}, {second:.2f})",
+        f"{title:52} precision {100 * result.precision:5.1f}  recall {100 * result.recall:5.1f}  "
+        f"AER {100 * result.aer:5.2f} ({first:.2f}, {second:.2f})"
+        + (f"  {seconds:6.1f} s of processor time" * (seconds > 0)),
         flush=True,
     )
 
@@ -110,9 +110,9 @@ def main() -> None:
         print(f"{corpus}: {len(pairs)} pairs")
         for name in aligners:
             links = align(name, pairs, arguments.pairs or len(pairs), arguments.encoder)
-            report(corpus, name, links, gold)
+            report(f"{corpus}, {name}", links, gold)
         if theirs:
-            report(corpus, "awesome-align", theirs, gold)
+            report(f"{corpus}, awesome-align", theirs, gold)
 
 
 if __name__ == "__main__":
