@@ -122,6 +122,8 @@ class TrainingSet:
             "empty_sentences": int((sizes == 0).sum()),
             "extra_windows": len(windows) - int((sizes > 0).sum()),
             "words_cut_to_window": pieces.cut_words,
+            "words_respelt": pieces.respelt_words,
+            "words_unknown": pieces.unknown_words,
             "words_without_pieces": int((np.diff(pieces.words) == 0).sum()),
             "soft_words": softened,
         }
@@ -242,4 +244,6 @@ def _join(chunks: Sequence[Pieces]) -> Pieces:
         np.concatenate(words),
         np.concatenate(sentences),
         sum(c.cut_words for c in chunks),
+        sum(c.respelt_words for c in chunks),
+        sum(c.unknown_words for c in chunks),
     )

@@ -1,8 +1,9 @@
 """From words to pieces: flat arrays, windows for long sentences, padded batches.
 
 Sentences keep their words through everything: a word without pieces (zero-width characters) stays
-in place, a word with more pieces than the model can take keeps the first ones and is counted, and a
-sentence with more pieces than fit is read through overlapping windows.
+in place, a word that the vocabulary cannot write is respelt if that helps, a word with more pieces
+than the model can take keeps the first ones and is counted, and a sentence with more pieces than
+fit is read through overlapping windows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +20,14 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.formats.encoding import without_halves
+from stages.train.spelling import respell
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _UNLIMITED = 100_000  # tokenizers without a limit say 1e30
 _NO_LIMIT_WINDOW = 512
+_KEPT = 100_000  # spellings that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,16 @@ class Pieces:
         words: (words + 1) where the pieces of each word start in ``ids``.
         sentences: (sentences + 1) where the words of each sentence start in ``words``.
         cut_words: Words that had more pieces than a window holds and lost the last ones.
+        respelt_words: Words that the vocabulary cannot write, read in a spelling that it can.
+        unknown_words: Words with an unknown piece, as no spelling helps.
     """
 
     ids: NDArray[np.int32]
     words: NDArray[np.int64]
     sentences: NDArray[np.int64]
     cut_words: int
+    respelt_words: int
+    unknown_words: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,12 @@ class WordEncoder:
         self.prefix, self.suffix = _special_pieces(tokenizer)
         self.room = window - len(self.prefix) - len(self.suffix)
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        unknown = tokenizer.unk_token_id
-        self._special = [i for i in tokenizer.all_special_ids if unknown not in (None, i)]
+        # No piece has the number -1: byte-level vocabularies write everything.
+        unknown = -1 if tokenizer.unk_token_id is None else tokenizer.unk_token_id
+        self._unknown = unknown
+        self._special = [i for i in tokenizer.all_special_ids if unknown not in (-1, i)]
+        self._respelt = lru_cache(_KEPT)(self._respell)
+        self._writes = lru_cache(_KEPT)(lambda letter: unknown not in self._pieces(2 * letter))
         if self.room < 1:
             raise ModelError(f"a window of {window} pieces has no room beside the special tokens")
 
@@ -89,8 +101,12 @@ class WordEncoder:
         """Encode sentences, each a list of words."""
         ids: list[NDArray[np.int32]] = []
         counts: list[NDArray[np.int64]] = []
-        cut = 0
+        cut = respelt = unknown = 0
         for words, (pieces, owners) in zip(sentences, self._split(sentences), strict=True):
+            odd = np.unique(owners[pieces == self._unknown]).tolist()
+            if odd:
+                pieces, owners, helped = self._respell_words(words, pieces, owners, odd)
+                respelt, unknown = respelt + helped, unknown + len(odd) - helped
             count = np.bincount(owners, minlength=len(words)).astype(np.int64)
             if len(count) and count.max() > self.room:
                 rank = np.arange(len(owners)) - (np.cumsum(count) - count)[owners]
@@ -108,7 +124,40 @@ class WordEncoder:
             _offsets(np.concatenate([np.zeros(0, np.int64), *counts])),
             _offsets(lengths),
             cut,
+            respelt,
+            unknown,
         )
+
+    def _respell_words(
+        self,
+        words: Sequence[str],
+        pieces: NDArray[np.int32],
+        owners: NDArray[np.int64],
+        odd: Sequence[int],
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
+        """Return pieces and owners with the odd words respelt, and how many that helped."""
+        found = {w: ids for w in odd if (ids := self._respelt(words[w])) is not None}
+        if not found:
+            return pieces, owners, 0
+        first = np.searchsorted(owners, np.arange(len(words) + 1))
+        parts = [found.get(w, pieces[first[w] : first[w + 1]]) for w in range(len(words))]
+        return (
+            np.concatenate(parts).astype(np.int32),
+            np.repeat(np.arange(len(words)), [len(p) for p in parts]),
+            len(found),
+        )
+
+    def _respell(self, word: str) -> NDArray[np.int32] | None:
+        """Return the pieces of a word in letters that can be written, or ``None``."""
+        pieces = self._pieces(respell(word, self._writes))
+        if not pieces or self._unknown in pieces:
+            return None
+        return np.array(pieces, dtype=np.int32)
+
+    def _pieces(self, word: str) -> list[int]:
+        ((pieces, _),) = self._split([[word]])
+        ids: list[int] = pieces.tolist()
+        return ids
 
     def _split(
         self, sentences: Sequence[Sequence[str]]
