@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -276,6 +277,17 @@ class Runner(Planner):
         return FrugalFactory(tuple(factories), tuple(sizes), advice)
 
     def _part_notes(
+        self, of: RowStage, task: Task, facts: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        counts: Counter[str] = Counter()
+        for fact in facts:
+            counts.update({k: n for k, n in fact["notes"].items() if k != SMALLER})
+        remark = of.remark(counts)
+        if remark is not None:
+            logger.warning("%s: %s", task.ref, remark)
+        return {**counts, **self._smaller(of, task, facts)}
+
+    def _smaller(
         self, of: RowStage, task: Task, facts: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
         smaller = {f["name"]: f["notes"][SMALLER] for f in facts if SMALLER in f["notes"]}

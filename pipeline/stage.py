@@ -125,7 +125,8 @@ class Part:
         seed: Seed for all randomness within the part, derived from the run's seed, the task and
             the index: the same for every engine and worker count.
         advance: Call with a number of finished rows to move the progress bar.
-        notes: For facts about the part that the manifest shall keep, JSON values.
+        notes: For facts about the part that the manifest shall keep, JSON values. The manifest has
+            the sum of the parts' whole numbers.
     """
 
     index: int
@@ -286,6 +287,10 @@ class RowStage(Stage):
         Must stream over the inputs (``Artifact.tables()``), be deterministic, and show how far it
         is where it may take long.
         """
+
+    def remark(self, counts: Mapping[str, int]) -> str | None:
+        """Return what to warn of, given the sums of what workers noted, if there is anything."""
+        return None
 
     @abstractmethod
     def worker(

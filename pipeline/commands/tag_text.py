@@ -92,6 +92,10 @@ def tag_text(
         )
         where = f"; wrote {out}" if out else ""
         tell(f"{counts[0]} sentences, {counts[1]} entities{where}")
+        from stages.train.encoding import unreadable
+
+        if warning := unreadable(tagger.encoder.seen):
+            tell(f"warning: {warning}")
 
 
 def _load(model: str, **options: Any) -> Tagger:

@@ -27,7 +27,7 @@ class PredictStage(RowStage):
     """
 
     name = "predict"
-    version = "1"
+    version = "2"
     config_type = PredictConfig
     about = "label the test data with every arm's taggers"
     batch_option = "predict.batch_tokens"
@@ -171,6 +171,12 @@ class PredictStage(RowStage):
         tables = (inputs[n].tables() for n in ("translations", "alignments", "tagged"))
         parts = (turned_round(*three) for three in zip(*tables, strict=True))
         collect_statistics(_project_options(config), config.config_dir, parts, folder)
+
+    def remark(self, counts: Mapping[str, int]) -> str | None:
+        """Warn where the encoder cannot read what it labels."""
+        from stages.train.encoding import unreadable
+
+        return unreadable(counts)
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]

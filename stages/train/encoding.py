@@ -9,7 +9,8 @@ fit is read through overlapping windows.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,12 +79,17 @@ class WordEncoder:
         tokenizer: The tokenizer of the encoder.
         window: Longest input in pieces, special tokens included.
 
+    Attributes:
+        seen: How many ``words`` were encoded so far, and of these ``words_respelt`` and
+            ``words_unknown`` (see :class:`Pieces`).
+
     Raises:
         ModelError: If the window has no room for a piece.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int) -> None:
         self.tokenizer = tokenizer
+        self.seen: Counter[str] = Counter()
         self.window = window
         self.prefix, self.suffix = _special_pieces(tokenizer)
         self.room = window - len(self.prefix) - len(self.suffix)
@@ -116,6 +122,7 @@ class WordEncoder:
             ids.append(pieces)
             counts.append(count)
         lengths = np.array([len(c) for c in counts], dtype=np.int64)
+        self.seen += Counter(words=int(lengths.sum()), words_respelt=respelt, words_unknown=unknown)
         flat = np.concatenate([np.zeros(0, np.int32), *ids])
         # SentencePiece keeps "</s>" in its vocabulary; a word that reads so is unknown, no more.
         flat[np.isin(flat, self._special)] = self.tokenizer.unk_token_id
@@ -249,6 +256,21 @@ class WordEncoder:
             ids[row, lead : lead + e - b] = pieces.ids[b:e]
             ids[row, lead + e - b : lead + e - b + len(self.suffix)] = self.suffix
         return ids, mask
+
+
+def unreadable(seen: Mapping[str, int]) -> str | None:
+    """Return a warning if more than one word in twenty is unknown to a vocabulary.
+
+    Args:
+        seen: What :attr:`WordEncoder.seen` has counted.
+    """
+    unknown, words = seen.get("words_unknown", 0), seen.get("words", 0)
+    if not unknown or 20 * unknown <= words:
+        return None
+    return (
+        f"{unknown} of {words} words are unknown to the encoder's vocabulary and look alike to it, "
+        "so their labels are guesses; take an encoder that knows the script"
+    )
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -31,18 +31,20 @@ def respell(word: str, writes: Writes) -> str:
 
 
 def _nearest(base: str, marks: Sequence[str], writes: Writes) -> str:
-    whole = base + "".join(marks)
+    whole = unicodedata.normalize("NFC", base + "".join(marks))
+    if writes(whole):
+        return whole
     kept = marks[:_MOST_MARKS]
     for count in range(len(kept), -1, -1):
         for some in combinations(kept, count):
             text = unicodedata.normalize("NFC", base + "".join(some))
             if text and writes(text):
                 return text
-    if unicodedata.name(base[:1] or " ").startswith("LATIN "):
+    if _is_latin(base):
         plain = anyascii(base)
         if plain and writes(plain):
             return plain
-    return unicodedata.normalize("NFC", whole)
+    return whole
 
 
 def _letters(word: str) -> Iterator[tuple[str, list[str]]]:
@@ -54,8 +56,10 @@ def _letters(word: str) -> Iterator[tuple[str, list[str]]]:
             continue
         if base or marks:
             yield base, marks
-        latin = unicodedata.name(char, "").startswith("LATIN ")
-        base, *rest = list(unicodedata.normalize("NFD", char) if latin else char)
-        marks = rest
+        base, *marks = list(unicodedata.normalize("NFD", char) if _is_latin(char) else char)
     if base or marks:
         yield base, marks
+
+
+def _is_latin(letter: str) -> bool:
+    return len(letter) == 1 and unicodedata.name(letter, "").startswith("LATIN ")

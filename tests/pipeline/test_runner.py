@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import multiprocessing
 import os
 from pathlib import Path
@@ -63,6 +64,19 @@ def test_a_run_writes_every_output_with_its_manifest(tmp_path: Path) -> None:
     assert prepared.manifest.notes == {"scheme": "iob2"}
     assert (tmp_path / "toy/report/all/total.txt").read_text() == "40 after 1"
     assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_workers_count_is_added_up_and_warned_of(
+    tmp_path: Path, workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "pipeline"):
+        make_runner(tmp_path, workers=workers).run()
+        assert not caplog.text
+        make_runner(tmp_path, workers=workers, align={"noted": True}).run()
+    manifest = RunFolder(tmp_path / "toy").artifact(DE).manifest  # type: ignore[union-attr]
+    assert manifest.notes == {"unlinked": 5}
+    assert "align/de: 5 without links" in caplog.text
 
 
 def test_other_libraries_read_the_folder_of_an_output(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class AlignConfig(StageConfig):
     batch_size: int = 8
     fail_at: int | None = None
     kill_at: int | None = None
+    noted: bool = False
 
 
 class EvaluateConfig(StageConfig):
@@ -77,6 +78,8 @@ class AlignWorker:
                     "reason": None if number % 5 else "unaligned",
                 }
             )
+        if self.config.noted:
+            part.notes["unlinked"] = sum(not r["links"] for r in rows)
         return schema.table("alignments", rows)
 
 
@@ -113,6 +116,9 @@ class Align(RowStage):
     ) -> None:
         largest = max(int(r["id"][1:]) for r in inputs["sentences"].rows())
         (folder / "largest").write_text(str(largest))
+
+    def remark(self, counts: Mapping[str, int]) -> str | None:
+        return f"{counts['unlinked']} without links" if counts else None
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]

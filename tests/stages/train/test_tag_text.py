@@ -74,6 +74,16 @@ def test_other_formats_in_and_out(model: Path, tmp_path: Path) -> None:
     assert plain.replace("]", "") == "Tom met Juan !\n"
 
 
+def test_text_that_the_encoder_cannot_read_is_warned_of(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "in.txt"
+    file.write_text("Tom met Juan in Rio .\n" * 3)
+    assert "warning" not in call(model, file)[2]
+    file.write_text("Tọ̀m met 木 .\n木 met 木 .\n")
+    code, out, err = call(model, file, "--words")
+    assert code == 0 and json.loads(out.splitlines()[0])["tokens"][0] == "Tọ̀m"
+    assert "warning: 3 of 8 words are unknown to the encoder's vocabulary" in err
+
+
 def test_mistakes_are_explained(model: Path, tmp_path: Path) -> None:
     code, _, err = call(model, tmp_path / "no.txt")
     assert code == 1 and "no.txt: file not found" in err
