@@ -20,7 +20,7 @@ class AlignStage(RowStage):
     """Aligns everything that was translated, in either direction."""
 
     name = "align"
-    version = "7"
+    version = "8"
     config_type = AlignConfig
     about = "link the words of source and translation"
     batch_option = "align.batch_tokens"
