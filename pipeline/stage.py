@@ -125,14 +125,13 @@ class Part:
         seed: Seed for all randomness within the part, derived from the run's seed, the task and
             the index: the same for every engine and worker count.
         advance: Call with a number of finished rows to move the progress bar.
-        notes: For facts about the part that the manifest shall keep, JSON values. The manifest has
-            the sum of the parts' whole numbers.
+        notes: For what was counted in the part; the manifest has the sums over the parts.
     """
 
     index: int
     seed: int
     advance: Callable[[int], None] = lambda rows: None
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 class Worker(Protocol):

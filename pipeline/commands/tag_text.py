@@ -94,7 +94,7 @@ def tag_text(
         tell(f"{counts[0]} sentences, {counts[1]} entities{where}")
         from stages.train.encoding import unreadable
 
-        if warning := unreadable(tagger.encoder.seen):
+        if warning := unreadable(tagger.seen):
             tell(f"warning: {warning}")
 
 

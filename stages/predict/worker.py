@@ -56,9 +56,9 @@ class PredictWorker:
         ids = data.column("id").to_pylist()
         langs = data.column("lang").to_pylist()
         sentences = data.column("words").to_pylist()
-        before = self._tagger.encoder.seen.copy()
+        before = self._tagger.seen.copy()
         found = self._tagger.distributions(sentences, advance=part.advance)
-        seen = self._tagger.encoder.seen - before
+        seen = self._tagger.seen - before
         if len(seen) > 1:  # words that are odd to the tagger
             part.notes.update(seen)
         spans = self._tagger.decode(found)

@@ -9,7 +9,6 @@ fit is read through overlapping windows.
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,17 +78,12 @@ class WordEncoder:
         tokenizer: The tokenizer of the encoder.
         window: Longest input in pieces, special tokens included.
 
-    Attributes:
-        seen: How many ``words`` were encoded so far, and of these ``words_respelt`` and
-            ``words_unknown`` (see :class:`Pieces`).
-
     Raises:
         ModelError: If the window has no room for a piece.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int) -> None:
         self.tokenizer = tokenizer
-        self.seen: Counter[str] = Counter()
         self.window = window
         self.prefix, self.suffix = _special_pieces(tokenizer)
         self.room = window - len(self.prefix) - len(self.suffix)
@@ -122,7 +116,6 @@ class WordEncoder:
             ids.append(pieces)
             counts.append(count)
         lengths = np.array([len(c) for c in counts], dtype=np.int64)
-        self.seen += Counter(words=int(lengths.sum()), words_respelt=respelt, words_unknown=unknown)
         flat = np.concatenate([np.zeros(0, np.int32), *ids])
         # SentencePiece keeps "</s>" in its vocabulary; a word that reads so is unknown, no more.
         flat[np.isin(flat, self._special)] = self.tokenizer.unk_token_id
@@ -262,7 +255,7 @@ def unreadable(seen: Mapping[str, int]) -> str | None:
     """Return a warning if more than one word in twenty is unknown to a vocabulary.
 
     Args:
-        seen: What :attr:`WordEncoder.seen` has counted.
+        seen: What :attr:`stages.train.tagger.Tagger.seen` has counted.
     """
     unknown, words = seen.get("words_unknown", 0), seen.get("words", 0)
     if not unknown or 20 * unknown <= words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +54,10 @@ class Tagger:
         dtype: Precision to compute in: ``float32``, ``bfloat16``, or ``auto``: the latter where the
             machine has it.
 
+    Attributes:
+        seen: How many ``words`` were read so far, and of these ``words_respelt`` and
+            ``words_unknown`` (see :class:`stages.train.encoding.Pieces`).
+
     Raises:
         ModelError: If the model's labels are not IOB2 labels.
     """
@@ -84,6 +89,7 @@ class Tagger:
         self.label_set = LabelSet(names)
         limit = longest_window(config, tokenizer)
         self.encoder = WordEncoder(tokenizer, min(window or limit, limit))
+        self.seen: Counter[str] = Counter()
         self.batch_tokens = batch_tokens or tokens_per_batch(where)
         self.batch_size = batch_size
         self.overlap = overlap
@@ -244,6 +250,11 @@ class Tagger:
             batch_size=self.batch_size,
             autocast=self._autocast,
             advance=advance,
+        )
+        self.seen.update(
+            words=len(pieces.words) - 1,
+            words_respelt=pieces.respelt_words,
+            words_unknown=pieces.unknown_words,
         )
         return probs, pieces.sentences
 

@@ -1,4 +1,4 @@
-"""What CTranslate2's precisions are worth on the processor that is there."""
+"""The device that CTranslate2 computes on, and what its precisions are worth there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import logging
 from stages.machine import has_exact_int8
 
 _log = logging.getLogger(__name__)
+
+
+def resolve_device(device: str) -> str:
+    """Return ``cuda`` or ``cpu``; ``auto`` is a GPU where CTranslate2 sees one."""
+    if device != "auto":
+        return device
+    import ctranslate2
+
+    return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
 
 
 @functools.cache
@@ -22,11 +31,7 @@ def warn_of_inexact_int8(compute_type: str, device: str) -> None:
         compute_type: As configured.
         device: ``auto``, ``cpu`` or ``cuda``.
     """
-    if not compute_type.startswith("int8") or device == "cuda" or has_exact_int8():
-        return
-    import ctranslate2
-
-    if device == "auto" and ctranslate2.get_cuda_device_count():
+    if not compute_type.startswith("int8") or has_exact_int8() or resolve_device(device) == "cuda":
         return
     _log.warning(
         "compute_type %s is inexact on this processor (AMD without VNNI); --set "

@@ -13,6 +13,7 @@ from pipeline.errors import ModelError
 from stages.translate.codes import Languages
 from stages.translate.config import DecodingConfig
 from stages.translate.conversion import converted, max_positions
+from stages.translate.precision import resolve_device
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
 from stages.translate.tokenise import UNSPACED_LANGUAGES
@@ -101,13 +102,10 @@ class Translator:
     def _load(self) -> Any:
         import ctranslate2
 
-        device = self.config.device
-        if device == "auto":
-            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
         try:
             return ctranslate2.Translator(
                 str(self.folder),
-                device=device,
+                device=resolve_device(self.config.device),
                 compute_type=self.config.compute_type,
                 inter_threads=1,
                 intra_threads=self.threads,

@@ -13,6 +13,7 @@ from pipeline.errors import ModelError
 from pipeline.models import refuse_pickled_weights
 from stages.synthesize.config import GenerationConfig
 from stages.translate.conversion import NOTE, converted, is_converted
+from stages.translate.precision import resolve_device
 
 Advance = Callable[[int], None]
 
@@ -149,7 +150,6 @@ class CTranslate2Model(LanguageModel):
     """
 
     def __init__(self, folder: Path, config: GenerationConfig, device: str | None = None) -> None:
-        import ctranslate2
         from transformers import AutoTokenizer
 
         self._config = config
@@ -164,8 +164,7 @@ class CTranslate2Model(LanguageModel):
                 f"{folder}: a converted language model without its tokeniser's files (copy "
                 f"tokenizer.json and tokenizer_config.json of the checkpoint there): {error}"
             ) from error
-        cuda = ctranslate2.get_cuda_device_count() > 0
-        self._device = device or ("cuda" if cuda else "cpu")
+        self._device = resolve_device(device or "auto")
         note = self._folder / NOTE
         noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
         self.limit = _limit(self._tokenizer.model_max_length, noted.get("max_positions"))

@@ -17,7 +17,8 @@ from tests.stages.train.families import LABELS
 
 def test_unknown_words_are_noted_part_by_part(bert: Path) -> None:
     model = LayerFusedForTokenClassification.from_encoder(bert, LABELS)
-    worker = PredictWorker(Tagger(model, load_tokenizer(bert)))
+    tagger = Tagger(model, load_tokenizer(bert))
+    worker = PredictWorker(tagger)
 
     def notes(*sentences: list[str]) -> dict[str, int]:
         rows = [{"id": str(k), "lang": "yo", "words": s} for k, s in enumerate(sentences)]
@@ -33,5 +34,6 @@ def test_unknown_words_are_noted_part_by_part(bert: Path) -> None:
         "words_unknown": 2,
     }
     assert notes(["Tom", "met"]) == {}
+    assert tagger.seen == {"words": 8, "words_respelt": 1, "words_unknown": 2}
     assert "2 of 4 words" in str(STAGE.remark({"words": 4, "words_unknown": 2}))
     assert STAGE.remark({"words": 4, "words_respelt": 1}) is None

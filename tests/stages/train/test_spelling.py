@@ -68,7 +68,6 @@ def test_a_respelt_word_has_the_pieces_of_its_spelling(bert: WordEncoder) -> Non
     assert pieces(odd, 3) == [bert.tokenizer.unk_token_id]
     assert pieces(odd, 5) == pieces(plain, 0)
     assert odd.sentences.tolist() == [0, 5, 6]
-    assert bert.seen == {"words": 11, "words_respelt": 3, "words_unknown": 1}
 
 
 def test_a_language_that_cannot_be_read_is_warned_of() -> None:

@@ -134,9 +134,10 @@ def test_threads_do_not_change_the_result(
         translator = Translator(models / "multi", "en", "de", config, cache=cache)
         results.append(translator.translate(TEXTS, seed=3))
     assert without_scores(results[0]) == without_scores(results[1])
+    if compute_type == "int8":
+        assert results[0] == results[1]
     # Some processors sum up in another order, which shows in the last digits of float32.
-    exact = compute_type == "int8"
-    assert scores(results[0]) == pytest.approx(scores(results[1]), rel=0 if exact else 1e-5)
+    assert scores(results[0]) == pytest.approx(scores(results[1]), rel=1e-5)
 
 
 def test_long_inputs_are_split_and_rejoined(models: Path, cache: Path) -> None:
@@ -149,9 +150,7 @@ def test_long_inputs_are_split_and_rejoined(models: Path, cache: Path) -> None:
     pieces = split_text(long, translator.max_input, translator._length)
     parts = translator.translate(pieces)
     assert whole[1][0].text == " ".join(h[0].text for h in parts if h[0].text)
-    alone = translator.translate([TEXTS[0]])
-    assert without_scores(whole[:1]) == without_scores(alone)
-    assert scores(whole[:1]) == pytest.approx(scores(alone), rel=1e-5)
+    assert whole[0] == translator.translate([TEXTS[0]])[0]
 
 
 def test_long_inputs_may_be_reported_instead(models: Path, cache: Path) -> None:
@@ -213,8 +212,8 @@ def test_processes_may_convert_at_once(
 
 
 def test_a_converted_folder_translates_like_its_checkpoint(models: Path, cache: Path) -> None:
-    config = DecodingConfig(beam_size=1, max_output_tokens=8, compute_type="float32")
-    folder = converted(models / "m2m100", "float32", cache)
+    folder = converted(models / "m2m100", "int8", cache)
+    config = DecodingConfig(beam_size=1, max_output_tokens=8)
     a = Translator(folder, "en", "sw", config, cache=cache).translate(TEXTS)
     b = Translator(models / "m2m100", "en", "sw", config, cache=cache).translate(TEXTS)
     assert a == b
