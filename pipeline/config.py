@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
-from pipeline.arms import ARMS
 from pipeline.errors import ConfigError, suggest
 from pipeline.languages import canonical
 from pipeline.resources import resolve_path, shipped_configs
@@ -198,17 +197,8 @@ class RunConfig(ConfigModel):
             raise ValueError(f"a language is named twice: {value}")
         return codes
 
-    @field_validator("arms")
-    @classmethod
-    def _arms(cls, value: list[str]) -> list[str]:
-        for arm in value:
-            if arm not in ARMS:
-                raise ValueError(
-                    f"unknown arm {arm!r}{suggest(arm, ARMS)}; allowed: {', '.join(ARMS)}"
-                )
-        if len(set(value)) != len(value):
-            raise ValueError(f"an arm is named twice: {value}")
-        return value
+    _config_dir: Path | None = None
+    # Where it was read from: a private attribute, not a key.
 
     def section(self, name: str, kind: type[Section]) -> Section:
         """Return the section of stage ``name``, which is of type ``kind``."""
@@ -224,21 +214,22 @@ class RunConfig(ConfigModel):
     @property
     def config_dir(self) -> Path | None:
         """The folder of the YAML file that this configuration was read from, if any."""
-        return getattr(self, "_config_dir", None)
+        return self._config_dir
 
 
-def config_model(sections: Mapping[str, type[StageConfig]]) -> type[RunConfig]:
-    """Build the type of a whole configuration: :class:`RunConfig` plus one section per stage."""
+def config_model(
+    sections: Mapping[str, type[StageConfig]], base: type[RunConfig] | None = None
+) -> type[RunConfig]:
+    """Build the type of a whole configuration: the run-wide keys plus one section per stage.
+
+    Args:
+        sections: The type of each stage's section.
+        base: The type of the run-wide keys; default: :class:`RunConfig`.
+    """
     fields: dict[str, Any] = {
         name: (kind, Field(default_factory=kind)) for name, kind in sections.items()
     }
-    return create_model("Config", __base__=_RootConfig, **fields)
-
-
-class _RootConfig(RunConfig):
-    """A RunConfig that remembers where it was read from (a private attribute, not a key)."""
-
-    _config_dir: Path | None = None
+    return create_model("Config", __base__=base or RunConfig, **fields)
 
 
 def find_config(name: str) -> Path:
@@ -266,15 +257,13 @@ def find_config(name: str) -> Path:
     )
 
 
-def load_config(
-    name: str, overrides: Sequence[str] = (), *, model: type[RunConfig] | None = None
-) -> RunConfig:
+def load_config(name: str, overrides: Sequence[str] = (), *, model: type[RunConfig]) -> RunConfig:
     """Read a configuration and apply ``key.sub=value`` overrides.
 
     Args:
         name: A ``.yaml`` path or the name of a shipped configuration.
         overrides: ``dotted.key=value``; the value is YAML.
-        model: The type of the configuration; default: that of all registered stages.
+        model: The type of the configuration (:meth:`pipeline.registry.Registry.config_type`).
 
     Raises:
         ConfigError: With every problem found, each naming its key.
@@ -294,22 +283,18 @@ def load_config(
     for override in overrides:
         _apply_override(raw, override)
     config = parse_config(raw, origin=str(path), model=model)
-    config._config_dir = path.resolve().parent  # type: ignore[attr-defined]
+    config._config_dir = path.resolve().parent
     return config
 
 
 def parse_config(
-    raw: Mapping[str, Any], *, origin: str = "config", model: type[RunConfig] | None = None
+    raw: Mapping[str, Any], *, origin: str = "config", model: type[RunConfig]
 ) -> RunConfig:
     """Validate a mapping as a whole configuration.
 
     Raises:
         ConfigError: With every problem found, each naming its key.
     """
-    if model is None:
-        from pipeline.registry import STAGES
-
-        model = STAGES.config_type()
     try:
         return model.model_validate(raw)
     except ValidationError as error:

@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError, DamagedError
 from pipeline.manifest import MANIFEST, Damage
 from pipeline.mirror import run_folder
 from pipeline.progress import Progress
-from pipeline.registry import STAGES, Registry
+from pipeline.registry import Registry
 from pipeline.schema import SCHEMAS
 from pipeline.stage import Ref, Task
 
@@ -88,8 +88,8 @@ class Planner:
         self,
         config: RunConfig,
         runs_dir: Path,
-        progress: Progress | None = None,
-        registry: Registry = STAGES,
+        progress: Progress | None,
+        registry: Registry,
     ) -> None:
         self.registry = registry
         self.config = config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError, suggest
 
@@ -24,11 +24,18 @@ class Registry:
     Args:
         names: The names, in the order in which stages may read each other's output.
         load: Returns the stage of a name.
+        base: Returns the type of the run-wide keys, a :class:`~pipeline.config.RunConfig`.
     """
 
-    def __init__(self, names: Sequence[str], load: Callable[[str], Stage] = _import_stage) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        load: Callable[[str], Stage] = _import_stage,
+        base: Callable[[], type[RunConfig]] | None = None,
+    ) -> None:
         self.names = tuple(names)
         self._load = load
+        self._base = base
         self._loaded: dict[str, Stage] = {}
 
     def __getitem__(self, name: str) -> Stage:
@@ -71,24 +78,4 @@ class Registry:
         """Return the type of a whole configuration."""
         from pipeline.config import config_model
 
-        return config_model(self.section_types())
-
-
-STAGES: Final = Registry(
-    (
-        "pretrain_encoder",
-        "train_translator",
-        "prepare",
-        "translate",
-        "align",
-        "project",
-        "synthesize",
-        "train",
-        "self_train",
-        "sweep_fusion",
-        "predict",
-        "evaluate",
-        "report",
-    )
-)
-"""The stages of xlner. Each is the package ``stages.<name>`` with a ``STAGE`` object."""
+        return config_model(self.section_types(), self._base() if self._base else None)

@@ -23,7 +23,7 @@ from pipeline.errors import ConfigError, DamagedError, XlnerError
 from pipeline.output import DatasetOutput, FilesOutput
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
-from pipeline.registry import STAGES, Registry
+from pipeline.registry import Registry
 from pipeline.repair import changed_input, content, keep_sound, refuse_damage
 from pipeline.schema import SCHEMAS
 from pipeline.stage import Context, Ref, RowStage, RunStage, Task
@@ -58,8 +58,8 @@ class Runner(Planner):
         self,
         config: RunConfig,
         runs_dir: Path,
-        progress: Progress | None = None,
-        registry: Registry = STAGES,
+        progress: Progress | None,
+        registry: Registry,
     ) -> None:
         super().__init__(config, runs_dir, progress, registry)
         self._sound: set[Ref] = set()

@@ -20,8 +20,8 @@ _EXPORTS = {
     "Link": "pipeline.schema",
     "Sentence": "pipeline.schema",
     "Span": "pipeline.schema",
-    "load_config": "pipeline.config",
-    "Runner": "pipeline.runner",
+    "load_config": "xlner.api",
+    "Runner": "xlner.api",
     "Entity": "stages.train.tagger",
     "Tagger": "stages.train.tagger",
     "LayerFusedConfig": "stages.train.modeling",
@@ -29,12 +29,11 @@ _EXPORTS = {
 }
 
 if TYPE_CHECKING:
-    from pipeline.config import load_config
     from pipeline.errors import ConfigError, DataError, ModelError, XlnerError
-    from pipeline.runner import Runner
     from pipeline.schema import Link, Sentence, Span
     from stages.train.modeling import LayerFusedConfig, LayerFusedForTokenClassification
     from stages.train.tagger import Entity, Tagger
+    from xlner.api import Runner, load_config
 
 __all__ = [
     "ConfigError",

@@ -24,7 +24,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.align.languages import Links, report
-from pipeline.commands.shared import quiet_libraries
 from pipeline.formats import read_pharaoh
 from stages._pretraining.sources import TextSource
 from stages.align.agreement import compare
@@ -43,6 +42,7 @@ from stages.align.planning import (
 )
 from stages.align.statistical.aligner import learnt_words
 from stages.align.text import read_pairs
+from xlner.commands.shared import quiet_libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"

@@ -23,7 +23,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.project.rewriting import in_characters, in_cyrillic, without_case
-from pipeline.commands.shared import quiet_libraries
 from pipeline.formats import PharaohLine, read_pharaoh
 from pipeline.schema import Link
 from stages.align.aligner import WordPair, asserted
@@ -32,6 +31,7 @@ from stages.align.config import AlignConfig
 from stages.align.inputs import read_word_pairs
 from stages.align.planning import Surroundings, eflomal_installed, plan
 from stages.align.scoring import score
+from xlner.commands.shared import quiet_libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 HANSARDS = ROOT.parent / "shared" / "data" / "alignments"

@@ -38,11 +38,11 @@ def main() -> None:
     from rich.console import Console
 
     from pipeline.artifacts import RunFolder
-    from pipeline.config import load_config
     from pipeline.errors import XlnerError
     from pipeline.progress import Progress
-    from pipeline.runner import Runner, Selection
+    from pipeline.runner import Selection
     from stages.evaluate.ablation import FULL, SYSTEM, clone_run, compare_runs, variants
+    from xlner.api import Runner, load_config
 
     console = Console(stderr=True)
     runs: Path = arguments.runs_dir

@@ -13,8 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from pipeline.artifacts import Artifact, RunFolder
-from pipeline.inspect.doubts import CERTAIN, DOUBTS, Renderings, doubts_of
-from pipeline.inspect.reading import units, views
+from stages.inspect.doubts import CERTAIN, DOUBTS, Renderings, doubts_of
+from stages.inspect.reading import units, views
 
 
 def main(run: Path) -> None:

@@ -20,11 +20,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import RunConfig, load_config
+from pipeline.config import RunConfig
 from stages._pretraining.corpus import load_corpus
 from stages._pretraining.running import resolve_corpus
 from stages._pretraining.sources import Pair, TextSource, read_rows
 from stages.train_translator.config import TrainTranslatorConfig
+from xlner.api import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"

@@ -33,12 +33,11 @@ import pyarrow as pa
 from overhead import jobs_for
 
 from pipeline.artifacts import part_name
-from pipeline.commands.shared import quiet_libraries
-from pipeline.config import load_config
 from pipeline.engine import PartJob
 from pipeline.engine.local import LocalEngine
-from pipeline.runner import Runner
 from pipeline.stage import Part, RowStage, Task, Worker
+from xlner.api import Runner, load_config
+from xlner.commands.shared import quiet_libraries
 
 
 @dataclass(frozen=True)

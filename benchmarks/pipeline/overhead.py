@@ -18,12 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.artifacts import part_name, read_part
-from pipeline.commands.shared import quiet_libraries
-from pipeline.config import load_config
 from pipeline.engine import PartJob
 from pipeline.engine.local import LocalEngine
-from pipeline.runner import Runner
 from pipeline.stage import Part, RowStage, Task, Worker
+from xlner.api import Runner, load_config
+from xlner.commands.shared import quiet_libraries
 
 
 def jobs_for(runner: Runner, task: Task, place: Path) -> list[PartJob]:

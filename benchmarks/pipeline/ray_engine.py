@@ -21,9 +21,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.commands.shared import quiet_libraries
-from pipeline.config import load_config
-from pipeline.runner import Runner, Selection
+from pipeline.runner import Selection
+from xlner.api import Runner, load_config
+from xlner.commands.shared import quiet_libraries
 
 STAGES = ("translate", "align", "project")
 

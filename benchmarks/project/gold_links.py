@@ -21,11 +21,11 @@ from pathlib import Path
 from benchmarks.align.languages import ROOT, align, corpora
 from benchmarks.project.corpora import DATA, Corpus
 from benchmarks.project.gold_projection import OURS, PEERS, scores
-from pipeline.commands.shared import quiet_libraries
 from pipeline.config import DataSource
 from pipeline.formats import PharaohLine, read_labelled
 from pipeline.schema import Sentence, Span
 from stages.align.aligner import WordPair
+from xlner.commands.shared import quiet_libraries
 
 Name = tuple[str, ...]
 LONGEST = 5

@@ -25,7 +25,7 @@ def link(
         parallel: Files with further pairs.
         source_lang: Language of the source side.
     """
-    from pipeline.commands.align_words import align_words
+    from xlner.commands.align_words import align_words
 
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "pairs.txt")

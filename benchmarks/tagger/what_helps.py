@@ -98,10 +98,9 @@ def trained(
     """Train a variant with every seed, as far as that is not done."""
     from rich.console import Console
 
-    from pipeline.config import load_config
     from pipeline.progress import Progress
-    from pipeline.runner import Runner
     from stages.sweep_fusion.summary import read_trial
+    from xlner.api import Runner, load_config
 
     name = load_config(config, sets).name
     suffix = "".join(c if c.isalnum() else "-" for c in variant.name.lower())

@@ -21,9 +21,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 from pipeline.artifacts import Artifact, RunFolder  # noqa: E402
-from pipeline.inspect.doubts import Renderings, judged, weight  # noqa: E402
-from pipeline.inspect.pretty import pretty  # noqa: E402
-from pipeline.inspect.reading import views  # noqa: E402
+from stages.inspect.doubts import Renderings, judged, weight  # noqa: E402
+from stages.inspect.pretty import pretty  # noqa: E402
+from stages.inspect.reading import views  # noqa: E402
 from tests.stages.report.browser import Page, start  # noqa: E402
 
 LIMIT = 200_000  # bytes of a picture

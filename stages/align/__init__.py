@@ -31,7 +31,7 @@ class AlignStage(RowStage):
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per unit of ``translate``."""
-        from pipeline.registry import STAGES
+        from stages.registry import STAGES
 
         return [self._task(config, task) for task in STAGES["translate"].tasks(config)]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.arms import ARMS
 from pipeline.config import RunConfig
 from pipeline.errors import suggest
 from pipeline.stage import Context, Output, Problem, RunStage, Task
+from stages.arms import ARMS
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.inputs import evaluation_inputs
 

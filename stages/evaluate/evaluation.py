@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.inspect.statistics import ProjectionStatistics, projection_statistics
 from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.grading import Graded, pair_up
@@ -23,6 +22,7 @@ from stages.evaluate.results import (
     TestSet,
     unique,
 )
+from stages.inspect.statistics import ProjectionStatistics, projection_statistics
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact

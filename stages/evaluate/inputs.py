@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.arms import ARMS, predicted_on, with_teachers
 from pipeline.config import RunConfig
 from pipeline.stage import Ref
+from stages.arms import ARMS, predicted_on, with_teachers
 
 
 def evaluation_inputs(config: RunConfig) -> dict[str, Ref]:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import DataError
-from pipeline.inspect.statistics import ProjectionStatistics
+from stages.inspect.statistics import ProjectionStatistics
 
 PROJECTION: Final = "projection"
 """The name under which projected labels that have gold ones to be scored against are listed."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.arms import ARMS, predicted_on
 from pipeline.config import RunConfig
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
+from stages.arms import ARMS, predicted_on
 from stages.predict.config import PredictConfig
 from stages.train.recipe import tagger_for
 

@@ -81,7 +81,7 @@ class ProjectStage(RowStage):
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per unit of ``translate``: language and direction."""
-        from pipeline.registry import STAGES
+        from stages.registry import STAGES
 
         return [
             Task(

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.arms import ARMS, with_teachers
 from pipeline.config import RunConfig
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
+from stages.arms import ARMS, with_teachers
 from stages.evaluate.inputs import evaluation_inputs
 from stages.report.config import ReportConfig
 

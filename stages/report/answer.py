@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pipeline.arms import zero_resource
 from pipeline.languages import english_name
+from stages.arms import zero_resource
 from stages.evaluate.results import PROJECTION, Comparison, Results
 from stages.report.figures import p_text, percent, signed
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pipeline.inspect.doubts import DOUBTS, weight
-from pipeline.inspect.pretty import visible
-from pipeline.inspect.reading import View
+from stages.inspect.doubts import DOUBTS, weight
+from stages.inspect.pretty import visible
+from stages.inspect.reading import View
 
 CHUNK: Final = 1000
 """Sentences per chunk: small enough to show the first page at once."""

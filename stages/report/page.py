@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, RunFolder
-from pipeline.inspect.doubts import CERTAIN, DOUBTS, Renderings, is_wrong, judged
-from pipeline.inspect.funnel import funnel
-from pipeline.inspect.reading import View, projected_views
 from pipeline.schema import REASONS
 from stages.evaluate.results import CATEGORIES, Results
+from stages.inspect.doubts import CERTAIN, DOUBTS, Renderings, is_wrong, judged
+from stages.inspect.funnel import funnel
+from stages.inspect.reading import View, projected_views
 from stages.report import sections
 from stages.report.answer import QUESTION, answer, name_of
 from stages.report.figures import p_text, percent, signed, verdict_text

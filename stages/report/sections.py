@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.arms import ARMS
 from pipeline.errors import DataError
-from pipeline.inspect.funnel import FunnelStep
-from pipeline.inspect.statistics import ProjectionStatistics
 from pipeline.schema import REASONS
+from stages.arms import ARMS
 from stages.evaluate.results import CATEGORIES, PROJECTION, Results, Summary
+from stages.inspect.funnel import FunnelStep
+from stages.inspect.statistics import ProjectionStatistics
 from stages.report import charts
 from stages.report.answer import name_of
 from stages.report.figures import percent
@@ -238,7 +238,7 @@ class StageTime:
 
 def stage_times(artifacts: Iterable[Artifact]) -> list[StageTime]:
     """Add up the times of a run's outputs by stage, in the order of the stages."""
-    from pipeline.registry import STAGES
+    from stages.registry import STAGES
 
     units: dict[str, int] = defaultdict(int)
     rows: dict[str, int] = defaultdict(int)

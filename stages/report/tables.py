@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.arms import zero_resource
+from stages.arms import zero_resource
 from stages.evaluate.results import PROJECTION, Results, Summary
 from stages.report.figures import p_text, percent, signed, verdict_text
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.arms import zero_resource
+from stages.arms import zero_resource
 from stages.evaluate.results import Results, load_results
 from stages.report.answer import QUESTION, answer
 from stages.report.config import ReportConfig

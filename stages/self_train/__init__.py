@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.arms import labels_by_crop
 from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
+from stages.arms import labels_by_crop
 from stages.self_train.config import SelfTrainConfig
 from stages.train.recipe import (
     TaggerUnit,

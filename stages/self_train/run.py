@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.arms import ARMS, labels_by_crop
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context
+from stages.arms import ARMS, labels_by_crop
 from stages.project.config import ProjectConfig
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import BackTranslate, Crop

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.arms import translated_to_source
 from pipeline.config import RunConfig
 from pipeline.errors import DataError, ModelError
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
+from stages.arms import translated_to_source
 from stages.synthesize.config import MakerName, SynthesizeConfig
 
 if TYPE_CHECKING:

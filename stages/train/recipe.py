@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.arms import ARMS, Arm, with_teachers
 from pipeline.config import RunConfig
 from pipeline.errors import ModelError
 from pipeline.models import locate
 from pipeline.stage import Problem, Ref
+from stages.arms import ARMS, Arm, with_teachers
 from stages.train.config import TaggerOptions, TrainConfig
 from stages.train.layers import depth_of, resolve_fusion_layer
 from stages.train.trackers import missing_trackers

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.arms import ARMS
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context
+from stages.arms import ARMS
 from stages.train.config import TrainConfig
 from stages.train.labels import LabelSet
 from stages.train.recipe import entity_types, head_fields, read_dev, read_examples, train_options

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.arms import translated_to_source
 from pipeline.config import RunConfig
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
+from stages.arms import translated_to_source
 from stages.translate.config import TranslateConfig
 
 

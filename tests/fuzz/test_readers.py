@@ -22,8 +22,8 @@ from pipeline.formats import (
     write_pharaoh,
 )
 from pipeline.formats.hub import is_saved_dataset
-from pipeline.inspect.corrections import Changes, export, import_corrected
 from pipeline.schema import Link, Sentence, Span, overlapping, table
+from stages.inspect.corrections import Changes, export, import_corrected
 from tests.fuzz.junk import CASES, files, fuzzed, json_values, odd_text
 
 SENTENCES = [

@@ -76,11 +76,10 @@ def test_an_unknown_key_of_a_data_source(tmp_path: Path) -> None:
 
 
 def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
-    path = write(tmp_path, "{seed: -1, engine: rya, arms: [fussed], align: {offset: x}}")
+    path = write(tmp_path, "{seed: -1, engine: rya, align: {offset: x}}")
     text = "\n".join(problems(path))
     assert "seed: Input should be greater than or equal to 0 (got -1)" in text
     assert "engine: 'rya' is not allowed (did you mean 'ray'?); allowed: local, ray" in text
-    assert "arms: unknown arm 'fussed' (did you mean 'fused'?)" in text
     assert "align.offset: Input should be a valid integer" in text
 
 

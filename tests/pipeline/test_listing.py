@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.listing import describe_runs
 from stages.report import STAGE
-from tests.pipeline.inspect.fake_run import write_run
-from tests.pipeline.inspect.stage_run import evaluated, make_config, run_stage
+from tests.stages.inspect.fake_run import write_run
+from tests.stages.inspect.stage_run import evaluated, make_config, run_stage
 
 
 @pytest.fixture

@@ -15,17 +15,18 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.config import RayConfig, RunConfig, load_config, parse_config
+from pipeline.config import RayConfig, RunConfig, parse_config
 from pipeline.engine.cluster import cpus_per_worker
 from pipeline.engine.ray import same_versions, wait_until_visible
 from pipeline.errors import DataError, XlnerError
 from pipeline.registry import Registry
-from pipeline.runner import Runner, Selection
+from pipeline.runner import Selection
 from pipeline.stage import Part, Task, Worker
 from tests.pipeline.toy_stages import TOYS, Align, Prepare, Report
 from tests.stages.train.families import build_family
 from tests.stages.translate.tiny_models import build_marian
 from tests.test_end_to_end import write_tiny_config
+from xlner.api import Runner, load_config
 
 ROWS = 60  # of the toy stages, in parts of 10
 ROW_STAGES = ("translate", "align", "project")

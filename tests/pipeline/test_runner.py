@@ -16,9 +16,10 @@ from pipeline.artifacts import RunFolder
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import ConfigError, DamagedError, LockedError, XlnerError
 from pipeline.progress import Progress
-from pipeline.runner import Runner, Selection
+from pipeline.runner import Selection
 from pipeline.stage import Ref
 from tests.pipeline.toy_stages import TOYS
+from xlner.api import Runner
 
 DE = Ref("align", "de")
 

@@ -20,17 +20,17 @@ from rich.console import Console
 
 from pipeline.config import parse_config
 from pipeline.errors import ConfigError, DamagedError, LockedError, XlnerError
-from pipeline.inspect.reading import find_run
 from pipeline.lease import LOCK, Lease
 from pipeline.listing import describe_runs
 from pipeline.manifest import MANIFEST
 from pipeline.mirror import StoredRun
 from pipeline.plan import Selection
 from pipeline.progress import Progress
-from pipeline.runner import Runner
 from pipeline.stage import Ref
 from pipeline.storage import SCRATCH, Store, is_url, mirror_folder, plain_folder, url_of
+from stages.inspect.reading import find_run
 from tests.pipeline.toy_stages import TOYS
+from xlner.api import Runner
 
 PART = "align/de/part-00001.parquet"
 

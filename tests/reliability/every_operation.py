@@ -23,8 +23,8 @@ from rich.console import Console
 
 from pipeline.config import parse_config
 from pipeline.progress import Progress
-from pipeline.runner import Runner
 from tests.pipeline.toy_stages import TOYS
+from xlner.api import Runner
 
 RAW = {"name": "toy", "languages": ["de"], "part_rows": 13}
 CONFIG = parse_config(RAW, model=TOYS.config_type())

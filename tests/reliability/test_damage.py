@@ -14,16 +14,15 @@ import pyarrow as pa
 import pytest
 
 from pipeline.artifacts import RunFolder
-from pipeline.config import load_config
 from pipeline.errors import DamagedError
 from pipeline.plan import Selection
-from pipeline.runner import Runner
 from pipeline.stage import Part
 from tests.pipeline.test_runner import DE, make_runner, part_bytes, states
 from tests.pipeline.toy_stages import AlignWorker
 from tests.reliability.conftest import Clean
 from tests.reliability.tiny_run import contents, files, write_config
 from tests.reliability.zygote import Zygote
+from xlner.api import Runner, load_config
 
 REPAIR = Selection(repair=True)
 PREPARED = "prepare/train/en/part-00001.parquet"

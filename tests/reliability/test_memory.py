@@ -11,15 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.config import load_config
 from pipeline.engine import part_facts
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.memory import SMALLER, Advice, FrugalFactory, out_of_memory
 from pipeline.errors import XlnerError
-from pipeline.registry import STAGES
-from pipeline.runner import Runner
 from pipeline.stage import RowStage
+from stages.registry import STAGES
 from tests.reliability.toys import Fails, Greedy, copied, make_jobs
+from xlner.api import Runner, load_config
 
 HUGE = 1 << 50
 

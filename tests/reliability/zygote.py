@@ -167,7 +167,7 @@ def _child(request: dict[str, Any], told: Path) -> None:
             os.dup2(descriptor, number)
         os.environ["XLNER_CACHE"] = str(Path("cache").resolve())
         sys.argv = ["run_pipeline", *request["args"]]
-        from pipeline.commands.run import main
+        from xlner.commands.run import main
 
         try:
             main()

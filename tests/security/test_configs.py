@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import ModelsConfig, load_config, parse_config
+from pipeline.config import ModelsConfig
 from pipeline.errors import ConfigError, DamagedError
 from pipeline.manifest import MANIFEST, Manifest, PartInfo, read_manifest
 from pipeline.stage import Ref
 from pipeline.yaml_text import parse_yaml
 from tests.fuzz.junk import ODD, fuzzed, odd_text
+from xlner.api import load_config, parse_config
 
 BOMB = 'a: &a ["x","x","x","x","x","x","x","x","x"]\n' + "".join(
     f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
@@ -105,7 +106,7 @@ def test_names_that_would_be_folders(key: str, bad: str) -> None:
     else:
         raw[key] = bad if key in ("name", "source") else [bad]
     if key == "stages":
-        from pipeline.registry import STAGES
+        from stages.registry import STAGES
 
         with pytest.raises(ConfigError):
             STAGES.require(parse_config(raw).stages[0])  # type: ignore[index]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pipeline.commands import shared
-from pipeline.terminal import Shown, printable
 from tests.fuzz.junk import fuzzed, odd_text
+from xlner.commands import shared
+from xlner.terminal import Shown, printable
 
 # Colour, a title, a link, a report of the cursor, the one-byte CSI, a reset, backspaces.
 HOSTILE = "\x1b[31m \x1b]0;title\x07 \x1b]8;;http://x\x1b\\ \x1b[6n \x9b2J \x1bc \x08\x08 \u202e"
@@ -87,7 +87,7 @@ def test_projected_labels_and_names_of_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from pipeline import listing
-    from pipeline.commands import manage, project_labels
+    from xlner.commands import manage, project_labels
 
     row = {"id": "a\x1b[31m", "words": ["\x1b]0;t\x07", "x"], "spans": []}
     terminal = Terminal()

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipeline.commands.align_words import align_words
+from xlner.commands.align_words import align_words
 
 Pairs = list[tuple[list[str], list[str]]]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts import RunFolder
-from pipeline.config import load_config
 from pipeline.errors import DataError
 from pipeline.stage import Ref
 from stages.evaluate.ablation import clone_run, compare_runs, variants
-from tests.pipeline.inspect.fake_run import write_run
-from tests.pipeline.inspect.stage_run import make_config
+from tests.stages.inspect.fake_run import write_run
+from tests.stages.inspect.stage_run import make_config
+from xlner.api import load_config
 
 
 @pytest.fixture(scope="module")

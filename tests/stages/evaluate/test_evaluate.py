@@ -12,8 +12,8 @@ from pipeline.errors import DataError
 from pipeline.stage import Ref
 from stages.evaluate import STAGE
 from stages.evaluate.results import load_results
-from tests.pipeline.inspect.fake_run import write_run
-from tests.pipeline.inspect.stage_run import evaluated, make_config, run_stage
+from tests.stages.inspect.fake_run import write_run
+from tests.stages.inspect.stage_run import evaluated, make_config, run_stage
 
 PARALLEL = {
     "train": {"path": "train.txt"},

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.runner import Runner
 from pipeline.schema import labels_of
 from pipeline.stage import Ref
 from stages.train.labels import LabelSet
 from tests.stages.predict.toys import make_runner
 from tests.stages.train.toys import write_corpus
+from xlner.api import Runner
 
 ARMS = ["translate_test", "ensemble_train_test"]
 CHANGES: dict[str, Any] = {

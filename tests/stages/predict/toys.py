@@ -13,7 +13,6 @@ from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig, StageConfig, parse_config
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.runner import Runner
 from pipeline.stage import Context, Output, RunStage, Stage, Task
 from stages.evaluate import STAGE as EVALUATE
 from stages.predict import STAGE as PREDICT
@@ -26,6 +25,7 @@ from stages.train import STAGE as TRAIN
 from stages.translate import STAGE as TRANSLATE
 from stages.translate.config import TranslateConfig
 from tests.stages.train import toys
+from xlner.api import Runner
 
 
 def failed(number: int) -> str | None:

@@ -15,12 +15,13 @@ from pipeline.config import RunConfig, parse_config
 from pipeline.errors import ConfigError, DataError
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.runner import Result, Runner
+from pipeline.runner import Result
 from pipeline.schema import Sentence
 from stages.prepare import STAGE
 from tests.pipeline.formats.helpers import save, triples
 from tests.pipeline.formats.hub_cache import COMMIT, add_dataset, go_offline
 from tests.shared_data import shared_data
+from xlner.api import Runner
 
 REGISTRY = Registry(("prepare",), lambda name: STAGE)
 TRAIN = "Ann B-PER\nLee I-PER\nin O\nBonn B-LOC\n\nACME B-ORG\n. O\n\nyes O\n"

@@ -12,13 +12,13 @@ from rich.console import Console
 
 from pipeline.config import RunConfig
 from pipeline.progress import Progress
-from pipeline.registry import STAGES
 from pipeline.stage import Part
 from stages.project import STAGE, alone
 from stages.project.alone import Alone, entities_of, entities_of_tables
 from stages.project.batch import Batch, Pair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
+from stages.registry import STAGES
 from tests.stages.project.examples import pair
 from tests.stages.project.test_stage import tables
 

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from pipeline.commands.project_labels import project_labels
+from xlner.commands.project_labels import project_labels
 
 SOURCE = "Angela B-PER\nMerkel I-PER\nleft O\nBonn B-LOC\n\nYes O\n\nUlm B-LOC\nwaits O\n"
 TARGET = "Angela B-PER\nMerkel I-PER\nverließ O\nBonn B-LOC\n\nJa O\n\nUlm O\nwartet O\n"

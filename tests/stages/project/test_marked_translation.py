@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from pipeline.config import RunConfig
-from pipeline.registry import STAGES
 from pipeline.schema import Sentence, Span, table
 from pipeline.stage import Part
 from stages.project import STAGE
 from stages.project.batch import Batch
 from stages.project.build import build_projector, span_rows
+from stages.registry import STAGES
 from stages.translate.markers import mark, unmark
 from stages.translate.translator import Hypothesis
 from stages.translate.worker import TranslateWorker

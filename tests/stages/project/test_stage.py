@@ -129,7 +129,7 @@ def test_tables_that_do_not_belong_together(tmp_path: Path) -> None:
 
 
 def test_one_task_per_unit_in_both_directions() -> None:
-    from pipeline.registry import STAGES
+    from stages.registry import STAGES
 
     config = STAGES.config_type().model_validate(
         {

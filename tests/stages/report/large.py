@@ -19,8 +19,8 @@ from pipeline.artifacts import Artifact, part_name, write_part
 from pipeline.schema import Sentence, Span
 from pipeline.stage import Ref
 from stages.report import STAGE
-from tests.pipeline.inspect.fake_run import NAMES, write_manifest, write_run
-from tests.pipeline.inspect.stage_run import evaluated, make_config, run_stage
+from tests.stages.inspect.fake_run import NAMES, write_manifest, write_run
+from tests.stages.inspect.stage_run import evaluated, make_config, run_stage
 from tests.stages.report.browser import Page
 
 ROWS = 1000

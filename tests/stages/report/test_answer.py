@@ -10,8 +10,8 @@ from stages.evaluate.results import Results, load_results
 from stages.report import STAGE
 from stages.report.answer import answer
 from stages.report.tables import results_table, shown
-from tests.pipeline.inspect.fake_run import write_run
-from tests.pipeline.inspect.stage_run import evaluated, make_config, run_stage
+from tests.stages.inspect.fake_run import write_run
+from tests.stages.inspect.stage_run import evaluated, make_config, run_stage
 
 
 @pytest.fixture(scope="module")

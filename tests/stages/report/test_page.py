@@ -19,8 +19,8 @@ from pipeline.stage import Ref
 from stages.report import STAGE
 from stages.report.page import embedded_json
 from stages.report.sections import fusion_figure
-from tests.pipeline.inspect.fake_run import write_artifact, write_run
-from tests.pipeline.inspect.stage_run import evaluated, make_config, run_stage
+from tests.stages.inspect.fake_run import write_artifact, write_run
+from tests.stages.inspect.stage_run import evaluated, make_config, run_stage
 from tests.stages.report.browser import Page, start
 
 EVIL = "</script><script>window.evil=1</script><img/src=x/onerror=window.evil=2>"

@@ -14,16 +14,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pipeline.config import load_config
 from pipeline.errors import ConfigError
 from pipeline.progress import Progress
-from pipeline.registry import STAGES
-from pipeline.runner import Runner
 from pipeline.stage import Ref
+from stages.registry import STAGES
 from stages.report.sections import fusion_figure
 from stages.sweep_fusion.summary import Trial, best_layers, compare, layer_scores
 from stages.train.tagger import Tagger
 from tests.stages.train.toys import write_corpus
+from xlner.api import Runner, load_config
 
 Family = Callable[[str], Path]
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from pipeline.commands.shared import make_app
-from pipeline.commands.tag_text import tag_text
 from stages.train.encoding import load_tokenizer
 from stages.train.modeling import LayerFusedForTokenClassification
 from stages.train.tagger import Tagger
 from tests.stages.train.families import LABELS
+from xlner.commands.shared import make_app
+from xlner.commands.tag_text import tag_text
 
 TEXT = "Anna Meier lives in New York.\n\nTom met Juan!\n"
 

@@ -14,7 +14,6 @@ from pipeline.config import RunConfig, StageConfig, parse_config
 from pipeline.formats import write_conll
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.runner import Runner
 from pipeline.schema import PROJECTED, SYNTHETIC, Sentence
 from pipeline.stage import Context, Output, RunStage, Stage, Task
 from stages.predict import STAGE as PREDICT
@@ -22,6 +21,7 @@ from stages.prepare import STAGE as PREPARE
 from stages.self_train import STAGE as SELF_TRAIN
 from stages.train import STAGE as TRAIN
 from tests.stages.train.families import toy_rows
+from xlner.api import Runner
 
 
 class _Toy(RunStage):

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import load_config
 from pipeline.errors import ConfigError
-from pipeline.runner import Runner
 from tests.stages._pretraining.toy_text import toy_corpus
+from xlner.api import Runner, load_config
 
 
 def write_config(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from pipeline.config import RunConfig, config_model, parse_config
 from pipeline.output import FilesOutput
 from pipeline.progress import Progress
 from pipeline.stage import Context, Ref, RunStage, Task
-from tests.pipeline.inspect.fake_run import write_manifest
+from tests.stages.inspect.fake_run import write_manifest
 
 
 def make_config(**values: Any) -> RunConfig:

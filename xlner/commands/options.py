@@ -43,7 +43,7 @@ def complete_run(incomplete: str) -> list[str]:
 
 def complete_stage(incomplete: str) -> list[str]:
     """Return the names of the stages."""
-    from pipeline.registry import STAGES
+    from stages.registry import STAGES
 
     return _fitting(list(STAGES.names), incomplete)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.commands.options import AsJson, Device, Out, complete_words
-from pipeline.commands.shared import (
+from xlner.commands.options import AsJson, Device, Out, complete_words
+from xlner.commands.shared import (
     command,
     print_json,
     quiet_libraries,

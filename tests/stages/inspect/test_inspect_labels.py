@@ -7,10 +7,10 @@ import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from pipeline.commands.inspect_labels import inspect_labels
-from pipeline.commands.shared import make_app
 from pipeline.schema import Sentence, Span
-from tests.pipeline.inspect.fake_run import write_run
+from tests.stages.inspect.fake_run import write_run
+from xlner.commands.inspect_labels import inspect_labels
+from xlner.commands.shared import make_app
 
 ODD = [
     Sentence("odd-1", "en", ["<script>alert(1)</script>", "東京", "ירושלים"], [Span(1, 2, "LOC")]),

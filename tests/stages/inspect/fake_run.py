@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.arms import ARMS
 from pipeline.artifacts import (
     MANIFEST,
     Artifact,
@@ -25,6 +24,7 @@ from pipeline.artifacts import (
 )
 from pipeline.schema import Sentence, Span, count_drops, span_row, table
 from pipeline.stage import Ref
+from stages.arms import ARMS
 
 TYPES = ("LOC", "ORG", "PER")
 NAMES = {

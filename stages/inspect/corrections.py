@@ -16,8 +16,8 @@ from pipeline.formats.doccano import read_doccano, write_doccano
 from pipeline.formats.label_studio import char_ranges, read_label_studio, write_label_studio
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.formats.schemes import TagError
-from pipeline.inspect.reading import View
 from pipeline.schema import Sentence, Span
+from stages.inspect.reading import View
 
 Item = tuple[Sentence, str | None]
 
@@ -70,7 +70,7 @@ def export(items: Iterable[Item], format_: str, path: Path) -> int:
 
 
 def _write_dataset(sentences: Iterable[Sentence], folder: Path) -> int:
-    from pipeline.inspect.dataset_card import write_dataset
+    from stages.inspect.dataset_card import write_dataset
 
     return write_dataset(sentences, folder)
 

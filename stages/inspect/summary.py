@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import MANIFEST, Artifact, RunFolder
-from pipeline.inspect.funnel import FunnelStep, funnel
-from pipeline.inspect.pretty import isolated, style_of, visible
-from pipeline.inspect.statistics import BINS, ProjectionStatistics, projection_statistics
 from pipeline.schema import REASONS
 from pipeline.stage import Ref
+from stages.inspect.funnel import FunnelStep, funnel
+from stages.inspect.pretty import isolated, style_of, visible
+from stages.inspect.statistics import BINS, ProjectionStatistics, projection_statistics
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

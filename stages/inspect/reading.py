@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from pipeline.artifacts import MANIFEST, Artifact, RunFolder
 from pipeline.errors import ConfigError, DataError, suggest
-from pipeline.inspect.doubts import DOUBTS, Doubt
 from pipeline.mirror import StoredRun
 from pipeline.schema import Link, Span, spans_of
 from pipeline.storage import is_url, plain_folder, url_of
+from stages.inspect.doubts import DOUBTS, Doubt
 
 SPAN_STAGES: Final = ("project", "translate", "align", "synthesize", "predict", "prepare")
 """The stages that can be looked at."""
@@ -42,7 +42,7 @@ class View:
         lost: Source spans (by index) without any target span, with the reason.
         kept: Whether training uses the sentence; ``None`` where nothing was decided.
         gold: Gold labels of the target side; ``None`` where there are none.
-        doubts: What speaks against the kept labels (:func:`pipeline.inspect.doubts.judged`).
+        doubts: What speaks against the kept labels (:func:`stages.inspect.doubts.judged`).
     """
 
     id: str

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import load_config
 from pipeline.errors import ConfigError
-from pipeline.plan import Planner
 from pipeline.resources import resolve_path
-from pipeline.scaffold import SHIPPED_LANGUAGES, look_into, write_config
+from xlner.api import Planner, load_config
+from xlner.scaffold import SHIPPED_LANGUAGES, look_into, write_config
 
 PLAIN = "Heute kam Angela Merkel nach Berlin .\n"
 

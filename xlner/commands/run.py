@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from pipeline.commands.options import (
+from xlner.commands.options import (
     DEFAULT_RUNS,
     AsJson,
     Config,
@@ -23,7 +23,7 @@ from pipeline.commands.options import (
     complete_config,
     complete_stage,
 )
-from pipeline.commands.shared import (
+from xlner.commands.shared import (
     command,
     data_console,
     entry,
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.plan import Selection, Step
-    from pipeline.runner import Result, Runner
+    from pipeline.runner import Result
+    from xlner.api import Runner
 
 WORDS = ("init", "list", "schema")
 """Words that are commands of their own, so that no config may be called by them."""
@@ -138,9 +139,8 @@ def _run(
     from rich.console import Console
 
     quiet_libraries()
-    from pipeline.config import load_config
     from pipeline.progress import Progress
-    from pipeline.runner import Runner
+    from xlner.api import Runner, load_config
 
     console = data_console()
     config = load_config(name, overrides)
@@ -282,7 +282,7 @@ def main() -> None:
     """Entry point of ``run_pipeline``."""
     words = _finished_words() if "_RUN_PIPELINE_COMPLETE" in os.environ else sys.argv
     if len(words) > 1 and words[1] in WORDS:
-        from pipeline.commands import manage
+        from xlner.commands import manage
 
         app = make_app("run_pipeline", _ABOUT_RUN)
         app.command("init")(with_version(manage.init))

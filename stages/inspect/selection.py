@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.errors import ConfigError, suggest
-from pipeline.inspect.doubts import is_wrong
-from pipeline.inspect.reading import View
 from pipeline.schema import REASONS
+from stages.inspect.doubts import is_wrong
+from stages.inspect.reading import View
 
 Only = Literal["dropped", "kept", "low-score", "disagree", "likely-wrong", "wrong"]
 ONLY: Final[tuple[Only, ...]] = (
@@ -23,7 +23,7 @@ ONLY: Final[tuple[Only, ...]] = (
     "wrong",
 )
 JUDGED: Final = frozenset({"likely-wrong", "wrong"})
-"""Those that look at :attr:`View.doubts`, which :func:`pipeline.inspect.doubts.judged` fills."""
+"""Those that look at :attr:`View.doubts`, which :func:`stages.inspect.doubts.judged` fills."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from pipeline.errors import ConfigError, DataError
 from pipeline.formats.label_studio import char_ranges, read_label_studio
 from pipeline.formats.words import invisible
-from pipeline.inspect.corrections import (
+from pipeline.schema import Sentence, Span
+from stages.inspect.corrections import (
     READABLE,
     Changes,
     detect,
     export,
     import_corrected,
 )
-from pipeline.schema import Sentence, Span
 
 ODD = [
     "e\u0301te\u0301",  # combining marks

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
-    from pipeline.inspect.statistics import ProjectionStatistics
+    from stages.inspect.statistics import ProjectionStatistics
 
 
 class FunnelStep(BaseModel):

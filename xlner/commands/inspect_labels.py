@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.options import (
+from xlner.commands.options import (
     DEFAULT_RUNS,
     AsJson,
     RunsDir,
@@ -18,7 +18,7 @@ from pipeline.commands.options import (
     complete_run,
     complete_words,
 )
-from pipeline.commands.shared import (
+from xlner.commands.shared import (
     command,
     data_console,
     data_stream,
@@ -30,9 +30,9 @@ from pipeline.commands.shared import (
 
 if TYPE_CHECKING:
     from pipeline.artifacts import RunFolder
-    from pipeline.inspect.reading import View
-    from pipeline.inspect.selection import Selection
     from pipeline.schema import Sentence
+    from stages.inspect.reading import View
+    from stages.inspect.selection import Selection
 
 DEFAULT_SAMPLE = 20
 """Sentences shown where nothing else is said: a screen or two."""
@@ -52,7 +52,7 @@ def inspect_labels(
         str,
         typer.Option(
             help="project, translate, align, synthesize, predict or prepare.",
-            autocompletion=complete_constant("pipeline.inspect.reading", "SPAN_STAGES"),
+            autocompletion=complete_constant("stages.inspect.reading", "SPAN_STAGES"),
         ),
     ] = "project",
     unit: Annotated[
@@ -63,7 +63,7 @@ def inspect_labels(
         typer.Option(
             help="likely-wrong (with reasons), wrong (by gold labels), dropped, kept, low-score "
             "(see --below) or disagree (with the source, in number and type).",
-            autocompletion=complete_constant("pipeline.inspect.selection", "ONLY"),
+            autocompletion=complete_constant("stages.inspect.selection", "ONLY"),
         ),
     ] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Entity type.")] = None,
@@ -115,9 +115,9 @@ def inspect_labels(
 ) -> None:
     """Look at projected labels: why each was kept or dropped; export and import corrections."""
     with reported_errors():
-        from pipeline.inspect.reading import choose_unit, find_run
-        from pipeline.inspect.selection import Selection
         from pipeline.languages import canonical
+        from stages.inspect.reading import choose_unit, find_run
+        from stages.inspect.selection import Selection
 
         folder = find_run(run, runs_dir)
         lang = canonical(lang) if lang else None
@@ -148,9 +148,9 @@ def _stream(
 ) -> Iterator[View]:
     from pipeline.artifacts import Artifact
     from pipeline.errors import ConfigError
-    from pipeline.inspect.doubts import Renderings, judged
-    from pipeline.inspect.reading import has_gold, views
-    from pipeline.inspect.selection import JUDGED
+    from stages.inspect.doubts import Renderings, judged
+    from stages.inspect.reading import has_gold, views
+    from stages.inspect.selection import JUDGED
 
     if selection is not None and selection.only == "wrong" and stage == "project":
         units = [u for u in units if has_gold(run, u)]
@@ -176,8 +176,8 @@ def _show(
     style: str,
     all_links: bool,
 ) -> None:
-    from pipeline.inspect.pretty import pretty
-    from pipeline.inspect.selection import choose, draw
+    from stages.inspect.pretty import pretty
+    from stages.inspect.selection import choose, draw
 
     chosen = choose(stream, selection)
     total: int | None = None
@@ -215,7 +215,7 @@ def _conll(view: View) -> str:
 
 
 def _summary(run: RunFolder, langs: list[str], as_json: bool) -> None:
-    from pipeline.inspect.summary import summary, summary_json
+    from stages.inspect.summary import summary, summary_json
 
     if as_json:
         print_json(summary_json(run, langs))
@@ -235,8 +235,8 @@ def _export(
     seed: int,
     as_json: bool,
 ) -> None:
-    from pipeline.inspect.corrections import as_items, export
-    from pipeline.inspect.selection import choose, draw
+    from stages.inspect.corrections import as_items, export
+    from stages.inspect.selection import choose, draw
 
     chosen = (v for v in choose(_stream(run, stage, units, selection), selection) if v.words)
     if sample is not None:
@@ -258,7 +258,7 @@ def _import(
 ) -> None:
     from pipeline.errors import ConfigError
     from pipeline.formats import write_conll, write_jsonl, write_parquet
-    from pipeline.inspect.corrections import Changes, as_items, import_corrected
+    from stages.inspect.corrections import Changes, as_items, import_corrected
 
     if out is None:
         raise ConfigError("--import: say where to write the labelled data: -o labelled.jsonl")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.commands.options import AsJson, Out, complete_words
-from pipeline.commands.shared import command, data_stream, print_json, reported_errors, tell
+from xlner.commands.options import AsJson, Out, complete_words
+from xlner.commands.shared import command, data_stream, print_json, reported_errors, tell
 
 if TYPE_CHECKING:
     from pipeline.schema import Sentence

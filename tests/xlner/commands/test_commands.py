@@ -15,17 +15,17 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from pipeline.commands.shared import make_app, with_version
 from pipeline.resources import shipped_configs
-from tests.pipeline.inspect.fake_run import write_run
+from tests.stages.inspect.fake_run import write_run
+from xlner.commands.shared import make_app, with_version
 
 COMMANDS = {
-    "run_pipeline": "pipeline.commands.run:main",
-    "run_stage": "pipeline.commands.run:main_stage",
-    "inspect_labels": "pipeline.commands.inspect_labels:main",
-    "align_words": "pipeline.commands.align_words:main",
-    "project_labels": "pipeline.commands.project_labels:main",
-    "tag_text": "pipeline.commands.tag_text:main",
+    "run_pipeline": "xlner.commands.run:main",
+    "run_stage": "xlner.commands.run:main_stage",
+    "inspect_labels": "xlner.commands.inspect_labels:main",
+    "align_words": "xlner.commands.align_words:main",
+    "project_labels": "xlner.commands.project_labels:main",
+    "tag_text": "xlner.commands.tag_text:main",
 }
 ROOT = Path(__file__).parents[3]
 
@@ -238,11 +238,11 @@ def test_the_schema_accepts_every_shipped_config_and_no_typo(scripts: Path, tmp_
 
 
 def test_options_of_the_same_name_are_the_same() -> None:
-    from pipeline.commands.align_words import align_words
-    from pipeline.commands.inspect_labels import inspect_labels
-    from pipeline.commands.project_labels import project_labels
-    from pipeline.commands.run import run_pipeline, run_stage
-    from pipeline.commands.tag_text import tag_text
+    from xlner.commands.align_words import align_words
+    from xlner.commands.inspect_labels import inspect_labels
+    from xlner.commands.project_labels import project_labels
+    from xlner.commands.run import run_pipeline, run_stage
+    from xlner.commands.tag_text import tag_text
 
     shared = {
         "--runs-dir",
@@ -269,9 +269,9 @@ def test_options_of_the_same_name_are_the_same() -> None:
 
 
 def test_the_documentation_names_every_option() -> None:
-    from pipeline.commands.inspect_labels import inspect_labels
-    from pipeline.commands.run import run_pipeline, run_stage
-    from pipeline.commands.tag_text import tag_text
+    from xlner.commands.inspect_labels import inspect_labels
+    from xlner.commands.run import run_pipeline, run_stage
+    from xlner.commands.tag_text import tag_text
 
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     for function in (run_pipeline, run_stage, inspect_labels, tag_text):

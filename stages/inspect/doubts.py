@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
-    from pipeline.inspect.reading import View
     from pipeline.schema import Span
+    from stages.inspect.reading import View
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from pipeline.commands.options import AsJson, BatchTokens, Device, Out, complete_words
-from pipeline.commands.shared import (
+from xlner.commands.options import AsJson, BatchTokens, Device, Out, complete_words
+from xlner.commands.shared import (
     command,
     data_stream,
     one_of,

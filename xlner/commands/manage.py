@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.options import DEFAULT_RUNS, AsJson, RunsDir
-from pipeline.commands.shared import data_console, print_json, reported_errors, tell
+from xlner.commands.options import DEFAULT_RUNS, AsJson, RunsDir
+from xlner.commands.shared import data_console, print_json, reported_errors, tell
 
 
 def init(
@@ -19,7 +19,7 @@ def init(
 ) -> None:
     """Write a commented config for a folder of your files; nothing is asked."""
     from pipeline.languages import canonical
-    from pipeline.scaffold import look_into, write_config
+    from xlner.scaffold import look_into, write_config
 
     with reported_errors():
         source = canonical(source_lang)
@@ -51,7 +51,7 @@ def list_runs(as_json: AsJson = False, runs_dir: RunsDir = DEFAULT_RUNS) -> None
         from rich.table import Table
         from rich.text import Text
 
-        from pipeline.terminal import printable
+        from xlner.terminal import printable
 
         table = Table("run", "state", "tasks", "last change", "result", box=None, pad_edge=False)
         for run in runs:
@@ -62,7 +62,7 @@ def list_runs(as_json: AsJson = False, runs_dir: RunsDir = DEFAULT_RUNS) -> None
 
 def schema() -> None:
     """Print the JSON schema of a config, for editors."""
-    from pipeline.registry import STAGES
+    from stages.registry import STAGES
 
     with reported_errors():
         found = STAGES.config_type().model_json_schema()

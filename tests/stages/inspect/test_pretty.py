@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pipeline.inspect.pretty import pretty
-from pipeline.inspect.reading import View, ViewedSpan
 from pipeline.schema import Link, Span
+from stages.inspect.pretty import pretty
+from stages.inspect.reading import View, ViewedSpan
 
 WORDS = [
     "ירושלים",

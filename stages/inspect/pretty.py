@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipeline.inspect.doubts import CERTAIN, CHOSEN, DOUBTS, Doubt, shown_score
-from pipeline.inspect.reading import View, ViewedSpan
 from pipeline.schema import REASONS, Link, Span
+from stages.inspect.doubts import CERTAIN, CHOSEN, DOUBTS, Doubt, shown_score
+from stages.inspect.reading import View, ViewedSpan
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

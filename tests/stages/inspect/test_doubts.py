@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.inspect.doubts import DOUBTS, Renderings, doubts_of, judged, weight
-from pipeline.inspect.reading import View, ViewedSpan
 from pipeline.schema import Link, Span
+from stages.inspect.doubts import DOUBTS, Renderings, doubts_of, judged, weight
+from stages.inspect.reading import View, ViewedSpan
 
 
 def view(source: str, target: str, *, score: float = 0.9, links: str = "") -> View:

@@ -1,0 +1,62 @@
+"""The machinery of :mod:`pipeline` with xlner's own stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import config as machinery
+from pipeline import plan, runner
+from pipeline.config import RunConfig
+from pipeline.progress import Progress
+from pipeline.registry import Registry
+from stages.registry import STAGES
+
+
+def load_config(name: str, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a configuration of xlner's stages (see :func:`pipeline.config.load_config`).
+
+    Args:
+        name: A ``.yaml`` path or the name of a shipped configuration.
+        overrides: ``dotted.key=value``; the value is YAML.
+
+    Raises:
+        ConfigError: With every problem found, each naming its key.
+    """
+    return machinery.load_config(name, overrides, model=STAGES.config_type())
+
+
+def parse_config(raw: Mapping[str, Any], *, origin: str = "config") -> RunConfig:
+    """Validate a mapping as a whole configuration of xlner's stages.
+
+    Raises:
+        ConfigError: With every problem found, each naming its key.
+    """
+    return machinery.parse_config(raw, origin=origin, model=STAGES.config_type())
+
+
+class Planner(plan.Planner):
+    """A planner of xlner's stages; see :class:`pipeline.plan.Planner` for the arguments."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        runs_dir: Path,
+        progress: Progress | None = None,
+        registry: Registry = STAGES,
+    ) -> None:
+        super().__init__(config, runs_dir, progress, registry)
+
+
+class Runner(runner.Runner):
+    """A runner of xlner's stages; see :class:`pipeline.plan.Planner` for the arguments."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        runs_dir: Path,
+        progress: Progress | None = None,
+        registry: Registry = STAGES,
+    ) -> None:
+        super().__init__(config, runs_dir, progress, registry)
