@@ -18,8 +18,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import accumulate, pairwise
+
+from pipeline.formats.sentences import abbreviations
 
 # Scripts written without spaces between words; Hangul is not among them.
 _UNSPACED = re.compile(
@@ -278,22 +280,8 @@ def _is_abbreviation(body: str, lang: str, after: str) -> bool:
         return True
     if _NUMBER.fullmatch(body):
         return lang in _ORDINALS and body.isdigit()
-    always, before_digit = _abbreviations(lang)
+    always, before_digit = abbreviations(lang)
     return body in always or (after == "digit" and body in before_digit)
-
-
-@cache
-def _abbreviations(lang: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the abbreviations of a language: those at any place, those before numbers."""
-    from sacremoses.corpus import NonbreakingPrefixes
-
-    prefixes = NonbreakingPrefixes()
-    # sacremoses answers English for a language that it does not know, which suits us.
-    known = lang if lang in prefixes.available_langs.values() else "en"
-    listed = list(prefixes.words(known))
-    mark = "#NUMERIC_ONLY#"
-    numeric = frozenset(p.removesuffix(mark).strip() for p in listed if mark in p)
-    return frozenset(p for p in listed if mark not in p), numeric
 
 
 def _run_end(chunk: str, start: int, end: int) -> int:
