@@ -56,7 +56,7 @@ class DataSource(ConfigModel):
     hub_config: str | None = Field(None, description="configuration name of the hub data set")
     split: str | None = Field(None, description="split of a hub or save_to_disk data set")
     revision: str | None = Field(None, description="commit, tag or branch of the hub data set")
-    format: Literal["auto", "conll", "jsonl", "parquet", "hub", "text"] = "auto"
+    format: str = Field("auto", description="one of pipeline.formats.FORMATS, or auto: recognised")
     scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io"] = "auto"
     tag_column: int | str | None = Field(
         None, description="CoNLL: index (from 0, negative allowed) or name of the tag column"
@@ -68,6 +68,21 @@ class DataSource(ConfigModel):
     )
     encoding: str = "utf-8"
     limit: int | None = Field(None, ge=1, description="use only the first N sentences")
+
+    @field_validator("format")
+    @classmethod
+    def _format(cls, value: str) -> str:
+        if value != "auto":
+            # Formats import this module, and a config that names none needs none of them.
+            from pipeline.formats.kinds import FORMATS
+
+            allowed = ["auto", *FORMATS]
+            if value not in allowed:
+                raise ValueError(
+                    f"{value!r} is not allowed{suggest(value, allowed)}; "
+                    f"allowed: {', '.join(allowed)}"
+                )
+        return value
 
 
 class DataConfig(ConfigModel):

@@ -131,7 +131,7 @@ def _peek(path: Path) -> Counter[str] | None:
     Raises:
         XlnerError: If the file cannot be read, or holds nothing.
     """
-    from pipeline.formats.reading import detect_format, read_labelled
+    from pipeline.formats import detect_format, read_labelled
 
     if path.stat().st_size == 0:
         raise ConfigError("the file is empty")

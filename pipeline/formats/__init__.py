@@ -7,6 +7,7 @@ words with half-open spans (:mod:`pipeline.schema`).
 =====================  ===========================================================================
 module                 what it knows
 =====================  ===========================================================================
+``format``, ``kinds``  what a format is; the table of formats, and which of them a file is in
 ``conll``              CoNLL-like columns
 ``jsonl``              JSON Lines
 ``parquet``            Parquet, with HF ``ClassLabel`` features
@@ -21,19 +22,25 @@ module                 what it knows
 
 from pipeline.formats.conll import write_conll
 from pipeline.formats.encoding import repair
+from pipeline.formats.format import Format, Request, Sample
 from pipeline.formats.jsonl import write_jsonl
+from pipeline.formats.kinds import FORMATS, detect_format
 from pipeline.formats.labels import map_labels, map_spans, require_known_types
 from pipeline.formats.parquet import write_parquet
 from pipeline.formats.pharaoh import PharaohLine, read_pharaoh, write_pharaoh
-from pipeline.formats.reading import SentenceStream, detect_format, read_labelled
+from pipeline.formats.reading import SentenceStream, read_labelled
 from pipeline.formats.report import ReadReport
 from pipeline.formats.schemes import SCHEMES, spans_from_tags, tags_from_spans
 from pipeline.formats.words import Tokenizer, offsets_by, whitespace_offsets
 
 __all__ = [
+    "FORMATS",
     "SCHEMES",
+    "Format",
     "PharaohLine",
     "ReadReport",
+    "Request",
+    "Sample",
     "SentenceStream",
     "Tokenizer",
     "detect_format",

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from pipeline.errors import DataError, suggest
 from pipeline.formats.files import read_lines
+from pipeline.formats.format import Format, Request, Sample
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import looks_like_tag, tags_from_spans
 from pipeline.schema import Sentence
@@ -30,6 +31,47 @@ _COLUMN_NAMES: Final = re.compile(r"#\s*global\.columns\s*=\s*(.*\S)")
 _PREFIX: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)*:")
 _WORD_NAMES: Final = frozenset({"form", "word", "words", "token", "tokens", "text"})
 _TAG_SHARE: Final = 0.9
+
+
+class Conll(Format):
+    """CoNLL-like columns; see :func:`detect_layout`."""
+
+    about: ClassVar[str] = "CoNLL and CoNLL-U: a word per line with its tag, a blank line between"
+    suffixes: ClassVar[frozenset[str]] = frozenset(
+        {".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio"}
+    )
+    last_resort: ClassVar[bool] = True
+
+    def __init__(self, request: Request, report: ReadReport) -> None:
+        super().__init__(request, report)
+        source = request.source
+        self.layout = detect_layout(
+            request.file,
+            encoding=source.encoding,
+            columns=source.columns,
+            word_column=source.word_column,
+            tag_column=source.tag_column,
+            labelled=request.labelled,
+        )
+        report.layout = str(self.layout)
+        self.may_have_prefix = not self.layout.explicit
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether labels are asked for, its name says so, or nearly all rows end in a tag."""
+        return sample.labelled or sample.suffix in cls.suffixes or _looks_like_conll(sample)
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one sentence per block of rows."""
+        encoding = self.request.source.encoding
+        return read_raw(self.request.file, self.layout, encoding=encoding, report=report)
+
+
+def _looks_like_conll(sample: Sample) -> bool:
+    rows = [line for _, line in sample.lines if line.strip() and line[0] != "#"]
+    parts = [r.split("\t") if "\t" in r else r.split(" ") for r in rows]
+    tagged = sum(any(looks_like_tag(p) for p in columns[1:]) for columns in parts)
+    return bool(rows) and tagged >= _TAG_SHARE * len(rows)
 
 
 @dataclass(frozen=True, slots=True)

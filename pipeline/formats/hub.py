@@ -7,18 +7,59 @@ import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pipeline.errors import DataError, suggest
 from pipeline.formats.columns import RecordReader
+from pipeline.formats.format import Format, Request, Sample
 from pipeline.formats.parquet import checked_records
-from pipeline.formats.report import RawSentence
+from pipeline.formats.report import RawSentence, ReadReport
 
 if TYPE_CHECKING:
     import datasets
 
 _BATCH: Final = 1000
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+
+
+class Hub(Format):
+    """A data set of the hub, or a folder that ``save_to_disk`` wrote."""
+
+    about: ClassVar[str] = "HF data sets: a hub id, or a folder that save_to_disk wrote"
+    is_text: ClassVar[bool] = False
+    takes_folders: ClassVar[bool] = True
+
+    def __init__(self, request: Request, report: ReadReport) -> None:
+        super().__init__(request, report)
+        source = request.source
+        if request.path is not None:
+            self._where = str(request.path)
+            self._data = open_saved(request.path, source.split)
+            return
+        if not source.hub:
+            raise DataError("a data source needs a path or a hub data set; it has neither")
+        split = source.split or "train"
+        config = f"[{source.hub_config}]" if source.hub_config else ""
+        self._where = f"hub:{source.hub}{config}/{split}"
+        self._data = open_hub(
+            source.hub, config=source.hub_config, split=split, revision=source.revision
+        )
+        report.commit = commit_of(self._data)
+
+    @property
+    def where(self) -> str:
+        """The folder, or the data set's id, configuration and split."""
+        return self._where
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether it is a folder that ``save_to_disk`` wrote."""
+        return sample.is_folder and is_saved_dataset(sample.path)
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one sentence per row."""
+        names = self.request.source.label_names
+        return read_raw(self._data, self._where, label_names=names, labelled=self.request.labelled)
 
 
 def is_saved_dataset(path: Path) -> bool:

@@ -5,14 +5,38 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
 from pipeline.formats.files import read_lines
+from pipeline.formats.format import JSON_SUFFIXES, Format, Sample
 from pipeline.formats.json_text import parse_json
-from pipeline.formats.report import RawSentence
+from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.schema import Sentence
+
+
+class JsonLines(Format):
+    """JSON Lines: an object per sentence."""
+
+    about: ClassVar[str] = "JSON Lines: words with tags or spans, or text with character spans"
+    suffixes: ClassVar[frozenset[str]] = JSON_SUFFIXES
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether its name or its first line is that of JSON."""
+        return sample.suffix in cls.suffixes or isinstance(sample.record, dict)
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one sentence per line."""
+        source = self.request.source
+        return read_raw(
+            self.request.file,
+            encoding=source.encoding,
+            label_names=source.label_names,
+            labelled=self.request.labelled,
+        )
 
 
 def read_raw(

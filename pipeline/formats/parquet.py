@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,12 +14,34 @@ import pyarrow.parquet as pq
 from pipeline.errors import DataError
 from pipeline.formats.columns import IDS, SPANS, TAGS, TEXT, WORDS, RecordReader
 from pipeline.formats.files import require_file
-from pipeline.formats.report import RawSentence
+from pipeline.formats.format import Format, Sample
+from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.schema import Sentence
 
 _BATCH = 1000
 _COLUMNS = frozenset(WORDS + TAGS + TEXT + SPANS + IDS)
+
+
+class Parquet(Format):
+    """Parquet files, one or a folder of them."""
+
+    about: ClassVar[str] = "Parquet: the columns of HF data sets, with their ClassLabel names"
+    suffixes: ClassVar[frozenset[str]] = frozenset({".parquet"})
+    is_text: ClassVar[bool] = False
+    takes_folders: ClassVar[bool] = True
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether it is a Parquet file by name or content, or a folder with some."""
+        if sample.is_folder:
+            return any(sample.path.glob("*.parquet"))
+        return sample.suffix in cls.suffixes or sample.head.startswith(b"PAR1")
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one sentence per row."""
+        names = self.request.source.label_names
+        return read_raw(self.request.file, label_names=names, labelled=self.request.labelled)
 
 
 def parquet_files(path: Path) -> list[Path]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from pipeline.config import DataSource
 from pipeline.errors import DataError
-from pipeline.formats import conll, hub, jsonl, parquet, text
+from pipeline.formats import conll
 from pipeline.formats.encoding import EncodingEvidence, repair, repair_text
-from pipeline.formats.files import read_lines, require_file
+from pipeline.formats.format import Format, Request
+from pipeline.formats.kinds import FORMATS, detect_format
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
 from pipeline.formats.words import (
@@ -25,57 +23,6 @@ from pipeline.formats.words import (
     words_from_text,
 )
 from pipeline.schema import Sentence, Span, overlapping
-
-Format = Literal["conll", "jsonl", "parquet", "hub", "text"]
-
-_JSON_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
-_CONLL_SUFFIXES = frozenset({".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio"})
-
-
-def detect_format(path: Path, *, labelled: bool = True, encoding: str = "utf-8") -> Format:
-    """Tell the format of a local file or folder by its name and its first line.
-
-    A text file without labels to read is ``conll`` if nearly all of its rows end in a tag.
-
-    Raises:
-        DataError: If it is missing, or a folder of nothing that can be read.
-    """
-    if path.is_dir():
-        if hub.is_saved_dataset(path):
-            return "hub"
-        if any(path.glob("*.parquet")):
-            return "parquet"
-    require_file(path)
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return "parquet"
-    with path.open("rb") as file:
-        if file.read(4) == b"PAR1":
-            return "parquet"
-    if suffix in _JSON_SUFFIXES or _first_line_is_json(path, encoding):
-        return "jsonl"
-    if labelled or suffix in _CONLL_SUFFIXES:
-        return "conll"
-    return "conll" if _looks_like_conll(path, encoding) else "text"
-
-
-def _first_line_is_json(path: Path, encoding: str) -> bool:
-    line = next((li for _, li in islice(read_lines(path, encoding), 20) if li.strip()), "")
-    if not line.startswith("{"):
-        return False
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _looks_like_conll(path: Path, encoding: str) -> bool:
-    from pipeline.formats.schemes import looks_like_tag
-
-    rows = [li for _, li in islice(read_lines(path, encoding), 2000) if li.strip() and li[0] != "#"]
-    parts = [r.split("\t") if "\t" in r else r.split(" ") for r in rows]
-    tagged = sum(any(looks_like_tag(p) for p in columns[1:]) for columns in parts)
-    return bool(rows) and tagged >= 0.9 * len(rows)
 
 
 class SentenceStream(Iterator[Sentence]):
@@ -92,23 +39,6 @@ class SentenceStream(Iterator[Sentence]):
     def __next__(self) -> Sentence:
         """Return the next sentence."""
         return next(self._sentences)
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A source whose format is known.
-
-    Attributes:
-        report: The report, with what is known before reading.
-        where: What to name in errors: the whole path, where the report has a shorter origin.
-        start: Starts reading from the beginning, and tells the report what only the format knows.
-        may_have_prefix: Whether words may have a ``lang:`` prefix.
-    """
-
-    report: ReadReport
-    where: str
-    start: Callable[[ReadReport | None], Iterator[RawSentence]]
-    may_have_prefix: bool = False
 
 
 @dataclass(slots=True)
@@ -165,13 +95,12 @@ def read_labelled(
     Raises:
         DataError: Here or while iterating, if the source cannot be read; with file and line.
     """
-    opened = _open(source, path, origin, labelled)
-    report = opened.report
+    opened, report = _open(source, path, lang, origin, labelled)
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
     prefix_evidence = conll.PrefixEvidence()
     any_tags = False
     own_ids = 0
-    for raw in opened.start(report):
+    for raw in opened.read(report):
         report.total += 1
         if raw.tags is not None:
             scheme_evidence.feed(raw.tags)
@@ -210,7 +139,8 @@ def read_labelled(
             f"({encoding_evidence.decodable} of {encoding_evidence.non_ascii} words with "
             "non-ASCII characters); set repair_encoding: true to repair it"
         )
-    return SentenceStream(_sentences(opened.start(None), settings, report), report)
+    scratch = ReadReport(report.origin, report.format)  # the first pass has told all of it
+    return SentenceStream(_sentences(opened.read(scratch), settings, report), report)
 
 
 def _check_prefix(prefix: str, lang: str, report: ReadReport) -> None:
@@ -230,59 +160,19 @@ def _check_prefix(prefix: str, lang: str, report: ReadReport) -> None:
             )
 
 
-def _open(source: DataSource, path: Path | None, origin: str | None, labelled: bool) -> _Source:
+def _open(
+    source: DataSource, path: Path | None, lang: str, origin: str | None, labelled: bool
+) -> tuple[Format, ReadReport]:
     """Find the format of a source, and prepare to read it."""
-    names = source.label_names
+    name = source.format
     if path is None:
-        return _open_hub(source, origin, labelled)
-    kind: Format
-    if source.format == "auto":
-        kind = detect_format(path, labelled=labelled, encoding=source.encoding)
-    else:
-        kind = source.format
-    where = str(path)
-    report = ReadReport(origin or where, kind)
-    if kind == "hub":
-        data = hub.open_saved(path, source.split)
-        read_saved = partial(hub.read_raw, data, where, label_names=names, labelled=labelled)
-        return _Source(report, where, lambda _: read_saved())
-    if kind == "parquet":
-        read_parquet = partial(parquet.read_raw, path, label_names=names, labelled=labelled)
-        return _Source(report, where, lambda _: read_parquet())
-    report.encoding = source.encoding
-    if kind == "text":
-        if labelled:
-            raise DataError(f"{path}: plain text has no labels; set format to one that has them")
-        return _Source(report, where, lambda _: text.read_raw(path, encoding=source.encoding))
-    if kind == "jsonl":
-        read_jsonl = partial(
-            jsonl.read_raw, path, encoding=source.encoding, label_names=names, labelled=labelled
-        )
-        return _Source(report, where, lambda _: read_jsonl())
-    layout = conll.detect_layout(
-        path,
-        encoding=source.encoding,
-        columns=source.columns,
-        word_column=source.word_column,
-        tag_column=source.tag_column,
-        labelled=labelled,
-    )
-    report.layout = str(layout)
-    read_conll = partial(conll.read_raw, path, layout, encoding=source.encoding)
-    return _Source(report, where, lambda r: read_conll(report=r), not layout.explicit)
-
-
-def _open_hub(source: DataSource, origin: str | None, labelled: bool) -> _Source:
-    if not source.hub:
-        raise DataError("a data source needs a path or a hub data set; it has neither")
-    split = source.split or "train"
-    config = f"[{source.hub_config}]" if source.hub_config else ""
-    where = f"hub:{source.hub}{config}/{split}"
-    data = hub.open_hub(source.hub, config=source.hub_config, split=split, revision=source.revision)
-    names = source.label_names
-    read = partial(hub.read_raw, data, where, label_names=names, labelled=labelled)
-    report = ReadReport(origin or where, "hub", commit=hub.commit_of(data))
-    return _Source(report, where, lambda _: read())
+        name = "hub"
+    elif name == "auto":
+        name = detect_format(path, labelled=labelled, encoding=source.encoding)
+    report = ReadReport(origin or str(path), name)
+    opened = FORMATS[name](Request(path, source, lang, labelled), report)
+    report.origin = origin or opened.where
+    return opened, report
 
 
 def _sentences(

@@ -22,7 +22,6 @@ _SPLITS: Final = {
     "test": "test",
     "source_test": "test",
 }
-_FILE_FORMATS: Final = frozenset({"conll", "jsonl", "text"})
 _PLACEHOLDERS: Final = ("{lang}", "{lang3}")
 
 
@@ -56,7 +55,7 @@ class Corpus:
         return self.key not in UNLABELLED and not (self.key == "parallel" and self._plain())
 
     def _plain(self) -> bool:
-        from pipeline.formats.reading import detect_format
+        from pipeline.formats import detect_format
 
         if self.source.format != "auto" or self.path is None or not self.path.is_file():
             return self.source.format == "text"
@@ -136,15 +135,16 @@ def problems(config: RunConfig) -> Iterator[Problem]:
 
 
 def _corpus_problems(item: Corpus) -> Iterator[Problem]:
+    from pipeline.formats import FORMATS
+
     name, source, path = item.name, item.source, item.path
     if source.path is None and source.hub is None:
         yield Problem(name, "names neither a path nor a hub data set; set one of them")
         return
-    if item.labelled and source.format == "text" and item.key != "parallel":
-        yield Problem(
-            f"{name}.format",
-            "plain text has no labels; allowed: auto, conll, jsonl, parquet, hub",
-        )
+    kind = None if source.format == "auto" else FORMATS[source.format]
+    if item.labelled and kind is not None and not kind.has_labels and item.key != "parallel":
+        allowed = ", ".join(n for n in FORMATS if FORMATS[n].has_labels)
+        yield Problem(f"{name}.format", f"plain text has no labels; allowed: auto, {allowed}")
     try:
         codecs.lookup(source.encoding)
     except LookupError:
@@ -157,7 +157,7 @@ def _corpus_problems(item: Corpus) -> Iterator[Problem]:
         folder = path.parent
         near = suggest(path.name, [p.name for p in folder.iterdir()] if folder.is_dir() else [])
         yield Problem(f"{name}.path", f"file not found: {path}{near}")
-    elif path.is_dir() and source.format in _FILE_FORMATS:
+    elif path.is_dir() and kind is not None and not kind.takes_folders:
         yield Problem(f"{name}.path", f"{path} is a folder, but format {source.format} is a file")
 
 

@@ -1,0 +1,185 @@
+"""What a file format is: recognised, read, and (some) written; see :data:`FORMATS` for the table.
+
+A format is one module with one subclass of :class:`Format` and one line in
+:mod:`pipeline.formats.kinds`; a package of others declares an entry point of the group
+``xlner.formats`` instead. Its name then works in ``format:`` of a data source, stands in help texts
+and errors, and is tried when a file is recognised.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from pipeline.config import DataSource
+from pipeline.errors import DataError
+from pipeline.formats.files import read_lines
+from pipeline.formats.report import RawSentence, ReadReport
+
+JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json"})
+_SNIFFED: Final = 2000
+
+
+class Sample:
+    """A look into a file or folder, from which formats tell whether it is theirs.
+
+    Attributes:
+        path: The file or folder.
+        encoding: The encoding of its text.
+        labelled: Whether labels are to be read.
+    """
+
+    def __init__(self, path: Path, *, encoding: str = "utf-8", labelled: bool = True) -> None:
+        self.path = path
+        self.encoding = encoding
+        self.labelled = labelled
+
+    @cached_property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.path.is_dir()
+
+    @cached_property
+    def suffix(self) -> str:
+        """The suffix of its name, in lower case."""
+        return self.path.suffix.lower()
+
+    @cached_property
+    def head(self) -> bytes:
+        """Its first bytes; empty for a folder."""
+        if self.is_folder:
+            return b""
+        with self.path.open("rb") as file:
+            return file.read(65536)
+
+    @cached_property
+    def lines(self) -> list[tuple[int, str]]:
+        """Its first 2,000 lines, with their numbers from 1.
+
+        Raises:
+            DataError: If it is no text in this encoding.
+        """
+        if self.is_folder:
+            return []
+        return list(islice(read_lines(self.path, self.encoding), _SNIFFED))
+
+    @cached_property
+    def first_line(self) -> str:
+        """The first line that is not blank, of the first 20."""
+        return next((line for _, line in self.lines[:20] if line.strip()), "")
+
+    @cached_property
+    def record(self) -> Any:
+        """The first JSON value: of lines, the first line's; of an array, its first element.
+
+        ``None`` where it is not JSON, or where the value is longer than the lines looked at.
+        """
+        if self.is_folder or self.first_line.lstrip()[:1] not in ("{", "["):
+            return None
+        text = self.first_line.lstrip()
+        found = _first_value(text)
+        if found is None:
+            found = _first_value("\n".join(line for _, line in self.lines).lstrip())
+        return found
+
+
+def _first_value(text: str) -> Any:
+    decoder = json.JSONDecoder()
+    try:
+        if text.startswith("["):
+            inner = text[1:].lstrip()
+            # A line may itself be an array: ["text", {"entities": []}].
+            return decoder.raw_decode(inner if inner[:1] in ("{", "[") else text)[0]
+        return decoder.raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be read.
+
+    Attributes:
+        path: The file or folder; ``None`` for a data set of the hub.
+        source: The options of the data source.
+        lang: Language of the words.
+        labelled: Whether to read labels; without, they are not even looked at.
+    """
+
+    path: Path | None
+    source: DataSource
+    lang: str
+    labelled: bool
+
+    @property
+    def file(self) -> Path:
+        """The path, where there must be one.
+
+        Raises:
+            DataError: If there is none.
+        """
+        if self.path is None:
+            raise DataError("a data source needs a path or a hub data set; it has neither")
+        return self.path
+
+
+class Format(ABC):
+    """One format. An instance reads one source; it may be read several times.
+
+    Args:
+        request: What is to be read.
+        report: Is told what is known before the first sentence.
+
+    Attributes:
+        about: One line for help texts and tables.
+        suffixes: Suffixes of its files, if it has some of its own.
+        has_labels: Whether it has labels.
+        is_text: Whether it is text, which has an encoding.
+        takes_folders: Whether a folder, rather than a file, can be of this format.
+        last_resort: Whether it is only tried after the others.
+        may_have_prefix: Whether words may have a ``lang:`` prefix.
+    """
+
+    about: ClassVar[str]
+    suffixes: ClassVar[frozenset[str]] = frozenset()
+    has_labels: ClassVar[bool] = True
+    is_text: ClassVar[bool] = True
+    takes_folders: ClassVar[bool] = False
+    last_resort: ClassVar[bool] = False
+    may_have_prefix: bool = False
+
+    def __init__(self, request: Request, report: ReadReport) -> None:
+        self.request = request
+        if self.is_text:
+            report.encoding = request.source.encoding
+
+    @property
+    def where(self) -> str:
+        """What errors name."""
+        return str(self.request.path)
+
+    @classmethod
+    @abstractmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether a file or folder is of this format.
+
+        Raises:
+            DataError: If it is damaged, or in another encoding.
+        """
+
+    @abstractmethod
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield the sentences from the beginning.
+
+        Args:
+            report: Is told what was found and left out on the way.
+
+        Raises:
+            DataError: If a row does not fit, with file and line.
+        """

@@ -1,0 +1,43 @@
+"""The formats that there are, by name; and which of them a file or folder is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import DataError
+from pipeline.formats.files import require_file
+from pipeline.formats.format import Format, Sample
+from pipeline.kinds import Kinds
+
+FORMATS: Final = Kinds[type[Format]](
+    "format",
+    "xlner.formats",
+    {
+        "hub": "pipeline.formats.hub:Hub",
+        "parquet": "pipeline.formats.parquet:Parquet",
+        "jsonl": "pipeline.formats.jsonl:JsonLines",
+        "conll": "pipeline.formats.conll:Conll",
+        "text": "pipeline.formats.text:PlainText",
+    },
+)
+"""In the order in which a file is tried; those of other packages come before the last resorts."""
+
+
+def detect_format(path: Path, *, labelled: bool = True, encoding: str = "utf-8") -> str:
+    """Tell the format of a local file or folder by its name and content.
+
+    A text file without labels to read is ``conll`` if nearly all of its rows end in a tag.
+
+    Raises:
+        DataError: If it is missing, or a folder of nothing that can be read.
+    """
+    if not path.is_dir():
+        require_file(path)
+    sample = Sample(path, encoding=encoding, labelled=labelled)
+    for name in sorted(FORMATS, key=lambda n: FORMATS[n].last_resort):
+        kind = FORMATS[name]
+        if (kind.takes_folders or not sample.is_folder) and kind.sniff(sample):
+            return name
+    require_file(path)
+    raise DataError(f"{path}: in none of the formats {', '.join(FORMATS)}")
