@@ -79,8 +79,7 @@ class DataSource(ConfigModel):
             allowed = ["auto", *FORMATS]
             if value not in allowed:
                 raise ValueError(
-                    f"{value!r} is not allowed{suggest(value, allowed)}; "
-                    f"allowed: {', '.join(allowed)}"
+                    f"not a format{suggest(value, allowed)}; allowed: {', '.join(allowed)}"
                 )
         return value
 
