@@ -62,6 +62,9 @@ __all__ = [
     "write_part",
 ]
 
+CONFIG = "config.json"
+"""The configuration that a run was last started with, in its folder."""
+
 PARTIAL = ".partial"
 OLD = ".old"
 MARK = "fingerprint"
@@ -120,9 +123,6 @@ class Artifact:
         """Return size (if known) and SHA-256 of every file beside the manifest, by name."""
         known = {p.name: (p.size, p.sha256) for p in self.manifest.parts}
         return known | {n: (self.manifest.sizes.get(n), h) for n, h in self.manifest.files.items()}
-
-    def fetch(self) -> None:
-        """Have the files here to be read: they are, but for runs that are kept in a store."""
 
     def damage(
         self, *, contents: bool, advance: Callable[[int], None] = lambda files: None
@@ -198,18 +198,10 @@ class RunFolder:
 
     Args:
         path: ``<runs-dir>/<run name>``.
-
-    Attributes:
-        url: Where the run is kept, if that is an object store (:mod:`pipeline.mirror`).
     """
-
-    url: str | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    def refresh(self) -> None:
-        """Look what there is: nothing to do, but for runs that are kept in a store."""
 
     def folder(self, ref: Ref) -> Path:
         """Return where the output of a task is, or will be."""
@@ -314,9 +306,6 @@ class Partial:
     def complete(self) -> bool:
         """Whether everything is written and only the last rename is missing."""
         return (self.out / MANIFEST).is_file()
-
-    def part_done(self, output: Path, sidecar: Path) -> None:
-        """Take notice of a finished part: for runs that are kept in a store."""
 
     def sweep(self) -> None:
         """Delete what was being written when a process was killed."""

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.artifacts import FileHashes, fingerprint, partial_folder, read_mark
+from pipeline.artifacts import FileHashes, RunFolder, fingerprint, partial_folder, read_mark
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError, DamagedError
 from pipeline.manifest import MANIFEST, Damage
-from pipeline.mirror import run_folder
 from pipeline.progress import Progress
 from pipeline.registry import Registry
 from pipeline.schema import SCHEMAS
@@ -79,7 +78,7 @@ class Planner:
 
     Args:
         config: The configuration.
-        runs_dir: Folder that holds the runs, or URL of one in an object store.
+        runs_dir: Folder that holds the runs.
         progress: Where to show progress; default: standard error.
         registry: The stages that there are.
     """
@@ -93,7 +92,7 @@ class Planner:
     ) -> None:
         self.registry = registry
         self.config = config
-        self.folder = run_folder(runs_dir, config.name)
+        self.folder = RunFolder(runs_dir / config.name)
         self.progress = progress or Progress()
         self._hashes = FileHashes(self.folder.path.parent / ".hashes.json")
 
@@ -137,7 +136,6 @@ class Planner:
         """Say for each task whether it is up to date, and why not."""
         selection = selection or Selection()
         selected = selection.stages(self.registry)
-        self.folder.refresh()
         steps: dict[Ref, Step] = {}
         for task in tasks:
             identity = self._identity(task, steps)

@@ -141,7 +141,7 @@ class Runner(Planner):
 
     def _save_config(self) -> None:
         text = json.dumps(self.config.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        store.write_atomic(self.folder.path / "config.json", text.encode())
+        store.write_atomic(self.folder.path / store.CONFIG, text.encode())
 
     def _do(self, step: Step) -> Artifact:
         task = step.task
@@ -198,7 +198,6 @@ class Runner(Planner):
         for step in steps:
             found = self.folder.artifact(step.task.ref)
             if found is not None:
-                found.fetch()
                 renderable = self.registry[step.task.stage].summary(self.config, found)
                 if renderable is not None:
                     shown.append(renderable)
@@ -208,7 +207,6 @@ class Runner(Planner):
         found = self.folder.artifact(ref)
         if found is None:
             raise XlnerError(f"{self.folder.folder(ref)} has disappeared; run again")
-        found.fetch()
         # Parts are compared as they are read. Files are read by libraries, so now.
         if found.manifest.files and ref not in self._sound:
             for damage in found.damage(contents=True):
@@ -247,12 +245,8 @@ class Runner(Planner):
             bar.advance(sum(j.rows for j in jobs if j.output.exists()))
             if left:
                 factory = self._factory(of, task, {**side, "collected": collected})
-                open_rows = {j.index: j.rows for j in left}
-                for job, rows in self._engine.run(factory, left, self.config.workers):
+                for _, rows in self._engine.run(factory, left, self.config.workers):
                     bar.advance(rows)
-                    open_rows[job.index] -= rows
-                    if not open_rows[job.index]:
-                        partial.part_done(job.output, job.sidecar)
         notes = [engines.part_facts(j) for j in jobs]
         parts = [PartInfo(**{k: n[k] for k in PartInfo.model_fields}) for n in notes]
         return {

@@ -9,9 +9,7 @@ from typing import Any, Final
 
 from pipeline.artifacts import MANIFEST, Artifact, RunFolder
 from pipeline.errors import ConfigError, DataError, suggest
-from pipeline.mirror import StoredRun
 from pipeline.schema import Link, Span, spans_of
-from pipeline.storage import is_url, plain_folder, url_of
 from stages.inspect.doubts import DOUBTS, Doubt
 
 SPAN_STAGES: Final = ("project", "translate", "align", "synthesize", "predict", "prepare")
@@ -106,22 +104,12 @@ def find_run(name: str, runs_dir: Path) -> RunFolder:
     Raises:
         ConfigError: If there is none, with the runs that there are.
     """
-    for place in (runs_dir / name, Path(name)):
-        path = _brought_here(place)
+    for path in (runs_dir / name, Path(name)):
         if path.is_dir() and any(path.glob(f"*/**/{MANIFEST}")):
             return RunFolder(path)
     known = sorted(p.name for p in runs_dir.glob("*") if p.is_dir()) if runs_dir.is_dir() else []
     there = f"; runs there: {', '.join(known)}" if known else ""
     raise ConfigError(f"no run {name!r} in {runs_dir}{suggest(name, known)}{there}")
-
-
-def _brought_here(place: Path) -> Path:
-    """Return the folder of a run; one that is kept in a store is brought here first."""
-    if not is_url(place) or not is_url(place.parent):
-        return plain_folder(place)
-    run = StoredRun(url_of(place.parent), place.name)
-    run.fetch_all()
-    return run.path
 
 
 def units(run: RunFolder, stage: str) -> list[str]:

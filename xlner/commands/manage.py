@@ -1,4 +1,4 @@
-"""``run_pipeline init``, ``run_pipeline list`` and ``run_pipeline schema``."""
+"""``run_pipeline init``, ``list``, ``schema``, ``push`` and ``pull``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xlner.commands.options import DEFAULT_RUNS, AsJson, RunsDir
+from xlner.commands.options import DEFAULT_RUNS, AsJson, RunsDir, complete_run
 from xlner.commands.shared import data_console, print_json, reported_errors, tell
 
 
@@ -68,3 +68,31 @@ def schema() -> None:
         found = STAGES.config_type().model_json_schema()
         # Keys with an underscore hold YAML anchors; the reader leaves them out, at the top only.
         print_json(found | {"patternProperties": {"^_": {}}})
+
+
+def push(
+    run: Annotated[
+        str, typer.Argument(help="Name or folder of a run.", autocompletion=complete_run)
+    ],
+    url: Annotated[str, typer.Argument(help="Where runs are kept: s3://bucket/runs, a folder.")],
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Copy the complete outputs of a run to URL/RUN; what is there already is not sent again."""
+    from stages.inspect.reading import find_run
+    from xlner.transfer import push as send
+
+    with reported_errors():
+        place, sent = send(find_run(run, runs_dir).path, url)
+        tell(f"{sent} files sent to {place}")
+
+
+def pull(
+    url: Annotated[str, typer.Argument(help="A run that was pushed: s3://bucket/runs/RUN.")],
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Copy a run from a URL into the folder of the runs; it can be continued there."""
+    from xlner.transfer import pull as bring
+
+    with reported_errors():
+        folder, got = bring(url, runs_dir)
+        tell(f"{got} files written to {folder}")

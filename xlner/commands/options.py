@@ -7,6 +7,7 @@ they look at names of files and folders only, and import nothing heavy.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -76,9 +77,18 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key: languages='[de,es]'."),
 ]
-RunsDir = Annotated[
-    Path, typer.Option(help="Folder that holds the runs, or one in a store: s3://bucket/runs.")
-]
+
+
+def _a_folder(value: Path) -> Path:
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(value)):
+        raise typer.BadParameter(
+            "runs are worked on in folders: a mounted bucket is one; 'run_pipeline push' and "
+            "'pull' copy runs to and from a URL"
+        )
+    return value
+
+
+RunsDir = Annotated[Path, typer.Option(help="Folder that holds the runs.", callback=_a_folder)]
 Force = Annotated[bool, typer.Option("--force", help="Do it even where it is up to date.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; do nothing.")]
 AsJson = Annotated[

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pipeline.runner import Result
     from xlner.api import Runner
 
-WORDS = ("init", "list", "schema")
+WORDS = ("init", "list", "schema", "push", "pull")
 """Words that are commands of their own, so that no config may be called by them."""
 
 
@@ -191,8 +191,6 @@ def show_result(runner: Runner, result: Result, console: Console) -> None:
     for shown in runner.summaries(result.steps):
         console.print(shown)
     console.print(f"{len(result.done)} tasks done, {skipped} up to date.")
-    if runner.folder.url is not None:
-        console.print(f"Kept in {runner.folder.url}; what was read or written is also here.")
     console.print("Written:", style="bold")
     for name in dict.fromkeys(s.task.stage for s in result.steps):
         folder = runner.folder.path / name
@@ -260,9 +258,9 @@ def _scores_json(folder: Path) -> dict[str, Any] | None:
 
 _ABOUT_RUN = (
     "From labelled source text to a target-language tagger and an honest comparison. "
-    "Three words are commands of their own: 'run_pipeline init FOLDER' writes a config for your "
+    "Some words are commands of their own: 'run_pipeline init FOLDER' writes a config for your "
     "files, 'run_pipeline list' shows the runs, 'run_pipeline schema' prints the JSON schema of a "
-    "config."
+    "config, 'run_pipeline push' and 'pull' copy runs to and from a bucket."
 )
 
 _run_pipeline = command(run_pipeline, "run_pipeline", _ABOUT_RUN)
@@ -288,6 +286,8 @@ def main() -> None:
         app.command("init")(with_version(manage.init))
         app.command("list")(with_version(manage.list_runs))
         app.command("schema")(with_version(manage.schema))
+        app.command("push")(with_version(manage.push))
+        app.command("pull")(with_version(manage.pull))
         entry(app)()
     else:
         _run_pipeline()
