@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
 HEAD: Final = 5_000
 """Rows that are kept in memory and projected twice to gather statistics."""
+BATCH_ROWS: Final = 1_000
+"""Rows of a batch that a large corpus is cut into."""
 _NEEDS_STATISTICS = {"candidates", "markers"}
 
 
@@ -205,22 +207,40 @@ def _start(span: dict[str, Any]) -> int:
     return start
 
 
+RowResult = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+"""The projected spans of a row, undecided, and its lost source spans: see :func:`span_rows`."""
+
+
 def project_pairs(
     batch: Batch,
     config: ProjectConfig,
     config_dir: Path | None = None,
     *,
     weights: Weights | None = None,
-) -> Sequence[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
-    """Project one batch that is a whole corpus, both passes, without the runner.
+) -> Sequence[RowResult]:
+    """Project one batch that is a whole corpus: :func:`project_batches` of that one."""
+    return list(project_batches([batch], config, config_dir, weights=weights))
+
+
+def project_batches(
+    batches: Sequence[Batch],
+    config: ProjectConfig,
+    config_dir: Path | None = None,
+    *,
+    weights: Weights | None = None,
+) -> Iterator[RowResult]:
+    """Project a corpus, both passes, without the runner.
+
+    What is looked up within a batch grows with it, so that a large corpus is best given in batches
+    of :data:`BATCH_ROWS` rows, which may share a vocabulary.
 
     Args:
-        batch: The corpus.
+        batches: The corpus, in order.
         config: The options, those that name files among them.
         config_dir: The folder of the config file, for the files that it names.
         weights: Fitted weights instead of those that the options name.
 
-    Returns:
+    Yields:
         For each row the spans and what was lost, see :func:`span_rows`.
 
     Raises:
@@ -228,7 +248,8 @@ def project_pairs(
         ModelError: If the candidate tagger cannot be loaded.
     """
     weights = weights or read_weights(config, config_dir)
-    statistics = gather([batch], weights) if needs_statistics(config) else None
+    statistics = gather(batches, weights) if needs_statistics(config) else None
     offers = build_offers(config, config_dir)
     projector = build_projector(config, statistics, weights, offers=offers)
-    return span_rows(batch, projector.project(batch))
+    for batch in batches:
+        yield from span_rows(batch, projector.project(batch))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from stages.project.batch import Batch
     from stages.project.config import ProjectConfig
 
+Row = dict[str, Any]
 METHODS = ("candidates", "span", "merged_runs", "published", "ensemble")
 ABOUT = "Carry labels over to the other side of word-aligned sentences."
 
@@ -51,18 +57,23 @@ def project_labels(
     """Carry labels over to the other side of word-aligned sentences."""
     with reported_errors():
         config = _config(method, solver, min_score, min_link)
-        langs = source_lang, target_lang
-        rows, gold = _project(source, target, links, config, langs, score, translator)
-        if out is not None or not as_json:
-            _write(rows, out, target_lang)
-        if report is not None:
-            _write_report(rows, report)
-        summary = _summary(rows)
-        scores = _scores(gold, rows) if gold is not None else None
+        corpus = _read_corpus(source, target, links, (source_lang, target_lang), score)
+        if translator is not None:
+            _translate_entities(corpus.batches, translator, (source_lang, target_lang))
+        counted = _Counts(keep=as_json and out is None, tags=score)
+        rows = counted.through(_project(corpus, config, links))
+        with contextlib.ExitStack() as stack:
+            if report is not None:
+                rows = _reported(rows, stack.enter_context(report.open("w", encoding="utf-8")))
+            if out is not None or not as_json:
+                _write(rows, out, target_lang)
+            else:
+                deque(rows, maxlen=0)
+        scores = _scores(corpus.targets, counted.found) if score else None
         if as_json:
-            _print_json(rows, summary, scores, out)
+            _print_json(counted, scores, out)
         else:
-            _tell(summary, scores, out)
+            _tell(counted.summary(), scores, out)
 
 
 def _config(method: str, solver: str, min_score: float, min_link: float) -> ProjectConfig:
@@ -91,92 +102,182 @@ def _config(method: str, solver: str, min_score: float, min_link: float) -> Proj
         ) from None
 
 
-def _project(
-    source: Path,
-    target: Path,
-    links: Path,
-    config: ProjectConfig,
-    langs: tuple[str, str],
-    score: bool,
-    translator: Path | None = None,
-) -> tuple[list[dict[str, Any]], list[Sentence] | None]:
+@dataclass(slots=True)
+class _Corpus:
+    """Two aligned files: the sentences of both sides, and batches of them for the projector."""
+
+    sources: list[Sentence] = field(default_factory=list)
+    targets: list[Sentence] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+
+
+def _read_corpus(
+    source: Path, target: Path, links: Path, langs: tuple[str, str], score: bool
+) -> _Corpus:
     from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
     from stages.project.batch import Batch, Pair
-    from stages.project.build import project_pairs
-    from stages.project.decide import decide_row
+    from stages.project.build import BATCH_ROWS
+    from stages.project.words import Vocabulary
 
-    labelled, _ = _read(source, langs[0], labels=True)
-    others, has_labels = _read(target, langs[1], labels=score)
-    aligned = list(read_pharaoh(links))
-    if len(labelled) != len(others):
-        raise DataError(
-            f"{source} has {len(labelled)} sentences but {target} has {len(others)}; "
+    labelled, others = _Side(source, langs[0], labels=True), _Side(target, langs[1], labels=score)
+    aligned = read_pharaoh(links)
+    corpus, vocabulary = _Corpus(), Vocabulary()
+    while True:
+        left, right = list(islice(labelled, BATCH_ROWS)), list(islice(others, BATCH_ROWS))
+        lines = list(islice(aligned, BATCH_ROWS))
+        if len({len(left), len(right), len(lines)}) > 1:
+            sizes = [
+                len(corpus.sources) + len(chunk) + sum(1 for _ in rest)
+                for chunk, rest in ((left, labelled), (right, others), (lines, aligned))
+            ]
+            raise DataError(_other_lengths((source, target, links), sizes))
+        if not left:
+            break
+        pairs = [
+            Pair(s.words, s.spans, t.words, [*line.sure, *line.possible], id=s.id)
+            for s, t, line in zip(left, right, lines, strict=True)
+        ]
+        try:
+            corpus.batches.append(Batch.from_pairs(pairs, vocabulary))
+        except DataError as error:
+            raise DataError(f"{links}: {error}") from None
+        corpus.sources += left
+        corpus.targets += right
+    if score and not others.has_labels:
+        raise DataError(f"--score: {target} has no labels to score against")
+    return corpus
+
+
+def _other_lengths(paths: tuple[Path, Path, Path], sizes: list[int]) -> str:
+    (source, target, links), (left, right, lines) = paths, sizes
+    if left != right:
+        return (
+            f"{source} has {left} sentences but {target} has {right}; "
             "they must be the same sentences, line by line"
         )
-    if len(labelled) != len(aligned):
-        raise DataError(
-            f"{source} has {len(labelled)} sentences but {links} has {len(aligned)} lines; "
-            "there must be one line of links per pair (an empty one for none)"
-        )
-    if score and not has_labels:
-        raise DataError(f"--score: {target} has no labels to score against")
-    pairs = [
-        Pair(s.words, s.spans, t.words, [*line.sure, *line.possible], id=s.id)
-        for s, t, line in zip(labelled, others, aligned, strict=True)
-    ]
+    return (
+        f"{source} has {left} sentences but {links} has {lines} lines; "
+        "there must be one line of links per pair (an empty one for none)"
+    )
+
+
+def _project(corpus: _Corpus, config: ProjectConfig, links: Path) -> Iterator[Row]:
+    """Yield the decided row of each pair."""
+    from pipeline.errors import DataError
+    from stages.project.build import project_batches
+    from stages.project.decide import decide_row
+
     try:
-        batch = Batch.from_pairs(pairs)
-        if translator is not None:
-            _translate_entities(batch, translator, langs)
-        projected = project_pairs(batch, config)
+        projected = project_batches(corpus.batches, config)
+        for s, t, (spans, lost) in zip(corpus.sources, corpus.targets, projected, strict=True):
+            row = {
+                "id": s.id,
+                "lang": t.lang,
+                "source_words": s.words,
+                "source_spans": s.to_row()["spans"],
+                "words": t.words,
+                "spans": spans,
+                "lost": lost,
+            }
+            yield decide_row(row, config.filters)
     except DataError as error:
         raise DataError(f"{links}: {error}") from None
-    rows = []
-    for s, t, (spans, lost) in zip(labelled, others, projected, strict=True):
-        row = {
-            "id": s.id,
-            "lang": t.lang,
-            "source_words": s.words,
-            "source_spans": s.to_row()["spans"],
-            "words": t.words,
-            "spans": spans,
-            "lost": lost,
-        }
-        rows.append(decide_row(row, config.filters))
-    return rows, others if score else None
 
 
-def _translate_entities(batch: Batch, folder: Path, langs: tuple[str, str]) -> None:
+def _translate_entities(batches: list[Batch], folder: Path, langs: tuple[str, str]) -> None:
     from stages.project.alone import Alone, entities_of, translator
 
     translate = translator(folder, str(folder), *langs)
-    Alone.of_entities(entities_of(batch), translate).attach(batch)
+    alone = Alone.of_entities((e for batch in batches for e in entities_of(batch)), translate)
+    for batch in batches:
+        alone.attach(batch)
 
 
-def _read(path: Path, lang: str, *, labels: bool) -> tuple[list[Sentence], bool]:
-    """Return the sentences of a file, empty ones included, and whether it has labels."""
-    from pipeline.config import DataSource
-    from pipeline.errors import DataError
-    from pipeline.formats import detect_format, read_labelled
+class _Side(Iterator["Sentence"]):
+    """The sentences of a file, empty ones included; equal words are one string in memory.
 
-    # Whether a file has labels is seen from its content, whatever is wanted of it.
-    form = detect_format(path, labelled=False)
-    if form == "text" and labels:
-        raise DataError(f"{path} is plain text: it has no labels")
-    stream = read_labelled(
-        DataSource(format=form), lang, path=path, labelled=labels, keep_empty=True
-    )
-    sentences = list(stream)
-    if stream.report.invisible_words:
-        raise DataError(
-            f"{path}: {stream.report.invisible_words} words have no visible character; remove "
-            "them before aligning, or the links would point to the wrong words"
+    Attributes:
+        has_labels: Whether the file has labels; known once it is read.
+    """
+
+    def __init__(self, path: Path, lang: str, *, labels: bool) -> None:
+        from pipeline.config import DataSource
+        from pipeline.errors import DataError
+        from pipeline.formats import detect_format, read_labelled
+
+        # Whether a file has labels is seen from its content, whatever is wanted of it.
+        form = detect_format(path, labelled=False)
+        if form == "text" and labels:
+            raise DataError(f"{path} is plain text: it has no labels")
+        self._stream = read_labelled(
+            DataSource(format=form), lang, path=path, labelled=labels, keep_empty=True
         )
-    return sentences, stream.report.scheme is not None or any(s.spans for s in sentences)
+        self._path = path
+        self._words: dict[str, str] = {}
+        self.has_labels = self._stream.report.scheme is not None
+
+    def __next__(self) -> Sentence:
+        """Return the next sentence.
+
+        Raises:
+            DataError: After the last, if words were left out, as links would point elsewhere.
+        """
+        from pipeline.errors import DataError
+
+        try:
+            sentence = next(self._stream)
+        except StopIteration:
+            invisible = self._stream.report.invisible_words
+            if invisible:
+                raise DataError(
+                    f"{self._path}: {invisible} words have no visible character; remove them "
+                    "before aligning, or the links would point to the wrong words"
+                ) from None
+            raise
+        self.has_labels = self.has_labels or bool(sentence.spans)
+        sentence.words = [self._words.setdefault(w, w) for w in sentence.words]
+        return sentence
 
 
-def _write(rows: list[dict[str, Any]], out: Path | None, lang: str) -> None:
+class _Counts:
+    """What is told of the rows at the end; keeps the rows themselves only where it must.
+
+    Args:
+        keep: Whether to keep the rows as ``rows``.
+        tags: Whether to keep the kept spans and length of each row as ``found``.
+    """
+
+    def __init__(self, *, keep: bool, tags: bool) -> None:
+        self._keep, self._tags = keep, tags
+        self.rows: list[Row] = []
+        self.found: list[tuple[list[Row], int]] = []
+        self._numbers: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+
+    def through(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Count rows on their way."""
+        for row in rows:
+            kept = _kept(row)
+            self._numbers.update(
+                sentences=1, entities=len(row["source_spans"]), projected=len(kept)
+            )
+            self._reasons.update(s["reason"] for s in row["spans"] if not s["kept"])
+            self._reasons.update(item["reason"] for item in row["lost"])
+            if self._keep:
+                self.rows.append(row)
+            if self._tags:
+                self.found.append((kept, len(row["words"])))
+            yield row
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers."""
+        names = ("sentences", "entities", "projected")
+        numbers: dict[str, Any] = {name: self._numbers[name] for name in names}
+        return numbers | {"dropped": dict(sorted(self._reasons.items()))}
+
+
+def _write(rows: Iterable[Row], out: Path | None, lang: str) -> None:
     import tempfile
 
     from pipeline.formats import write_conll
@@ -203,17 +304,17 @@ def _write(rows: list[dict[str, Any]], out: Path | None, lang: str) -> None:
                 stream.write(line)
 
 
-def _write_report(rows: list[dict[str, Any]], report: Path) -> None:
-    with report.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(_report_row(row), ensure_ascii=False) + "\n")
+def _reported(rows: Iterable[Row], file: TextIO) -> Iterator[Row]:
+    for row in rows:
+        file.write(json.dumps(_report_row(row), ensure_ascii=False) + "\n")
+        yield row
 
 
-def _kept(row: dict[str, Any]) -> list[dict[str, Any]]:
+def _kept(row: Row) -> list[Row]:
     return [s for s in row["spans"] if s["kept"]]
 
 
-def _report_row(row: dict[str, Any]) -> dict[str, Any]:
+def _report_row(row: Row) -> Row:
     source = row["source_spans"]
 
     def text(words: list[str], span: dict[str, Any]) -> str:
@@ -239,20 +340,9 @@ def _report_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    from collections import Counter
-
-    reasons = Counter(s["reason"] for r in rows for s in r["spans"] if not s["kept"])
-    reasons.update(item["reason"] for r in rows for item in r["lost"])
-    return {
-        "sentences": len(rows),
-        "entities": sum(len(r["source_spans"]) for r in rows),
-        "projected": sum(len(_kept(r)) for r in rows),
-        "dropped": dict(sorted(reasons.items())),
-    }
-
-
-def _scores(gold: list[Sentence], rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def _scores(
+    gold: list[Sentence], found: list[tuple[list[Row], int]]
+) -> dict[str, dict[str, float]]:
     """Return strict precision, recall, F1 and number of gold entities, by type and of all."""
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
@@ -261,14 +351,12 @@ def _scores(gold: list[Sentence], rows: list[dict[str, Any]]) -> dict[str, dict[
     from pipeline.schema import Span
 
     truth = [tags_from_spans(s.spans, len(s.words), "iob2") for s in gold]
-    found = [
-        tags_from_spans(
-            [Span(s["start"], s["end"], s["type"]) for s in _kept(row)], len(row["words"]), "iob2"
-        )
-        for row in rows
+    projected = [
+        tags_from_spans([Span(s["start"], s["end"], s["type"]) for s in spans], size, "iob2")
+        for spans, size in found
     ]
     scores = classification_report(
-        truth, found, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
+        truth, projected, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
     )
     order = [k for k in scores if not k.endswith(" avg")] + ["micro avg"]
     return {
@@ -283,13 +371,10 @@ def _scores(gold: list[Sentence], rows: list[dict[str, Any]]) -> dict[str, dict[
 
 
 def _print_json(
-    rows: list[dict[str, Any]],
-    summary: dict[str, Any],
-    scores: dict[str, dict[str, float]] | None,
-    out: Path | None,
+    counted: _Counts, scores: dict[str, dict[str, float]] | None, out: Path | None
 ) -> None:
-    found = {"out": str(out)} if out else {"rows": [_report_row(row) for row in rows]}
-    print_json(summary | ({"scores": scores} if scores else {}) | found)
+    found = {"out": str(out)} if out else {"rows": [_report_row(row) for row in counted.rows]}
+    print_json(counted.summary() | ({"scores": scores} if scores else {}) | found)
 
 
 def _tell(
