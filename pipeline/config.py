@@ -35,9 +35,13 @@ class StageConfig(ConfigModel):
     Attributes:
         neutral: Names of options that never change the data a stage writes (workers, device-free
             batch sizes that were shown to be neutral …); they are left out of fingerprints.
+        deciding: Names of options, dotted where they are in a section of their own, that only
+            decide over stored scores: where nothing else has changed, stored rows are decided anew
+            (:meth:`pipeline.stage.Stage.decides`).
     """
 
     neutral: ClassVar[frozenset[str]] = frozenset()
+    deciding: ClassVar[frozenset[str]] = frozenset()
 
     def identity(self) -> dict[str, Any]:
         """Return the options that decide the result, as JSON values."""

@@ -17,9 +17,9 @@ from pipeline.registry import Registry
 from pipeline.schema import SCHEMAS
 from pipeline.stage import Ref, Task
 
-State = Literal["up to date", "run", "resume", "repair", "damaged", "not selected"]
+State = Literal["up to date", "run", "resume", "decide", "repair", "damaged", "not selected"]
 
-TODO = ("run", "resume", "repair")
+TODO = ("run", "resume", "decide", "repair")
 """States of tasks that a run does."""
 
 
@@ -142,8 +142,13 @@ class Planner:
             mark = fingerprint(identity)
             state, why = self._state(task, mark, identity, steps)
             step = steps[task.ref] = Step(task, mark, identity, state, why)
-            if state in ("up to date", "damaged"):
+            if state in ("up to date", "decide", "damaged"):
                 self._examine(step, selection.repair)
+            if state == "decide":
+                # Unless the stored output is damaged, or the user wants another one.
+                anew = step.state == "decide" and not selection.force
+                step.state, step.why = ("decide", f"decided anew: {why}") if anew else ("run", why)
+                step.damage = []
             if task.stage not in selected:
                 if step.state not in ("up to date", "damaged"):
                     step.state = "not selected"
@@ -192,21 +197,34 @@ class Planner:
         except DamagedError as error:
             return "damaged", str(error)
         redone = [
-            str(ref)
+            f"{ref} is {'decided anew' if steps[ref].state == 'decide' else 'made again'}"
             for ref in (*task.inputs.values(), *task.side_inputs.values())
-            if steps[ref].state in ("run", "resume")
+            if steps[ref].state in ("run", "resume", "decide")
         ]
         if known is not None and known.manifest.fingerprint == mark:
             return "up to date", f"made {known.manifest.finished:%Y-%m-%d %H:%M}"
         if known is None:
             why = "no output yet"
         elif redone:
-            why = f"its input {redone[0]} is made again"
+            why = f"its input {redone[0]}"
         else:
             why = difference(known.manifest.identity, identity)
+        if known is not None and self._only_decides(task, known.manifest.identity, identity):
+            return "decide", why
         if read_mark(partial_folder(self.folder.folder(task.ref))) == mark:
             return "resume", "interrupted; what is finished is kept"
         return "run", why
+
+    def _only_decides(self, task: Task, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Return whether an output differs from a stored one in what is decided alone."""
+        of = self.registry[task.stage]
+        if not of.decides(self.config, task):
+            return False
+        paths = [f"options.{name}" for name in of.options(self.config).deciding]
+        for section in task.sections:
+            deciding = self.registry[section].options(self.config).deciding
+            paths += [f"sections.{section}.{name}" for name in deciding]
+        return without(old, paths) == without(new, paths)
 
     def _examine(self, step: Step, contents: bool) -> None:
         """Find out whether an output that should be complete is."""
@@ -244,6 +262,18 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
             return f"the stage has a new version ({before} → {after})"
         return f"{name.removeprefix('options.')} was {_short(before)}, is now {_short(after)}"
     return "unchanged"
+
+
+def without(identity: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """Return an identity without what stands at some dotted paths."""
+    found = dict(identity)
+    for path in paths:
+        first, _, rest = path.partition(".")
+        if not rest:
+            found.pop(first, None)
+        elif isinstance(found.get(first), Mapping):
+            found[first] = without(found[first], [rest])
+    return found
 
 
 def _short(value: Any) -> str:

@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,12 +26,15 @@ from pipeline.progress import Progress
 from pipeline.registry import Registry
 from pipeline.repair import changed_input, content, keep_sound, refuse_damage
 from pipeline.schema import SCHEMAS
-from pipeline.stage import Context, Ref, RowStage, RunStage, Task
+from pipeline.stage import Context, Ref, RowStage, RunStage, Task, Worker
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _HALVINGS = 6  # of a batch size, before memory is given up on
+
+STORED = "stored"
+"""The name under which what decides anew reads the rows that are there."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +105,8 @@ class Runner(Planner):
         changed: set[Ref] = set()
         for number, step in enumerate(steps):
             ref = step.task.ref
-            other = changed_input(step, changed) if step.state == "up to date" else None
+            kept = step.state in ("up to date", "decide")
+            other = changed_input(step, changed) if kept else None
             if other is not None and step.task.stage in selected:
                 step.state = "run"
                 step.why = f"its input {other} has other content than before the repair"
@@ -156,11 +160,12 @@ class Runner(Planner):
         inputs = {name: self._input(ref) for name, ref in task.inputs.items()}
         facts: dict[str, Any]
         try:
+            stored = self._input(task.ref) if step.state == "decide" else None
             if isinstance(of, RowStage):
-                facts = self._rows(of, task, inputs, partial)
+                facts = self._rows(of, task, inputs, partial, stored)
             elif isinstance(of, RunStage):
                 inputs |= {name: self._input(ref) for name, ref in task.side_inputs.items()}
-                facts = self._whole(of, task, inputs, partial)
+                facts = self._whole(of, task, inputs, partial, stored)
             else:  # pragma: no cover - a programming error
                 raise TypeError(f"stage {task.stage!r} is neither a RowStage nor a RunStage")
         except Exception as error:
@@ -221,10 +226,15 @@ class Runner(Planner):
         return store.derive_seed(self.config.seed, task.stage, task.unit, *more)
 
     def _rows(
-        self, of: RowStage, task: Task, inputs: Mapping[str, Artifact], partial: Partial
+        self,
+        of: RowStage,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        partial: Partial,
+        stored: Artifact | None,
     ) -> dict[str, Any]:
-        collected = self._collect(of, task, inputs, partial)
-        side = {name: self._input(ref).folder for name, ref in task.side_inputs.items()}
+        if stored is not None:
+            inputs = {**inputs, STORED: stored}
         lead = next(iter(inputs.values()))
         _same_parts(inputs)
         jobs = [
@@ -241,10 +251,14 @@ class Runner(Planner):
             for i, info in enumerate(lead.manifest.parts)
         ]
         left = [j for j in jobs if not j.output.exists()]
+        factory: Callable[[], Worker] | None = None
+        if left and stored is not None:
+            factory = of.decider(self.config, task)
+        elif left:
+            factory = self._factory(of, task, inputs, partial)
         with self.progress.task(f"{task.stage} {task.unit}", total=lead.num_rows) as bar:
             bar.advance(sum(j.rows for j in jobs if j.output.exists()))
-            if left:
-                factory = self._factory(of, task, {**side, "collected": collected})
+            if factory is not None:
                 for _, rows in self._engine.run(factory, left, self.config.workers):
                     bar.advance(rows)
         notes = [engines.part_facts(j) for j in jobs]
@@ -253,11 +267,15 @@ class Runner(Planner):
             "parts": parts,
             "rows_out": sum(p.rows for p in parts),
             "drops": store.merge_counts(n["drops"] for n in notes),
-            "notes": self._part_notes(of, task, notes),
+            "notes": self._part_notes(of, task, notes) if stored is None else stored.manifest.notes,
         }
 
-    def _factory(self, of: RowStage, task: Task, side: Mapping[str, Path]) -> FrugalFactory:
+    def _factory(
+        self, of: RowStage, task: Task, inputs: Mapping[str, Artifact], partial: Partial
+    ) -> FrugalFactory:
         """Return what builds workers: as configured, and those for when memory runs out."""
+        side = {name: self._input(ref).folder for name, ref in task.side_inputs.items()}
+        side["collected"] = self._collect(of, task, inputs, partial)
         sizes: list[int] = []
         factories = [of.worker(self.config, task, side)]
         for times in range(1, _HALVINGS + 1):
@@ -315,7 +333,12 @@ class Runner(Planner):
         return folder
 
     def _whole(
-        self, of: RunStage, task: Task, inputs: Mapping[str, Artifact], partial: Partial
+        self,
+        of: RunStage,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        partial: Partial,
+        stored: Artifact | None,
     ) -> dict[str, Any]:
         self._engine.close()  # processes that wait for more rows hold memory
         # A half-written output is begun again; what is worth keeping is in partial.work.
@@ -333,7 +356,10 @@ class Runner(Planner):
         extra = {"counts": context.counts, "notes": context.notes}
         if task.kind in SCHEMAS:
             out = DatasetOutput(partial.out, task.kind, self.config.part_rows)
-            of.run(inputs, out, context)
+            if stored is None:
+                of.run(inputs, out, context)
+            else:
+                of.decide(stored, inputs, out, context)
             drops = store.merge_counts([out.drops, {"rows": context.drops}])
             rows = sum(p.rows for p in out.parts)
             return {"parts": out.parts, "rows_out": rows, "drops": _no_empty(drops), **extra}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from ctypes import c_float
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -235,6 +236,14 @@ REASONS: Final[Mapping[str, str]] = {
     "disagreement": "the teacher and the projected label disagree",
 }
 """The closed list of reasons for which a row or span may be dropped, with their meaning."""
+
+
+def as_stored(score: float) -> float:
+    """Return a score as its column holds it: in single precision.
+
+    Scores and thresholds are compared so, that deciding anew on what is stored gives the same.
+    """
+    return c_float(score).value
 
 
 def labels_of(schema: pa.Schema) -> list[str]:

@@ -234,6 +234,14 @@ class Stage(ABC):
         """
         return {}
 
+    def decides(self, config: RunConfig, task: Task) -> bool:
+        """Return whether the stored output of a task can be decided anew.
+
+        The runner then does so where only options changed that are ``deciding``, be they of the
+        stage's own section or of the task's other ``sections``.
+        """
+        return bool(self.options(config).deciding)
+
     def summary(self, config: RunConfig, artifact: Artifact) -> RenderableType | None:
         """Return what is worth showing in the terminal at the end of a run, if anything."""
         return None
@@ -245,6 +253,25 @@ class RunStage(Stage):
     @abstractmethod
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Do the work of ``context.task``, writing into ``out``."""
+
+    def decide(
+        self,
+        stored: Artifact,
+        inputs: Mapping[str, Artifact],
+        out: Output,
+        context: Context,
+    ) -> None:
+        """Write what :meth:`run` would, from the scores in an older output; load no model.
+
+        Only for stages whose :meth:`decides` says so.
+
+        Args:
+            stored: The output of the same task with other thresholds.
+            inputs: As for :meth:`run`.
+            out: Where to write.
+            context: As for :meth:`run`.
+        """
+        raise NotImplementedError(f"{self.name} does not decide")
 
 
 class RowStage(Stage):
@@ -290,6 +317,15 @@ class RowStage(Stage):
     def remark(self, counts: Mapping[str, int]) -> str | None:
         """Return what to warn of, given the sums of what workers noted, if there is anything."""
         return None
+
+    def decider(self, config: RunConfig, task: Task) -> Callable[[], Worker]:
+        """Return a picklable factory of workers that decide stored rows anew; loads no model.
+
+        They get the inputs and, as ``stored``, the rows of an output that was made with other
+        thresholds, and return the rows that :meth:`worker` would give. Only for stages whose
+        :meth:`decides` says so.
+        """
+        raise NotImplementedError(f"{self.name} does not decide")
 
     @abstractmethod
     def worker(

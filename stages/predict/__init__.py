@@ -199,6 +199,18 @@ class PredictStage(RowStage):
 
         return PredictFactory(side["model"], options)
 
+    def decides(self, config: RunConfig, task: Task) -> bool:
+        """Return whether the task projects, and so filters what it has projected."""
+        return task.options.get("step") == "project_back"
+
+    def decider(self, config: RunConfig, task: Task) -> Callable[[], Worker]:
+        """Return a factory of workers that filter stored rows that were projected back."""
+        from stages.predict.back_projection import with_reasons
+        from stages.project.decide import DecideFactory
+
+        options = _project_options(config)
+        return DecideFactory(options.filters, options.min_link, with_reasons)
+
 
 def _project_options(config: RunConfig) -> ProjectConfig:
     from stages.predict.back_projection import for_test_sentences

@@ -216,5 +216,12 @@ class ProjectStage(RowStage):
         options = self.options(config)
         return _WorkerFactory(options, config.config_dir, side["collected"])
 
+    def decider(self, config: RunConfig, task: Task) -> Callable[[], Worker]:
+        """Return a factory of workers that filter stored rows."""
+        from stages.project.decide import DecideFactory
+
+        options = self.options(config)
+        return DecideFactory(options.filters, options.min_link)
+
 
 STAGE = ProjectStage()

@@ -147,22 +147,16 @@ def project_tables(
     Raises:
         DataError: If the two tables do not fit together.
     """
-    from pipeline.schema import PROJECTED, table
-    from stages.project.decide import decide_row
+    from stages.project.decide import decide_rows
 
     batch = batch or Batch.from_tables(translations, alignments)
     spans = span_rows(batch, projector.project(batch))
-    needs_links = filters.comp_source or filters.comp_target
-    links = alignments.column("links").to_pylist() if needs_links else None
     rows = translations.select(_KEPT_COLUMNS).to_pylist()
-    decided = []
     for r, row in enumerate(rows):
         for name in ("source_words", "source_spans", "words"):
             row[name] = row[name] or []
         row["spans"], row["lost"] = spans[r]
-        decided.append(decide_row(row, filters, links[r] if links else None, min_link=min_link))
-    result = table("projected", decided)
-    return result.cast(PROJECTED)
+    return decide_rows(rows, filters, alignments, min_link=min_link)
 
 
 def span_rows(

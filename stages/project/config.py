@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -51,6 +51,8 @@ class FilterConfig(ConfigModel):
 
 class ProjectConfig(StageConfig):
     """How labels get from the source sentence on to the target sentence."""
+
+    deciding: ClassVar[frozenset[str]] = frozenset({"filters"})
 
     method: Method = Field("candidates", description="the projector")
     solver: Literal["exact", "greedy"] = Field(

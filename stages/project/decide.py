@@ -1,55 +1,85 @@
 """Decides which projected spans and sentences are used, from what is stored.
 
 Scoring and deciding are apart: rows keep every span with its score, ``decide_row`` marks what is
-kept and why the rest is not. Thresholds can be moved and rows decided again without projecting.
+kept and why the rest is not. Thresholds can be moved and rows decided anew without projecting: the
+runner does so where only ``filters`` has changed.
 Where several filters object, the first in the order of the code is the reason.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
+from pipeline.schema import as_stored, table
+from pipeline.stage import Part, Worker
 from stages.project.config import FilterConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = dict[str, Any]
 Links = Sequence[Mapping[str, Any]]
 
 
-def decide(
+def decide_rows(
     rows: Iterable[Row],
     filters: FilterConfig,
-    links: Iterable[Links] | None = None,
+    alignments: pa.Table | None = None,
     *,
     min_link: float = 0.5,
-) -> Iterator[Row]:
-    """Yield ``projected`` rows with ``kept`` and ``reason`` decided anew.
+) -> pa.Table:
+    """Return a ``projected`` table of rows with ``kept`` and ``reason`` decided anew.
 
     Args:
         rows: Rows of a ``projected`` dataset, decided or not.
         filters: The thresholds.
-        links: The ``links`` of the alignments, row by row; COMP-SRC and COMP-TGT need them.
+        alignments: The alignments, row by row; COMP-SRC and COMP-TGT need their links.
         min_link: Links weaker than this do not count for those two.
 
     Raises:
-        DataError: If ``links`` are needed and missing, or there are too few or too many.
+        DataError: If links are needed and missing.
+        ValueError: If there are more rows of one kind than of the other.
     """
-    if links is None:
-        for row in rows:
-            yield decide_row(row, filters, None, min_link=min_link)
-        return
-    iterator = iter(links)
-    for row in rows:
-        try:
-            found = next(iterator)
-        except StopIteration:
-            raise DataError(f"there are no alignment links for row {row['id']!r}") from None
-        yield decide_row(row, filters, found, min_link=min_link)
-    if next(iterator, None) is not None:
-        raise DataError("there are more rows of alignment links than projected rows")
+    if alignments is not None and (filters.comp_source or filters.comp_target):
+        links = alignments.column("links").to_pylist()
+        decided = [
+            decide_row(row, filters, found, min_link=min_link)
+            for row, found in zip(rows, links, strict=True)
+        ]
+    else:
+        decided = [decide_row(row, filters, min_link=min_link) for row in rows]
+    return table("projected", decided)
+
+
+@dataclass(frozen=True, slots=True)
+class DecideFactory:
+    """Builds what decides stored rows anew; picklable.
+
+    Attributes:
+        filters: The thresholds.
+        min_link: See :func:`decide_rows`.
+        finish: Applied to the decided rows and the alignments, if there is something to add.
+    """
+
+    filters: FilterConfig
+    min_link: float = 0.5
+    finish: Callable[[pa.Table, pa.Table], pa.Table] | None = None
+
+    def __call__(self) -> Worker:
+        """Return the worker."""
+        return self._decide
+
+    def _decide(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        alignments = inputs["alignments"]
+        rows = inputs["stored"].to_pylist()
+        decided = decide_rows(rows, self.filters, alignments, min_link=self.min_link)
+        part.advance(decided.num_rows)
+        return decided if self.finish is None else self.finish(decided, alignments)
 
 
 def decide_row(
@@ -70,7 +100,8 @@ def decide_row(
 def _span_reason(
     row: Row, span: Mapping[str, Any], source: Mapping[str, Any], filters: FilterConfig
 ) -> str | None:
-    if span["score"] is not None and span["score"] < filters.min_score:
+    score = span["score"]
+    if score is not None and as_stored(score) < as_stored(filters.min_score):
         return "low_score"
     size = source["end"] - source["start"]
     if filters.restrict_target and size == 1 and span["end"] - span["start"] > 1:

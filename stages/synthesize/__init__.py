@@ -16,7 +16,7 @@ from stages.synthesize.config import MakerName, SynthesizeConfig
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.schema import Sentence
-    from stages.synthesize.gate import Measures, RoundTripScores
+    from stages.synthesize.gate import Gate, Measures, RoundTripScores
     from stages.synthesize.makers.base import Maker
     from stages.translate.translator import Translator
 
@@ -71,7 +71,12 @@ class SynthesizeStage(RunStage):
             for key, (source, target) in _round_trip(config, lang).items():
                 name = config.models.translator_for(source, target, config.source)
                 models[key] = name or ""
-        options = {"source": config.source, "models": models}
+        options: dict[str, Any] = {"source": config.source, "models": models}
+        gate = self.options(config).gate
+        measured = [n for n in ("round_trip", "perplexity") if getattr(gate, n) is not None]
+        if measured:
+            # Moving such a threshold is a decision, asking the model for the first time is not.
+            options["measured"] = measured
         return Task(self.name, unit, "synthetic", inputs, {}, lang, options)
 
     def _makers(self, config: RunConfig, unit: str) -> dict[MakerName, int]:
@@ -171,9 +176,8 @@ class SynthesizeStage(RunStage):
         usual = median_ratios(ratios)
         round_trip = self._round_trip(config, context.task, source)
         gate = Gate(lang, options.gate, evaluation, usual, self._perplexity(config), round_trip)
-        context.notes["median_length_ratio"] = {k: round(v, 4) for k, v in usual.items()}
+        _note(gate, usual, context)
         context.notes["evaluation_sentences"] = len(evaluation)
-        context.notes["language_identification"] = gate.judges_language
         if options.gate.round_trip is not None:
             context.notes["round_trip"] = round_trip is not None
 
@@ -186,9 +190,38 @@ class SynthesizeStage(RunStage):
             for name in makers:
                 yield from gated_rows(chunks.read(name), name, lang, gate)
 
+        self._write(rows(), out, context)
+
+    def decide(
+        self,
+        stored: Artifact,
+        inputs: Mapping[str, Artifact],
+        out: Output,
+        context: Context,
+    ) -> None:
+        """Pass what was made through the gate again."""
+        from stages.synthesize.gate import Gate, median_ratios
+        from stages.synthesize.overlap import EvaluationIndex
+        from stages.synthesize.synthesis import decided_rows
+
+        ratios: dict[str, list[float]] = {}
+        for row in stored.rows():
+            found = [s["value"] for s in row["scores"] if s["name"] == "length_ratio"]
+            ratios.setdefault(row["maker"], []).extend(found)
+        usual = median_ratios(ratios)
+        lang = str(context.task.lang)
+        # Every stored sentence brings along how much of an evaluation sentence it is.
+        gate = Gate(lang, self.options(context.config).gate, EvaluationIndex([]), usual)
+        context.notes |= stored.manifest.notes
+        _note(gate, usual, context)
+        self._write(decided_rows(stored.rows(), lang, gate), out, context)
+
+    def _write(self, rows: Iterator[dict[str, Any]], out: Output, context: Context) -> None:
+        lang = context.task.lang
+
         def counted() -> Iterator[dict[str, Any]]:
             with context.progress.task(f"synthesize {lang}: gate", None, "sentences") as bar:
-                for row in rows():
+                for row in rows:
                     context.count(f"{row['maker']}_{'kept' if row['kept'] else 'dropped'}")
                     bar.advance(1)
                     yield row
@@ -272,6 +305,11 @@ class SynthesizeStage(RunStage):
 
         texts = {s.id: detokenise(s.words, config.source) for s in source}
         return RoundTrip(lang, builder("back"), builder("forth"), texts).similarities
+
+
+def _note(gate: Gate, usual: Mapping[str, float], context: Context) -> None:
+    context.notes["median_length_ratio"] = {k: round(v, 4) for k, v in usual.items()}
+    context.notes["language_identification"] = gate.judges_language
 
 
 def _round_trip(config: RunConfig, lang: str) -> dict[str, tuple[str, str]]:

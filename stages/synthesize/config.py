@@ -122,6 +122,7 @@ class SynthesizeConfig(StageConfig):
     gate: GateConfig = GateConfig()
 
     neutral: ClassVar[frozenset[str]] = frozenset()
+    deciding: ClassVar[frozenset[str]] = frozenset({"gate"})
 
     @field_validator("weights")
     @classmethod

@@ -13,17 +13,20 @@ Scores, by name:
 ``perplexity``     pseudo-perplexity under a masked language model
 =================  ================================================================================
 
-:func:`decide` looks at stored scores only, so thresholds can be moved without making the text anew.
+All but ``near_duplicate`` are taken of every sentence, kept or not, and stored, so that thresholds
+can be moved without making the text anew: what is stored passes through the gate again.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from pipeline.schema import as_stored
 from stages.synthesize.config import GateConfig
 from stages.synthesize.makers.base import Made
 from stages.synthesize.overlap import EvaluationIndex, shingles, words_key
@@ -32,6 +35,21 @@ from stages.translate.tokenise import detokenise
 # py3langid's names where they are not ours.
 _LANGID = {"nb": "no", "fil": "tl", "ff": "fuv", "gn": "gug", "ki": "kik"}
 _PERMUTATIONS = 64
+
+REASONS = frozenset(
+    {
+        "test_overlap",
+        "sentence_length",
+        "wrong_language",
+        "length_ratio",
+        "repetition",
+        "round_trip",
+        "perplexity",
+        "duplicate",
+        "near_duplicate",
+    }
+)
+"""Why the gate drops a sentence; any other reason is its maker's."""
 
 RoundTripScores = Callable[[Sequence[Made], str], Sequence[float]]
 """From sentences and the name of their maker to similarities in [0, 1]."""
@@ -57,16 +75,22 @@ class Measures:
         """Whether language identification knows the language."""
         return self._language is not None
 
-    def __call__(self, words: Sequence[str]) -> dict[str, float]:
-        """Return the scores of a sentence."""
-        scores = {
-            "repetition": repetition(words),
-            "test_overlap": self._evaluation.overlap(words),
-        }
+    def __call__(
+        self, words: Sequence[str], known: Mapping[str, float] | None = None
+    ) -> dict[str, float]:
+        """Return the scores of a sentence; those among ``known`` are not taken again."""
+        known = known or {}
+        scores = {}
+        for name, measure in (
+            ("repetition", repetition),
+            ("test_overlap", self._evaluation.overlap),
+        ):
+            scores[name] = known[name] if name in known else measure(words)
         if self._language is not None:
             text = detokenise(words, self._lang)
             if len(text) >= self._config.language_min_chars:
-                scores["language"] = self._language(text)
+                found = known.get("language")
+                scores["language"] = self._language(text) if found is None else found
         return scores
 
 
@@ -123,42 +147,29 @@ class Gate:
     ) -> list[tuple[dict[str, float], str | None]]:
         """Return scores and reasons of several sentences, the same as one after another.
 
-        The dear measures are only taken of what the cheap ones have not dropped.
+        Every measure is taken of every sentence that its maker has not given up, and stored:
+        thresholds can be moved up and down. Measures that the sentences bring along are not taken
+        again.
         """
         usual = self._median_ratio.get(maker)
         scores = [dict(s.scores) for s in sentences]
         reasons = [s.reason for s in sentences]
-
-        def take(measure: Callable[[list[int]], None]) -> None:
-            undecided = [i for i, reason in enumerate(reasons) if reason is None]
-            measure(undecided)
-            for i in undecided:
-                reasons[i] = decide(len(sentences[i].words), scores[i], self._config, usual)
-
-        def cheap(chosen: list[int]) -> None:
-            for i in chosen:
-                if "test_overlap" not in scores[i]:  # its maker may have asked already
-                    scores[i] |= self._measures(sentences[i].words)
-
-        def round_trip(chosen: list[int]) -> None:
-            assert self._round_trip is not None
-            values = self._round_trip([sentences[i] for i in chosen], maker)
-            for i, value in zip(chosen, values, strict=True):
-                scores[i]["round_trip"] = value
-
-        def perplexity(chosen: list[int]) -> None:
-            assert self._perplexity is not None
-            for i in chosen:
-                scores[i]["perplexity"] = self._perplexity(sentences[i].words)
-
-        take(cheap)
+        made = [i for i, reason in enumerate(reasons) if reason is None]
+        for i in made:
+            found = self._measures(sentences[i].words, scores[i])
+            scores[i] = {k: v for k, v in scores[i].items() if k != "language"} | found
         if self._round_trip is not None:
-            take(round_trip)
+            values = self._round_trip([sentences[i] for i in made], maker)
+            for i, value in zip(made, values, strict=True):
+                scores[i]["round_trip"] = value
         if self._perplexity is not None:
-            take(perplexity)
-        for i, sentence in enumerate(sentences):
+            for i in made:
+                scores[i]["perplexity"] = self._perplexity(sentences[i].words)
+        for i in made:
+            words = sentences[i].words
+            reasons[i] = decide(len(words), scores[i], self._config, usual)
             if reasons[i] is None:
-                reasons[i] = self._duplicate(sentence.words, scores[i])
+                reasons[i] = self._duplicate(words, scores[i])
         return list(zip(scores, reasons, strict=True))
 
     def _duplicate(self, words: Sequence[str], scores: dict[str, float]) -> str | None:
@@ -187,39 +198,46 @@ def decide(
 ) -> str | None:
     """Return the reason to drop a sentence, from its scores alone, or ``None`` to keep it.
 
+    Whether it is a duplicate hangs on what is kept before it: :class:`Gate` asks that.
+
     Args:
         words: Its number of words.
         scores: Its scores by name; a score that is not there decides nothing.
         config: Thresholds.
         median_ratio: The usual length ratio of its maker.
     """
-    if scores.get("test_overlap", 0.0) >= config.test_overlap:
+    stored = {name: as_stored(value) for name, value in scores.items()}
+
+    def below(name: str, least: float | None) -> bool:
+        return least is not None and stored.get(name, math.inf) < as_stored(least)
+
+    def above(name: str, most: float | None) -> bool:
+        return most is not None and stored.get(name, -math.inf) > as_stored(most)
+
+    if stored.get("test_overlap", 0.0) >= as_stored(config.test_overlap):
         return "test_overlap"
     if not config.min_words <= words <= config.max_words:
         return "sentence_length"
-    if config.language is not None and scores.get("language", 1.0) < config.language:
+    if below("language", config.language):
         return "wrong_language"
-    ratio = scores.get("length_ratio")
-    if config.length_ratio is not None and ratio is not None and median_ratio:
-        relative = ratio / median_ratio
+    if config.length_ratio is not None and median_ratio and "length_ratio" in stored:
+        relative = stored["length_ratio"] / median_ratio
         if not 1 / config.length_ratio <= relative <= config.length_ratio:
             return "length_ratio"
-    if config.repetition is not None and scores.get("repetition", 0.0) > config.repetition:
+    if above("repetition", config.repetition):
         return "repetition"
-    if config.round_trip is not None and scores.get("round_trip", 1.0) < config.round_trip:
+    if below("round_trip", config.round_trip):
         return "round_trip"
-    if config.perplexity is not None and scores.get("perplexity", 0.0) > config.perplexity:
+    if above("perplexity", config.perplexity):
         return "perplexity"
-    if config.near_duplicate is not None:
-        similar = scores.get("near_duplicate", 0.0)
-        if similar >= config.near_duplicate:
-            return "duplicate" if similar == 1.0 else "near_duplicate"
     return None
 
 
 def median_ratios(made: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Return the median length ratio of each maker that has enough of them to tell."""
-    return {name: median(values) for name, values in made.items() if len(values) >= 20}
+    return {
+        name: median(map(as_stored, values)) for name, values in made.items() if len(values) >= 20
+    }
 
 
 def repetition(words: Sequence[str]) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import write_atomic
 from pipeline.errors import DataError
-from pipeline.schema import Sentence, Span, span_row
-from stages.synthesize.gate import Gate
+from pipeline.schema import Sentence, Span, span_row, spans_of
+from stages.synthesize.gate import REASONS, Gate
 from stages.synthesize.makers.base import Made, Maker, Request
 from stages.synthesize.makers.substitution import Entity
 from stages.translate.tokenise import tokenise
@@ -110,6 +110,27 @@ def gated_rows(made: Iterable[Made], maker: str, lang: str, gate: Gate) -> Itera
             "kept": reason is None,
             "reason": reason,
         }
+
+
+def decided_rows(
+    rows: Iterable[Mapping[str, Any]], lang: str, gate: Gate
+) -> Iterator[dict[str, Any]]:
+    """Pass stored ``synthetic`` rows through a gate again, in their order.
+
+    Args:
+        rows: The rows, those of one maker together.
+        lang: The target language.
+        gate: A gate that has kept nothing yet.
+    """
+    for maker, mine in groupby(rows, key=lambda row: str(row["maker"])):
+        yield from gated_rows(map(_undecided, mine), maker, lang, gate)
+
+
+def _undecided(row: Mapping[str, Any]) -> Made:
+    # How near the sentences kept before it are depends on the thresholds; the rest does not.
+    scores = {s["name"]: s["value"] for s in row["scores"] if s["name"] != "near_duplicate"}
+    reason = None if row["reason"] in REASONS else row["reason"]
+    return Made(list(row["words"]), row["source_id"], spans_of(row), scores, reason)
 
 
 def real_sentences(rows: Iterable[Mapping[str, Any]]) -> Iterator[Made]:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,11 +24,13 @@ class PrepareConfig(StageConfig):
 
 class AlignConfig(StageConfig):
     neutral = frozenset({"batch_size"})
+    deciding = frozenset({"least"})
     offset: int = 0
     batch_size: int = 8
     fail_at: int | None = None
     kill_at: int | None = None
     noted: bool = False
+    least: int = 0
 
 
 class EvaluateConfig(StageConfig):
@@ -80,7 +83,35 @@ class AlignWorker:
             )
         if self.config.noted:
             part.notes["unlinked"] = sum(not r["links"] for r in rows)
-        return schema.table("alignments", rows)
+        return decided(schema.table("alignments", rows), self.config)
+
+
+def decided(rows: pa.Table, config: AlignConfig) -> pa.Table:
+    """Rows below the least number are dropped."""
+    return schema.table(
+        "alignments",
+        [
+            {**r, "reason": "unaligned" if not r["links"] else _reason(r, config)}
+            for r in rows.to_pylist()
+        ],
+    )
+
+
+def _reason(row: Mapping[str, Any], config: AlignConfig) -> str | None:
+    return "low_score" if int(row["id"][1:]) < config.least else None
+
+
+class Decider:
+    def __init__(self, config: AlignConfig) -> None:
+        self.config = config
+
+    def __call__(self) -> Worker:
+        return self.decide
+
+    def decide(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        if part.index == 2 and (pid := os.environ.get("TOY_KILL")) is not None:
+            os.kill(int(pid), signal.SIGKILL)
+        return decided(inputs["stored"], self.config)
 
 
 class Factory:
@@ -124,6 +155,9 @@ class Align(RowStage):
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
     ) -> Callable[[], Worker]:
         return Factory(self.options(config), side["collected"])  # type: ignore[arg-type]
+
+    def decider(self, config: RunConfig, task: Task) -> Callable[[], Worker]:
+        return Decider(self.options(config))  # type: ignore[arg-type]
 
 
 class Report(RunStage):

@@ -174,6 +174,7 @@ def show_plan(steps: list[Step], console: Console, as_json: bool) -> None:
         "up to date": "green",
         "run": "yellow",
         "resume": "cyan",
+        "decide": "cyan",
         "repair": "yellow",
         "damaged": "red",
         "not selected": "dim",

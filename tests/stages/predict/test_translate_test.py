@@ -133,7 +133,7 @@ def test_the_arms_are_skipped_and_resumed_like_others(
     assert again.run().done == []
     stricter = make_runner(corpus, bert, **CHANGES, project={"filters": {"min_score": 0.9}})
     states = {str(s.task.ref): s.state for s in stricter.plan(stricter.tasks())}
-    assert states["predict/translate_test/seed-13/projected/de"] == "run"
+    assert states["predict/translate_test/seed-13/projected/de"] == "decide"
     assert states["predict/fused/seed-13/to_source/de"] == "up to date"
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from stages.synthesize.config import GateConfig
-from stages.synthesize.gate import Gate, decide, median_ratios, repetition
+from stages.synthesize.gate import Gate, median_ratios, repetition
 from stages.synthesize.makers.base import Made
 from stages.synthesize.overlap import EvaluationIndex, shingles
 
@@ -116,20 +116,7 @@ def test_failed_sentences_keep_their_reason() -> None:
     assert _judge(_gate(), "", reason="empty_translation") == ({}, "empty_translation")
 
 
-def test_decisions_can_be_made_again_from_stored_scores() -> None:
-    config = GateConfig()
-    gate = _gate()
-    texts = [*GERMAN, " ".join(EVALUATION), GERMAN[0], "zu zu zu zu zu zu", "a"]
-    for text in texts:
-        scores, reason = _judge(gate, text)
-        assert decide(len(text.split()), scores, config) == reason
-    strict = GateConfig(repetition=0.0)
-    scores, reason = _judge(_gate(), "der Mann und der Mann im Haus und der Hund dort")
-    assert reason is None
-    assert decide(11, scores, strict) == "repetition"
-
-
-def test_perplexity_is_only_asked_for_where_it_decides() -> None:
+def test_models_are_asked_about_every_sentence_that_was_made() -> None:
     asked: list[list[str]] = []
 
     def perplexity(words: list[str]) -> float:
@@ -138,10 +125,11 @@ def test_perplexity_is_only_asked_for_where_it_decides() -> None:
 
     config = GateConfig(perplexity=500)
     gate = Gate("de", config, EvaluationIndex([]), perplexity=perplexity)  # type: ignore[arg-type]
-    assert _judge(gate, "zu zu zu zu zu zu")[1] == "repetition"
-    assert not asked
-    scores, reason = _judge(gate, GERMAN[0])
-    assert reason == "perplexity" and scores["perplexity"] == 900.0
+    scores, reason = _judge(gate, "zu zu zu zu zu zu")
+    assert reason == "repetition" and scores["perplexity"] == 900.0
+    assert _judge(gate, "", reason="too_long") == ({}, "too_long")
+    assert len(asked) == 1
+    assert _judge(gate, GERMAN[0])[1] == "perplexity"
 
 
 def test_near_duplicates_among_many_match_a_full_search() -> None:

@@ -75,7 +75,7 @@ def test_similarity() -> None:
     assert 0 < similarity("Anna lives in Rome", "Anna lived in Bonn") < 1
 
 
-def test_the_gate_asks_only_where_it_decides_and_stores_the_score() -> None:
+def test_the_gate_asks_about_everything_and_stores_the_score() -> None:
     asked: list[str] = []
 
     def round_trip(sentences: Sequence[Made], maker: str) -> list[float]:
@@ -87,8 +87,8 @@ def test_the_gate_asks_only_where_it_decides_and_stores_the_score() -> None:
     texts = ["Anna wohnt in Rom", "zu zu zu zu zu zu", "Der Hund bellt laut", "Anna wohnt in Rom"]
     judged = gate.judge_all([Made(t.split(), None) for t in texts], "translation")
     assert [r for _, r in judged] == [None, "repetition", "round_trip", "duplicate"]
-    assert asked == [texts[0], texts[2], texts[3]]
-    assert judged[2][0]["round_trip"] == 0.2 and "round_trip" not in judged[1][0]
+    assert asked == texts, "a sentence dropped for something else may be kept one day"
+    assert judged[2][0]["round_trip"] == judged[1][0]["round_trip"] == 0.2
     # The decision can be made again from the stored score, with another threshold.
     assert decide(4, judged[2][0], GateConfig(round_trip=0.1)) is None
     assert decide(4, judged[2][0], config) == "round_trip"
@@ -122,7 +122,7 @@ def test_in_the_stage(both_ways: Path, translator: Path, tmp_path: Path) -> None
     assert "round_trip" in reasons  # random weights say nothing sensible
     for row in rows:
         scores = {s["name"]: s["value"] for s in row["scores"]}
-        assert ("round_trip" in scores) == (row["reason"] in (None, "round_trip", "duplicate"))
+        assert "round_trip" in scores or row["reason"] in ("too_long", "empty_translation")
     # A translator that does not know the way back: nothing is judged by it, and that is noted.
     one_way = _config(translator, sentences=20, gate={"round_trip": 0.99})
     rows, context = _run(one_way, tmp_path / "v")
