@@ -6,18 +6,28 @@ import codecs
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from pipeline.errors import DataError, suggest
+from pipeline.formats.packed import open_bytes
 
 _HEAD: Final = 65536
 _MAGIC: Final = {
     b"PAR1": "a Parquet file: set format: parquet",
-    b"PK\x03\x04": "a zip archive: unpack it first",
-    b"\x1f\x8b": "gzip-compressed: unpack it first",
-    b"BZh": "bzip2-compressed: unpack it first",
-    b"\xfd7zXZ": "xz-compressed: unpack it first",
-    b"ARROW1": "an Arrow file: give the folder that save_to_disk wrote",
+    b"PK\x03\x04": "a zip archive in another: unpack it first",
+    b"\x1f\x8b": "gzip-compressed twice: unpack it first",
+    b"BZh": "bzip2-compressed twice: unpack it first",
+    b"\xfd7zXZ": "xz-compressed twice: unpack it first",
+    b"(\xb5/\xfd": "compressed with Zstandard: unpack it first (unzstd)",
+    b"7z\xbc\xaf'\x1c": "a 7-Zip archive: unpack it first",
+    b"Rar!": "a RAR archive: unpack it first",
+    b"ARROW1": "an Arrow file: give the folder that save_to_disk wrote, or save it as Parquet",
+    b"\xff\xff\xff\xff": "an Arrow file: give the folder that save_to_disk wrote",
+    b"%PDF": "a PDF: extract its text first",
+    b"\xd0\xcf\x11\xe0": "a Word or Excel file: save its data as text (CSV, say) first",
+    b"SQLite format 3": "an SQLite database: export its table as CSV or JSON Lines",
+    b"\x80\x04\x95": "a Python pickle, which may run code when read: save it as JSON Lines",
+    b"\x80\x03": "a Python pickle, which may run code when read: save it as JSON Lines",
 }
 # Longest first: the UTF-32 mark begins with the UTF-16 one.
 _WIDE_MARKS: Final = {
@@ -45,7 +55,7 @@ def require_file(path: Path) -> None:
 
 
 def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    r"""Yield the lines of a text file with their numbers from 1, without their line ends.
+    r"""Yield the lines of a text file (packed or not) without their ends, numbered from 1.
 
     Lines end at ``\n`` or ``\r\n`` (or at ``\r`` in a file without ``\n``) and nowhere else:
     U+0085, U+2028, form feeds and the like are text. A byte order mark is removed.
@@ -55,9 +65,9 @@ def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]
     """
     require_file(path)
     wide = _is_wide(encoding)
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         head = file.read(_HEAD)
-        file.seek(0)
+    with open_bytes(path) as file:
         if not wide:
             _refuse_binary(path, head)
         if wide or (b"\r" in head and b"\n" not in head):
@@ -95,6 +105,8 @@ def _refuse_binary(path: Path, head: bytes) -> None:
     for magic, what in _MAGIC.items():
         if head.startswith(magic):
             raise DataError(f"{path}: {what}")
+    if head[257:262] == b"ustar":
+        raise DataError(f"{path}: a tar archive: unpack it, and name one of its files")
     position = head.find(b"\0")
     if position >= 0:
         line = head.count(b"\n", 0, position) + 1
@@ -102,7 +114,7 @@ def _refuse_binary(path: Path, head: bytes) -> None:
 
 
 def _decoded_as_whole(
-    path: Path, file: io.BufferedReader, encoding: str, ending: str
+    path: Path, file: IO[bytes], encoding: str, ending: str
 ) -> Iterator[tuple[int, str]]:
     number = 0
     try:

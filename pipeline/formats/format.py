@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Final
 from pipeline.config import DataSource
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
+from pipeline.formats.packed import inner_name, open_bytes
 from pipeline.formats.report import RawSentence, ReadReport
 
 JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json"})
@@ -47,15 +48,15 @@ class Sample:
 
     @cached_property
     def suffix(self) -> str:
-        """The suffix of its name, in lower case."""
-        return self.path.suffix.lower()
+        """The suffix of its name, in lower case; of a packed file, that of what it holds."""
+        return Path(inner_name(self.path)).suffix.lower()
 
     @cached_property
     def head(self) -> bytes:
-        """Its first bytes; empty for a folder."""
+        """Its first bytes, unpacked; empty for a folder."""
         if self.is_folder:
             return b""
-        with self.path.open("rb") as file:
+        with open_bytes(self.path) as file:
             return file.read(65536)
 
     @cached_property
@@ -107,6 +108,7 @@ class Request:
 
     Attributes:
         path: The file or folder; ``None`` for a data set of the hub.
+        files: For formats that join files: those to read, in order, if not ``path`` itself.
         source: The options of the data source.
         lang: Language of the words.
         labelled: Whether to read labels; without, they are not even looked at.
@@ -116,6 +118,7 @@ class Request:
     source: DataSource
     lang: str
     labelled: bool
+    files: tuple[Path, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -142,6 +145,7 @@ class Format(ABC):
         has_labels: Whether it has labels.
         is_text: Whether it is text, which has an encoding.
         takes_folders: Whether a folder, rather than a file, can be of this format.
+        joins_files: Whether it reads several files as one table (``request.files``).
         last_resort: Whether it is only tried after the others.
         may_have_prefix: Whether words may have a ``lang:`` prefix.
     """
@@ -151,6 +155,7 @@ class Format(ABC):
     has_labels: ClassVar[bool] = True
     is_text: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = False
+    joins_files: ClassVar[bool] = False
     last_resort: ClassVar[bool] = False
     may_have_prefix: bool = False
 

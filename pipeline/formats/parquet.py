@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -15,6 +16,7 @@ from pipeline.errors import DataError
 from pipeline.formats.columns import IDS, SPANS, TAGS, TEXT, WORDS, RecordReader
 from pipeline.formats.files import require_file
 from pipeline.formats.format import Format, Sample
+from pipeline.formats.packed import is_packed, open_bytes
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.schema import Sentence
@@ -30,6 +32,7 @@ class Parquet(Format):
     suffixes: ClassVar[frozenset[str]] = frozenset({".parquet"})
     is_text: ClassVar[bool] = False
     takes_folders: ClassVar[bool] = True
+    joins_files: ClassVar[bool] = True
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:
@@ -40,8 +43,10 @@ class Parquet(Format):
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
         """Yield one sentence per row."""
-        names = self.request.source.label_names
-        return read_raw(self.request.file, label_names=names, labelled=self.request.labelled)
+        request = self.request
+        files = request.files or parquet_files(request.file)
+        names = request.source.label_names
+        return read_raw(files, label_names=names, labelled=request.labelled)
 
 
 def parquet_files(path: Path) -> list[Path]:
@@ -60,9 +65,9 @@ def parquet_files(path: Path) -> list[Path]:
 
 
 def read_raw(
-    path: Path, *, label_names: Sequence[str] | None = None, labelled: bool = True
+    files: Iterable[Path], *, label_names: Sequence[str] | None = None, labelled: bool = True
 ) -> Iterator[RawSentence]:
-    """Yield the sentences of a Parquet file, or of all Parquet files in a folder.
+    """Yield the sentences of Parquet files, one after the other; their rows are counted through.
 
     Integer tags take their names from the ``ClassLabel`` features that HF data sets keep in the
     schema, or from ``label_names``.
@@ -71,9 +76,9 @@ def read_raw(
         DataError: If it is not a Parquet file or its columns do not fit.
     """
     row = 0
-    for file in parquet_files(path):
+    for file in files:
         try:
-            source = pq.ParquetFile(file)
+            source = pq.ParquetFile(_unpacked(file))
         except (pa.ArrowException, OSError, ValueError) as error:  # names of columns in no UTF-8
             raise DataError(f"{file}: not a Parquet file: {error}") from None
         with source:
@@ -89,6 +94,13 @@ def read_raw(
             for record in checked_records(batches, str(file)):
                 row += 1
                 yield reader(record, row)
+
+
+def _unpacked(path: Path) -> Path | io.BytesIO:
+    if not is_packed(path):
+        return path
+    with open_bytes(path) as file:
+        return io.BytesIO(file.read())
 
 
 def checked_records(

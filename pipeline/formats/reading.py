@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from pipeline.formats.format import Format, Request
 from pipeline.formats.kinds import FORMATS, detect_format
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
+from pipeline.formats.splits import local_files
 from pipeline.formats.words import (
     SpanBorderError,
     Tokenizer,
@@ -160,19 +161,56 @@ def _check_prefix(prefix: str, lang: str, report: ReadReport) -> None:
             )
 
 
+class _Several:
+    """Files of one source, one after the other."""
+
+    def __init__(self, parts: Sequence[Format], where: str) -> None:
+        self.parts = parts
+        self.where = where
+        self.may_have_prefix = all(p.may_have_prefix for p in parts)
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield the sentences, each with its file."""
+        for part in self.parts:
+            for raw in part.read(report):
+                raw.file = part.request.path
+                yield raw
+
+
 def _open(
     source: DataSource, path: Path | None, lang: str, origin: str | None, labelled: bool
-) -> tuple[Format, ReadReport]:
-    """Find the format of a source, and prepare to read it."""
-    name = source.format
+) -> tuple[Format | _Several, ReadReport]:
+    """Find the files of a source and their format, and prepare to read them."""
     if path is None:
-        name = "hub"
-    elif name == "auto":
-        name = detect_format(path, labelled=labelled, encoding=source.encoding)
+        report = ReadReport(origin or "", "hub")
+        opened: Format | _Several = FORMATS["hub"](Request(None, source, lang, labelled), report)
+        report.origin = origin or opened.where
+        return opened, report
+    files = local_files(path, source.split, source.format)
+    name = source.format
+    if name == "auto":
+        name = _common_format(path, files, source.encoding, labelled)
+    kind = FORMATS[name]
     report = ReadReport(origin or str(path), name)
-    opened = FORMATS[name](Request(path, source, lang, labelled), report)
-    report.origin = origin or opened.where
+    if kind.joins_files and files != [path]:
+        opened = kind(Request(path, source, lang, labelled, tuple(files)), report)
+    elif len(files) > 1:
+        parts = [kind(Request(f, source, lang, labelled), report) for f in files]
+        opened = _Several(parts, str(path))
+    else:
+        opened = kind(Request(files[0], source, lang, labelled), report)
     return opened, report
+
+
+def _common_format(path: Path, files: Sequence[Path], encoding: str, labelled: bool) -> str:
+    found = {f: detect_format(f, labelled=labelled, encoding=encoding) for f in files}
+    odd = next((f for f in files if found[f] != found[files[0]]), None)
+    if odd is not None:
+        raise DataError(
+            f"{path}: {files[0].name} is {found[files[0]]}, but {odd.name} is {found[odd]}; name "
+            "files of one format, or set format"
+        )
+    return found[files[0]]
 
 
 def _sentences(
@@ -186,12 +224,12 @@ def _sentences(
         if len(words) != count:
             report.invisible_words += count - len(words)
             report.lost_spans += lost
-            report.example("invisible_words", f"{report.origin}:{raw.line}")
+            report.example("invisible_words", _place(raw, report.origin))
         name = raw.id if raw.id is not None else f"{settings.id_prefix}-{number}"
         if settings.has_ids:
             if name in seen:
                 raise DataError(
-                    f"{settings.where}:{raw.line}: the id {name!r} is there twice; "
+                    f"{_place(raw, settings.where)}: the id {name!r} is there twice; "
                     "ids must be unique within a source"
                 )
             seen.add(name)
@@ -202,7 +240,14 @@ def _sentences(
         report.sentences += 1
         report.tokens += len(words)
         report.spans.update(s.type for s in spans)
-        yield Sentence(name, settings.lang, words, spans, report.origin, raw.line)
+        origin = report.origin if raw.file is None else f"{report.origin} ({raw.file.name})"
+        yield Sentence(name, settings.lang, words, spans, origin, raw.line)
+
+
+def _place(raw: RawSentence, where: str, line: int | None = None) -> str:
+    """Return file and line of a sentence; ``where`` is the file, unless the source is several."""
+    file = where if raw.file is None else str(raw.file)
+    return f"{file}:{raw.line if line is None else line}"
 
 
 def _words_and_spans(
@@ -221,11 +266,11 @@ def _words_and_spans(
     bad = next((s for s in spans if not 0 <= s.start < s.end <= len(words)), None)
     if bad is not None:
         raise DataError(
-            f"{settings.where}:{raw.line}: entity [{bad.start}, {bad.end}) {bad.type} does not fit "
-            f"a sentence of {len(words)} words"
+            f"{_place(raw, settings.where)}: entity [{bad.start}, {bad.end}) {bad.type} does not "
+            f"fit a sentence of {len(words)} words"
         )
     if overlapping(spans):
-        raise DataError(f"{settings.where}:{raw.line}: two entities overlap; keep one of them")
+        raise DataError(f"{_place(raw, settings.where)}: two entities overlap; keep one of them")
     return words, spans
 
 
@@ -237,10 +282,10 @@ def _decode(raw: RawSentence, settings: _Settings, report: ReadReport) -> list[S
     try:
         spans, repairs = decoder(tags)
     except TagError as error:
-        raise DataError(f"{settings.where}:{lines[error.index]}: {error}") from None
+        raise DataError(f"{_place(raw, settings.where, lines[error.index])}: {error}") from None
     for found in repairs:
         report.repaired_tags[found.kind] += 1
-        report.example(found.kind, f"{report.origin}:{lines[found.index]}")
+        report.example(found.kind, _place(raw, report.origin, lines[found.index]))
     return spans
 
 
@@ -271,8 +316,8 @@ def _from_text(
     try:
         words, word_spans, split = words_from_text(sentence, spans, settings.tokenizer)
     except SpanBorderError as error:
-        raise DataError(f"{settings.where}:{raw.line}: {error}") from None
+        raise DataError(f"{_place(raw, settings.where)}: {error}") from None
     if split:
         report.split_words += split
-        report.example("split_words", f"{report.origin}:{raw.line}")
+        report.example("split_words", _place(raw, report.origin))
     return words, word_spans

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipeline.schema import Span
@@ -41,6 +42,7 @@ class RawSentence:
         id: The sentence's own id, if it has one.
         line: 1-based line (or row) in the file.
         lines: Line of every word, where words have lines of their own.
+        file: The file, where the source is several.
     """
 
     words: list[str] | None = None
@@ -51,6 +53,7 @@ class RawSentence:
     id: str | None = None
     line: int | None = None
     lines: Sequence[int] | None = None
+    file: Path | None = None
 
 
 @dataclass(slots=True)

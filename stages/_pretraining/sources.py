@@ -12,17 +12,13 @@ import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, DataSource
 from pipeline.errors import DataError
 from pipeline.schema import Sentence
-
-_LARGE_MEMBER: Final = 1 << 26
-_DENSEST: Final = 200
-"""Text shrinks to a third or a tenth, repetitive text to a fiftieth; deflate ends at 1/1032."""
 
 
 class TextSource(ConfigModel):
@@ -127,20 +123,9 @@ def _split(source: TextSource, lines: Iterator[tuple[int, str]]) -> Iterator[tup
         yield tuple(cells[c] for c in columns)
 
 
-def _refuse_bomb(path: Path, member: zipfile.ZipInfo) -> None:
-    # What is read is never more than file_size says, so the header cannot lie to us.
-    size = member.file_size
-    if size > _LARGE_MEMBER and size > _DENSEST * member.compress_size:
-        raise DataError(
-            f"{path}: {member.filename} would grow from {member.compress_size:,} to {size:,} "
-            "bytes; no text is that dense (a zip bomb?); unpack it yourself if it is what you want"
-        )
-    if member.flag_bits & 1:
-        raise DataError(f"{path}: {member.filename} is encrypted; unpack it first")
-
-
 def _zipped_lines(source: TextSource) -> Iterator[tuple[int, str]]:
     from pipeline.formats.files import require_file
+    from pipeline.formats.packed import refuse_bomb
 
     require_file(source.path)
     try:
@@ -157,7 +142,7 @@ def _zipped_lines(source: TextSource) -> Iterator[tuple[int, str]]:
                     f"{source.path}: member {source.member!r} must name one file; "
                     f"it names {', '.join(names) or 'none'} of {', '.join(archive.namelist())}"
                 )
-            _refuse_bomb(source.path, archive.getinfo(names[0]))
+            refuse_bomb(source.path, archive.getinfo(names[0]))
             with archive.open(names[0]) as raw:
                 text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="\n")
                 for number, line in enumerate(text, 1):

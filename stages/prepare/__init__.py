@@ -76,7 +76,13 @@ class PrepareStage(RunStage):
         corpora = [_corpus(config, task)]
         if task.options["key"] == "parallel":
             corpora.append(_train(config))
-        return {c.name: c.path for c in corpora if c.path is not None}
+        found: dict[str, Path] = {}
+        for corpus in corpora:
+            if corpus.path is not None and corpus.path.exists():
+                found[corpus.name] = corpus.path
+            else:  # a glob
+                found |= {f"{corpus.name} {n}": p for n, p in enumerate(corpus.files())}
+        return found
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Read one corpus.
@@ -154,7 +160,7 @@ def _train(config: RunConfig) -> Corpus:
 def _read(config: RunConfig, corpus: Corpus, *, keep_empty: bool = False) -> SentenceStream:
     from pipeline.formats import read_labelled
 
-    source = corpus.source
+    source = corpus.to_read
     if corpus.key == "parallel":
         # Its rows are those of data.train, so the limit there is the one that counts.
         source, keep_empty = source.model_copy(update={"limit": None}), True

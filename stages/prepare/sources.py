@@ -5,13 +5,17 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.config import DataSource, RunConfig
-from pipeline.errors import suggest
+from pipeline.errors import DataError, suggest
 from pipeline.languages import alpha3
 from pipeline.stage import Problem
+
+if TYPE_CHECKING:
+    from pipeline.formats import Format
 
 SOURCE_KEYS: Final = ("train", "dev", "source_test", "source_unlabelled")
 TARGET_KEYS: Final = ("test", "target_dev", "target_train", "parallel", "unlabelled")
@@ -36,6 +40,7 @@ class Corpus:
         source: What the configuration says of it, with ``{lang}`` and ``{lang3}`` filled in and
             the split that the key suggests.
         path: Where it is on this machine, or ``None`` if it is a data set of the hub.
+        split_named: Whether the configuration names the split.
     """
 
     key: str
@@ -43,6 +48,33 @@ class Corpus:
     name: str
     source: DataSource
     path: Path | None
+    split_named: bool = True
+
+    @property
+    def to_read(self) -> DataSource:
+        """What to read: without the split that the key suggests, where it chooses no files.
+
+        Data sets have splits of their own; of files, only a split that the user names chooses.
+        """
+        from pipeline.formats.hub import is_saved_dataset
+
+        if self.split_named or self.path is None or is_saved_dataset(self.path):
+            return self.source
+        return self.source.model_copy(update={"split": None})
+
+    def files(self) -> list[Path]:
+        """Return the files or folders on this machine that are read.
+
+        Raises:
+            DataError: If there are none, or it is not clear which.
+        """
+        from pipeline.formats.splits import local_files
+
+        return (
+            []
+            if self.path is None
+            else local_files(self.path, self.to_read.split, self.source.format)
+        )
 
     @property
     def unit(self) -> str:
@@ -57,10 +89,12 @@ class Corpus:
     def _plain(self) -> bool:
         from pipeline.formats import detect_format
 
-        if self.source.format != "auto" or self.path is None or not self.path.is_file():
+        if self.source.format != "auto" or self.path is None:
             return self.source.format == "text"
-        found = detect_format(self.path, labelled=False, encoding=self.source.encoding)
-        return found == "text"
+        first = self.files()[0]
+        if not first.is_file():
+            return False
+        return detect_format(first, labelled=False, encoding=self.source.encoding) == "text"
 
     @property
     def origin(self) -> str | None:
@@ -91,12 +125,13 @@ def corpus(config: RunConfig, key: str, lang: str) -> Corpus | None:
         for field in ("path", "hub", "hub_config", "split")
         if (value := getattr(source, field)) is not None
     }
+    split_named = "split" in filled
     filled.setdefault("split", _SPLITS.get(key, "train"))
     source = source.model_copy(update=filled)
     path = None
     if source.path is not None and (config.data.root is not None or source.hub is None):
         path = _locate(config, source.path)
-    return Corpus(key, lang, name, source, path)
+    return Corpus(key, lang, name, source, path, split_named)
 
 
 def _fill(text: str, lang: str) -> str:
@@ -153,12 +188,27 @@ def _corpus_problems(item: Corpus) -> Iterator[Problem]:
         )
     if path is None:
         yield from _hub_problems(item)
-    elif not path.exists():
+    elif not path.exists() and not has_magic(str(path)):
         folder = path.parent
         near = suggest(path.name, [p.name for p in folder.iterdir()] if folder.is_dir() else [])
         yield Problem(f"{name}.path", f"file not found: {path}{near}")
-    elif path.is_dir() and kind is not None and not kind.takes_folders:
-        yield Problem(f"{name}.path", f"{path} is a folder, but format {source.format} is a file")
+    else:
+        yield from _file_problems(item, kind)
+
+
+def _file_problems(item: Corpus, kind: type[Format] | None) -> Iterator[Problem]:
+    path = item.path
+    assert path is not None
+    try:
+        files = item.files()
+    except DataError as error:
+        key = "split" if item.split_named and path.is_dir() else "path"
+        yield Problem(f"{item.name}.{key}", str(error))
+        return
+    if files == [path] and path.is_dir() and kind is not None and not kind.takes_folders:
+        yield Problem(
+            f"{item.name}.path", f"{path} is a folder, but format {item.source.format} is a file"
+        )
 
 
 def _hub_problems(item: Corpus) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from pipeline.schema import Sentence, Span
 
 
 def save(path: Path, text: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 

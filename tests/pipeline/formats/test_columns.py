@@ -218,8 +218,10 @@ def test_bad_parquet(tmp_path: Path) -> None:
     path = save(tmp_path / "a.parquet", b"x O\n")
     with pytest.raises(DataError, match=r"a\.parquet: not a Parquet file: "):
         read(path)
+    empty = tmp_path / "empty"
+    empty.mkdir()
     with pytest.raises(DataError, match="the folder has no .parquet files"):
-        read(tmp_path / "..", format="parquet")
+        read(empty, format="parquet")
 
 
 # -- HF data sets ------------------------------------------------------------------------------

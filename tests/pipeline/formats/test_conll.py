@@ -223,9 +223,9 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    save(tmp_path / "train.txt", "x O\n")
+    save(tmp_path / "train.dat", "x O\n")
     assert message(tmp_path) == (
-        f"{tmp_path}: is a folder, not a file; name one of its files (train.txt)"
+        f"{tmp_path}: is a folder, not a file; name one of its files (train.dat)"
     )
 
 
@@ -235,7 +235,7 @@ def test_binary_file(tmp_path: Path) -> None:
     late = save(tmp_path / "b.txt", b"x O\n" * 20000 + b"\0 O\n")
     assert message(late) == f"{late}:20001: a binary file, not text (it has a NUL byte)"
     zipped = save(tmp_path / "c.txt", b"PK\x03\x04....")
-    assert message(zipped) == f"{zipped}: a zip archive: unpack it first"
+    assert message(zipped) == f"{zipped}: a damaged zip archive (File is not a zip file)"
 
 
 def test_wrong_encoding(tmp_path: Path) -> None:

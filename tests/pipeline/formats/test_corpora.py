@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import subprocess
 from collections.abc import Callable, Iterable
@@ -62,13 +63,13 @@ def counted_by_awk(path: Path) -> dict[str, int]:
     universal = path.suffix == ".iob2"
     options = ["-v", "FS=\t", "-v", "col=3", "-v", "u=1"] if universal else []
     done = subprocess.run(
-        ["awk", *options, "-f", str(AWK), str(path)],
+        ["awk", *options, "-f", str(AWK)],
+        input=lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes(),
         capture_output=True,
-        text=True,
         check=True,
         env=os.environ | {"LC_ALL": "C"},
     )
-    return {k: int(n) for k, n in (line.split() for line in done.stdout.splitlines())}
+    return {k: int(n) for k, n in (line.split() for line in done.stdout.decode().splitlines())}
 
 
 @pytest.fixture(scope="module", params=FILES)

@@ -277,9 +277,9 @@ def test_unlabelled_data_never_has_labels(tmp_path: Path) -> None:
             "data.train.encoding: 'utf-9' is not an encoding that Python knows",
         ),
         (
-            {"train": {"path": ".", "format": "conll"}},
+            {"train": {"path": "empty", "format": "conll"}},
             {},
-            "data.train.path: {root} is a folder, but format conll is a file",
+            "data.train.path: {root}/empty is a folder, but format conll is a file",
         ),
         (
             {"test": {"path": "train.conll"}},
@@ -310,6 +310,7 @@ def test_problems_are_found_before_anything_runs(
     data: dict[str, Any], more: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     save(tmp_path / "train.conll", TRAIN)
+    (tmp_path / "empty").mkdir()
     assert failure(tmp_path, data, **more) == message.replace("{root}", str(tmp_path))
     assert not (tmp_path / "runs").exists()
 
@@ -365,3 +366,31 @@ def test_importing_the_stage_imports_nothing_heavy() -> None:
         "sys.exit(f'imports {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_splits_and_globs_of_local_files(tmp_path: Path) -> None:
+    for name, word in (("train-0-of-2", "a"), ("train-1-of-2", "b"), ("test", "c"), ("dev", "d")):
+        save(
+            tmp_path / "data" / f"{name}.jsonl", f'{{"tokens": ["{word}"], "ner_tags": ["B-PER"]}}'
+        )
+    found = outputs(
+        run(
+            tmp_path,
+            {
+                "train": {"path": "data", "split": "train"},
+                "dev": {"path": "data/dev*"},
+                "test": {"path": "data", "split": "test"},
+                "target_train": {"de": {"path": "data/train-*.jsonl", "limit": 1}},
+            },
+        )
+    )
+    assert {k: [s.words[0] for s in v] for k, v in found.items()} == {
+        "train/en": ["a", "b"],
+        "dev/en": ["d"],
+        "test/de": ["c"],
+        "target_train/de": ["a"],
+    }
+    said = failure(tmp_path, {"train": {"path": "data"}, "dev": {"path": "data", "split": "tets"}})
+    assert "data.train.path: " in said and "holds several splits (train: " in said
+    assert "data.dev.split: " in said and "no split 'tets' (did you mean 'test'?)" in said
+    assert "no file with such a name" in failure(tmp_path, {"train": {"path": "data/eval-*"}})
