@@ -62,8 +62,13 @@ class DataSource(ConfigModel):
     revision: str | None = Field(None, description="commit, tag or branch of the hub data set")
     format: str = Field("auto", description="one of pipeline.formats.FORMATS, or auto: recognised")
     scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io"] = "auto"
+    entity_type: str = Field(
+        "ENTITY", description="what entities are called whose tags name no type (bare B, I, O)"
+    )
     tag_column: int | str | None = Field(
-        None, description="CoNLL: index (from 0, negative allowed) or name of the tag column"
+        None,
+        description="CoNLL: index (from 0, negative allowed) or name of the tag column, or a key "
+        "of MISC in CoNLL-U",
     )
     word_column: int | str | None = Field(None, description="CoNLL: index or name of the words")
     columns: list[str] | None = Field(None, description="CoNLL: names of the columns, in order")

@@ -27,7 +27,8 @@ FORMATS: Final = Kinds[type[Format]](
 def detect_format(path: Path, *, labelled: bool = True, encoding: str = "utf-8") -> str:
     """Tell the format of a local file or folder by its name and content.
 
-    A text file without labels to read is ``conll`` if nearly all of its rows end in a tag.
+    A text file without labels to read is ``conll`` if its rows have equal widths and a column of
+    tags, or hold one word each with blank lines between sentences.
 
     Raises:
         DataError: If it is missing, or a folder of nothing that can be read.

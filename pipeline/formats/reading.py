@@ -13,6 +13,7 @@ from pipeline.formats import conll
 from pipeline.formats.encoding import EncodingEvidence, repair, repair_text
 from pipeline.formats.format import Format, Request
 from pipeline.formats.kinds import FORMATS, detect_format
+from pipeline.formats.notation import OUTSIDE, STANDARD, Notation
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
 from pipeline.formats.splits import local_files
@@ -125,10 +126,7 @@ def read_labelled(
     )
     report.own_ids = own_ids == report.total > 0
     if any_tags:
-        report.scheme_detected = source.scheme == "auto"
-        scheme = scheme_evidence.scheme() if source.scheme == "auto" else source.scheme
-        report.scheme = scheme
-        settings.decoder = TagDecoder(scheme)
+        settings.decoder = _decoder(scheme_evidence, source, opened.where, report)
     if opened.may_have_prefix and prefix_evidence.prefix:
         settings.prefix = prefix_evidence.prefix
         report.layout = f"{report.layout}, prefix {settings.prefix!r}"
@@ -142,6 +140,29 @@ def read_labelled(
         )
     scratch = ReadReport(report.origin, report.format)  # the first pass has told all of it
     return SentenceStream(_sentences(opened.read(scratch), settings, report), report)
+
+
+def _decoder(
+    evidence: SchemeEvidence, source: DataSource, where: str, report: ReadReport
+) -> TagDecoder:
+    """Choose how the tags of a source are to be read, from all of them."""
+    values = evidence.values()
+    fit = evidence.fit()
+    report.scheme_detected = source.scheme == "auto"
+    if fit is None and values and source.scheme == "auto":
+        shown = ", ".join(f"{v!r} ({n})" for v, n in values.most_common(5))
+        raise DataError(
+            f"{where}: the values where tags are expected are in no scheme of tags: {shown}. Name "
+            "the column of the tags as tag_column; if every value but one is an entity type, set "
+            "scheme: io"
+        )
+    notation = fit.notation if fit else STANDARD
+    if fit is None and source.scheme == "io":
+        sign = max(OUTSIDE, key=lambda v: values[v])
+        notation = Notation("plain", sign if values[sign] else "O")
+    scheme = evidence.scheme(notation) if source.scheme == "auto" else source.scheme
+    report.scheme, report.notation = scheme, str(notation) or None
+    return TagDecoder(scheme, notation, source.entity_type)
 
 
 def _check_prefix(prefix: str, lang: str, report: ReadReport) -> None:

@@ -65,6 +65,7 @@ class ReadReport:
         format: The format that was read.
         total: Sentences in the whole source, empty ones included, whatever the limit.
         scheme: The tag scheme; ``None`` where the format has spans instead of tags.
+        notation: How its tags are spelled, where that is not as usual.
         scheme_detected: Whether the scheme was detected rather than given.
         encoding: The encoding the file was decoded with.
         double_encoded: Whether the text is encoded in UTF-8 twice.
@@ -91,6 +92,7 @@ class ReadReport:
     format: str
     total: int = 0
     scheme: str | None = None
+    notation: str | None = None
     scheme_detected: bool = False
     encoding: str | None = None
     double_encoded: bool = False

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pipeline.formats.notation import OUTSIDE, STANDARD, BracketError, Fit, Notation, brackets, fit
 from pipeline.schema import Span, overlapping
 
 Scheme = Literal["iob1", "iob2", "bioes", "bilou", "io"]
-RepairKind = Literal["inside_without_begin", "end_without_begin", "unclosed"]
+RepairKind = Literal["inside_without_begin", "end_without_begin", "unclosed", "odd_outside"]
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("iob1", "iob2", "bioes", "bilou", "io")
 
@@ -28,12 +29,8 @@ _PREFIXES: Final[dict[Scheme, dict[str, str]]] = {
     "bilou": {"B": "B", "I": "I", "L": "E", "U": "S"},
     "io": {"I": "I"},
 }
-_ALLOWED: Final[dict[Scheme, str]] = {
-    "iob1": "O, B-TYPE, I-TYPE",
-    "iob2": "O, B-TYPE, I-TYPE",
-    "bioes": "O, B-TYPE, I-TYPE, E-TYPE, S-TYPE",
-    "bilou": "O, B-TYPE, I-TYPE, L-TYPE, U-TYPE",
-    "io": "O, TYPE or I-TYPE",
+_MEANINGS: Final = {
+    s: p | {"O": "O"} | ({"": "I"} if s == "io" else {}) for s, p in _PREFIXES.items()
 }
 _ANY_PREFIX: Final = frozenset("BIESLUMW")
 
@@ -47,22 +44,17 @@ class Repair:
 
 
 class TagError(ValueError):
-    """A tag that its scheme does not have.
+    """A tag that its scheme does not have, or several tags in one cell.
 
     Attributes:
         index: The word in the sentence.
         tag: The tag.
-        scheme: The scheme.
     """
 
-    def __init__(self, index: int, tag: str, scheme: Scheme) -> None:
+    def __init__(self, index: int, tag: str, why: str) -> None:
         self.index = index
         self.tag = tag
-        self.scheme = scheme
-        super().__init__(
-            f"tag {tag!r} is not in the scheme {scheme} (allowed: {_ALLOWED[scheme]}); "
-            "correct the tag, or set the scheme or the tag_column of this data source"
-        )
+        super().__init__(f"tag {tag!r} {why}")
 
 
 def looks_like_tag(text: str) -> bool:
@@ -75,11 +67,19 @@ class TagDecoder:
 
     Args:
         scheme: The scheme of the tags.
+        notation: How they are spelled.
+        entity_type: What entities are called whose tags name no type.
     """
 
-    def __init__(self, scheme: Scheme) -> None:
+    def __init__(
+        self, scheme: Scheme, notation: Notation = STANDARD, entity_type: str = "ENTITY"
+    ) -> None:
         self.scheme = scheme
-        self._known: dict[str, tuple[str, str]] = {"O": ("O", "")}
+        self.notation = notation
+        self.entity_type = entity_type
+        self._outside = notation.outside
+        self._known: dict[str, tuple[str, str]] = {notation.outside: ("O", "")}
+        self._odd: set[str] = set()
 
     def __call__(self, tags: Sequence[str]) -> tuple[list[Span], list[Repair]]:
         """Return the spans of one sentence and what had to be repaired.
@@ -87,23 +87,63 @@ class TagDecoder:
         Raises:
             TagError: If a tag is not in the scheme.
         """
-        if tags.count("O") == len(tags):
+        if tags.count(self._outside) == len(tags):
             return [], []
+        if self.notation.kind == "bracketed":
+            return self._from_brackets(tags)
         parsed = [self._known.get(t) or self._parse(i, t) for i, t in enumerate(tags)]
-        if self.scheme in ("bioes", "bilou"):
-            return _from_closed(parsed)
-        return _from_open(parsed, strict=self.scheme == "iob2")
+        decode = _from_closed if self.scheme in ("bioes", "bilou") else _from_open
+        spans, repairs = decode(parsed, strict=self.scheme == "iob2")
+        if self._odd:
+            repairs += [Repair(i, "odd_outside") for i, t in enumerate(tags) if t in self._odd]
+        return spans, repairs
 
     def _parse(self, index: int, tag: str) -> tuple[str, str]:
-        prefix, dash, name = tag.partition("-")
-        meaning = _PREFIXES[self.scheme].get(prefix) if dash and name else None
-        if meaning is None and self.scheme == "io" and tag and not looks_like_tag(tag):
-            meaning, name = "I", tag
-        # A type becomes a column of a file again, so white space in it would not survive.
-        if meaning is None or name != name.strip() or any(c.isspace() for c in name):
-            raise TagError(index, tag, self.scheme)
+        found = self.notation.split(tag)
+        if found is None and self.scheme == "io":  # the scheme was given, whatever the values
+            plain = Notation("plain", self._outside).split(tag)
+            found = plain if not looks_like_tag(tag) else None
+        if found is not None and found[0] == "O":
+            self._odd.add(tag)
+        meaning = None
+        if found is not None:
+            letter, name = found
+            meaning = _MEANINGS[self.scheme].get(letter)
+            name = name or (self.entity_type if letter != "O" else "")
+        if meaning is None:
+            raise TagError(index, tag, self._why_not(tag))
         self._known[tag] = meaning, name
         return meaning, name
+
+    def _why_not(self, tag: str) -> str:
+        several = self.notation.several(tag)
+        if several:
+            return (
+                f"holds {len(several)} tags, and a word can have one: keep one of them, or name "
+                "the column of the tags you want as tag_column"
+            )
+        return (
+            f"is not in the scheme {self.scheme} (allowed: {self._allowed()}); "
+            "correct the tag, or set the scheme or the tag_column of this data source"
+        )
+
+    def _allowed(self) -> str:
+        notation = self.notation
+        if self.scheme == "io":
+            return f"{self._outside or 'empty'}, TYPE or I-TYPE"
+        letters = {"bioes": "BIES", "bilou": "BILU"}.get(self.scheme, "BI")
+        tags = [notation.tag(letter, "TYPE") for letter in letters]
+        return ", ".join([self._outside or "empty", *tags])
+
+    def _from_brackets(self, tags: Sequence[str]) -> tuple[list[Span], list[Repair]]:
+        try:
+            parsed = brackets(list(tags))
+        except BracketError as error:
+            tag = tags[error.index]
+            if self.notation.several(tag):
+                raise TagError(error.index, tag, self._why_not(tag)) from None
+            raise TagError(error.index, tag, f"{error}; correct the tag") from None
+        return _from_open(parsed, strict=False)
 
 
 def _from_open(
@@ -127,7 +167,9 @@ def _from_open(
     return spans, repairs
 
 
-def _from_closed(parsed: Sequence[tuple[str, str]]) -> tuple[list[Span], list[Repair]]:
+def _from_closed(
+    parsed: Sequence[tuple[str, str]], *, strict: bool
+) -> tuple[list[Span], list[Repair]]:
     """Decode schemes that mark the end of an entity."""
     spans: list[Span] = []
     repairs: list[Repair] = []
@@ -209,32 +251,58 @@ class SchemeEvidence:
 
     def __init__(self) -> None:
         self._pairs: Counter[tuple[str, str]] = Counter()
+        self._alone: Counter[str] = Counter()  # tags of sentences that are outside throughout
 
     def feed(self, tags: Sequence[str]) -> None:
         """Look at the tags of one sentence."""
-        if tags.count("O") != len(tags):
+        if tags and tags.count(tags[0]) == len(tags) and tags[0] in OUTSIDE:
+            self._alone[tags[0]] += len(tags)
+        else:
             self._pairs.update(zip(["O", *tags], tags, strict=False))
 
-    def scheme(self) -> Scheme:
+    def values(self) -> Counter[str]:
+        """Return how often each tag occurs."""
+        counts = Counter(self._alone)
+        for (_, tag), n in self._pairs.items():
+            counts[tag] += n
+        return counts
+
+    def fit(self) -> Fit | None:
+        """Return how the tags are spelled; ``None`` if they are no tags.
+
+        Where most tags have a prefix, a few that fit nothing are left for the decoder to name.
+        """
+        values = self.values()
+        near = fit(values, share=0.5)
+        return fit(values) or (near if near and near.strength == 3 else None)
+
+    def scheme(self, notation: Notation = STANDARD) -> Scheme:
         """Return the scheme: the one that the tags need and break least often.
 
         The letters decide first (E or S: BIOES; L or U: BILOU; no prefixes: IO). With B and I only,
         it is IOB1 if more entities begin with an I- than with a B- that IOB1 would not need.
         Without any entity it is IOB2. Tags that belong to none are left for the decoder to name.
         """
+        if notation.kind == "bracketed":
+            return "iob2"
         prefixes: Counter[str] = Counter()
         plain = stray = unneeded = 0
+        known = {tag: notation.split(tag) for tag in self.values()}
+        known["O"] = "O", ""
         for (before, tag), n in self._pairs.items():
-            if tag == "O":
+            found = known[tag]
+            if found is not None and found[0] == "O":
                 continue
-            if not looks_like_tag(tag):
+            if not found or not found[0]:
                 plain += n
                 continue
-            prefixes[tag[0]] += n
-            continues = before != "O" and before[2:] == tag[2:]
+            letter, name = found
+            prefixes[letter] += n
+            left = known[before]
+            continues = left is not None and left[0] != "O" and left[1] == name
             if not continues:
-                stray += n * (tag[0] == "I")
-                unneeded += n * (tag[0] == "B")
+                stray += n * (letter == "I")
+                unneeded += n * (letter == "B")
         if plain > prefixes.total():
             return "io"
         closing = prefixes["E"] + prefixes["S"] + prefixes["M"] + prefixes["W"]

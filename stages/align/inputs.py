@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.errors import DataError
 from pipeline.formats import conll, detect_format, whitespace_offsets
 from pipeline.formats.files import read_lines
+from pipeline.formats.layout import detect_layout
 from stages.align.aligner import WordPair
 
 SEPARATOR = "|||"
@@ -65,7 +66,7 @@ def _read_text(path: Path) -> list[list[str]]:
 
 
 def _read_conll(path: Path) -> list[list[str]]:
-    layout = conll.detect_layout(path, labelled=False)
+    layout = detect_layout(path, labelled=False)
     evidence = conll.PrefixEvidence()
     sentences = [raw.words or [] for raw in conll.read_raw(path, layout)]
     for words in sentences:

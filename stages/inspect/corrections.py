@@ -172,12 +172,10 @@ def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterato
 def _read_words(path: Path, format_: str) -> Iterator[RawSentence]:
     # The raw readers, since read_labelled leaves out words that have nothing to see.
     from pipeline.formats import conll, jsonl
+    from pipeline.formats.layout import detect_layout
 
-    if format_ == "jsonl":
-        rows = jsonl.read_raw(path)
-    else:
-        rows = conll.read_raw(path, conll.detect_layout(path))
-    for raw in rows:
+    is_jsonl = format_ == "jsonl"
+    for raw in jsonl.read_raw(path) if is_jsonl else conll.read_raw(path, detect_layout(path)):
         if raw.spans is None:
             tags = raw.tags or []
             try:

@@ -82,7 +82,7 @@ def test_scheme_is_detected(scheme: str, tags: str, tmp_path: Path) -> None:
 
 
 def test_io_has_no_borders_between_neighbours(tmp_path: Path) -> None:
-    found = stream(save(tmp_path / "a.txt", "w PER\nw PER\nw O\nw LOC\n"))
+    found = stream(save(tmp_path / "a.txt", "w PER\nw PER\nw O\nw LOC\nw O\n"))
     assert [triples(s.spans) for s in found] == [[(0, 2, "PER"), (3, 4, "LOC")]]
     assert found.report.scheme == "io"
 
@@ -259,7 +259,7 @@ def test_tag_outside_the_scheme(tmp_path: Path) -> None:
     allowed = "is not in the scheme iob2 (allowed: O, B-TYPE, I-TYPE); correct the tag, or set "
     allowed += "the scheme or the tag_column of this data source"
     assert message(path) == f"{path}:41: tag 'U-PER' {allowed}"
-    for bad in ("PER", "B-", "b-PER", "o", "B_PER", "-"):
+    for bad in ("PER", "B-", "b-PER", "B_PER", "B-I-PER"):
         path = save(tmp_path / "b.txt", f"{rows}\nz {bad}\n")
         assert message(path) == f"{path}:42: tag {bad!r} {allowed}"
 

@@ -1,0 +1,323 @@
+"""How the rows of a CoNLL-like file are built: separator, words, tags, and what ends a sentence.
+
+The layout is detected on the first lines, on the whole file where those do not decide, and then
+holds for the whole file.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import DataError, suggest
+from pipeline.formats.evidence import (
+    Columns,
+    Header,
+    TagColumn,
+    choose_tags,
+    choose_word,
+    find_header,
+    no_tags,
+    sentence_columns,
+)
+from pipeline.formats.files import read_lines
+
+_SNIFFED: Final = 2000
+COMMENT: Final = re.compile(r"#\s*[\w.:-]+(?:\s+id)?\s*=")
+_COLUMN_NAMES: Final = re.compile(r"#\s*global\.columns\s*=\s*(.*\S)")
+_QUOTING: Final = ",;"
+_SEPARATORS: Final = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar"}
+_REGULAR: Final = 0.9
+DOCSTART: Final = "-DOCSTART-"
+MARK: Final = "EndOfSentence"
+MARKS: Final = frozenset({MARK, "<EOS>", "<eos>", "</s>"})
+"""Lines that hold no word but end a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    r"""How the rows of a file are built.
+
+    Attributes:
+        separator: ``"\t"``, ``" "`` for runs of spaces and tabs, or a comma, semicolon or bar.
+        width: Number of columns of every row.
+        word: Index of the word.
+        tag: Index of the tag; ``None`` where labels are not read.
+        key: The key of the tag where its column holds ``key=value`` pairs, as MISC of CoNLL-U does.
+        ids: Index of a column that counts the words of each sentence, as in CoNLL-U; ``#`` then
+            always begins a comment.
+        sentence: Columns that have another value in every sentence.
+        flags: Column in which ``EndOfSentence`` may stand.
+        header: Line of a header row, if there is one.
+        explicit: Whether a ``# global.columns`` comment describes the file.
+        open_width: Whether rows may have more columns, as in OntoNotes.
+        known: The corpus or tool whose known layout decided between several columns of tags.
+    """
+
+    separator: str
+    width: int
+    word: int
+    tag: int | None
+    key: str | None = None
+    ids: int | None = None
+    sentence: tuple[int, ...] = ()
+    flags: int | None = None
+    header: int | None = None
+    explicit: bool = False
+    open_width: bool = False
+    known: str | None = None
+
+    @property
+    def rows_have_ids(self) -> bool:
+        """Whether a column counts the words, as in CoNLL-U."""
+        return self.ids is not None
+
+    def __str__(self) -> str:
+        columns = f"word in column {self.word}"
+        if self.tag is not None:
+            where = f"{self.key}= of column {self.tag}" if self.key else f"column {self.tag}"
+            columns += f", tag in {where} of {self.width}"
+        remarks = [f"{_SEPARATORS[self.separator]}-separated, {columns}"]
+        if self.rows_have_ids:
+            remarks.append("CoNLL-U rows")
+        if self.sentence:
+            remarks.append(f"a sentence per value of column {', '.join(map(str, self.sentence))}")
+        if self.flags is not None:
+            remarks.append(f"EndOfSentence in column {self.flags}")
+        if self.known:
+            remarks.append(f"as in {self.known}")
+        return ", ".join(remarks)
+
+    def split(self, line: str) -> list[str]:
+        """Return the columns of a row; only ASCII white space separates."""
+        separator = self.separator
+        if separator == " ":
+            parts = line.split(" ")
+            if len(parts) != self.width or "\t" in line:
+                parts = [p for p in re.split("[ \t]+", line) if p]
+            return parts
+        if separator in _QUOTING and '"' in line:
+            return next(csv.reader([line], delimiter=separator))
+        return line.split(separator)
+
+    def fits(self, parts: Sequence[str]) -> bool:
+        """Whether a row has the right number of columns."""
+        return len(parts) == self.width or (self.open_width and len(parts) > self.width)
+
+
+@dataclass(slots=True)
+class _Sample:
+    """The lines of a file that are looked at.
+
+    Attributes:
+        rows: Line number and text of the rows.
+        first: Positions in ``rows`` before which there is a blank line, and 0.
+        names: Names of the columns that a comment gives.
+        ontonotes: Whether documents begin as in the CoNLL-2012 files of OntoNotes.
+        whole: Whether this is all of the file.
+    """
+
+    rows: list[tuple[int, str]]
+    first: set[int]
+    names: list[str] | None
+    ontonotes: bool
+    whole: bool
+
+
+def _read_sample(path: Path, encoding: str, limit: int | None) -> _Sample:
+    sample = _Sample([], {0}, None, False, True)
+    hashes: list[tuple[int, str]] = []
+    lines = read_lines(path, encoding)
+    for number, line in islice(lines, limit):
+        if not line or line.isspace() or line[:10].upper() == DOCSTART or line in MARKS:
+            sample.first.add(len(sample.rows))
+        elif line.startswith("#"):
+            found = _COLUMN_NAMES.match(line)
+            if found and not sample.rows:
+                sample.names = found[1].split()
+            else:
+                sample.ontonotes = sample.ontonotes or line.startswith("#begin document")
+                hashes.append((number, line))
+        else:
+            sample.rows.append((number, line))
+    sample.whole = next(lines, None) is None
+    if not sample.rows:  # then a word that begins with # may be all there is
+        sample.rows = [(n, h) for n, h in hashes if "\t" in h or not COMMENT.match(h)]
+    return sample
+
+
+def detect_layout(
+    path: Path,
+    *,
+    encoding: str = "utf-8",
+    columns: list[str] | None = None,
+    word_column: int | str | None = None,
+    tag_column: int | str | None = None,
+    labelled: bool = True,
+) -> Layout:
+    """Find out how the rows of a file are built, from its lines and what the user knows.
+
+    The tags are in the one column whose values fit a notation of tags. Where several do, a header,
+    ``# global.columns`` or the known layout of a corpus decides.
+
+    Raises:
+        DataError: If the file has no rows, no such column, or if it is not clear which it is.
+    """
+    wanted = _Wanted(columns, word_column, tag_column, labelled)
+    sample = _read_sample(path, encoding, _SNIFFED)
+    try:
+        layout, sure = _layout(path, sample, wanted)
+        if sure or sample.whole:
+            return layout
+    except DataError:
+        if sample.whole:
+            raise
+    return _layout(path, _read_sample(path, encoding, None), wanted)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the user says of a file."""
+
+    names: list[str] | None
+    word: int | str | None
+    tag: int | str | None
+    labelled: bool
+
+
+def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]:
+    """Return the layout, and whether the sample decided it."""
+    names = wanted.names or sample.names
+    if not sample.rows and names is None:
+        raise DataError(f"{path}: no rows: the file is empty or has only blank lines and comments")
+    texts = [line for _, line in sample.rows]
+    separator = _separator(texts)
+    base = Layout(separator, 0, 0, None, explicit=wanted.names is None and names is not None)
+    rows = [base.split(line) for line in texts]
+    header: Header | None = None
+    if names is None and rows:
+        named = [w for w in (wanted.word, wanted.tag) if isinstance(w, str)]
+        header = find_header(rows[0], named)
+        if header is not None:
+            names, base = header.names, replace(base, header=sample.rows[0][0])
+            if len(rows) == 1:
+                raise DataError(f"{path}:{base.header}: a header row, but no rows after it")
+    skip = int(header is not None)
+    width = len(names) if names else Counter(map(len, rows)).most_common(1)[0][0]
+    if sample.ontonotes and not names:
+        width = min(map(len, rows))
+    base = replace(base, width=width, open_width=sample.ontonotes and width > 2)
+    kept = [
+        (n, r, i in sample.first)
+        for i, ((n, _), r) in enumerate(zip(sample.rows, rows, strict=True))
+    ]
+    fitting = [k for k in kept[skip:] if base.fits(k[1])]
+    found = Columns(
+        path,
+        [r for _, r, _ in fitting],
+        [n for n, _, _ in fitting],
+        [f for _, _, f in fitting],
+        width,
+        names,
+        conllu=separator == "\t" and width == 10,
+        ontonotes=base.open_width,
+        blank_lines=len(sample.first) > 1,
+    )
+    regular = len(fitting) >= _REGULAR * (len(rows) - skip)
+    return _with_columns(base, found, wanted, regular)
+
+
+def _with_columns(
+    base: Layout, found: Columns, wanted: _Wanted, regular: bool
+) -> tuple[Layout, bool]:
+    word = _column(found, "word_column", wanted.word)
+    given: TagColumn | None = None
+    if wanted.tag is not None and wanted.labelled:
+        given = _tag_column(found, wanted.tag)
+    tags = given
+    if tags is None and wanted.labelled:
+        tags = choose_tags(found, word)
+        if tags is not None and base.header is None:
+            _refuse_unknown_header(found, tags)
+    if word is None:
+        word = choose_word(found, tags.index if tags else None)
+    ids, sentence, flags = sentence_columns(found, word, tags.index if tags else None)
+    layout = replace(base, word=word, ids=ids, sentence=sentence, flags=flags)
+    if not wanted.labelled:
+        return layout, True
+    if tags is None:
+        raise no_tags(found, regular)
+    if tags.index == word and tags.key is None:
+        raise DataError(
+            f"{found.path}:{found.lines[0] if found.lines else base.header}: {found.width} column "
+            "where a word and its tag were expected; set format, columns, word_column or "
+            "tag_column of this data source"
+        )
+    sure = given is not None or tags.strength > 0
+    return replace(layout, tag=tags.index, key=tags.key, known=tags.known), sure
+
+
+def _refuse_unknown_header(found: Columns, tags: TagColumn) -> None:
+    values = found.values(tags.index)
+    match = found.fit(tags.index) or found.fit(tags.index, share=0.5)
+    if tags.key or match is None or len(values) < 3 or match.holds(values[0]):
+        return
+    if all(match.holds(v) for v in values[1:]):
+        raise DataError(
+            f"{found.path}:{found.lines[0]}: the first row has {values[0]!r} where all others have "
+            f"a tag: if it names the columns, set tag_column: {values[0]} (and word_column); if "
+            "not, correct the tag"
+        )
+
+
+def _tag_column(found: Columns, wanted: int | str) -> TagColumn:
+    if isinstance(wanted, str) and wanted not in (found.names or ()):
+        at = found.misc_column()
+        if at is not None and any(wanted in pairs for pairs in found.misc()):
+            return TagColumn(at, wanted, strength=1)
+    index = _column(found, "tag_column", wanted)
+    assert index is not None
+    return TagColumn(index, strength=1)
+
+
+def _column(found: Columns, key: str, wanted: int | str | None) -> int | None:
+    names, width, path = found.names, found.width, found.path
+    if wanted is None:
+        return None
+    if isinstance(wanted, str):
+        if not names or wanted not in names:
+            raise DataError(
+                f"{path}: {key}: there is no column {wanted!r}{suggest(wanted, names or ())}; "
+                f"the columns are {', '.join(names or ()) or 'not named'}"
+            )
+        return names.index(wanted)
+    if not -width <= wanted < width:
+        raise DataError(f"{path}: {key}: there is no column {wanted}; rows have {width} columns")
+    return wanted % width
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """Return what separates columns: what gives rows of the same width, more than one."""
+    tabs = sum("\t" in line for line in lines)
+    usual = "\t" if tabs * 2 > len(lines) else " "
+    if _regularity(lines, usual) >= _REGULAR:
+        return usual
+    others = [" "] if usual == "\t" else []
+    if tabs == 0:
+        others += [c for c in ",;|" if sum(c in line for line in lines) * 2 > len(lines)]
+    better = max(others, key=lambda c: _regularity(lines, c), default=usual)
+    return better if _regularity(lines, better) >= _REGULAR else usual
+
+
+def _regularity(lines: Iterable[str], separator: str) -> float:
+    """Return the share of rows that have the commonest width, if that is more than one."""
+    split = Layout(separator, 0, 0, None).split
+    widths = Counter(len(split(line)) for line in lines)
+    width, n = widths.most_common(1)[0] if widths else (0, 0)
+    return n / widths.total() if width > 1 else 0.0

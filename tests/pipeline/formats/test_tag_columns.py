@@ -1,0 +1,275 @@
+"""Which column holds the tags, how they are spelled, and what ends a sentence."""
+
+# ruff: noqa: E501  (tables of small files)
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.formats import detect_format
+from tests.pipeline.formats.helpers import brief, read, save, stream
+
+WORDS = (["Eva", "Mai", "saw", "Ulm", "."], ["Then", "Ufa", "Inc", "fell", "."])
+TAGS = ("B-PER I-PER O B-LOC O", "O B-ORG I-ORG O O")
+SPANS = ([(0, 2, "PER"), (3, 4, "LOC")], [(1, 3, "ORG")])
+RIGHT = list(zip(map(list, WORDS), SPANS, strict=True))
+
+
+def spelled(change: dict[str, str], *, lower: bool = False) -> str:
+    """The two sentences, with their tags changed."""
+    rows = []
+    for words, tags in zip(WORDS, TAGS, strict=True):
+        for word, tag in zip(words, tags.split(), strict=True):
+            prefix, _, kind = tag.partition("-")
+            new = change.get("O", "O") if not kind else change["B"].format(p=prefix, t=kind)
+            rows.append(f"{word}\t{new.lower() if lower else new}\n")
+        rows.append("\n")
+    return "".join(rows)
+
+
+@pytest.mark.parametrize("outside", ["O", "o", "0", "_", "-", "", "OUT"])
+@pytest.mark.parametrize(
+    "inside", ["{p}-{t}", "{p}_{t}", "{p}:{t}", "{p}/{t}", "{p}.{t}", "{t}-{p}", "{t}_{p}", "{t}"]
+)
+def test_spellings(outside: str, inside: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", spelled({"O": outside, "B": inside}))
+    found = stream(path)
+    assert brief(found) == RIGHT
+    assert found.report.scheme == ("io" if inside == "{t}" else "iob2")
+    assert not found.report.repaired_tags
+
+
+@pytest.mark.parametrize("inside", ["{p}-{t}", "{p}_{t}", "{t}-{p}"])
+def test_small_letters(inside: str, tmp_path: Path) -> None:
+    text = spelled({"B": inside}, lower=True)
+    found = stream(save(tmp_path / "a.txt", text))
+    assert brief(found) == RIGHT
+    assert "outside 'o'" in str(found.report.notation)
+    # The letters of types that were written in small letters beside a capital O are kept.
+    (first, _) = read(save(tmp_path / "b.txt", text.replace("\to\n", "\tO\n")))
+    assert {s.type for s in first.spans} == {"per", "loc"}
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_bare_prefixes_have_the_type_of_the_config(lower: bool, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", spelled({"B": "{p}"}, lower=lower))
+    one = [(w, [(a, b, "GENE") for a, b, _ in s]) for w, s in RIGHT]
+    assert brief(read(path, entity_type="GENE")) == one
+    assert {s.type for x in read(path) for s in x.spans} == {"ENTITY"}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags"),
+    [
+        ("bioes", "b-per e-per o s-loc o"),
+        ("bilou", "b-per l-per o u-loc o"),
+        ("bioes", "B_PER E_PER O S_LOC O"),
+        ("bioes", "PER-B PER-E O LOC-S O"),
+        ("bioes", "B-PER E-PER 0 W-LOC 0"),
+        ("iob1", "I_PER I_PER O I_LOC O"),
+    ],
+)
+def test_schemes_in_other_spellings(scheme: str, tags: str, tmp_path: Path) -> None:
+    rows = [f"{w} {t}\n" for w, t in zip(WORDS[0], tags.split(), strict=True)]
+    found = stream(save(tmp_path / "a.txt", "".join(rows)))
+    assert brief(found) == RIGHT[:1]
+    assert found.report.scheme == scheme
+
+
+def test_brackets(tmp_path: Path) -> None:
+    rows = "Eva (PER*\nMai *)\nsaw *\nUlm (LOC)\n. *\n\nThen *\nUfa (ORG*\nInc *)\nfell *\n. *\n"
+    assert brief(read(save(tmp_path / "a.txt", rows))) == RIGHT
+    for row, new, line, why in (
+        ("Mai *)", "Mai (LOC*", 2, "opens an entity within one of type PER"),
+        ("Ulm (LOC)", "Ulm *)", 4, "closes an entity, but none is open"),
+        ("Mai *)", "Mai *", 4, "opens an entity within one of type PER"),
+        ("Ulm (LOC)", "Ulm (ORG(LOC*", 4, "holds 2 tags"),
+    ):
+        path = save(tmp_path / "b.txt", rows.replace(row, new, 1))
+        with pytest.raises(DataError, match=rf"b\.txt:{line}: .*{why}"):
+            read(path)
+
+
+def test_ontonotes_rows_have_as_many_columns_as_predicates(tmp_path: Path) -> None:
+    rows = (
+        "#begin document (bc/x); part 000\n"
+        "bc/x 0 0 Eva NNP (TOP(S(NP* - - - Al (PER* (ARG0* -\n"
+        "bc/x 0 1 Mai NNP *) - - - Al *) *) (1)\n"
+        "bc/x 0 2 saw VBD (VP* see 01 1 Al * (V*) -\n\n"
+        "bc/x 0 0 Ulm NNP (TOP* - - - Al (LOC) -\n\n#end document\n"
+    )
+    found = read(save(tmp_path / "a.v4_gold_conll", rows))
+    assert brief(found) == [
+        (["Eva", "Mai", "saw"], [(0, 2, "PER")]),
+        (["Ulm"], [(0, 1, "LOC")]),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["B-LOC|B-ORG", "B-LOC,B-ORG", "B-LOC/B-ORG", "B-LOC B-ORG"])
+def test_several_tags_in_a_cell_are_refused(cell: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", spelled({"B": "{p}-{t}"}).replace("B-LOC", cell))
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value) == (
+        f"{path}:4: tag {cell!r} holds 2 tags, and a word can have one: keep one of them, or name "
+        "the column of the tags you want as tag_column"
+    )
+
+
+def test_another_sign_for_outside_is_read_and_counted(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", spelled({"B": "{p}-{t}"}).replace("fell\tO", "fell\t0"))
+    found = stream(path)
+    assert brief(found) == RIGHT
+    assert found.report.repaired_tags == {"odd_outside": 1}
+    assert found.report.examples == {"odd_outside": [f"{path}:10"]}
+
+
+LAYOUTS = {
+    "CoNLL-2003": "-DOCSTART- -X- O O\n\nEva NNP I-NP I-PER\nMai NNP I-NP I-PER\nsaw VBD I-VP O\n"
+    "Ulm NNP I-NP I-LOC\n. . O O\n",
+    "CoNLL-2003, German": "-DOCSTART- -X- -X- -X- O\n\nEva Eva NE I-NC I-PER\nMai Mai NE I-NC I-PER\n"
+    "saw see VV I-VC O\nUlm Ulm NE I-NC I-LOC\n. . $. O O\n",
+    "GermEval 2014": "#\thttp://example.org [2014]\n1\tEva\tB-PER\tO\n2\tMai\tI-PER\tB-LOC\n"
+    "3\tsaw\tO\tO\n4\tUlm\tB-LOC\tO\n5\t.\tO\tO\n",
+    "conlleval": "Eva NNP I-NP B-PER B-PER\nMai NNP I-NP I-PER I-PER\nsaw VBD I-VP O B-LOC\n"
+    "Ulm NNP I-NP B-LOC B-LOC\n. . O O O\n",
+    "conlleval of two columns": "Eva B-PER B-PER\nMai I-PER I-PER\nsaw O O\nUlm B-LOC B-ORG\n. O O\n",
+    "HIPE-2022": "TOKEN\tNE-COARSE-LIT\tNE-COARSE-METO\tNE-FINE-LIT\tNEL-LIT\tMISC\n"
+    "# hipe2022:document_id = d\nEva\tB-PER\tO\tB-PER.ind\tQ1\t_\n"
+    "Mai\tI-PER\tO\tI-PER.ind\tQ1\t_\n# hipe2022:segment = 2\nsaw\tO\tB-LOC\tO\t_\tEndOfLine\n"
+    "Ulm\tB-LOC\tO\tB-LOC.adm\tQ2\tNoSpaceAfter\n.\tO\tO\tO\t_\tEndOfSentence\n",
+    "NER= of MISC": "1\tEva\t_\tX\t_\t_\t2\tdep\t_\tNER=B-PER\n2\tMai\t_\tX\t_\t_\t0\troot\t_\t"
+    "SpaceAfter=No|NER=I-PER\n3\tsaw\t_\tX\t_\t_\t2\tdep\t_\t_\n"
+    "4\tUlm\t_\tX\t_\t_\t2\tdep\t_\tNER=B-LOC\n5\t.\t_\tX\t_\t_\t2\tdep\t_\tSpaceAfter=No\n",
+    "name= of MISC": "1\tEva\t_\tX\t_\t_\t2\tdep\t_\tname=B-PER\n2\tMai\t_\tX\t_\t_\t0\troot\t_\t"
+    "SpaceAfter=No|name=I-PER\n3\tsaw\t_\tX\t_\t_\t2\tdep\t_\tname=O\n"
+    "4\tUlm\t_\tX\t_\t_\t2\tdep\t_\tname=B-LOC\n5\t.\t_\tX\t_\t_\t2\tdep\t_\tname=O\n",
+    "CoNLL-U Plus": "# global.columns = ID FORM CHUNK NER\n1\tEva\tB-NP\tB-PER\n2\tMai\tI-NP\tI-PER\n"
+    "3\tsaw\tB-VP\tO\n4\tUlm\tB-NP\tB-LOC\n5\t.\tO\tO\n",
+    "header": "token\tpos\tlabel\nEva\tNE\tB-PER\nMai\tNE\tI-PER\nsaw\tVV\tO\nUlm\tNE\tB-LOC\n.\tY\tO\n",
+    "header of a table": 'Sentence #,Word,POS,Tag\nSentence: 1,Eva,NN,B-PER\n,Mai,NN,I-PER\n,saw,V,O\n'
+    ',Ulm,NN,B-LOC\n,.,".",O\n',
+    "semicolons": "Eva;B-PER\nMai;I-PER\nsaw;O\nUlm;B-LOC\n.;O\n",
+    "tag first": "B-PER\tEva\nI-PER\tMai\nO\tsaw\nB-LOC\tUlm\nO\t.\n",
+    "MultiCoNER": "# id a-1\tdomain=en\nEva _ _ B-PER\nMai _ _ I-PER\nsaw _ _ O\nUlm _ _ B-LOC\n. _ _ O\n",
+    "scores": "Eva\tB-PER\t0.9\nMai\tI-PER\t0.8\nsaw\tO\t1.0\nUlm\tB-LOC\t0.3\n.\tO\t1.0\n",
+    "two tabs": "Eva\t\tB-PER\nMai\tI-PER\nsaw\t\t\tO\nUlm\tB-LOC\n.\t\tO\n",
+    "document": "d7\tEva\tB-PER\nd7\tMai\tI-PER\nd7\tsaw\tO\nd7\tUlm\tB-LOC\nd7\t.\tO\nd7\t!\tO\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts(name: str, tmp_path: Path) -> None:
+    found = read(save(tmp_path / "a.txt", LAYOUTS[name]))
+    words = [w for s in found for w in s.words if w != "!"]
+    assert words == WORDS[0]
+    assert brief(found)[0][1] == SPANS[0]
+    assert len(found) == 1
+
+
+def test_columns_that_nothing_decides_are_named(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", "Eva B-PER NE B-NP\nfell O VV B-VP\nMai B-LOC NE B-NP\n")
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value) == (
+        f"{path}: 2 columns hold tags: column 1 ('B-PER', 'B-LOC'); column 3 ('B-NP', 'B-VP'); "
+        "say which, for example tag_column: 1"
+    )
+    assert {s.type for s in read(path, tag_column=1)[0].spans} == {"PER", "LOC"}
+
+
+NO_TAGS = {
+    "treebank": "1\tEva\teva\tX\t_\t_\t2\tnsubj\t_\t_\n2\tfell\tfall\tX\t_\t_\t0\troot\t_\tSpaceAfter=No\n",
+    "parts of speech": "Eva NNP\nsaw VBD\nUlm NNP\n. .\n",
+    "parts of speech with O": "she O\nruns V\nhome N\nhe O\nhas V\nit O\n",
+    "lemmas": "Eva Eva\nsaw see\nUlm Ulm\n",
+    "two prefixes": "Eva B-B-PER\nsaw O\nUlm B-B-LOC\n",
+    "text": "Eva saw it\nThen Ufa fell down\n",
+    "numbers": "Eva 1\nsaw 0\nUlm 5\n. 0\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_TAGS)
+def test_a_file_without_tags_is_refused_by_its_columns(name: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", NO_TAGS[name])
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "no column holds tags (column 0 has '" in str(error.value)
+    assert "Eva" in str(error.value) or "she" in str(error.value)
+
+
+def test_a_header_of_unknown_names_is_asked_about(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", "palabra\tetiqueta\nEva\tB-PER\nfell\tO\n")
+    with pytest.raises(DataError, match=r"a.txt:1: .*set tag_column: etiqueta"):
+        read(path)
+    assert brief(read(path, tag_column="etiqueta")) == [(["Eva", "fell"], [(0, 1, "PER")])]
+
+
+# -- sentences ---------------------------------------------------------------------------------
+
+SENTENCES = {
+    "number": "1\tEva\tB-PER\n1\tfell\tO\n1\t.\tO\n2\tUlm\tB-LOC\n2\train\tO\n9\tUfa\tB-ORG\n",
+    "number behind": "Eva\tB-PER\t1\nfell\tO\t1\n.\tO\t1\nUlm\tB-LOC\t2\nrain\tO\t2\nUfa\tB-ORG\t3\n",
+    "number and position": "1\t1\tEva\tB-PER\n1\t2\tfell\tO\n1\t3\t.\tO\n2\t1\tUlm\tB-LOC\n2\t2\train\tO\n"
+    "3\t1\tUfa\tB-ORG\n",
+    "name": "d-1\tEva\tB-PER\nd-1\tfell\tO\nd-1\t.\tO\nd-2\tUlm\tB-LOC\nd-2\train\tO\nd-3\tUfa\tB-ORG\n",
+    "ids that restart": "1\tEva\tB-PER\n2\tfell\tO\n3\t.\tO\n1\tUlm\tB-LOC\n2\train\tO\n1\tUfa\tB-ORG\n",
+    "mark": "Eva B-PER\nfell O\n. O\nEndOfSentence\nUlm B-LOC\nrain O\nEndOfSentence\nUfa B-ORG\n",
+    "mark with a tag": "Eva B-PER\nfell O\n. O\nEndOfSentence O\nUlm B-LOC\nrain O\nEndOfSentence O\n"
+    "Ufa B-ORG\n",
+    "flag": "Eva\tB-PER\t_\nfell\tO\t_\n.\tO\tEndOfSentence\nUlm\tB-LOC\t_\n"
+    "rain\tO\tEndOfLine|EndOfSentence\nUfa\tB-ORG\t_\n",
+    "header": "sentence_id,word,ner\na,Eva,B-PER\na,fell,O\na,.,O\nb,Ulm,B-LOC\nb,rain,O\nc,Ufa,B-ORG\n",
+    "document starts": "-DOCSTART-\nEva B-PER\nfell O\n. O\n-DOCSTART- (2)\nUlm B-LOC\nrain O\n"
+    "-docstart- O\nUfa B-ORG\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_sentence_borders(name: str, tmp_path: Path) -> None:
+    assert brief(read(save(tmp_path / "a.txt", SENTENCES[name]))) == [
+        (["Eva", "fell", "."], [(0, 1, "PER")]),
+        (["Ulm", "rain"], [(0, 1, "LOC")]),
+        (["Ufa"], [(0, 1, "ORG")]),
+    ]
+
+
+# -- plain text --------------------------------------------------------------------------------
+
+TEXTS = [
+    "Die S-Bahn fuhr heute nach Ulm.\n",
+    "Ontem O Globo publicou uma entrevista.\n",
+    "Please send an E-mail.\nThe B-52 flew to Ulm.\n",
+    "Ontem O Globo\nHoje Eva disse\n",
+    "Die S-Bahn\nDer E-Roller\nDie U-Bahn\n",
+    "Sandra O kam\nDie S-Bahn fuhr\n",
+    "Ja\n\nNein\n\nGut\n",
+    "Ja\nNein\nGut\nSchön\nNa gut\n",
+    "東京に行った。\n大阪は雨だった。\n\n京都の人が来た。\n雨。\n",
+    "Eva\n",
+    "O\nO\n",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_plain_text_is_plain_text(text: str, tmp_path: Path) -> None:
+    assert detect_format(save(tmp_path / "a.txt", text), labelled=False) == "text"
+
+
+@pytest.mark.parametrize("text", [*LAYOUTS.values(), *SENTENCES.values(), *(spelled({"B": p}) for p in ("{p}-{t}", "{t}", "{p}", "{t}_{p}"))])  # fmt: skip
+def test_files_with_tags_are_no_plain_text(text: str, tmp_path: Path) -> None:
+    assert detect_format(save(tmp_path / "a.txt", text), labelled=False) == "conll"
+
+
+def test_one_word_a_line_without_tags(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", "Eva\nfell\n.\n\nUlm\nrain\n\n\nUfa\n.\n")
+    assert detect_format(path, labelled=False) == "conll"
+    assert [s.words for s in read(path, labelled=False)] == [
+        ["Eva", "fell", "."],
+        ["Ulm", "rain"],
+        ["Ufa", "."],
+    ]
