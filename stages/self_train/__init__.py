@@ -28,7 +28,7 @@ class SelfTrainStage(RunStage):
     """Trains one student per arm and seed on gold, projected and pseudo-labelled sentences."""
 
     name = "self_train"
-    version = "2"
+    version = "3"
     config_type = SelfTrainConfig
     about = "let taggers label synthetic and unlabelled text, and train students on it"
     batch_option = "train.batch_size"

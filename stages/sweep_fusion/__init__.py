@@ -27,7 +27,7 @@ class SweepFusionStage(RunStage):
     """One task per fusion, layer and seed, and one that sums them up (see the module)."""
 
     name = "sweep_fusion"
-    version = "2"
+    version = "3"
     config_type = SweepFusionConfig
     about = "train a tagger per fusion layer and seed, and find the layer that helps"
     standalone = True

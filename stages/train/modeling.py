@@ -149,6 +149,15 @@ class LayerFusedForTokenClassification(PreTrainedModel):
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
+    def train(self, mode: bool = True) -> LayerFusedForTokenClassification:
+        """Set the mode; frozen modules stay as in evaluation, as dropout would only blur them."""
+        super().train(mode)
+        for module in self.encoder.modules():
+            own = list(module.parameters())
+            if own and not any(p.requires_grad for p in own):
+                module.eval()
+        return self
+
     def forward(
         self,
         input_ids: Tensor | None = None,

@@ -71,19 +71,28 @@ def freeze_layers(model: nn.Module, layers: int) -> None:
             parameter.requires_grad_(False)
 
 
+def layer_stack(encoder: Any) -> nn.ModuleList | None:
+    """Return the transformer layers of an encoder, if they stand in one list."""
+    found = _named_stack(encoder)
+    return found[1] if found else None
+
+
+def _named_stack(encoder: Any) -> tuple[str, nn.ModuleList] | None:
+    depth = depth_of(encoder.config.to_dict())
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == depth:
+            return name, module
+    return None
+
+
 class _Heights:
     """Tells how high a parameter of the encoder lies: 0 the embeddings, k the k-th layer."""
 
     def __init__(self, model: nn.Module) -> None:
         encoder: Any = model.encoder
         self.top = depth_of(encoder.config.to_dict())
-        stacks = (
-            name
-            for name, module in encoder.named_modules()
-            if isinstance(module, nn.ModuleList) and len(module) == self.top
-        )
-        stack = next(stacks, None)
-        self._layer = re.compile(rf"encoder\.{re.escape(stack)}\.(\d+)\.") if stack else None
+        found = _named_stack(encoder)
+        self._layer = re.compile(rf"encoder\.{re.escape(found[0])}\.(\d+)\.") if found else None
 
     def __call__(self, name: str) -> int:
         match = self._layer.match(name) if self._layer else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -23,6 +24,7 @@ from stages.train.callbacks import BestWeights, ProgressBar
 from stages.train.config import TaggerOptions
 from stages.train.data import IGNORED, TrainingSet, plan_batches
 from stages.train.encoding import WordEncoder
+from stages.train.frozen import FrozenPrefix
 from stages.train.inference import tokens_per_batch, word_distributions
 from stages.train.labels import LabelSet, span_f1
 from stages.train.loss import tagging_loss
@@ -192,7 +194,7 @@ class TaggerTrainer(Trainer):
         with progress.task(str(self.args.run_name), total=self.planned, unit="updates") as bar:
             self.add_callback(ProgressBar(bar))
             try:
-                with quiet():
+                with quiet(), self._above_frozen_layers():
                     self.train(resume_from_checkpoint=last_checkpoint(self._checkpoints))
             finally:
                 close_trackers(self._options.report_to)
@@ -214,6 +216,17 @@ class TaggerTrainer(Trainer):
             device=describe_device(self.args.device),
             processes=self.args.world_size,
         )
+
+    def _above_frozen_layers(self) -> contextlib.AbstractContextManager[None]:
+        """Have layers that do not learn computed once per sentence, if there are any."""
+        layers = self._options.freeze_layers
+        if not layers:
+            return contextlib.nullcontext()
+        batch = self._data.batch(range(min(2, len(self._data))))
+        device = self.args.device
+        sample = {k: batch[k].to(device) for k in ("input_ids", "attention_mask")}
+        prefix = FrozenPrefix(self._net, layers, sample)
+        return prefix.replaced(torch.bfloat16 if self.args.bf16 else None)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the planned batches of the whole training."""

@@ -1,0 +1,265 @@
+"""States of frozen layers, computed once per sentence and kept.
+
+A training with frozen lower layers starts at the first layer that moves: what the embeddings and
+the frozen layers make of a sentence is the same in every epoch, and for every seed and arm that
+starts from the same encoder. Each sentence is computed alone on the CPU, so that its states depend
+on nothing that was computed before: a training that is resumed, or that comes after others, sees
+the same bits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from stages.train.modeling import LayerFusedForTokenClassification
+from stages.train.optimisation import layer_stack
+
+LIMIT: Final = 512 * 2**20
+"""Bytes of states that are kept; what comes after is computed every time."""
+_STORES: Final = 2  # encoders (or precisions) whose states are kept at a time
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Store:
+    """States by sentence.
+
+    Attributes:
+        rows: By the ids of a sentence, its states: (levels, T, H).
+        size: Bytes.
+        hits: Sentences that were found.
+        misses: Sentences that were computed.
+    """
+
+    rows: dict[bytes, Tensor] = field(default_factory=dict)
+    size: int = 0
+    hits: int = 0
+    misses: int = 0
+
+    def keep(self, key: bytes, states: Tensor) -> None:
+        """Keep the states of a sentence, if there is room."""
+        size = states.nbytes
+        if self.size + size <= LIMIT:
+            self.rows[key] = states
+            self.size += size
+
+
+_stores: OrderedDict[str, Store] = OrderedDict()
+
+
+def _store(name: str) -> Store:
+    found = _stores.pop(name, None) or Store()
+    _stores[name] = found
+    while len(_stores) > _STORES:
+        _stores.popitem(last=False)
+    return found
+
+
+class _Reached(Exception):
+    """The last frozen layer is done; what lies above is not needed."""
+
+
+class FrozenPrefix:
+    """The embeddings and frozen layers of a tagger, replaced by what they gave before.
+
+    Works for encoders whose layers stand in one list and hand their states from one to the next;
+    where that is not so, or does not give the same, ``possible`` is false and nothing is replaced.
+
+    Args:
+        model: The tagger, its lower layers frozen (``optimisation.freeze_layers``).
+        layers: How many layers are frozen beside the embeddings.
+        sample: ``input_ids`` and ``attention_mask`` of a few sentences to compare on.
+
+    Attributes:
+        possible: Whether it works for this encoder.
+        store: The states.
+    """
+
+    def __init__(
+        self,
+        model: LayerFusedForTokenClassification,
+        layers: int,
+        sample: Mapping[str, Tensor],
+    ) -> None:
+        encoder: Any = model.encoder
+        stack = layer_stack(encoder) or nn.ModuleList()
+        self._model, self._encoder, self._layers = model, encoder, layers
+        self._modules = [getattr(encoder, "embeddings", None), *stack[:layers]]
+        fusion = model.fusion
+        lower = range(layers) if fusion.kind == "scalar_mix" else (fusion.layer,)
+        wanted = {k for k in lower if fusion.needs_layers and k < layers}
+        self._levels = sorted(wanted | {layers})
+        self._states: Tensor | None = None
+        self._autocast: torch.dtype | None = None
+        self.store = Store()
+        self.possible = 0 < layers < len(stack) and self._modules[0] is not None
+        self.possible = self.possible and self._same(sample)
+
+    @contextlib.contextmanager
+    def replaced(self, autocast: torch.dtype | None = None) -> Iterator[None]:
+        """Have the tagger start above the frozen layers while the block runs.
+
+        Args:
+            autocast: The precision that it is called in, if not that of the weights.
+        """
+        if not self.possible:
+            yield
+            return
+        self._autocast = autocast
+        self.store = _store(self._name(autocast))
+        before = self.store.hits, self.store.misses
+        with self._replaced():
+            yield
+        logger.info(
+            "%d frozen layers: the states of %d sentences computed, found %d times",
+            self._layers,
+            self.store.misses - before[1],
+            self.store.hits - before[0],
+        )
+
+    @contextlib.contextmanager
+    def _replaced(self) -> Iterator[None]:
+        hook = self._model.register_forward_pre_hook(self._before, with_kwargs=True)
+        originals = [module.forward for module in self._modules]
+        for level, module in enumerate(self._modules):
+            module.forward = _Stand(self, level, module.forward)
+        try:
+            yield
+        finally:
+            hook.remove()
+            for module, forward in zip(self._modules, originals, strict=True):
+                module.forward = forward
+            self._states = None
+
+    def _name(self, autocast: torch.dtype | None) -> str:
+        digest = hashlib.sha256(f"{self._layers} {self._levels} {autocast}".encode())
+        for module in self._modules:
+            for tensor in module.state_dict().values():
+                flat = tensor.detach().cpu().contiguous().view(-1)
+                digest.update(flat.view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def _same(self, sample: Mapping[str, Tensor]) -> bool:
+        """Whether the tagger gives the same with the frozen layers replaced."""
+        training = self._model.training
+        self._model.eval()
+        try:
+            with torch.no_grad():
+                wanted = self._model(**sample).logits
+            with self._replaced():
+                # What all layers share (DeBERTa's relative positions) moves, and they with it.
+                if any(s.requires_grad for s in self._below(**sample)):
+                    return False
+                with torch.no_grad():
+                    found = self._model(**sample).logits
+        finally:
+            self._model.train(training)
+            self.store = Store()
+        real = sample["attention_mask"].bool()
+        return bool(torch.allclose(wanted[real], found[real], rtol=1e-3, atol=1e-3))
+
+    def _before(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        """Look up the states of a batch, before the tagger is called with it."""
+        ids, mask = kwargs["input_ids"], kwargs["attention_mask"]
+        lengths = mask.sum(1).tolist()
+        keys = [row[:n].tobytes() for row, n in zip(ids.cpu().numpy(), lengths, strict=True)]
+        missing = [k for k, key in enumerate(keys) if key not in self.store.rows]
+        self.store.hits += len(keys) - len(missing)
+        self.store.misses += len(missing)
+        new = self._computed(ids, lengths, missing)
+        for k, states in new.items():
+            self.store.keep(keys[k], states)
+        found = [new[k] if k in new else self.store.rows[key] for k, key in enumerate(keys)]
+        levels, _, width = found[0].shape
+        padded = found[0].new_zeros(levels, len(keys), ids.shape[1], width)
+        for k, states in enumerate(found):
+            padded[:, k, : states.shape[1]] = states
+        self._states = padded.to(ids.device)
+
+    def _computed(
+        self, ids: Tensor, lengths: Sequence[int], missing: Sequence[int]
+    ) -> dict[int, Tensor]:
+        """Return (levels, T, H) for each of the rows ``missing``."""
+        # Alone, so that the bits are always the same; on a GPU, where they are not, together.
+        groups = [list(missing)] if ids.is_cuda and missing else [[k] for k in missing]
+        found: dict[int, Tensor] = {}
+        for group in groups:
+            longest = max(lengths[k] for k in group)
+            mask = torch.zeros(len(group), longest, dtype=torch.long, device=ids.device)
+            for row, k in enumerate(group):
+                mask[row, : lengths[k]] = 1
+            kind, dtype = ids.device.type, self._autocast
+            # States that were made for a prediction serve a training as well.
+            with (
+                torch.inference_mode(False),
+                torch.no_grad(),
+                torch.autocast(kind, dtype, enabled=dtype is not None),
+            ):
+                outputs = self._below(ids[group, :longest], mask)
+            for row, k in enumerate(group):
+                found[k] = torch.stack([o[row, : lengths[k]] for o in outputs]).cpu()
+        return found
+
+    def _below(self, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
+        """Run the embeddings and the frozen layers alone; return (B, T, H) per level."""
+        recorded: dict[int, Tensor] = {}
+        for module in self._modules:
+            module.forward.record = recorded
+        try:
+            self._encoder(input_ids=input_ids, attention_mask=attention_mask)
+        except _Reached:
+            pass
+        finally:
+            for module in self._modules:
+                module.forward.record = None
+        return [recorded[level] for level in self._levels]
+
+    def replay(self, level: int, hidden: Tensor | None) -> Tensor:
+        """Return what goes for the output of layer ``level`` in the batch at hand."""
+        assert self._states is not None
+        if level in self._levels:
+            return self._states[self._levels.index(level)]
+        # Nobody reads it: any states of the right shape do.
+        return self._states[0] if hidden is None else hidden
+
+    @property
+    def last(self) -> int:
+        """The highest frozen layer."""
+        return self._layers
+
+
+class _Stand:
+    """Stands in for the forward of the embeddings or of a layer.
+
+    Args:
+        prefix: Whose.
+        level: The layer whose output it is; 0 for the embeddings.
+        original: The forward itself.
+    """
+
+    def __init__(self, prefix: FrozenPrefix, level: int, original: Callable[..., Any]) -> None:
+        self._prefix, self._level, self._original = prefix, level, original
+        self._tuple = 0  # how many things the original returns, if not a tensor
+        self.record: dict[int, Tensor] | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.record is not None:
+            result = self._original(*args, **kwargs)
+            self._tuple = len(result) if isinstance(result, tuple) else 0
+            self.record[self._level] = result[0] if self._tuple else result
+            if self._level == self._prefix.last:
+                raise _Reached
+            return result
+        hidden = args[0] if args and self._level else kwargs.get("hidden_states")
+        states = self._prefix.replay(self._level, hidden)
+        return (states, *[None] * (self._tuple - 1)) if self._tuple else states
