@@ -48,6 +48,10 @@ class Progress:
         self.console = console or Console(stderr=True)
         self._interval = interval
 
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self.console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+
     @contextmanager
     def task(
         self, label: str, total: float | None = None, unit: str = "sentences"

@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,6 +196,12 @@ class Runner(Planner):
             **facts,
         )
         return partial.finish(manifest)
+
+    def previews(self, steps: Sequence[Step]) -> Iterator[str]:
+        """Yield what the stages of a plan can tell before anything runs."""
+        for name in dict.fromkeys(s.task.stage for s in steps):
+            tasks = [s.task for s in steps if s.task.stage == name]
+            yield from self.registry[name].preview(self.config, tasks)
 
     def summaries(self, steps: Sequence[Step]) -> list[RenderableType]:
         """Return what the stages of a run want to show in the terminal at its end."""

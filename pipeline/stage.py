@@ -222,6 +222,14 @@ class Stage(ABC):
         """Yield what is wrong with the configuration; must be quick and load no model."""
         return iter(())
 
+    def preview(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[str]:
+        """Yield what can be told before anything runs, a line each; quick, loading no model.
+
+        Raises:
+            XlnerError: If a task is certain to fail.
+        """
+        return iter(())
+
     def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
         """Bring what the tasks need from the hub into the local cache, before anything runs."""
         return None

@@ -6,15 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
 from pipeline.config import DataSource
 from pipeline.errors import ConfigError, XlnerError
 from pipeline.languages import canonical, english_name
+
+if TYPE_CHECKING:
+    from pipeline.formats import ReadReport
 
 SHIPPED_LANGUAGES: Final = frozenset({"de", "en", "es", "fr", "nl", "sw"})
 """What the models that ship can read and write."""
@@ -36,7 +38,7 @@ _SPLITS = {
     "raw": "unlabelled",
 }
 _NO_LANGUAGES = {"txt", "bio", "iob", "tsv", "ner", "all", "new", "gold", "data"}
-_PEEK = 200  # sentences that are read of each labelled file
+_PEEK = 2000  # sentences that are read of each labelled file
 
 _REMARKS: Final = {
     "train": "labelled source text",
@@ -57,11 +59,13 @@ class Found:
         files: Path relative to the folder, by split (``train``, ``dev``, ``test`` or
             ``unlabelled``) and language.
         types: The entity types seen in the first sentences of each labelled file.
+        read: What was understood of each file that is used.
         unused: Files that were left aside, each with the reason.
     """
 
     files: dict[tuple[str, str], str] = field(default_factory=dict)
     types: dict[str, Counter[str]] = field(default_factory=dict)
+    read: dict[str, str] = field(default_factory=dict)
     unused: dict[str, str] = field(default_factory=dict)
 
     def languages(self, split: str) -> list[str]:
@@ -87,14 +91,14 @@ def look_into(folder: Path, source: str = "en") -> Found:
     for path in sorted(_candidates(folder)):
         name = str(path.relative_to(folder))
         try:
-            types = _peek(path)
+            report = _peek(path)
         except (XlnerError, OSError, ValueError) as error:
             found.unused[name] = f"cannot be read: {_first_line(error, path)}"
             continue
         words = re.split(r"[^a-z0-9]+", name.lower())
         split = next((_SPLITS[w] for w in reversed(words) if w in _SPLITS), None)
         lang = next((code for w in words if (code := _language(w))), None)
-        if types is None:
+        if not report.labelled:
             if split in ("train", "dev", "test"):
                 found.unused[name] = "plain text without labels, though its name says otherwise"
                 continue
@@ -111,8 +115,9 @@ def look_into(folder: Path, source: str = "en") -> Found:
             found.unused[name] = f"{found.files[split, lang]} is used as {split} of {lang}"
         else:
             found.files[split, lang] = name
-            if types is not None:
-                found.types[name] = types
+            found.read[name] = report.summary().removeprefix(f"{path}: ")
+            if report.labelled:
+                found.types[name] = report.spans
     return found
 
 
@@ -125,8 +130,8 @@ def _candidates(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _peek(path: Path) -> Counter[str] | None:
-    """Return the entity types of the first sentences; ``None`` for plain text.
+def _peek(path: Path) -> ReadReport:
+    """Return what is understood of a file, from its first sentences.
 
     Raises:
         XlnerError: If the file cannot be read, or holds nothing.
@@ -135,10 +140,13 @@ def _peek(path: Path) -> Counter[str] | None:
 
     if path.stat().st_size == 0:
         raise ConfigError("the file is empty")
-    if detect_format(path, labelled=False) == "text":
-        return None
-    stream = read_labelled(DataSource(path=str(path), limit=_PEEK), "en", path=path)
-    return Counter(span.type for sentence in islice(stream, _PEEK) for span in sentence.spans)
+    labelled = detect_format(path, labelled=False) != "text"
+    stream = read_labelled(
+        DataSource(path=str(path)), "en", path=path, labelled=labelled, sample=_PEEK
+    )
+    for _ in stream:
+        pass
+    return stream.report
 
 
 def _first_line(error: Exception, path: Path) -> str:

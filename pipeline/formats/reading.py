@@ -71,6 +71,7 @@ def read_labelled(
     repair_encoding: bool = False,
     keep_empty: bool = False,
     tokenizer: Tokenizer = whitespace_offsets,
+    sample: int | None = None,
 ) -> SentenceStream:
     """Read a corpus in any of the formats, streaming.
 
@@ -90,6 +91,7 @@ def read_labelled(
         repair_encoding: Whether to decode text that is encoded in UTF-8 twice.
         keep_empty: Whether to yield sentences without words, too.
         tokenizer: Cuts text into words, where the source has text instead of words.
+        sample: Look at no more than this many sentences, to see what a source is like.
 
     Returns:
         An iterator with the attribute ``report``.
@@ -98,12 +100,15 @@ def read_labelled(
         DataError: Here or while iterating, if the source cannot be read; with file and line.
     """
     opened, report = _open(source, path, lang, origin, labelled)
+    report.labelled = labelled
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
     prefix_evidence = conll.PrefixEvidence()
     any_tags = False
     own_ids = 0
-    for raw in opened.read(report):
+    raws = opened.read(report)
+    for raw in islice(raws, sample):
         report.total += 1
+        report.look_at_length(raw)
         if raw.tags is not None:
             scheme_evidence.feed(raw.tags)
         if raw.words is not None:
@@ -113,6 +118,8 @@ def read_labelled(
             encoding_evidence.feed(raw.text.split(" "))
         own_ids += raw.id is not None
         any_tags = any_tags or raw.tags is not None
+    report.sampled = sample is not None and next(raws, None) is not None
+    report.warn_of_long_sentences()
     settings = _Settings(
         lang=lang,
         where=opened.where,
@@ -139,7 +146,8 @@ def read_labelled(
             "non-ASCII characters); set repair_encoding: true to repair it"
         )
     scratch = ReadReport(report.origin, report.format)  # the first pass has told all of it
-    return SentenceStream(_sentences(opened.read(scratch), settings, report), report)
+    again = islice(opened.read(scratch), sample)
+    return SentenceStream(_sentences(again, settings, report), report)
 
 
 def _decoder(

@@ -7,12 +7,31 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipeline.schema import Span
 
-MAX_EXAMPLES = 5
+LONG_SENTENCE: Final = 200
+"""A sentence of more words than this is hardly one."""
+
+MAX_EXAMPLES: Final = 5
 """How many places of a repair are named in a report."""
+
+_SHOWN_TYPES: Final = 20
+_REPAIRS: Final = {
+    "inside_without_begin": "{n} I- with no B- before it, read as B-",
+    "end_without_begin": "{n} E- with nothing to end",
+    "unclosed": "{n} without an end",
+    "odd_outside": "{n} with another sign for outside",
+}
+_COUNTERS: Final = {
+    "repaired_words": "{n} words decoded once more",
+    "unrepaired_words": "{n} words that do not decode",
+    "invisible_words": "{n} words without a visible character left out",
+    "lost_spans": "{n} entities of such words left out",
+    "split_words": "{n} words split at the border of an entity",
+    "empty_sentences": "{n} empty sentences left out",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +83,7 @@ class ReadReport:
         origin: The file or hub data set.
         format: The format that was read.
         total: Sentences in the whole source, empty ones included, whatever the limit.
+        labelled: Whether labels were read.
         scheme: The tag scheme; ``None`` where the format has spans instead of tags.
         notation: How its tags are spelled, where that is not as usual.
         scheme_detected: Whether the scheme was detected rather than given.
@@ -72,6 +92,8 @@ class ReadReport:
         commit: The commit of a hub data set, if it is known.
         own_ids: Whether every sentence has an id of its own.
         layout: For CoNLL: separator, columns and prefix, as one line.
+        sampled: Whether only the first sentences were looked at.
+        long_sentences: Sentences of more than :data:`LONG_SENTENCE` words.
         sentences: Sentences read (within the limit, without empty ones).
         tokens: Words of these sentences.
         spans: Spans of these sentences by type, under the types' names in the file.
@@ -91,6 +113,7 @@ class ReadReport:
     origin: str
     format: str
     total: int = 0
+    labelled: bool = True
     scheme: str | None = None
     notation: str | None = None
     scheme_detected: bool = False
@@ -99,6 +122,8 @@ class ReadReport:
     commit: str | None = None
     own_ids: bool = False
     layout: str | None = None
+    sampled: bool = False
+    long_sentences: int = 0
     sentences: int = 0
     tokens: int = 0
     spans: Counter[str] = field(default_factory=Counter)
@@ -125,6 +150,55 @@ class ReadReport:
         if len(places) < MAX_EXAMPLES:
             places.append(where)
 
+    def look_at_length(self, raw: RawSentence) -> None:
+        """Count a sentence that is too long to be one."""
+        words = len(raw.words) if raw.words is not None else (raw.text or "").count(" ") + 1
+        if words > LONG_SENTENCE:
+            self.long_sentences += 1
+            self.example("long_sentences", f"{self.origin}:{raw.line} ({words:,} words)")
+
+    def warn_of_long_sentences(self) -> None:
+        """Warn of sentences that are too long to be one, by name."""
+        if self.long_sentences:
+            places = ", ".join(self.examples["long_sentences"])
+            self.warn(
+                f"{self.origin}: {self.long_sentences:,} of {_count(self.total, 'sentence')} with "
+                f"more than {LONG_SENTENCE} words: {places}; if these are documents, the borders "
+                "of their sentences"
+                + (" (blank lines) are missing" if self.layout else " are missing")
+            )
+
+    def summary(self) -> str:
+        """Return in one line what was understood of the source, and what was repaired."""
+        said = [f"{self.format} ({self.layout})" if self.layout else self.format]
+        if self.scheme:
+            given = "" if self.scheme_detected else " as set"
+            said[0] += f", scheme {self.scheme}{given}" + f", {self.notation}" * bool(self.notation)
+        some = f" of {self.total:,}" if self.total > self.sentences + self.empty_sentences else ""
+        first = "the first " if self.sampled else ""
+        sentences = _count(self.sentences, "sentence")
+        if some:
+            sentences = f"{self.sentences:,}{some} sentences"
+        said.append(f"{first}{sentences}, {_count(self.tokens, 'word')}")
+        if self.labelled:
+            said.append(self._types())
+        repaired = [
+            _counted(_REPAIRS.get(k, f"{{n}} {k}"), n) for k, n in self.repaired_tags.items()
+        ]
+        counts = {k: getattr(self, k) for k in _COUNTERS}
+        repaired += [_counted(_COUNTERS[k], n) for k, n in counts.items() if n]
+        if repaired:
+            said.append("repaired: " + ", ".join(repaired))
+        text = f"{self.origin}: {'; '.join(said)}"
+        # What a file brings along must not reach the terminal as a command to it.
+        return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+    def _types(self) -> str:
+        common = self.spans.most_common()
+        types = ", ".join(f"{name} {n:,}" for name, n in common[:_SHOWN_TYPES])
+        left = len(common) - _SHOWN_TYPES
+        return (types or "no entities") + (f" and {left} more types" if left > 0 else "")
+
     def to_notes(self) -> dict[str, Any]:
         """Return the report as JSON values for a manifest, without the counters that are zero."""
         always = {"origin", "format", "total", "sentences", "tokens", "spans"}
@@ -133,6 +207,14 @@ class ReadReport:
             value = getattr(self, name)
             if isinstance(value, Counter):
                 value = dict(sorted(value.items()))
-            if value or name in always:
+            if name != "labelled" and (value or name in always):
                 notes[name] = value
         return notes
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" + ("s" if n != 1 else "")
+
+
+def _counted(phrase: str, n: int) -> str:
+    return phrase.replace("{n}", f"{n:,}")

@@ -26,6 +26,9 @@ _COUNTED = (
 )
 
 
+_SAMPLE = 2000  # sentences that a preview looks at
+
+
 class PrepareStage(RunStage):
     """Reads one corpus per task; see :func:`pipeline.formats.read_labelled`.
 
@@ -70,6 +73,22 @@ class PrepareStage(RunStage):
         from stages.prepare.sources import problems
 
         return problems(config)
+
+    def preview(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[str]:
+        """Yield what is understood of each corpus, from its first sentences.
+
+        Raises:
+            DataError: If one cannot be read.
+        """
+        for task in tasks:
+            corpus = _corpus(config, task)
+            if corpus.path is None:
+                yield f"{corpus.name}: {corpus.source.hub}: on the hub, read when prepare runs"
+                continue
+            stream = _read(config, corpus, sample=_SAMPLE)
+            for _ in stream:
+                pass
+            yield f"{corpus.name}: {stream.report.summary()}"
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
         """Return the corpus, if it is on this machine; for ``parallel`` also its source side."""
@@ -134,6 +153,7 @@ class PrepareStage(RunStage):
             context.count(f"repaired_tags_{kind}", n)
         if removed:
             context.count("spans_mapped_to_o", removed)
+        context.progress.say(f"{corpus.name}: {report.summary()}")
         context.notes.update(report.to_notes())
         context.notes["types"] = dict(sorted(types.items()))
 
@@ -157,7 +177,9 @@ def _train(config: RunConfig) -> Corpus:
     return found
 
 
-def _read(config: RunConfig, corpus: Corpus, *, keep_empty: bool = False) -> SentenceStream:
+def _read(
+    config: RunConfig, corpus: Corpus, *, keep_empty: bool = False, sample: int | None = None
+) -> SentenceStream:
     from pipeline.formats import read_labelled
 
     source = corpus.to_read
@@ -174,6 +196,7 @@ def _read(config: RunConfig, corpus: Corpus, *, keep_empty: bool = False) -> Sen
         repair_encoding=config.repair_encoding,
         keep_empty=keep_empty,
         tokenizer=_tokenizer(config, corpus.lang),
+        sample=sample,
     )
 
 

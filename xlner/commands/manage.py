@@ -26,11 +26,15 @@ def init(
         found = look_into(folder, source)
         path = write_config(folder, source, found)
         if as_json:
-            files = [{"split": s, "lang": la, "file": f} for (s, la), f in found.files.items()]
+            files = [
+                {"split": s, "lang": la, "file": f, "read": found.read.get(f)}
+                for (s, la), f in found.files.items()
+            ]
             print_json({"config": str(path), "files": files, "unused": found.unused})
             return
         for (split, lang), name in found.files.items():
-            tell(f"  {split} {lang}: {name}")
+            read = f": {found.read[name]}" if name in found.read else ""
+            tell(f"  {split} {lang}: {name}{read}")
         for name, why in found.unused.items():
             tell(f"  not used: {name}: {why}")
         tell(f"wrote {path}\nnext: run_pipeline {shlex.quote(str(path))} --dry-run")

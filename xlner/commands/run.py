@@ -151,7 +151,10 @@ def _run(
         selection.stages(runner.registry)
         tasks = runner.tasks()
         runner.check(tasks)
-        show_plan(runner.plan(tasks, selection), console, as_json)
+        steps = runner.plan(tasks, selection)
+        for line in runner.previews(steps):
+            progress.say(line)
+        show_plan(steps, console, as_json)
         return
     result = runner.run(selection)
     if as_json:

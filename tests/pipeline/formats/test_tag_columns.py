@@ -273,3 +273,48 @@ def test_one_word_a_line_without_tags(tmp_path: Path) -> None:
         ["Ulm", "rain"],
         ["Ufa", "."],
     ]
+
+
+# -- what is said of a source ------------------------------------------------------------------
+
+
+def summary(path: Path, **options: object) -> str:
+    found = stream(path, **options)
+    list(found)
+    return found.report.summary().removeprefix(f"{path}: ")
+
+
+def test_what_was_understood_is_one_line(tmp_path: Path) -> None:
+    rows = (
+        spelled({"O": "0", "B": "{p}_{t}"}).replace("B_ORG", "I_ORG").replace("fell\t0", "fell\to")
+    )
+    path = save(tmp_path / "a.txt", rows * 3)
+    assert summary(path) == (
+        "conll (tab-separated, word in column 0, tag in column 1 of 2), scheme iob2, written "
+        "B_TYPE, outside '0'; 6 sentences, 30 words; PER 3, LOC 3, ORG 3; repaired: 3 I- with no "
+        "B- before it, read as B-, 3 with another sign for outside"
+    )
+    assert "; the first 2 of" not in summary(path)
+    assert "; the first 2 sentences, 10 words; PER 1" in summary(path, sample=2)
+    assert "; 2 of 6 sentences, 10 words; PER 1" in summary(path, limit=2)
+    assert summary(path, labelled=False).endswith("; 6 sentences, 30 words")
+    plain = save(tmp_path / "b.txt", "Eva fell.\n\n")
+    assert (
+        summary(plain, labelled=False)
+        == "text; 1 sentence, 2 words; repaired: 1 empty sentences left out"
+    )
+
+
+def test_types_and_names_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", "Eva B-\x1b[31mX\nfell O\n")
+    assert "\x1b" not in summary(path)
+
+
+def test_documents_for_sentences_are_warned_about_by_name(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", "a O\n\n" + "Eva B-PER\n" + "fell O\n" * 200 + "\nb O\n")
+    assert stream(path).report.warnings == [
+        f"{path}: 1 of 3 sentences with more than 200 words: {path}:3 (201 words); if these are "
+        "documents, the borders of their sentences (blank lines) are missing"
+    ]
+    short = save(tmp_path / "b.txt", "Eva B-PER\n" + "fell O\n" * 199)
+    assert not stream(short).report.warnings
