@@ -8,14 +8,14 @@ that does not exist) are in :meth:`pipeline.stage.Stage.check`.
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from pipeline.errors import ConfigError, suggest
+from pipeline.explain import explain
 from pipeline.languages import canonical
 from pipeline.resources import resolve_path, shipped_configs
 from pipeline.yaml_text import parse_yaml
@@ -304,7 +304,7 @@ def load_config(name: str, overrides: Sequence[str] = (), *, model: type[RunConf
     raw = {k: v for k, v in raw.items() if not str(k).startswith("_")}
     raw.setdefault("name", path.stem)
     for override in overrides:
-        _apply_override(raw, override)
+        apply_override(raw, override)
     config = parse_config(raw, origin=str(path), model=model)
     config._config_dir = path.resolve().parent
     return config
@@ -321,10 +321,15 @@ def parse_config(
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError([f"{origin}: {p}" for p in _explain(error, model)]) from None
+        raise ConfigError([f"{origin}: {p}" for p in explain(error, model)]) from None
 
 
-def _apply_override(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str) -> None:
+    """Set ``key.sub=value`` in a mapping; the value is YAML.
+
+    Raises:
+        ConfigError: If it is not of that form.
+    """
     key, sep, text = override.partition("=")
     if not sep or not key.strip():
         raise ConfigError(f"--set {override!r}: expected key=value, for example languages='[de]'")
@@ -342,55 +347,3 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {key}: {part!r} is not a section (it is {child!r})")
         node = child
     node[parts[-1]] = value
-
-
-def _explain(error: ValidationError, model: type[BaseModel]) -> Iterable[str]:
-    """Turn pydantic's errors into one sentence each, with the key and the allowed values."""
-    for item in error.errors():
-        path = [p for p in item["loc"] if not (isinstance(p, str) and _is_branch(p))]
-        key = ".".join(str(p) for p in path) or "(top level)"
-        if item["type"] == "extra_forbidden":
-            allowed = _allowed_keys(model, path[:-1])
-            word = str(path[-1])
-            yield f"unknown key {key!r}{suggest(word, allowed)}; allowed: {', '.join(allowed)}"
-        elif item["type"] == "literal_error":
-            allowed = [str(a) for a in _literals(item["ctx"]["expected"])]
-            given = item["input"]
-            yield f"{key}: {given!r} is not allowed{suggest(str(given), allowed)}; " + (
-                f"allowed: {', '.join(allowed)}"
-            )
-        elif item["type"] == "missing":
-            yield f"{key}: this key is required"
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            yield f"{key}: {message} (got {item['input']!r})"
-
-
-def _is_branch(part: str) -> bool:
-    # Names that pydantic adds for the branches of a union, not keys of the file.
-    return part in {"DataSource", "str", "int"} or part.startswith(("dict[", "list["))
-
-
-def _allowed_keys(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    kind: Any = model
-    for part in path:
-        info = getattr(kind, "model_fields", {}).get(part)
-        if info is None:
-            continue
-        kind = _model_in(info.annotation) or kind
-    return sorted(kind.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for arg in getattr(annotation, "__args__", ()):
-        found = _model_in(arg)
-        if found:
-            return found
-    return None
-
-
-def _literals(expected: str) -> list[Any]:
-    parts = expected.replace(" or ", ", ").split(", ")
-    return [ast.literal_eval(p) for p in parts]

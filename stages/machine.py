@@ -59,6 +59,15 @@ def has_exact_int8() -> bool:
     return "avx512_vnni" in flags or "avx_vnni" in flags
 
 
+def torch_device(name: str) -> str:
+    """Return the torch device that ``auto``, ``cpu`` or ``cuda`` means here."""
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def _processor(what: str) -> str | None:
     """Return what Linux says of the first processor, or ``None``."""
     information = Path("/proc/cpuinfo")

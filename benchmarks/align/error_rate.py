@@ -29,17 +29,16 @@ from stages._pretraining.sources import TextSource
 from stages.align.agreement import compare
 from stages.align.aligner import WordPair
 from stages.align.build import build, learn
-from stages.align.config import AlignConfig, MemberConfig
-from stages.align.ensemble import combine
+from stages.align.config import AlignConfig
+from stages.align.context import AlignmentContext
 from stages.align.inputs import read_word_pairs
-from stages.align.planning import (
-    AUTO,
-    Rule,
-    Share,
-    Surroundings,
-    eflomal_installed,
-    plan,
-)
+from stages.align.kinds.auto import AUTO, Rule, Share
+from stages.align.kinds.base import PairsToLearn
+from stages.align.kinds.eflomal import eflomal_installed
+from stages.align.kinds.encoder import EncoderOptions
+from stages.align.kinds.ensemble import combine
+from stages.align.kinds.member import MemberConfig
+from stages.align.planning import plan
 from stages.align.statistical.aligner import learnt_words
 from stages.align.text import read_pairs
 from xlner.commands.shared import quiet_libraries
@@ -75,7 +74,7 @@ def main() -> None:
     quiet_libraries()
     gold = list(read_pharaoh(DATA / "alignments" / "enfr.gold", base=1))
     pairs = read_word_pairs(DATA / "alignments" / "enfr.src-tgt")
-    around = Surroundings("en", "fr", arguments.encoder, arguments.translator)
+    around = AlignmentContext("en", "fr", arguments.encoder, arguments.translator)
     text = TextSource(
         path=DATA / "parallel" / "tatoeba" / "eng-fra.zip",
         languages=("en", "fr"),
@@ -98,17 +97,19 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 learn(
                     planned,
-                    lambda p=part: iter(pairs[p]),
-                    lambda c=config: read_pairs(c.parallel, around),
+                    PairsToLearn(
+                        lambda p=part: iter(pairs[p]),
+                        lambda c=config: read_pairs(c.parallel, around),
+                    ),
                     Path(folder),
                 )
                 results[name] += build(planned, Path(folder)).align(pairs[part])
                 if name == "statistical":
-                    words.append(learnt_words(Path(folder)))
+                    words.append(learnt_words(planned.place(0, Path(folder))))
         report(name, results[name], gold, time.process_time() - start)
     for title, rules in (("auto: ", AUTO), ("", BESIDE_AUTO)):
         for rule in rules:
-            members = [s.member(AlignConfig()) for s in rule.members]
+            members = [s.member(EncoderOptions()) for s in rule.members]
             members = [m for m in members if any(m.weight_at(count) > 0 for count in words)]
             if len(members) < 2 or any(m.aligner not in results for m in members):
                 continue

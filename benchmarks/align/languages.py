@@ -28,8 +28,11 @@ from pipeline.schema import Link
 from stages.align.aligner import WordPair, asserted
 from stages.align.build import build, learn
 from stages.align.config import AlignConfig
+from stages.align.context import AlignmentContext
 from stages.align.inputs import read_word_pairs
-from stages.align.planning import Surroundings, eflomal_installed, plan
+from stages.align.kinds.base import PairsToLearn
+from stages.align.kinds.eflomal import eflomal_installed
+from stages.align.planning import plan
 from stages.align.scoring import score
 from xlner.commands.shared import quiet_libraries
 
@@ -71,13 +74,13 @@ def corpora(
 
 def align(name: str, pairs: list[WordPair], size: int, encoder: str) -> Links:
     """Align so many pairs at a time, learning from these alone."""
-    around = Surroundings("en", None, encoder, None)
+    around = AlignmentContext("en", None, encoder, None)
     planned = plan(AlignConfig.model_validate({"aligner": name}), around)
     links: Links = []
     for start in range(0, len(pairs), size):
         part = pairs[start : start + size]
         with tempfile.TemporaryDirectory() as folder:
-            learn(planned, lambda p=part: iter(p), lambda: iter(()), Path(folder))
+            learn(planned, PairsToLearn(lambda p=part: iter(p), lambda: iter(())), Path(folder))
             links += build(planned, Path(folder)).align(part)
     return links
 

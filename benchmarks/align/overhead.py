@@ -23,7 +23,8 @@ from pipeline.schema import table
 from pipeline.stage import Part
 from stages.align.build import build
 from stages.align.config import AlignConfig
-from stages.align.planning import Surroundings, plan
+from stages.align.context import AlignmentContext
+from stages.align.planning import plan
 from stages.align.worker import AlignWorker
 from stages.translate.worker import translation_row
 
@@ -49,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = random_bert(Path(folder), [" ".join(s) for p in pairs for s in p], 6, 256)
         config = AlignConfig(aligner="simalign", model=str(model), layer=4, device="cpu")
-        aligner = build(plan(config, Surroundings("en", "de")))
+        aligner = build(plan(config, AlignmentContext("en", "de")))
     worker = AlignWorker(aligner)
     aligner.align(pairs[:50])
     ratios, bare, through = [], [], []

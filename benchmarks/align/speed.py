@@ -33,7 +33,8 @@ from benchmarks.align.encoders import random_bert
 from stages.align.aligner import WordPair
 from stages.align.build import build
 from stages.align.config import AlignConfig
-from stages.align.planning import Surroundings, plan
+from stages.align.context import AlignmentContext
+from stages.align.planning import plan
 from stages.translate.tokenise import tokenise
 
 NEWS = Path(__file__).resolve().parents[3] / "shared" / "data" / "parallel" / "wmt-news"
@@ -142,7 +143,7 @@ def _ours(model: Path, arguments: argparse.Namespace, method: str, dtype: str, b
             "device": "cpu",
         }
     )
-    return build(plan(config, Surroundings("en", "de")))
+    return build(plan(config, AlignmentContext("en", "de")))
 
 
 def _forward(aligner: Any, pairs: Sequence[WordPair]) -> Callable[[], None]:

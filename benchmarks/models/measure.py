@@ -167,7 +167,8 @@ def measure_alignment(models: Path, cache_dir: Path) -> Result:
     from stages.align.aligner import asserted
     from stages.align.build import build
     from stages.align.config import AlignConfig
-    from stages.align.planning import Surroundings, plan
+    from stages.align.context import AlignmentContext
+    from stages.align.planning import plan
     from stages.align.scoring import score
 
     logging.set_verbosity_error()
@@ -175,7 +176,7 @@ def measure_alignment(models: Path, cache_dir: Path) -> Result:
     lines = (folder / "enfr.src-tgt").read_text(encoding="utf-8").splitlines()
     pairs = [(left.split(), right.split()) for left, right in (line.split("|||") for line in lines)]
     gold = list(read_pharaoh(folder / "enfr.gold", base=1))
-    around = Surroundings("en", "fr", str(models / "encoder"), str(models / "translator"))
+    around = AlignmentContext("en", "fr", str(models / "encoder"), str(models / "translator"))
     results: Result = []
     for model in ("encoder", "translator"):
         settings = AutoConfig.from_pretrained(models / model)

@@ -13,7 +13,7 @@ from stages.align.config import AlignConfig
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
-    from stages.align.planning import Surroundings
+    from stages.align.context import AlignmentContext
 
 
 class AlignStage(RowStage):
@@ -42,7 +42,7 @@ class AlignStage(RowStage):
         options = {k: translated.options[k] for k in ("direction", "source", "target")}
         try:
             # What auto found is part of what was done: eflomal may be installed tomorrow.
-            resolved = resolve(self.options(config), _around(config, options))
+            resolved = resolve(self.options(config), _context(config, options))
             options["members"] = [m.model_dump(mode="json") for m in resolved.members]
             options["combine"] = resolved.combine
         except ConfigError as error:
@@ -68,7 +68,7 @@ class AlignStage(RowStage):
                 key, _, message = task.options["problem"].partition(": ")
                 found = iter([Problem(key, message)])
             else:
-                found = problems(self.options(config), _around(config, task.options))
+                found = problems(self.options(config), _context(config, task.options))
             for problem in found:
                 if problem not in seen:
                     seen.add(problem)
@@ -80,15 +80,15 @@ class AlignStage(RowStage):
         from stages.align.planning import model_name, resolve
         from stages.align.text import used_files
 
-        around = _around(config, task.options)
-        resolved = resolve(self.options(config), around)
+        context = _context(config, task.options)
+        resolved = resolve(self.options(config), context)
         files: dict[str, Path | str] = {}
         for index, member in enumerate(resolved.members):
-            name = model_name(member, around)
+            name = model_name(member, context)
             if name is not None:
                 files[f"model {index}"] = locate(name, config.config_dir).identity
-        if resolved.corpus_members:
-            files.update(used_files(self.options(config).parallel, around))
+        if any(m.made.learns for m in resolved.members):
+            files.update(used_files(self.options(config).parallel, context))
         return files
 
     def collect(
@@ -101,11 +101,12 @@ class AlignStage(RowStage):
     ) -> None:
         """Let the aligners that learn from the corpus see all of it."""
         from stages.align.build import learn
+        from stages.align.kinds.base import PairsToLearn
         from stages.align.planning import plan, resolve
         from stages.align.text import read_pairs
 
-        options, around = self.options(config), _around(config, task.options)
-        if not resolve(options, around).corpus_members:
+        options, context = self.options(config), _context(config, task.options)
+        if not any(m.made.learns for m in resolve(options, context).members):
             return
 
         def own() -> Iterator[tuple[list[str], list[str]]]:
@@ -113,14 +114,13 @@ class AlignStage(RowStage):
                 columns = data.select(["source_words", "words"]).to_pydict()
                 yield from zip(columns["source_words"], columns["words"], strict=True)
 
-        learn(
-            plan(options, around),
+        pairs = PairsToLearn(
             own,
-            lambda: read_pairs(options.parallel, around),
-            folder,
-            progress,
+            lambda: read_pairs(options.parallel, context),
             inputs["translations"].num_rows,
+            progress,
         )
+        learn(plan(options, context), pairs, folder)
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
@@ -130,15 +130,15 @@ class AlignStage(RowStage):
         from stages.align.worker import AlignFactory
 
         return AlignFactory(
-            plan(self.options(config), _around(config, task.options)), side.get("collected")
+            plan(self.options(config), _context(config, task.options)), side["collected"]
         )
 
 
-def _around(config: RunConfig, options: Mapping[str, str]) -> Surroundings:
-    from stages.align.planning import Surroundings
+def _context(config: RunConfig, options: Mapping[str, str]) -> AlignmentContext:
+    from stages.align.context import AlignmentContext
 
     source, target = options["source"], options["target"]
-    return Surroundings(
+    return AlignmentContext(
         source,
         target,
         config.models.encoder,

@@ -8,27 +8,22 @@ from pipeline.errors import ConfigError, ModelError
 from pipeline.models import locate
 from pipeline.resources import resolve_path
 from pipeline.stage import Problem
-from stages.align.backends import ctranslate2_problem
-from stages.align.config import AlignConfig, MemberConfig
-from stages.align.layers import layer_problem
-from stages.align.planning import (
-    Surroundings,
-    back_translation_problem,
-    eflomal_installed,
-    model_name,
-    resolve,
-    translator_problem,
-)
-
-# Aligners whose models the backends compute.
-_ENCODED = ("simalign", "softmax", "translator")
+from stages.align.config import AlignConfig
+from stages.align.context import AlignmentContext
+from stages.align.kinds.member import MemberConfig
+from stages.align.planning import model_name, resolve
 
 
-def problems(config: AlignConfig, around: Surroundings) -> Iterator[Problem]:
+def problems(config: AlignConfig, context: AlignmentContext) -> Iterator[Problem]:
     """Yield missing models, layers that do not exist, languages that a translator lacks."""
-    for index, member in enumerate(resolve(config, around).members):
+    try:
+        members = resolve(config, context).members
+    except ConfigError as error:
+        yield _problem(error)
+        return
+    for index, member in enumerate(members):
         prefix = f"align.members.{index}" if config.aligner == "ensemble" else "align"
-        yield from _member_problems(prefix, member, config, around)
+        yield from _member_problems(prefix, member, config, context)
     for index, text in enumerate(config.parallel):
         if len(text.languages) != 2:
             yield Problem(
@@ -36,49 +31,30 @@ def problems(config: AlignConfig, around: Surroundings) -> Iterator[Problem]:
                 f"{text.path}: name the two languages of its sentence pairs, not {text.languages}",
             )
         for path in (text.path, text.second_path):
-            if path is not None and not resolve_path(str(path), around.config_dir).is_file():
+            if path is not None and not resolve_path(str(path), context.config_dir).is_file():
                 yield Problem(f"align.parallel.{index}", f"{path}: no such file")
 
 
 def _member_problems(
-    prefix: str, member: MemberConfig, config: AlignConfig, around: Surroundings
+    prefix: str, member: MemberConfig, config: AlignConfig, context: AlignmentContext
 ) -> Iterator[Problem]:
-    if member.aligner == "eflomal" and not eflomal_installed():
-        yield Problem(
-            f"{prefix}.aligner",
-            "eflomal is not installed; install it (pip install eflomal), or use 'statistical', "
-            "which needs no extra package",
-        )
-    if member.dtype == "int8" and config.device == "cuda":
-        yield Problem(
-            f"{prefix}.dtype", "int8 runs on the CPU only; allowed on cuda: float32, bfloat16"
-        )
+    kind = member.made
+    # Where the user names the model: in the section, or for the whole run.
+    own = getattr(member.chosen("aligner"), "model", None) is not None
+    where = f"{prefix}.model" if own else f"models.{kind.needs}"
     try:
-        name = model_name(member, around)
-        if name is None:
-            return
-        model = locate(name, around.config_dir)
-        model.require_weights()
-        if model.config is not None:
-            problem = layer_problem(member.layer, model.config, name)
-            if problem:
-                yield Problem(f"{prefix}.layer", problem)
-            if member.backend == "ctranslate2" and member.aligner in _ENCODED:
-                problem = ctranslate2_problem(
-                    model.config, member.layer, member.dtype, config.device
-                )
-                if problem:
-                    yield Problem(f"{prefix}.backend", problem)
-        translator = {
-            "translator": translator_problem,
-            "back_translation": back_translation_problem,
-        }
-        if member.aligner in translator:
-            problem = translator[member.aligner](model, around)
-            if problem:
-                yield Problem(f"{prefix}.model" if member.model else "models.translator", problem)
+        name = model_name(member, context)
+        model = locate(name, context.config_dir) if name is not None else None
+        if model is not None:
+            model.require_weights()
+        for key, message in kind.problems(model, context, config.device):
+            yield Problem(where if key == "model" else f"{prefix}.{key}", message)
     except ConfigError as error:
-        key, _, message = str(error).partition(": ")
-        yield Problem(key, message)
+        yield _problem(error)
     except ModelError as error:
-        yield Problem(f"{prefix}.model" if member.model else "models.encoder", str(error))
+        yield Problem(where, str(error))
+
+
+def _problem(error: ConfigError) -> Problem:
+    key, _, message = str(error).partition(": ")
+    return Problem(key, message)

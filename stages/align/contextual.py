@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError, ModelError
 from stages.align.backends import encoder_layers
-from stages.align.embedding_aligner import EmbeddingAligner, Extraction, Method
+from stages.align.embedding_aligner import EmbeddingAligner, Extraction
 from stages.align.embeddings import Embedder
 from stages.align.layers import (
     default_layer,
@@ -22,49 +22,55 @@ from stages.align.pieces import (
     transformers_cut,
     transformers_specials,
 )
+from stages.machine import torch_device
 
 if TYPE_CHECKING:
-    from stages.align.planning import Part, Plan
+    from stages.align.kinds.base import Setting
+    from stages.align.kinds.encoder import EncoderOptions
 
 
-def contextual_aligner(part: Part, plan: Plan, device: str, soft: bool) -> EmbeddingAligner:
-    """Build the aligner ``simalign``, ``softmax`` or ``translator``.
+def contextual_aligner(
+    name: str,
+    folder: Path,
+    options: EncoderOptions,
+    setting: Setting,
+    extraction: Extraction,
+    *,
+    of_translator: bool,
+) -> EmbeddingAligner:
+    """Build an aligner that links words by the states of an encoder.
+
+    Args:
+        name: What it is called in the column ``aligner``.
+        folder: The model.
+        options: Which states, and who computes them.
+        setting: What goes for every aligner.
+        extraction: How links come from the states.
+        of_translator: Whether the model is a translator.
 
     Raises:
         ConfigError: If the layer does not exist, or the translator does not know a language.
         ModelError: If the model cannot be loaded.
     """
-    options, folder = part.options, part.folder
-    assert folder is not None
     config = read_config(folder)
-    translator = options.aligner == "translator"
     problem = layer_problem(options.layer, config, str(folder))
     if problem:
         raise ConfigError(f"align.layer: {problem}")
     layers = layer_count(config)
     if layers is None and options.layer is None:
         raise ConfigError(f"align.layer: name one; {folder}/config.json does not tell their number")
-    layer = default_layer(layers or 0, translator) if options.layer is None else options.layer
-    if translator:
-        source, target, limit = _translator_sides(folder, plan.source, plan.target)
+    layer = default_layer(layers or 0, of_translator) if options.layer is None else options.layer
+    if of_translator:
+        source, target, limit = _translator_sides(folder, setting.source, setting.target)
     else:
         source, limit = _encoder_side(folder)
         target = source
     longest = max(len(s.before) + len(s.after) for _, s in (source, target))
-    method: Method = options.method if options.aligner == "simalign" else "softmax"
-    extraction = Extraction(
-        method=method,
-        token_type=options.token_type,
-        distortion=options.distortion,
-        threshold=options.threshold,
-        soft=soft,
-        floor=plan.floor,
-    )
-    name = f"simalign-{method}" if options.aligner == "simalign" else options.aligner
+    device = torch_device(setting.device)
     embedder = Embedder(
-        encoder_layers(folder, layer, options.dtype, device, options.backend, plan.batch_tokens),
+        encoder_layers(folder, layer, options.dtype, device, options.backend, setting.batch_tokens),
         max_subwords(config, limit, longest),
-        plan.batch_tokens,
+        setting.batch_tokens,
     )
     return EmbeddingAligner(name, embedder, source, target, extraction)
 

@@ -10,18 +10,18 @@ from pipeline.languages import canonical
 from pipeline.resources import resolve_path
 from stages._pretraining.sources import TextSource, read_rows
 from stages.align.aligner import WordPair
-from stages.align.planning import Surroundings
+from stages.align.context import AlignmentContext
 
 
 def _fitting(
-    sources: Sequence[TextSource], around: Surroundings
+    sources: Sequence[TextSource], context: AlignmentContext
 ) -> Iterator[tuple[TextSource, bool]]:
     """Yield the sources in the languages at hand, and whether their sides must be swapped."""
     for source in sources:
         codes = tuple(canonical(c) for c in source.languages)
-        if codes == (around.source, around.target):
+        if codes == (context.source, context.target):
             yield source, False
-        elif codes == (around.target, around.source):
+        elif codes == (context.target, context.source):
             yield source, True
 
 
@@ -35,18 +35,18 @@ def _located(source: TextSource, config_dir: Path | None) -> TextSource:
     )
 
 
-def used_files(sources: Sequence[TextSource], around: Surroundings) -> dict[str, Path]:
+def used_files(sources: Sequence[TextSource], context: AlignmentContext) -> dict[str, Path]:
     """Return the files that :func:`read_pairs` would read."""
     files: dict[str, Path] = {}
-    for index, (source, _) in enumerate(_fitting(sources, around)):
-        located = _located(source, around.config_dir)
+    for index, (source, _) in enumerate(_fitting(sources, context)):
+        located = _located(source, context.config_dir)
         files[f"parallel {index}"] = located.path
         if located.second_path is not None:
             files[f"parallel {index} second"] = located.second_path
     return files
 
 
-def read_pairs(sources: Sequence[TextSource], around: Surroundings) -> Iterator[WordPair]:
+def read_pairs(sources: Sequence[TextSource], context: AlignmentContext) -> Iterator[WordPair]:
     """Yield the sentence pairs in the languages at hand, split into words.
 
     Raises:
@@ -56,12 +56,12 @@ def read_pairs(sources: Sequence[TextSource], around: Surroundings) -> Iterator[
 
     if not sources:
         return  # nothing to split into words, so the languages need not be known
-    assert around.source is not None and around.target is not None
-    for source, swapped in _fitting(sources, around):
+    assert context.source is not None and context.target is not None
+    for source, swapped in _fitting(sources, context):
         try:
-            for first, second in read_rows(_located(source, around.config_dir)):
+            for first, second in read_rows(_located(source, context.config_dir)):
                 if swapped:
                     first, second = second, first
-                yield tokenise(first, around.source), tokenise(second, around.target)
+                yield tokenise(first, context.source), tokenise(second, context.target)
         except (FileNotFoundError, ValueError) as error:
             raise DataError(f"align.parallel: {error}") from error

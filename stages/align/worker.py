@@ -22,7 +22,7 @@ class AlignFactory:
     """Builds an :class:`AlignWorker` in its process; picklable."""
 
     plan: Plan
-    collected: Path | None = None
+    collected: Path
 
     def __call__(self) -> AlignWorker:
         """Load the models."""

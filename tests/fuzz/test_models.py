@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pipeline.schema import overlapping
 from stages.align.build import build
 from stages.align.config import AlignConfig
-from stages.align.planning import Surroundings, plan
+from stages.align.context import AlignmentContext
+from stages.align.planning import plan
 from stages.train.modeling import LayerFusedForTokenClassification
 from stages.train.tagger import Tagger
 from tests.fuzz.junk import CASES, ODD, fuzzed
@@ -80,7 +81,7 @@ def aligner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     make = build_bert if request.param == "bert" else build_xlmr
     folder: Path = make(tmp_path_factory.mktemp("fuzzed") / "encoder", text)
     config = AlignConfig(model=str(folder), aligner="simalign", soft=request.param == "bert")
-    return build(plan(config, Surroundings("en", "de")))
+    return build(plan(config, AlignmentContext("en", "de")))
 
 
 @modelled

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stages.align.kinds import ALIGNERS
 from xlner.commands.options import AsJson, Device, Out, complete_words
 from xlner.commands.shared import (
     command,
@@ -20,21 +21,11 @@ if TYPE_CHECKING:
     from pipeline.schema import Link
     from stages.align.aligner import WordPair
     from stages.align.config import AlignConfig
-    from stages.align.planning import Surroundings
+    from stages.align.context import AlignmentContext
 
 ABOUT = "Link the words of sentence pairs."
 ENCODER = "artifacts/models/encoder"
 TRANSLATOR = "artifacts/models/translator"
-ALIGNERS = (
-    "auto",
-    "simalign",
-    "softmax",
-    "translator",
-    "statistical",
-    "eflomal",
-    "back_translation",
-    "simalign_reference",
-)
 
 
 def align_words(
@@ -54,14 +45,22 @@ def align_words(
     ] = None,
     layer: Annotated[int | None, typer.Option(help="Encoder layer, 0 for the embeddings.")] = None,
     method: Annotated[
-        str, typer.Option(help="simalign: inter, itermax, match, forward, reverse.")
-    ] = "inter",
-    token_type: Annotated[str, typer.Option(help="bpe or word.")] = "bpe",
-    distortion: Annotated[float, typer.Option(help="simalign: damping off the diagonal.")] = 0.0,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or int8.")] = "float32",
+        str | None, typer.Option(help="simalign: inter, itermax, match, forward, reverse.")
+    ] = None,
+    token_type: Annotated[str | None, typer.Option(help="bpe or word.")] = None,
+    distortion: Annotated[
+        float | None, typer.Option(help="simalign: damping off the diagonal.")
+    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or int8.")] = None,
     backend: Annotated[
-        str, typer.Option(help="Who computes the encoder: auto, torch or ctranslate2.")
-    ] = "auto",
+        str | None, typer.Option(help="Who computes the encoder: auto, torch or ctranslate2.")
+    ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="KEY=VALUE", help="Another option of the aligner: threshold=0.01."
+        ),
+    ] = None,
     source_lang: Annotated[str, typer.Option(help="Language code of SOURCE.")] = "en",
     target_lang: Annotated[
         str | None, typer.Option(help="Language code of TARGET; translators need it.")
@@ -86,9 +85,10 @@ def align_words(
     as_json: AsJson = False,
 ) -> None:
     """Link the words of sentence pairs."""
+    from pipeline.config import apply_override
+
     with reported_errors():
-        options = {
-            "aligner": aligner,
+        own = {
             "model": model,
             "layer": layer,
             "method": method,
@@ -96,10 +96,15 @@ def align_words(
             "distortion": distortion,
             "dtype": dtype,
             "backend": backend,
+        }
+        options = {k: v for k, v in own.items() if v is not None} | {
+            "aligner": aligner,
             "batch_tokens": batch_tokens,
             "device": device,
             "soft": probs,
         }
+        for text in more or ():
+            apply_override(options, text)
         _align(
             (source, target),
             out,
@@ -129,12 +134,12 @@ def _align(
 
     quiet_libraries()
     config = _config(options, parallel, langs)
-    around = _surroundings(config, langs)
+    context = _context(config, langs)
     pairs = read_word_pairs(*files)
     reference = list(read_pharaoh(gold[0], base=gold[1])) if gold[0] else None
     if reference is not None and len(reference) != len(pairs):
         raise DataError(f"{len(pairs)} sentence pairs but {gold[0]} has {len(reference)} lines")
-    links, name = _run(config, around, pairs)
+    links, name = _run(config, context, pairs)
     summary = _summary(links, pairs, name)
     if reference is not None:
         from stages.align.scoring import score
@@ -160,7 +165,8 @@ def _config(
 ) -> AlignConfig:
     from pydantic import ValidationError
 
-    from pipeline.errors import ConfigError, suggest
+    from pipeline.errors import ConfigError
+    from pipeline.explain import explain
     from stages.align.config import AlignConfig
 
     if options["aligner"] == "ensemble":
@@ -170,18 +176,8 @@ def _config(
     try:
         return AlignConfig.model_validate(options)
     except ValidationError as error:
-        messages = []
-        for item in error.errors():
-            key = "--" + str(item["loc"][0]).replace("_", "-")
-            if item["type"] == "literal_error":
-                allowed = item["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
-                hint = suggest(str(item["input"]), allowed.split(", "))
-                messages.append(
-                    f"{key}: {item['input']!r} is not allowed{hint}; allowed: {allowed}"
-                )
-            else:
-                messages.append(f"{key}: {item['msg']} (got {item['input']!r})")
-        raise ConfigError(messages) from None
+        found = explain(error, AlignConfig, lambda key: "--" + key.replace("_", "-"))
+        raise ConfigError(list(found)) from None
 
 
 def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:
@@ -194,50 +190,47 @@ def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:
     return common | {"format": "tsv", "separator": "|||" if "|||" in line else "\t"}
 
 
-def _surroundings(config: AlignConfig, langs: tuple[str, str | None]) -> Surroundings:
+def _context(config: AlignConfig, langs: tuple[str, str | None]) -> AlignmentContext:
     from pipeline.errors import ConfigError
     from pipeline.languages import canonical
     from stages.align.checking import problems
-    from stages.align.planning import Surroundings
+    from stages.align.context import AlignmentContext
 
-    reads_translator = config.aligner in ("translator", "back_translation")
-    translator = config.model if reads_translator else None
-    around = Surroundings(
-        canonical(langs[0]),
-        canonical(langs[1]) if langs[1] else None,
-        config.model or ENCODER,
-        translator or TRANSLATOR,
-    )
-    found = list(problems(config, around))
+    second = canonical(langs[1]) if langs[1] else None
+    context = AlignmentContext(canonical(langs[0]), second, ENCODER, TRANSLATOR)
+    found = list(problems(config, context))
     if found:
         raise ConfigError([str(p).replace("align.", "--", 1) for p in found])
-    return around
+    return context
 
 
 def _run(
-    config: AlignConfig, around: Surroundings, pairs: list[WordPair]
+    config: AlignConfig, context: AlignmentContext, pairs: list[WordPair]
 ) -> tuple[list[list[Link]], str]:
     import tempfile
 
     from pipeline.progress import Progress
     from stages.align.build import build, learn
+    from stages.align.kinds.base import PairsToLearn
     from stages.align.planning import plan
     from stages.align.text import read_pairs
 
-    planned = plan(config, around)
+    planned = plan(config, context)
     progress = Progress()
     with tempfile.TemporaryDirectory() as folder:
         learn(
             planned,
-            lambda: iter(pairs),
-            lambda: read_pairs(config.parallel, around),
+            PairsToLearn(
+                lambda: iter(pairs),
+                lambda: read_pairs(config.parallel, context),
+                len(pairs),
+                progress,
+            ),
             Path(folder),
-            progress,
-            len(pairs),
         )
         aligner = build(planned, Path(folder))
-    with progress.task("align", len(pairs), unit="pairs") as bar:
-        return aligner.align(pairs, bar.advance), aligner.name
+        with progress.task("align", len(pairs), unit="pairs") as bar:
+            return aligner.align(pairs, bar.advance), aligner.name
 
 
 def _link(link: Link, probs: bool) -> str:

@@ -13,7 +13,9 @@ from stages.align import build, planning
 from stages.align.agreement import Agreement, compare, judge, trusts
 from stages.align.aligner import WordPair
 from stages.align.config import AlignConfig
+from stages.align.context import AlignmentContext
 from stages.align.inputs import read_word_pairs
+from stages.align.kinds.base import PairsToLearn
 from tests.stages.align.fixed import Fixed
 
 ENCODER = Path(__file__).resolve().parents[3] / "artifacts" / "models" / "encoder"
@@ -58,8 +60,8 @@ def test_auto_leaves_out_an_encoder_that_does_not_know_the_script(
     # Statistics need some text to say anything.
     text = pairs * 4
     more = [([*a, str(k)], [*b, str(k)]) for k, (a, b) in enumerate(text)]
-    planned = planning.plan(AlignConfig(), planning.Surroundings("en", "und", str(ENCODER), None))
-    build.learn(planned, lambda: iter(pairs), lambda: iter(more), tmp_path)
+    planned = planning.plan(AlignConfig(), AlignmentContext("en", "und", str(ENCODER), None))
+    build.learn(planned, PairsToLearn(lambda: iter(pairs), lambda: iter(more)), tmp_path)
     aligner = build.build(planned, tmp_path)
     assert all(aligner.align(pairs))
     knows = script == "latin"

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.schema import Link
-from stages.align.back_translation import BackTranslationAligner, back_translator, compose
 from stages.align.build import build, learn
 from stages.align.checking import problems
 from stages.align.config import AlignConfig
-from stages.align.planning import Surroundings, plan
+from stages.align.context import AlignmentContext
+from stages.align.kinds.back_translation import BackTranslationAligner, back_translator, compose
+from stages.align.kinds.base import PairsToLearn
+from stages.align.planning import plan
 from tests.stages.align.test_statistical import ciphered
 from tests.stages.translate.tiny_models import build_marian, sentences
 
@@ -92,10 +94,10 @@ def test_targets_are_translated_into_the_sources_language(
     words = translate([target for _, target in pairs])
     assert len(words) == 6 and all(w and not c.isspace() for s in words for w in s for c in w)
     config = AlignConfig(aligner="back_translation", model=str(marian))
-    around = Surroundings("en", "de", None, str(marian))
+    around = AlignmentContext("en", "de", None, str(marian))
     assert not list(problems(config, around))
     planned = plan(config, around)
-    learn(planned, lambda: iter(pairs), lambda: iter(()), tmp_path)
+    learn(planned, PairsToLearn(lambda: iter(pairs), lambda: iter(())), tmp_path)
     links = build(planned, tmp_path).align(pairs)
     for (source, target), found in zip(pairs, links, strict=True):
         assert all(k.source < len(source) and k.target < len(target) for k in found)
@@ -105,9 +107,9 @@ def test_a_translator_of_the_other_direction_only_is_found_before_anything_runs(
     marian: Path,
 ) -> None:
     config = AlignConfig(aligner="back_translation")
-    (problem,) = problems(config, Surroundings("sw", "en", None, str(marian)))
+    (problem,) = problems(config, AlignmentContext("sw", "en", None, str(marian)))
     assert problem.key == "models.translator" and "'sw'" in problem.message
-    (problem,) = problems(config, Surroundings("en", None, None, str(marian)))
+    (problem,) = problems(config, AlignmentContext("en", None, None, str(marian)))
     assert "languages of both sides" in problem.message
-    (problem,) = problems(config, Surroundings("en", "de"))
+    (problem,) = problems(config, AlignmentContext("en", "de"))
     assert "needs a model" in problem.message

@@ -14,10 +14,11 @@ from stages.align.backends import encoder_layers
 from stages.align.build import build
 from stages.align.checking import problems
 from stages.align.config import AlignConfig
+from stages.align.context import AlignmentContext
 from stages.align.ctranslate import CTranslateLayers
 from stages.align.layers import TorchLayers, read_config
 from stages.align.packed import PackedLayers, supported
-from stages.align.planning import Surroundings, plan
+from stages.align.planning import plan
 from stages.machine import has_exact_int8
 from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
 
@@ -167,7 +168,7 @@ def test_what_ctranslate2_cannot_do_is_found_before_anything_runs(
     config = AlignConfig.model_validate(
         {"aligner": "simalign", "model": str(bert), "backend": "ctranslate2"} | options
     )
-    (problem,) = problems(config, Surroundings("en", "de"))
+    (problem,) = problems(config, AlignmentContext("en", "de"))
     assert problem.key == "align.backend" and says in problem.message
 
 
@@ -178,7 +179,7 @@ def test_a_processor_that_gets_bytes_wrong_is_told_so(
     config = AlignConfig.model_validate(
         {"aligner": "simalign", "model": str(bert), "backend": "ctranslate2", "dtype": "int8"}
     )
-    (problem,) = problems(config, Surroundings("en", "de"))
+    (problem,) = problems(config, AlignmentContext("en", "de"))
     assert problem.key == "align.backend" and "use 'torch', or dtype float32" in problem.message
     with pytest.raises(ConfigError, match="AMD without VNNI"):
         encoder_layers(bert, 2, "int8", backend="ctranslate2")
@@ -200,7 +201,7 @@ def test_links_of_ctranslate2_are_those_of_torch(bert: Path, made_up: Pairs) -> 
         config = AlignConfig.model_validate(
             {"aligner": "simalign", "model": str(bert), "backend": backend}
         )
-        found = build(plan(config, Surroundings("en", "de"))).align(made_up)
+        found = build(plan(config, AlignmentContext("en", "de"))).align(made_up)
         links.append([[(k.source, k.target) for k in pair] for pair in found])
     differ = sum(a != b for a, b in zip(*links, strict=True))
     assert differ <= 1  # a tie may fall the other way

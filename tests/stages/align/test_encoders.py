@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from pipeline.errors import ConfigError, ModelError
 from stages.align.build import build
 from stages.align.config import AlignConfig
+from stages.align.context import AlignmentContext
 from stages.align.contextual import load_tokenizer
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, default_layer, max_subwords
 from stages.align.pieces import Pieces, Specials, WordPieces, transformers_cut, windows
-from stages.align.planning import Surroundings, plan
+from stages.align.planning import plan
 from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]
@@ -25,7 +26,7 @@ Pairs = list[tuple[list[str], list[str]]]
 
 def aligner(model: Path, langs: tuple[str, str] = ("en", "de"), **options: Any) -> Any:
     config = AlignConfig(model=str(model), **({"aligner": "simalign", "soft": False} | options))
-    return build(plan(config, Surroundings(*langs)))
+    return build(plan(config, AlignmentContext(*langs)))
 
 
 @pytest.mark.parametrize("layer", [0, 1, 3, 4])

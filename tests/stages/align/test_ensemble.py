@@ -13,8 +13,12 @@ from pipeline.formats import PharaohLine
 from pipeline.schema import Link
 from stages.align import build, planning
 from stages.align.aligner import WordPair
-from stages.align.config import LITTLE, MUCH, AlignConfig
-from stages.align.ensemble import Ensemble
+from stages.align.config import AlignConfig
+from stages.align.context import AlignmentContext
+from stages.align.kinds import auto
+from stages.align.kinds.base import PairsToLearn
+from stages.align.kinds.ensemble import Ensemble
+from stages.align.kinds.member import LITTLE, MUCH
 from stages.align.scoring import score
 from tests.stages.align.fixed import Fixed
 
@@ -67,7 +71,7 @@ def test_an_ensemble_of_real_aligners(bert: Path, made_up: Any) -> None:
             ],
         }
     )
-    around = planning.Surroundings("en", "de")
+    around = AlignmentContext("en", "de")
     together = build.build(planning.plan(config, around)).align(made_up[:10])
     forward = AlignConfig(aligner="simalign", model=str(bert), method="forward", soft=False)
     alone = build.build(planning.plan(forward, around)).align(made_up[:10])
@@ -78,20 +82,20 @@ def test_auto_takes_the_first_rule_whose_needs_are_met(
     bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = (
-        planning.Rule(frozenset({"large_encoder", "encoder"}), (planning.Share("softmax", 2.0),)),
-        planning.Rule(frozenset({"encoder"}), (planning.Share("simalign", 1.0),)),
-        planning.Rule(frozenset(), (planning.Share("statistical", 1.0),)),
+        auto.Rule(frozenset({"large_encoder", "encoder"}), (auto.Share("softmax", 2.0),)),
+        auto.Rule(frozenset({"encoder"}), (auto.Share("simalign", 1.0),)),
+        auto.Rule(frozenset(), (auto.Share("statistical", 1.0),)),
     )
-    monkeypatch.setattr(planning, "AUTO", rules)
+    monkeypatch.setattr(auto, "AUTO", rules)
 
     def names(encoder: str | None) -> list[str]:
-        around = planning.Surroundings("en", "de", encoder)
+        around = AlignmentContext("en", "de", encoder)
         return [m.aligner for m in planning.resolve(AlignConfig(), around).members]
 
     assert names("bert-base-multilingual-cased") == ["softmax"]
     assert names(str(bert)) == ["simalign"]
     assert names(None) == names("/no/such/folder") == ["statistical"]
-    monkeypatch.setattr(planning, "AUTO", rules[:1])
+    monkeypatch.setattr(auto, "AUTO", rules[:1])
     with pytest.raises(ConfigError, match="auto finds no aligner"):
         names(None)
 
@@ -100,7 +104,7 @@ def test_the_shipped_rules_go_by_what_is_there(bert: Path, tmp_path: Path) -> No
     from tests.stages.translate.tiny_models import build_marian
 
     def names(encoder: str | None, translator: Path | None = None, **options: Any) -> list[str]:
-        around = planning.Surroundings("en", "de", encoder, str(translator) if translator else None)
+        around = AlignmentContext("en", "de", encoder, str(translator) if translator else None)
         return [m.aligner for m in planning.resolve(AlignConfig(**options), around).members]
 
     both = build_marian(tmp_path / "both", tags=(">>de<<", ">>en<<"), pair=None)
@@ -120,19 +124,20 @@ def test_statistics_of_little_text_weigh_less(
     config = AlignConfig.model_validate(
         {"aligner": "ensemble", "members": [{"aligner": "statistical"}, simalign]}
     )
-    member = config.members[1]
+    members = planning.resolve(config, AlignmentContext("en", "de")).members
+    member = members[1]
     between = math.sqrt(LITTLE * MUCH)
     weights = [member.weight_at(words) for words in (1, LITTLE, round(between), MUCH, 10**9)]
     assert weights == pytest.approx([3, 3, 1.5, 0, 0], abs=1e-3)
-    assert config.members[0].weight_at(1) == 1
-    planned = planning.plan(config, planning.Surroundings("en", "de"))
+    assert members[0].weight_at(1) == 1
+    planned = planning.plan(config, AlignmentContext("en", "de"))
     few = made_up[:5]
     more = [pair for k in range(20) for pair in ([[*a, str(k)], b] for a, b in made_up)]
     assert sum(len(a) for a, _ in more) > MUCH
     names = {}
     for title, further in (("few", []), ("more", more)):
         folder = tmp_path / title
-        build.learn(planned, lambda: iter(few), lambda f=further: iter(f), folder)
+        build.learn(planned, PairsToLearn(lambda: iter(few), lambda f=further: iter(f)), folder)
         aligner = build.build(planned, folder)
         names[title] = aligner.name
         assert all(aligner.align(few))
@@ -160,8 +165,8 @@ def test_weights_that_mean_nothing(members: list[dict[str, Any]], message: str) 
 
 
 def test_the_shipped_rules_always_find_something() -> None:
-    assert not planning.AUTO[-1].needs
-    assert planning.resolve(AlignConfig(), planning.Surroundings(None, None)).members
+    assert not auto.AUTO[-1].needs
+    assert planning.resolve(AlignConfig(), AlignmentContext(None, None)).members
 
 
 def test_eflomal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from pipeline.schema import Link
 from stages.align.build import build
 from stages.align.config import AlignConfig
-from stages.align.planning import Surroundings, plan
+from stages.align.context import AlignmentContext
+from stages.align.planning import plan
 
 Pairs = list[tuple[list[str], list[str]]]
 NAMES = {
@@ -27,7 +28,7 @@ NAMES = {
 
 def links_of(model: Path, pairs: Pairs, **options: Any) -> list[list[tuple[int, int]]]:
     config = AlignConfig(model=str(model), soft=False, **({"aligner": "simalign"} | options))
-    aligner = build(plan(config, Surroundings("en", "de")))
+    aligner = build(plan(config, AlignmentContext("en", "de")))
     return [[(k.source, k.target) for k in found] for found in aligner.align(pairs)]
 
 
@@ -159,6 +160,6 @@ def test_the_reference_backend_keeps_the_log_quiet(
 
 def test_links_are_sorted_and_asserted(bert: Path, made_up: Pairs) -> None:
     config = AlignConfig(aligner="simalign", model=str(bert), method="itermax", soft=False)
-    for found in build(plan(config, Surroundings("en", "de"))).align(made_up):
+    for found in build(plan(config, AlignmentContext("en", "de"))).align(made_up):
         assert found == sorted(found, key=lambda k: (k.source, k.target))
         assert all(isinstance(k, Link) and 0.5 <= k.prob <= 1 for k in found)

@@ -15,6 +15,7 @@ from pipeline.config import RunConfig, config_model
 from pipeline.schema import table
 from pipeline.stage import Part, Problem
 from stages.align import STAGE
+from stages.align.build import NOTHING
 from stages.align.config import AlignConfig
 from stages.align.worker import AlignFactory, AlignWorker
 from stages.translate.config import TranslateConfig
@@ -48,7 +49,7 @@ def problems(config: RunConfig) -> list[Problem]:
 
 
 def worker(config: RunConfig) -> AlignWorker:
-    factory = STAGE.worker(config, STAGE.tasks(config)[0], {})
+    factory = STAGE.worker(config, STAGE.tasks(config)[0], {"collected": NOTHING})
     assert isinstance(pickle.loads(pickle.dumps(factory)), AlignFactory)
     built = factory()
     assert isinstance(built, AlignWorker)
@@ -129,9 +130,9 @@ def test_members_of_an_ensemble_are_checked_one_by_one(bert: Path) -> None:
 
 
 def test_options_that_contradict_each_other() -> None:
-    with pytest.raises(ValueError, match="two or more members, not 0"):
+    with pytest.raises(ValueError, match="members\n  Field required"):
         AlignConfig(aligner="ensemble")
-    with pytest.raises(ValueError, match="members are for aligner 'ensemble', not 'simalign'"):
+    with pytest.raises(ValueError, match="no such key; the one that has it: ensemble"):
         AlignConfig.model_validate({"aligner": "simalign", "members": [{"aligner": "softmax"}]})
 
 

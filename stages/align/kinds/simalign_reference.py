@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from pipeline.schema import Link
 from stages.align.aligner import Advance, Aligner, WordPair, no_advance
+from stages.align.kinds.base import AlignerKind, Setting
+from stages.align.kinds.encoder import LayerOptions
+from stages.align.kinds.simalign import MethodOptions
+
+if TYPE_CHECKING:
+    from pipeline.models import ModelSource
+    from stages.align.context import AlignmentContext
 
 _NAMES: Final = {
     "inter": ("a", "inter"),
@@ -72,3 +79,40 @@ class SimAlignReference(Aligner):
             return []
         found = self._aligner.get_word_aligns(source, target)[self._key]
         return [Link(int(i), int(j), 1.0) for i, j in found]
+
+
+class ReferenceOptions(MethodOptions, LayerOptions):
+    """Options of ``simalign_reference``."""
+
+
+class Reference(AlignerKind[ReferenceOptions]):
+    """The package simalign, for comparison."""
+
+    about: ClassVar[str] = "the package simalign itself, pair by pair, for comparison"
+    Options: ClassVar[type[ReferenceOptions]] = ReferenceOptions
+    needs: ClassVar[Literal["encoder", "translator"]] = "encoder"
+
+    def problems(
+        self, model: ModelSource | None, context: AlignmentContext, device: str
+    ) -> Iterator[tuple[str, str]]:
+        """Yield a layer that does not exist."""
+        from stages.align.layers import layer_problem
+
+        if model is not None and model.config is not None:
+            problem = layer_problem(self.options.layer, model.config, model.name)
+            if problem:
+                yield "layer", problem
+
+    def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
+        """Load the encoder."""
+        from stages.align.layers import default_layer, layer_count, read_config
+        from stages.machine import torch_device
+
+        assert model is not None
+        options = self.options
+        layers = layer_count(read_config(model)) or 0
+        layer = default_layer(layers) if options.layer is None else options.layer
+        device = torch_device(setting.device)
+        return SimAlignReference(
+            model, layer, options.method, options.token_type, options.distortion, device
+        )

@@ -11,18 +11,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from pydantic import Field
+
+from pipeline.config import ConfigModel
 from pipeline.schema import Link
 from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.align.kinds.base import AlignerKind, PairsToLearn, Setting
 from stages.align.pair_source import PairSource, digest
+
+if TYPE_CHECKING:
+    from pipeline.models import ModelSource
+    from stages.align.context import AlignmentContext
 
 BackTranslate = Callable[[Sequence[list[str]]], list[list[str]]]
 """Gives the words of the translation of each sentence; none where there is no translation."""
 
 # Sentences that the translator gets at once: it sorts them by length.
 _CHUNK: Final = 2048
-_FOLDER: Final = "back_translation"
 _FILE: Final = "translations.jsonl"
 
 
@@ -90,15 +97,14 @@ class BackTranslationAligner(Aligner):
         """
         from stages.align.statistical.aligner import StatisticalAligner
 
-        place = folder / _FOLDER
-        place.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         translations: dict[bytes, list[str]] = {}
         for chunk in _chunks(own):
             new = {digest(t): t for _, t in chunk if t and digest(t) not in translations}
             found = back_translate(list(new.values())) if new else []
             translations.update(zip(new, found, strict=True))
             advance(len(chunk))
-        with (place / _FILE).open("w", encoding="utf-8") as file:
+        with (folder / _FILE).open("w", encoding="utf-8") as file:
             for key, words in translations.items():
                 file.write(json.dumps([key.hex(), words], ensure_ascii=False) + "\n")
 
@@ -117,7 +123,7 @@ class BackTranslationAligner(Aligner):
             yield from extra()
 
         for side, name, more in ((0, "within", lambda: iter(())), (1, "across", rest)):
-            StatisticalAligner.fit(back(side), more, floor=floor).save(place / name)
+            StatisticalAligner.fit(back(side), more, floor=floor).save(folder / name)
 
     @classmethod
     def load(
@@ -126,11 +132,10 @@ class BackTranslationAligner(Aligner):
         """Read what :meth:`fit` wrote."""
         from stages.align.statistical.aligner import StatisticalAligner
 
-        place = folder / _FOLDER
-        with (place / _FILE).open(encoding="utf-8") as file:
+        with (folder / _FILE).open(encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
         steps = [
-            StatisticalAligner.load(place / name, soft=soft, floor=floor)
+            StatisticalAligner.load(folder / name, soft=soft, floor=floor)
             for name in ("within", "across")
         ]
         translations = {bytes.fromhex(key): words for key, words in rows}
@@ -181,3 +186,46 @@ def _chunks(own: PairSource) -> Iterator[list[WordPair]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+class BackTranslationOptions(ConfigModel):
+    """Options of ``back_translation``."""
+
+    model: str | None = Field(
+        None, description="translator: local folder or hub id; default: models.translator"
+    )
+
+
+class BackTranslation(AlignerKind[BackTranslationOptions]):
+    """Links by way of a back-translation."""
+
+    about: ClassVar[str] = "by way of what the translator makes of the target sentence"
+    Options: ClassVar[type[BackTranslationOptions]] = BackTranslationOptions
+    needs: ClassVar[Literal["encoder", "translator"]] = "translator"
+    learns: ClassVar[bool] = True
+
+    def problems(
+        self, model: ModelSource | None, context: AlignmentContext, device: str
+    ) -> Iterator[tuple[str, str]]:
+        """Yield why a translator cannot translate targets back."""
+        from stages.translate.codes import direction_problem
+
+        if context.source is None or context.target is None:
+            yield "model", "aligner 'back_translation' must be told the languages of both sides"
+        elif model is not None:
+            problem = direction_problem(model.name, model.path, context.target, context.source)
+            if problem:
+                yield "model", problem
+
+    def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
+        """Translate back, and learn from that (see :meth:`AlignerKind.learn`)."""
+        assert model is not None and setting.source is not None and setting.target is not None
+        translate = back_translator(model, setting.source, setting.target, setting.device)
+        with pairs.shown("translate back", pairs.size, "pairs") as told:
+            BackTranslationAligner.fit(
+                pairs.own, pairs.extra, translate, to, told, floor=setting.floor
+            )
+
+    def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
+        """Read what was learnt."""
+        return BackTranslationAligner.load(learnt, soft=setting.soft, floor=setting.floor)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import TYPE_CHECKING, ClassVar, Self, assert_never
 
+from pydantic import Field, model_validator
+
+from pipeline.config import ConfigModel
 from pipeline.schema import Link
 from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
-from stages.align.config import Combine
+from stages.align.kinds.base import Choice
+from stages.align.kinds.member import LITTLE, MUCH, Combine, MemberConfig, Resolved
+
+if TYPE_CHECKING:
+    from stages.align.context import AlignmentContext
 
 
 class Ensemble(Aligner):
@@ -76,3 +83,37 @@ def combine(
         if prob >= floor:
             result.append(Link(source, target, prob))
     return result
+
+
+class EnsembleOptions(ConfigModel):
+    """Options of ``ensemble``."""
+
+    members: list[MemberConfig] = Field(min_length=2, description="the aligners")
+    combine: Combine = Field("mean", description="how links of the members become one set")
+
+    @model_validator(mode="after")
+    def _weighed(self) -> Self:
+        for name, words in (("weight", MUCH), ("weight_little", LITTLE)):
+            if all(m.weight_at(words) == 0 for m in self.members):
+                raise ValueError(f"members: every {name} is 0")
+        statistical = [m for m in self.members if m.aligner == "statistical"]
+        if any(m.weight_little is not None for m in self.members) and not statistical:
+            raise ValueError("members: weight_little needs a member 'statistical'")
+        if any(m.by_agreement for m in self.members) and not any(
+            min(m.weight_at(LITTLE), m.weight_at(MUCH)) > 0 for m in statistical
+        ):
+            raise ValueError(
+                "members: by_agreement needs a member 'statistical' of a weight above 0"
+            )
+        return self
+
+
+class Combined(Choice[EnsembleOptions]):
+    """Several aligners that are named, as one."""
+
+    about: ClassVar[str] = "several aligners as one: mean, vote, union or intersection of links"
+    Options: ClassVar[type[EnsembleOptions]] = EnsembleOptions
+
+    def resolve(self, context: AlignmentContext) -> Resolved:
+        """Return the members."""
+        return Resolved(tuple(self.options.members), self.options.combine)

@@ -1,0 +1,83 @@
+"""What pydantic finds wrong with options, in one sentence each: the key, and what is allowed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import suggest
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+
+def explain(
+    error: ValidationError,
+    model: type[BaseModel],
+    name: Callable[[str], str] = lambda key: key,
+) -> Iterator[str]:
+    """Turn the errors of pydantic into one sentence each, with the key and the allowed values.
+
+    Args:
+        error: What was raised.
+        model: The type that was to be read.
+        name: How a dotted key is called here: as it is in a config, ``--like-this`` by a command.
+    """
+    for item in error.errors():
+        path = [p for p in item["loc"] if not (isinstance(p, str) and _is_branch(p))]
+        key = name(".".join(map(str, path))) if path else "(top level)"
+        if item["type"] == "extra_forbidden":
+            allowed = _allowed_keys(model, path[:-1])
+            word = str(path[-1])
+            yield f"unknown key {key!r}{suggest(word, allowed)}; allowed: {', '.join(allowed)}"
+        elif item["type"] == "unknown_key":
+            yield f"{key}: {item['msg']}"
+        elif item["type"] == "literal_error":
+            allowed = [str(a) for a in _literals(item["ctx"]["expected"])]
+            given = item["input"]
+            yield f"{key}: {given!r} is not allowed{suggest(str(given), allowed)}; " + (
+                f"allowed: {', '.join(allowed)}"
+            )
+        elif item["type"] == "missing":
+            yield f"{key}: this key is required"
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            yield f"{key}: {message} (got {item['input']!r})"
+
+
+def _is_branch(part: str) -> bool:
+    # Names that pydantic adds for the branches of a union, not keys of the file.
+    return part in {"DataSource", "str", "int"} or part.startswith(("dict[", "list["))
+
+
+def _allowed_keys(model: Any, path: Sequence[int | str]) -> list[str]:
+    for part in path:
+        for field in _fields(model, part):
+            model = _model_in(field.annotation) or model
+    return sorted(model.model_fields)
+
+
+def _fields(model: Any, name: int | str) -> Iterator[Any]:
+    """Yield what pydantic knows of a key, of the section itself or of the kinds that it names."""
+    kinds = [k.Options for table in getattr(model, "kinds", {}).values() for k in table.values()]
+    for one in (model, *kinds):
+        if name in one.model_fields:
+            yield one.model_fields[name]
+            return
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if hasattr(annotation, "model_fields"):
+        found: type[BaseModel] = annotation
+        return found
+    for arg in getattr(annotation, "__args__", ()):
+        inner = _model_in(arg)
+        if inner:
+            return inner
+    return None
+
+
+def _literals(expected: str) -> list[Any]:
+    parts = expected.replace(" or ", ", ").split(", ")
+    return [ast.literal_eval(p) for p in parts]

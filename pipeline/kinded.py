@@ -1,0 +1,206 @@
+"""Sections some of whose keys belong to the kind that another key names.
+
+``align: {aligner: simalign, layer: 8}``: ``aligner`` is a key of the section, ``layer`` one of the
+kind ``simalign``. A :class:`KindedConfig` takes its own keys and those of the kinds that it names;
+any other is an error that says which kinds have it. So a key that would do nothing is refused, and
+never enters a fingerprint. It is what a discriminated union of pydantic is, for kinds that are
+imported when they are named and that other packages may add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import (
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+
+from pipeline.config import ConfigModel
+from pipeline.errors import ConfigError, suggest
+from pipeline.kinds import Kinds
+
+
+class KindedConfig(ConfigModel):
+    """A part of a configuration with keys of its own and keys of the kinds that it names.
+
+    Attributes:
+        kinds: For each of its own keys that names a kind: the kinds that there are. Each is a
+            class with ``about``, one line for people, and ``Options``, the type of its keys; it is
+            built with those.
+    """
+
+    kinds: ClassVar[Mapping[str, Kinds[Any]]] = {}
+    _chosen: dict[str, ConfigModel] = PrivateAttr(default_factory=dict)
+
+    def chosen(self, key: str) -> ConfigModel:
+        """Return the options of the kind that ``key`` names."""
+        return self._chosen[key]
+
+    def kind(self, key: str) -> Any:
+        """Return the kind that ``key`` names, with its options."""
+        return self.kinds[key][getattr(self, key)](self._chosen[key])
+
+    @classmethod
+    def named(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return the name of the kind for each key that names one, defaults among them."""
+        return {key: values.get(key, cls.model_fields[key].default) for key in cls.kinds}
+
+    @classmethod
+    def allowed(cls, key: str) -> list[str]:
+        """Return the names that ``key`` takes."""
+        return list(cls.kinds[key])
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _divide(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, Mapping):  # made already, or no section at all
+            return handler(value)
+        own = {k: v for k, v in value.items() if k in cls.model_fields}
+        rest = {k: v for k, v in value.items() if k not in own}
+        wrong: list[InitErrorDetails] = []
+        chosen: dict[str, ConfigModel] = {}
+        for key, name in cls.named(own).items():
+            try:
+                chosen[key] = cls._read_options(key, name, rest)
+            except ValidationError as error:
+                wrong += map(_again, error.errors())
+        known = {k for options in chosen.values() for k in type(options).model_fields}
+        if len(chosen) == len(cls.kinds):
+            wrong += [cls._unknown(k, rest[k], own) for k in rest if k not in known]
+        try:
+            made = handler(own)
+        except ValidationError as error:
+            wrong += map(_again, error.errors())
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+        made._chosen = chosen
+        return made
+
+    @classmethod
+    def _read_options(cls, key: str, name: Any, rest: Mapping[str, Any]) -> ConfigModel:
+        allowed = cls.allowed(key)
+        if name not in allowed:
+            shown = f"{', '.join(map(repr, allowed[:-1]))} or {allowed[-1]!r}"
+            detail = InitErrorDetails(
+                type="literal_error", loc=(key,), input=name, ctx={"expected": shown}
+            )
+            raise ValidationError.from_exception_data(cls.__name__, [detail])
+        options: type[ConfigModel] = cls.kinds[key][name].Options
+        return options.model_validate({k: v for k, v in rest.items() if k in options.model_fields})
+
+    @classmethod
+    def _unknown(cls, word: str, given: Any, own: Mapping[str, Any]) -> InitErrorDetails:
+        names = cls.named(own)
+        having = {
+            key: [n for n in cls.allowed(key) if word in kinds[n].Options.model_fields]
+            for key, kinds in cls.kinds.items()
+        }
+        says = [
+            f"{cls.kinds[key].noun} {names[key]!r} has no such key; "
+            f"{'those that have' if len(found) > 1 else 'the one that has'} it: {', '.join(found)}"
+            for key, found in having.items()
+            if found
+        ]
+        if not says:
+            chosen = (kinds[names[key]].Options.model_fields for key, kinds in cls.kinds.items())
+            known = sorted({*cls.model_fields, *(k for fields in chosen for k in fields)})
+            says = [f"unknown key{suggest(word, known)}; allowed: {', '.join(known)}"]
+        return InitErrorDetails(
+            type=PydanticCustomError("unknown_key", "{says}", {"says": "; ".join(says)}),
+            loc=(word,),
+            input=given,
+        )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with other values, of its own keys or its kinds'.
+
+        Where a key that names a kind changes, the new kind's options are those of ``update``.
+        """
+        update = update or {}
+        own = {k: v for k, v in update.items() if k in type(self).model_fields}
+        rest = {k: v for k, v in update.items() if k not in own}
+        copy = super().model_copy(update=own, deep=deep)
+        copy._chosen = {
+            key: self._read_options(key, own[key], rest)
+            if key in own and own[key] != getattr(self, key)
+            else was.model_copy(
+                update={k: v for k, v in rest.items() if k in type(was).model_fields}
+            )
+            for key, was in self._chosen.items()
+        }
+        unused = rest.keys() - {k for o in copy._chosen.values() for k in type(o).model_fields}
+        if unused:
+            raise ConfigError(f"no such keys here: {', '.join(sorted(unused))}")
+        return copy
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        yield from super().__repr_args__()
+        for options in self._chosen.values():
+            yield from options.__repr_args__()
+
+    @model_serializer(mode="wrap")
+    def _join(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        left_out = info.exclude or ()
+        for options in self._chosen.values():
+            dumped = options.model_dump(
+                mode=info.mode,
+                exclude_unset=info.exclude_unset,
+                exclude_defaults=info.exclude_defaults,
+                exclude_none=info.exclude_none,
+            )
+            found |= {k: v for k, v in dumped.items() if k not in left_out}
+        return found
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the keys of the kinds: each is allowed where a kind that has it is named."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        own: dict[str, Any] = schema.setdefault("properties", {})
+        later: list[dict[str, Any]] = schema.setdefault("allOf", [])
+        more: dict[str, list[Any]] = {}
+        by_kind: list[tuple[str, str, dict[str, Any]]] = []
+        for key in cls.kinds:
+            own[key] = own[key] | {"enum": cls.allowed(key)}
+            for name in cls.allowed(key):
+                type_ = cls.kinds[key][name].Options
+                found = handler.resolve_ref_schema(handler(type_.__pydantic_core_schema__))
+                fields = found.get("properties", {})
+                by_kind.append((key, name, fields))
+                for field, says in fields.items():
+                    if says not in more.setdefault(field, []):
+                        more[field].append(says)
+        for field, several in more.items():
+            own.setdefault(field, several[0] if len(several) == 1 else {"anyOf": several})
+        for key, name, fields in by_kind:
+            named: dict[str, Any] = {"properties": {key: {"const": name}}}
+            if name != cls.model_fields[key].default:
+                named["required"] = [key]
+            others = {f for k, _, found in by_kind if k == key for f in found} - fields.keys()
+            forbidden: dict[str, Any] = dict.fromkeys(sorted(others), False)
+            later.append({"if": named, "then": {"properties": forbidden | fields}})
+        return schema
+
+
+def _again(detail: Any) -> InitErrorDetails:
+    """Return an error of pydantic as what it can be raised from once more."""
+    kind: Any = detail["type"]
+    if kind == "unknown_key":
+        kind = PydanticCustomError("unknown_key", "{says}", detail["ctx"])
+    return InitErrorDetails(
+        type=kind, loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {})
+    )

@@ -1,0 +1,146 @@
+"""What a kind of aligner says of itself: its options, what it needs, how it learns and loads.
+
+A new aligner is a module with a subclass of :class:`AlignerKind`, named in
+:data:`stages.align.kinds.ALIGNERS` or, in another package, by an entry point of the group
+``xlner.aligners``. The modules must import in milliseconds: torch and its friends are imported
+where something is loaded.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+
+from pipeline.config import ConfigModel
+from stages.align.aligner import Aligner, no_advance
+from stages.align.pair_source import PairSource
+
+if TYPE_CHECKING:
+    from pipeline.models import ModelSource
+    from pipeline.progress import Progress
+    from stages.align.context import AlignmentContext
+    from stages.align.kinds.member import Resolved
+
+O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
+
+
+class NoOptions(ConfigModel):
+    """Of a kind without options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the section ``align`` and the run say for every aligner.
+
+    Attributes:
+        source: Language of the source words, if known.
+        target: Language of the target words, if known.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        batch_tokens: Tokens that an encoder gets at once.
+        soft: Whether links below 0.5 are wanted, too.
+        floor: The least probability of a link.
+    """
+
+    source: str | None
+    target: str | None
+    device: str
+    batch_tokens: int
+    soft: bool
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairsToLearn:
+    """The corpus for aligners that learn from it before they align a row.
+
+    Attributes:
+        own: The pairs that will be aligned.
+        extra: Further pairs in the same languages.
+        size: Number of pairs that will be aligned, if known.
+        progress: Where to show progress, if anywhere.
+    """
+
+    own: PairSource
+    extra: PairSource
+    size: int | None = None
+    progress: Progress | None = None
+
+    @contextmanager
+    def shown(self, label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        """Show a progress bar; what it yields is called with what is done."""
+        if self.progress is None:
+            yield no_advance
+            return
+        with self.progress.task(label, total, unit=unit) as bar:
+            yield bar.advance
+
+
+class AlignerKind(ABC, Generic[O_co]):
+    """A kind of aligner with its options.
+
+    Attributes:
+        about: One line for help texts and tables.
+        Options: The type of its options.
+        needs: The model that it reads, by its name in the section ``models``, if any. Its options
+            may have a ``model`` that is taken instead.
+        learns: Whether it learns from the whole corpus first.
+        judged: Whether its weight in an ensemble may go by its agreement with ``statistical``.
+        options: Its options here.
+    """
+
+    about: ClassVar[str]
+    Options: ClassVar[type[ConfigModel]] = NoOptions
+    needs: ClassVar[Literal["encoder", "translator"] | None] = None
+    learns: ClassVar[bool] = False
+    judged: ClassVar[bool] = False
+
+    def __init__(self, options: O_co) -> None:
+        self.options = options
+
+    def problems(
+        self, model: ModelSource | None, context: AlignmentContext, device: str
+    ) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong, as the key (below the section) and a message; loads nothing."""
+        return iter(())
+
+    def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
+        """Learn from the whole corpus and write that into the folder ``to``."""
+        raise NotImplementedError(f"{type(self).__name__} learns, but does not say how")
+
+    @abstractmethod
+    def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
+        """Build the aligner, loading its model.
+
+        Args:
+            setting: What goes for every aligner.
+            model: Folder of the model that it :attr:`needs`.
+            learnt: What :meth:`learn` wrote.
+        """
+
+
+class Choice(ABC, Generic[O_co]):
+    """What stands for one or several aligners (``auto``, ``ensemble``).
+
+    Attributes:
+        about: One line for help texts and tables.
+        Options: The type of its options.
+        options: Its options here.
+    """
+
+    about: ClassVar[str]
+    Options: ClassVar[type[ConfigModel]]
+
+    def __init__(self, options: O_co) -> None:
+        self.options = options
+
+    @abstractmethod
+    def resolve(self, context: AlignmentContext) -> Resolved:
+        """Return the aligners.
+
+        Raises:
+            ConfigError: If there are none that could be used.
+        """

@@ -1,0 +1,51 @@
+"""``eflomal``: the optional package (Östling and Tiedemann 2016)."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from stages.align.aligner import Aligner
+from stages.align.kinds.base import AlignerKind, NoOptions, PairsToLearn, Setting
+
+if TYPE_CHECKING:
+    from pipeline.models import ModelSource
+    from stages.align.context import AlignmentContext
+
+
+def eflomal_installed() -> bool:
+    """Whether the optional package is there (nothing is imported)."""
+    return importlib.util.find_spec("eflomal") is not None
+
+
+class Eflomal(AlignerKind[NoOptions]):
+    """The aligner of :mod:`stages.align.eflomal_aligner`."""
+
+    about: ClassVar[str] = "the package eflomal (GPL, to be installed), on several granularities"
+    learns: ClassVar[bool] = True
+
+    def problems(
+        self, model: ModelSource | None, context: AlignmentContext, device: str
+    ) -> Iterator[tuple[str, str]]:
+        """Yield that it is not installed."""
+        if not eflomal_installed():
+            yield (
+                "aligner",
+                "eflomal is not installed; install it (pip install eflomal), or use 'statistical', "
+                "which needs no extra package",
+            )
+
+    def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
+        """Run it (see :meth:`AlignerKind.learn`)."""
+        from stages.align.eflomal_aligner import EflomalAligner
+
+        with pairs.shown("learn eflomal", EflomalAligner.runs(), "runs") as told:
+            EflomalAligner.fit(pairs.own, pairs.extra, to, told)
+
+    def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
+        """Read the links."""
+        from stages.align.eflomal_aligner import EflomalAligner
+
+        return EflomalAligner.load(learnt, soft=setting.soft, floor=setting.floor)

@@ -1,0 +1,106 @@
+"""What the aligners that read an encoder's states share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+from pydantic import Field
+
+from pipeline.config import ConfigModel
+from stages.align.aligner import Aligner
+from stages.align.kinds.base import AlignerKind, Setting
+
+if TYPE_CHECKING:
+    from pipeline.models import ModelSource
+    from stages.align.context import AlignmentContext
+    from stages.align.embedding_aligner import Extraction
+
+
+class LayerOptions(ConfigModel):
+    """Which states of which model."""
+
+    model: str | None = Field(
+        None,
+        description="local folder or hub id; default: models.encoder, and models.translator for "
+        "the aligner translator",
+    )
+    layer: int | None = Field(
+        None,
+        ge=0,
+        description="encoder layer, 0 for the embeddings; default: two thirds of the way up (8 of "
+        "12), the last for the aligner translator",
+    )
+    token_type: Literal["bpe", "word"] = Field(
+        "bpe", description="match subwords, or words (the mean of their subwords)"
+    )
+
+
+class EncoderOptions(LayerOptions):
+    """Which states, and who computes them."""
+
+    dtype: Literal["float32", "bfloat16", "int8"] = Field(
+        "float32", description="precision of the encoder"
+    )
+    backend: Literal["auto", "torch", "ctranslate2"] = Field(
+        "auto",
+        description="who computes the encoder; auto: torch, as the quickest; ctranslate2: on the "
+        "CPU, float32 or int8, encoders of BERT's make",
+    )
+
+
+E = TypeVar("E", bound=EncoderOptions, covariant=True)
+
+
+class EncoderKind(AlignerKind[E]):
+    """An aligner whose links come from the states of an encoder's layer.
+
+    Attributes:
+        of_translator: Whether the encoder is a translator's.
+    """
+
+    needs: ClassVar[Literal["encoder", "translator"]] = "encoder"
+    of_translator: ClassVar[bool] = False
+
+    def problems(
+        self, model: ModelSource | None, context: AlignmentContext, device: str
+    ) -> Iterator[tuple[str, str]]:
+        """Yield a layer that does not exist, and what the backend cannot compute."""
+        from stages.align.backends import ctranslate2_problem
+        from stages.align.layers import layer_problem
+
+        options = self.options
+        if options.dtype == "int8" and device == "cuda":
+            yield "dtype", "int8 runs on the CPU only; allowed on cuda: float32, bfloat16"
+        if model is None or model.config is None:
+            return
+        problem = layer_problem(options.layer, model.config, model.name)
+        if problem:
+            yield "layer", problem
+        if options.backend == "ctranslate2":
+            problem = ctranslate2_problem(model.config, options.layer, options.dtype, device)
+            if problem:
+                yield "backend", problem
+
+    def named(self) -> str:
+        """Return what the column ``aligner`` says."""
+        raise NotImplementedError
+
+    def extraction(self, setting: Setting) -> Extraction:
+        """Return how links come from the states."""
+        raise NotImplementedError
+
+    def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
+        """Load the encoder up to its layer (see :meth:`AlignerKind.load`)."""
+        from stages.align.contextual import contextual_aligner
+
+        assert model is not None
+        return contextual_aligner(
+            self.named(),
+            model,
+            self.options,
+            setting,
+            self.extraction(setting),
+            of_translator=self.of_translator,
+        )

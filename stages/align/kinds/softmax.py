@@ -1,0 +1,50 @@
+"""``softmax``: probabilities in both directions from an encoder's states (Dou and Neubig 2021)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from pydantic import Field
+
+from stages.align.kinds.base import Setting
+from stages.align.kinds.encoder import EncoderKind, EncoderOptions
+
+if TYPE_CHECKING:
+    from stages.align.embedding_aligner import Extraction
+
+
+class SoftmaxOptions(EncoderOptions):
+    """Options of ``softmax``."""
+
+    threshold: float = Field(0.001, gt=0, lt=1, description="least probability in both directions")
+
+
+S = TypeVar("S", bound=SoftmaxOptions, covariant=True)
+
+
+class SoftmaxKind(EncoderKind[S]):
+    """An aligner by softmax over the similarities of states."""
+
+    def extraction(self, setting: Setting) -> Extraction:
+        """Return how links come from the states."""
+        from stages.align.embedding_aligner import Extraction
+
+        return Extraction(
+            method="softmax",
+            token_type=self.options.token_type,
+            threshold=self.options.threshold,
+            soft=setting.soft,
+            floor=setting.floor,
+        )
+
+
+class Softmax(SoftmaxKind[SoftmaxOptions]):
+    """Softmax over the states of the run's encoder."""
+
+    about: ClassVar[str] = "softmax in both directions over an encoder's states, as awesome-align"
+    Options: ClassVar[type[SoftmaxOptions]] = SoftmaxOptions
+    judged: ClassVar[bool] = True
+
+    def named(self) -> str:
+        """Return ``softmax``."""
+        return "softmax"

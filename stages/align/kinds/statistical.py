@@ -1,0 +1,34 @@
+"""``statistical``: learns from the sentence pairs alone; no model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from stages.align.aligner import Aligner
+from stages.align.kinds.base import AlignerKind, NoOptions, PairsToLearn, Setting
+
+
+class Statistical(AlignerKind[NoOptions]):
+    """The aligner of :mod:`stages.align.statistical`."""
+
+    about: ClassVar[str] = (
+        "learns from the sentence pairs themselves (and align.parallel); no model"
+    )
+    learns: ClassVar[bool] = True
+
+    def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
+        """Learn (see :meth:`AlignerKind.learn`)."""
+        from stages.align.statistical.aligner import StatisticalAligner
+
+        with pairs.shown("learn statistical", StatisticalAligner.rounds(), "rounds") as told:
+            found = StatisticalAligner.fit(
+                pairs.own, pairs.extra, floor=setting.floor, advance=told
+            )
+        found.save(to)
+
+    def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
+        """Read what was learnt."""
+        from stages.align.statistical.aligner import StatisticalAligner
+
+        return StatisticalAligner.load(learnt, soft=setting.soft, floor=setting.floor)

@@ -1,0 +1,36 @@
+"""``translator``: softmax over the states of a translator's encoder (TransAlign)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from stages.align.kinds.softmax import SoftmaxKind, SoftmaxOptions
+
+if TYPE_CHECKING:
+    from pipeline.models import ModelSource
+    from stages.align.context import AlignmentContext
+
+
+class TranslatorStates(SoftmaxKind[SoftmaxOptions]):
+    """Softmax over the states of the encoder of the run's translator."""
+
+    about: ClassVar[str] = "softmax over the states of the translator's encoder, as TransAlign"
+    Options: ClassVar[type[SoftmaxOptions]] = SoftmaxOptions
+    needs: ClassVar[Literal["encoder", "translator"]] = "translator"
+    of_translator: ClassVar[bool] = True
+
+    def named(self) -> str:
+        """Return ``translator``."""
+        return "translator"
+
+    def problems(
+        self, model: ModelSource | None, context: AlignmentContext, device: str
+    ) -> Iterator[tuple[str, str]]:
+        """Yield languages that the translator does not read, too."""
+        from stages.align.context import reading_problem
+
+        yield from super().problems(model, context, device)
+        problem = reading_problem(model, context) if model is not None else None
+        if problem:
+            yield "model", problem
