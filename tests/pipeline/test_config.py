@@ -65,7 +65,7 @@ def test_an_unknown_key_in_a_section_names_what_is_allowed(tmp_path: Path) -> No
     path = write(tmp_path, "align: {ofset: 3}")
     assert problems(path) == [
         f"{path}: unknown key 'align.ofset' (did you mean 'offset'?); "
-        "allowed: batch_size, fail_at, kill_at, noted, offset"
+        "allowed: batch_size, fail_at, kill_at, least, noted, offset"
     ]
 
 
