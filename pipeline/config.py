@@ -75,6 +75,17 @@ class DataSource(ConfigModel):
     label_names: list[str] | None = Field(
         None, description="names of integer tags, where the file does not hold them"
     )
+    offsets: Literal["auto", "characters", "words", "utf-16", "utf-8", "graphemes"] = Field(
+        "auto", description="what positions of spans count; auto: what all spans of the file fit"
+    )
+    span_end: Literal["auto", "exclusive", "inclusive"] = Field(
+        "auto", description="whether the end of a span is its last position or the one after it"
+    )
+    documents: Literal["auto", "split", "keep"] = Field(
+        "auto",
+        description="records of several sentences: split them, or keep each as one; auto: split "
+        "where most have several sentences, or one has more than 200 words or several lines",
+    )
     encoding: str = "utf-8"
     limit: int | None = Field(None, ge=1, description="use only the first N sentences")
 

@@ -1,24 +1,33 @@
-"""Records with columns (JSONL lines, Parquet rows, HF data sets) to sentences.
+"""Records with columns (JSON, Parquet rows, HF data sets, tables) to sentences.
 
 A record has words (``tokens`` or ``words``) with tags (``ner_tags``, ``tags``, ``labels``) or with
-spans in words, or it has a text with spans in characters.
+spans, or it has a text with spans. Words and tags may be lists, or lists written as one string
+(``O O B-PER``). In what spans count is found out over the whole file, unless it is the words that
+they are given with; see :mod:`pipeline.formats.offsets`.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.report import CharSpan, RawSentence
-from pipeline.schema import Span
 
 WORDS: Final = ("tokens", "words")
-TAGS: Final = ("ner_tags", "tags", "labels", "ner", "label")
+TAGS: Final = ("ner_tags", "tags", "labels", "ner", "label", "word_labels", "bio_tags", "iob_tags")
 TEXT: Final = ("text", "sentence")
 SPANS: Final = ("spans", "entities", "labels", "label")
 IDS: Final = ("id", "sent_id", "guid")
-_TYPES: Final = ("type", "label", "entity_group", "tag")
+OFFSETS: Final = "offsets"
+"""A record's own word for what its spans count; our exports for doccano have it."""
+
+_TYPES: Final = ("type", "label", "entity_group", "tag", "entity_type", "category", "entity")
+_STARTS: Final = (("start", "end"), ("start_offset", "end_offset"), ("begin", "end"))
+_SURFACES: Final = ("text", "word", "surface", "mention", "surface_form")
+_SHOWN: Final = ("spans", "entities", "labels", "label")
 
 
 class RecordReader:
@@ -29,6 +38,7 @@ class RecordReader:
         names: Names of integer tags by column, as far as the file tells.
         default_names: Names of integer tags in any column (``label_names`` of a data source).
         labelled: Whether to read labels.
+        keep_longest: Whether of spans that overlap the longest is kept, rather than all refused.
     """
 
     def __init__(
@@ -38,11 +48,13 @@ class RecordReader:
         names: Mapping[str, Sequence[str]] | None = None,
         default_names: Sequence[str] | None = None,
         labelled: bool = True,
+        keep_longest: bool = False,
     ) -> None:
         self.origin = origin
         self.names = dict(names or {})
         self.default_names = default_names
         self.labelled = labelled
+        self.keep_longest = keep_longest
 
     def __call__(self, record: Mapping[str, Any], line: int) -> RawSentence:
         """Return the sentence of one record.
@@ -51,14 +63,16 @@ class RecordReader:
             DataError: If the record has no words or text, or its labels do not fit them.
         """
         own = next((record[k] for k in IDS if record.get(k) is not None), None)
-        sentence = RawSentence(id=None if own is None else str(own), line=line)
+        sentence = RawSentence(
+            id=None if own is None else str(own), line=line, keep_longest=self.keep_longest
+        )
+        text = next((record[k] for k in TEXT if isinstance(record.get(k), str)), None)
         key = next((k for k in WORDS if isinstance(record.get(k), Sequence)), None)
-        if key is not None and not isinstance(record[key], str):
+        if key is not None and not (isinstance(record[key], str) and text is not None):
             sentence.words = self._words(record[key], key, line)
             if self.labelled:
-                self._label_words(record, sentence, line)
+                self._label_words(record, sentence, text, line)
             return sentence
-        text = next((record[k] for k in TEXT if isinstance(record.get(k), str)), None)
         if text is None:
             raise self._error(
                 line,
@@ -67,26 +81,28 @@ class RecordReader:
             )
         sentence.text = text
         if self.labelled:
-            found = next((record[k] for k in SPANS if isinstance(record.get(k), list)), None)
-            if found is None:
-                raise self._error(
-                    line, f"a text without its entities ({', '.join(SPANS)}); add an empty list"
-                )
-            sentence.char_spans = [CharSpan(*self._span(item, line)) for item in found]
+            self._label_text(record, sentence, line)
         return sentence
 
     def _words(self, words: Sequence[Any], key: str, line: int) -> list[str]:
-        for word in words:
+        found = split_list(words) if isinstance(words, str) else words
+        # Prodigy's tokens are objects: {"text": "Anna", "start": 0, "end": 4, "id": 0}.
+        found = [w.get("text") if isinstance(w, Mapping) else w for w in found]
+        for word in found:
             if not isinstance(word, str):
                 raise self._error(line, f"{key} holds {word!r}, which is not a string")
-        return list(words)
+        return list(found)
 
-    def _label_words(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:
+    def _label_words(
+        self, record: Mapping[str, Any], sentence: RawSentence, text: str | None, line: int
+    ) -> None:
         words = sentence.words or []
         for key in TAGS:
             tags = record.get(key)
             if not tags and words and key in SPANS:  # no entities, rather than no tags
                 continue
+            if isinstance(tags, str):
+                tags = split_list(tags)
             if isinstance(tags, list) and all(type(t) in (str, int) for t in tags):
                 if len(tags) != len(words):
                     raise self._error(line, f"{len(words)} words but {len(tags)} {key}")
@@ -95,14 +111,52 @@ class RecordReader:
         for key in SPANS:
             spans = record.get(key)
             if isinstance(spans, list):
-                sentence.spans = sorted(
-                    (Span(*self._span(item, line)) for item in spans), key=lambda s: s.start
-                )
+                sentence.char_spans = [self.span(item, key, line) for item in spans]
+                sentence.text = text
+                sentence.unit = self._stated_unit(record, line)
                 return
         raise self._error(
             line,
-            f"words without labels: none of the columns {', '.join(dict.fromkeys(TAGS + SPANS))}",
+            f"words without labels: none of the columns {', '.join(dict.fromkeys(TAGS + SPANS))}; "
+            f"the record has {', '.join(record)}",
         )
+
+    def _label_text(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:
+        found = next((record[k] for k in SPANS if isinstance(record.get(k), list)), None)
+        if found is not None and not (found and all(isinstance(t, str) for t in found)):
+            key = next(k for k in SPANS if isinstance(record.get(k), list))
+            sentence.char_spans = [self.span(item, key, line) for item in found]
+            sentence.unit = self._stated_unit(record, line)
+            return
+        key = next((k for k in TAGS if record.get(k) and isinstance(record[k], str | list)), "")
+        tags = split_list(record[key]) if key and isinstance(record[key], str) else record.get(key)
+        words = (sentence.text or "").split()
+        if key and tags and all(type(t) in (str, int) for t in tags):
+            if len(tags) != len(words):
+                raise self._error(
+                    line,
+                    f"{key} holds {len(tags)} tags, but its text has {len(words)} words between "
+                    "spaces; give the words as a list (tokens)",
+                )
+            sentence.words, sentence.text = words, None
+            sentence.tags = [self._name(t, key, line) for t in tags]
+            return
+        raise self._error(
+            line,
+            f"a text without its entities (none of {', '.join(_SHOWN)}); the record has "
+            f"{', '.join(record)}: if one of them holds the labels, rename it; a text that has no "
+            "entities says so with an empty list",
+        )
+
+    def _stated_unit(self, record: Mapping[str, Any], line: int) -> str | None:
+        from pipeline.formats.offsets import UNITS
+
+        stated = record.get(OFFSETS)
+        if stated is None or stated in UNITS:
+            return stated
+        if isinstance(stated, str):
+            raise self._error(line, f"offsets {stated!r} is none of {', '.join(UNITS)}")
+        return None
 
     def _name(self, tag: str | int, key: str, line: int) -> str:
         if isinstance(tag, str):
@@ -118,14 +172,25 @@ class RecordReader:
             raise self._error(line, f"{key} holds {tag}, but there are only {len(names)} labels")
         return names[tag]
 
-    def _span(self, item: Any, line: int) -> tuple[int, int, str]:
+    def span(self, item: Any, key: str, line: int) -> CharSpan:
+        """Return a span of a record, in the unit of the file.
+
+        Raises:
+            DataError: If it is none.
+        """
+        surface = None
         if isinstance(item, Mapping):
-            start, end = item.get("start"), item.get("end")
+            start, end = next(
+                ((item[a], item[b]) for a, b in _STARTS if a in item and b in item), (None, None)
+            )
             kind = next((item[k] for k in _TYPES if item.get(k) is not None), None)
+            surface = next((item[k] for k in _SURFACES if isinstance(item.get(k), str)), None)
         elif isinstance(item, Sequence) and not isinstance(item, str) and len(item) == 3:
             start, end, kind = item
         else:
             start = end = kind = None
+        if type(kind) is int:
+            kind = self._name(kind, key, line)
         # By type(): for Python, True is an integer.
         if type(start) is not int or type(end) is not int or not isinstance(kind, str):
             raise self._error(
@@ -133,7 +198,24 @@ class RecordReader:
                 f"entity {item!r} is not {{start, end, label}} or [start, end, label] "
                 "with integer positions",
             )
-        return start, end, kind
+        return CharSpan(start, end, kind, surface)
 
     def _error(self, line: int, message: str) -> DataError:
         return DataError(f"{self.origin}:{line}: {message}")
+
+
+def split_list(text: str) -> list[Any]:
+    """Return the items of a list that is written as one string: ``O O B-PER``, ``B-per,I-per,O``.
+
+    A list of Python or JSON (``['O', 'B-PER']``) is read as such.
+    """
+    bare = text.strip()
+    if bare[:1] == "[" and bare[-1:] == "]":
+        try:
+            # Arrays of numpy have no commas: ['O' 'B-PER'].
+            value = ast.literal_eval(re.sub(r"(['\"])\s+(?=['\"])", r"\1, ", bare))
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            value = None
+        if isinstance(value, list):
+            return value
+    return bare.split() if " " in bare or "," not in bare else [p.strip() for p in bare.split(",")]

@@ -146,6 +146,7 @@ class Format(ABC):
         is_text: Whether it is text, which has an encoding.
         takes_folders: Whether a folder, rather than a file, can be of this format.
         joins_files: Whether it reads several files as one table (``request.files``).
+        holds_documents: Whether a record may be a document of several sentences.
         last_resort: Whether it is only tried after the others.
         may_have_prefix: Whether words may have a ``lang:`` prefix.
     """
@@ -156,6 +157,7 @@ class Format(ABC):
     is_text: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = False
     joins_files: ClassVar[bool] = False
+    holds_documents: ClassVar[bool] = False
     last_resort: ClassVar[bool] = False
     may_have_prefix: bool = False
 

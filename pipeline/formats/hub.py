@@ -27,6 +27,7 @@ class Hub(Format):
 
     about: ClassVar[str] = "HF data sets: a hub id, or a folder that save_to_disk wrote"
     is_text: ClassVar[bool] = False
+    holds_documents: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = True
 
     def __init__(self, request: Request, report: ReadReport) -> None:

@@ -9,18 +9,18 @@ from typing import ClassVar
 
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
-from pipeline.formats.files import read_lines
 from pipeline.formats.format import JSON_SUFFIXES, Format, Sample
-from pipeline.formats.json_text import parse_json
+from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.schema import Sentence
 
 
 class JsonLines(Format):
-    """JSON Lines: an object per sentence."""
+    """JSON Lines, or an array: an object per sentence or document."""
 
-    about: ClassVar[str] = "JSON Lines: words with tags or spans, or text with character spans"
+    about: ClassVar[str] = "JSON (lines or an array): words with tags or spans, or text with spans"
+    holds_documents: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = JSON_SUFFIXES
 
     @classmethod
@@ -46,21 +46,16 @@ def read_raw(
     label_names: Sequence[str] | None = None,
     labelled: bool = True,
 ) -> Iterator[RawSentence]:
-    """Yield the sentences of a JSONL file; blank lines are skipped.
+    """Yield the sentences of a JSON Lines file, or of an array; blank lines are skipped.
 
     Raises:
-        DataError: If a line is not a JSON object or its fields do not fit, with file and line.
+        DataError: If a record is not a JSON object or its fields do not fit, with file and line.
     """
     reader = RecordReader(str(path), default_names=label_names, labelled=labelled)
-    for number, line in read_lines(path, encoding):
-        if not line or line.isspace():
-            continue
-        hint = "; a JSON array must become one object per line" if line[0] == "[" else ""
-        record = parse_json(line, f"{path}:{number}", hint)
+    for number, record in read_records(path, encoding):
         if not isinstance(record, dict):
             raise DataError(
-                f"{path}:{number}: a JSON object was expected, not a {type(record).__name__}; "
-                "write one object per line"
+                f"{path}:{number}: a JSON object was expected, not a {type(record).__name__}"
             )
         yield reader(record, number)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import IDS, SPANS, TAGS, TEXT, WORDS, RecordReader
+from pipeline.formats.columns import IDS, OFFSETS, SPANS, TAGS, TEXT, WORDS, RecordReader
 from pipeline.formats.files import require_file
 from pipeline.formats.format import Format, Sample
 from pipeline.formats.packed import is_packed, open_bytes
@@ -22,7 +22,7 @@ from pipeline.formats.schemes import tags_from_spans
 from pipeline.schema import Sentence
 
 _BATCH = 1000
-_COLUMNS = frozenset(WORDS + TAGS + TEXT + SPANS + IDS)
+_COLUMNS = frozenset((*WORDS, *TAGS, *TEXT, *SPANS, *IDS, OFFSETS))
 
 
 class Parquet(Format):
@@ -31,6 +31,7 @@ class Parquet(Format):
     about: ClassVar[str] = "Parquet: the columns of HF data sets, with their ClassLabel names"
     suffixes: ClassVar[frozenset[str]] = frozenset({".parquet"})
     is_text: ClassVar[bool] = False
+    holds_documents: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = True
     joins_files: ClassVar[bool] = True
 

@@ -15,6 +15,7 @@ from pipeline.formats.format import Format, Request
 from pipeline.formats.kinds import FORMATS, detect_format
 from pipeline.formats.notation import OUTSIDE, STANDARD, Notation
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.resolving import RecordEvidence, place
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
 from pipeline.formats.splits import local_files
 from pipeline.formats.words import (
@@ -103,12 +104,15 @@ def read_labelled(
     report.labelled = labelled
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
     prefix_evidence = conll.PrefixEvidence()
+    may_split = opened.holds_documents and not keep_empty
+    record_evidence = RecordEvidence(source, lang, may_split=may_split)
     any_tags = False
     own_ids = 0
     raws = opened.read(report)
     for raw in islice(raws, sample):
         report.total += 1
         report.look_at_length(raw)
+        record_evidence.feed(raw)
         if raw.tags is not None:
             scheme_evidence.feed(raw.tags)
         if raw.words is not None:
@@ -118,7 +122,15 @@ def read_labelled(
             encoding_evidence.feed(raw.text.split(" "))
         own_ids += raw.id is not None
         any_tags = any_tags or raw.tags is not None
+    records = report.total
     report.sampled = sample is not None and next(raws, None) is not None
+    scratch = ReadReport(report.origin, report.format)  # the first pass has told all of it
+    resolver = record_evidence.decide(opened.where, report)
+    if resolver.split:  # then records are not what is counted
+        report.forget_records()
+        for raw in resolver(islice(opened.read(scratch), sample), scratch):
+            report.total += 1
+            report.look_at_length(raw)
     report.warn_of_long_sentences()
     settings = _Settings(
         lang=lang,
@@ -131,7 +143,7 @@ def read_labelled(
         tokenizer=tokenizer,
         has_ids=own_ids > 0,
     )
-    report.own_ids = own_ids == report.total > 0
+    report.own_ids = own_ids == records > 0
     if any_tags:
         settings.decoder = _decoder(scheme_evidence, source, opened.where, report)
     if opened.may_have_prefix and prefix_evidence.prefix:
@@ -145,8 +157,7 @@ def read_labelled(
             f"({encoding_evidence.decodable} of {encoding_evidence.non_ascii} words with "
             "non-ASCII characters); set repair_encoding: true to repair it"
         )
-    scratch = ReadReport(report.origin, report.format)  # the first pass has told all of it
-    again = islice(opened.read(scratch), sample)
+    again = resolver(islice(opened.read(scratch), sample), report)
     return SentenceStream(_sentences(again, settings, report), report)
 
 
@@ -197,6 +208,7 @@ class _Several:
         self.parts = parts
         self.where = where
         self.may_have_prefix = all(p.may_have_prefix for p in parts)
+        self.holds_documents = parts[0].holds_documents
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
         """Yield the sentences, each with its file."""
@@ -253,12 +265,12 @@ def _sentences(
         if len(words) != count:
             report.invisible_words += count - len(words)
             report.lost_spans += lost
-            report.example("invisible_words", _place(raw, report.origin))
+            report.example("invisible_words", place(raw, report.origin))
         name = raw.id if raw.id is not None else f"{settings.id_prefix}-{number}"
         if settings.has_ids:
             if name in seen:
                 raise DataError(
-                    f"{_place(raw, settings.where)}: the id {name!r} is there twice; "
+                    f"{place(raw, settings.where)}: the id {name!r} is there twice; "
                     "ids must be unique within a source"
                 )
             seen.add(name)
@@ -271,12 +283,6 @@ def _sentences(
         report.spans.update(s.type for s in spans)
         origin = report.origin if raw.file is None else f"{report.origin} ({raw.file.name})"
         yield Sentence(name, settings.lang, words, spans, origin, raw.line)
-
-
-def _place(raw: RawSentence, where: str, line: int | None = None) -> str:
-    """Return file and line of a sentence; ``where`` is the file, unless the source is several."""
-    file = where if raw.file is None else str(raw.file)
-    return f"{file}:{raw.line if line is None else line}"
 
 
 def _words_and_spans(
@@ -295,11 +301,11 @@ def _words_and_spans(
     bad = next((s for s in spans if not 0 <= s.start < s.end <= len(words)), None)
     if bad is not None:
         raise DataError(
-            f"{_place(raw, settings.where)}: entity [{bad.start}, {bad.end}) {bad.type} does not "
+            f"{place(raw, settings.where)}: entity [{bad.start}, {bad.end}) {bad.type} does not "
             f"fit a sentence of {len(words)} words"
         )
     if overlapping(spans):
-        raise DataError(f"{_place(raw, settings.where)}: two entities overlap; keep one of them")
+        raise DataError(f"{place(raw, settings.where)}: two entities overlap; keep one of them")
     return words, spans
 
 
@@ -311,10 +317,10 @@ def _decode(raw: RawSentence, settings: _Settings, report: ReadReport) -> list[S
     try:
         spans, repairs = decoder(tags)
     except TagError as error:
-        raise DataError(f"{_place(raw, settings.where, lines[error.index])}: {error}") from None
+        raise DataError(f"{place(raw, settings.where, lines[error.index])}: {error}") from None
     for found in repairs:
         report.repaired_tags[found.kind] += 1
-        report.example(found.kind, _place(raw, report.origin, lines[found.index]))
+        report.example(found.kind, place(raw, report.origin, lines[found.index]))
     return spans
 
 
@@ -345,8 +351,8 @@ def _from_text(
     try:
         words, word_spans, split = words_from_text(sentence, spans, settings.tokenizer)
     except SpanBorderError as error:
-        raise DataError(f"{_place(raw, settings.where)}: {error}") from None
+        raise DataError(f"{place(raw, settings.where)}: {error}") from None
     if split:
         report.split_words += split
-        report.example("split_words", _place(raw, report.origin))
+        report.example("split_words", place(raw, report.origin))
     return words, word_spans

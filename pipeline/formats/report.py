@@ -31,6 +31,11 @@ _COUNTERS: Final = {
     "lost_spans": "{n} entities of such words left out",
     "split_words": "{n} words split at the border of an entity",
     "empty_sentences": "{n} empty sentences left out",
+    "other_surfaces": "{n} entities whose own text differs in case, spaces or accents",
+    "overlapping_spans": "{n} entities left out that overlap a longer one",
+    "discontinuous_spans": "{n} entities of several parts read as one stretch",
+    "documents": "{n} documents split into sentences",
+    "crossing_spans": "{n} sentences kept together by an entity across their border",
 }
 
 _log = logging.getLogger(__name__)
@@ -38,11 +43,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CharSpan:
-    """An entity given by characters ``[start, end)`` of a text."""
+    """An entity given by positions in a text.
+
+    Attributes:
+        start: Its first character; in another unit where the file counts so, until
+            :mod:`pipeline.formats.offsets` has found out.
+        end: One after its last character; or that one, where the file counts so.
+        type: Its type.
+        surface: What the file says that it is in the text.
+    """
 
     start: int
     end: int
     type: str
+    surface: str | None = None
 
 
 @dataclass(slots=True)
@@ -50,7 +64,8 @@ class RawSentence:
     """One sentence as a foreign format holds it, before tags are decoded and words are cleaned.
 
     Either ``words`` (with ``tags``, or with ``spans`` in words, or without labels) or ``text``
-    (with ``char_spans``, or without labels).
+    (with ``char_spans``, or without labels). With words, ``char_spans`` count in a unit that is
+    still to be found out (:mod:`pipeline.formats.offsets`), if ``unit`` does not state it.
 
     Attributes:
         words: The words as found; some may be empty.
@@ -62,6 +77,9 @@ class RawSentence:
         line: 1-based line (or row) in the file.
         lines: Line of every word, where words have lines of their own.
         file: The file, where the source is several.
+        unit: In what ``char_spans`` count, where the record itself says so.
+        keep_longest: Of spans that overlap, whether the longest is kept and the others counted,
+            rather than refused.
     """
 
     words: list[str] | None = None
@@ -73,6 +91,8 @@ class RawSentence:
     line: int | None = None
     lines: Sequence[int] | None = None
     file: Path | None = None
+    unit: str | None = None
+    keep_longest: bool = False
 
 
 @dataclass(slots=True)
@@ -103,6 +123,13 @@ class ReadReport:
         invisible_words: Words with no visible character, which were left out.
         lost_spans: Spans that consisted of such words only.
         split_words: Words that were split at the border of a character span.
+        offsets: In what the positions of spans count, where that was to be found out.
+        other_surfaces: Spans whose own text is not quite that of their positions.
+        overlapping_spans: Spans left out as they share words with a longer one.
+        discontinuous_spans: Spans of several parts, read from the first part to the last.
+        documents: Records of several sentences that were split.
+        crossing_spans: Spans across a border of such sentences, which were kept together.
+        left_out: Records and annotations that are no labelled text, by kind.
         empty_sentences: Sentences without words, which were left out.
         docstarts: ``-DOCSTART-`` lines that were skipped.
         comments: Comment lines that were skipped.
@@ -133,6 +160,13 @@ class ReadReport:
     invisible_words: int = 0
     lost_spans: int = 0
     split_words: int = 0
+    offsets: str | None = None
+    other_surfaces: int = 0
+    overlapping_spans: int = 0
+    discontinuous_spans: int = 0
+    documents: int = 0
+    crossing_spans: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
     empty_sentences: int = 0
     docstarts: int = 0
     comments: int = 0
@@ -157,6 +191,11 @@ class ReadReport:
             self.long_sentences += 1
             self.example("long_sentences", f"{self.origin}:{raw.line} ({words:,} words)")
 
+    def forget_records(self) -> None:
+        """Count anew: what was counted were documents, not sentences."""
+        self.total = self.long_sentences = 0
+        self.examples.pop("long_sentences", None)
+
     def warn_of_long_sentences(self) -> None:
         """Warn of sentences that are too long to be one, by name."""
         if self.long_sentences:
@@ -174,6 +213,8 @@ class ReadReport:
         if self.scheme:
             given = "" if self.scheme_detected else " as set"
             said[0] += f", scheme {self.scheme}{given}" + f", {self.notation}" * bool(self.notation)
+        if self.offsets:
+            said[0] += f", positions in {self.offsets}"
         some = f" of {self.total:,}" if self.total > self.sentences + self.empty_sentences else ""
         first = "the first " if self.sampled else ""
         sentences = _count(self.sentences, "sentence")
@@ -187,6 +228,7 @@ class ReadReport:
         ]
         counts = {k: getattr(self, k) for k in _COUNTERS}
         repaired += [_counted(_COUNTERS[k], n) for k, n in counts.items() if n]
+        repaired += [f"{n:,} {kind} left out" for kind, n in sorted(self.left_out.items()) if n]
         if repaired:
             said.append("repaired: " + ", ".join(repaired))
         text = f"{self.origin}: {'; '.join(said)}"

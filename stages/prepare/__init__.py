@@ -22,6 +22,11 @@ _COUNTED = (
     "invisible_words",
     "lost_spans",
     "split_words",
+    "other_surfaces",
+    "overlapping_spans",
+    "discontinuous_spans",
+    "documents",
+    "crossing_spans",
     "docstarts",
 )
 
@@ -151,6 +156,8 @@ class PrepareStage(RunStage):
                 context.count(name, getattr(report, name))
         for kind, n in report.repaired_tags.items():
             context.count(f"repaired_tags_{kind}", n)
+        for kind, n in report.left_out.items():
+            context.count(f"left_out_{kind.replace(' ', '_')}", n)
         if removed:
             context.count("spans_mapped_to_o", removed)
         context.progress.say(f"{corpus.name}: {report.summary()}")
@@ -183,6 +190,9 @@ def _read(
     from pipeline.formats import read_labelled
 
     source = corpus.to_read
+    if config.data.parallel is not None and corpus.key in ("train", "parallel"):
+        # The two sides match row by row, so no row of one side becomes several.
+        source = source.model_copy(update={"documents": "keep"})
     if corpus.key == "parallel":
         # Its rows are those of data.train, so the limit there is the one that counts.
         source, keep_empty = source.model_copy(update={"limit": None}), True

@@ -87,19 +87,18 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
     [
         ("{oops", "not valid JSON: Expecting property name enclosed in double quotes at column 2"),
         (
-            '[{"tokens": []},',
-            "not valid JSON: Expecting value at column 17; a JSON array must become one object "
-            "per line",
+            '[{"tokens": [], "ner_tags": []},',
+            "not valid JSON: Expecting value at column 33",
         ),
-        ("[]", "a JSON object was expected, not a list; write one object per line"),
+        ("[3]", "a JSON object was expected, not a int"),
         (
             '{"tok": ["a"]}',
             "neither words (tokens or words) nor text (text or sentence); the record has tok",
         ),
         (
             '{"tokens": ["a"]}',
-            "words without labels: none of the columns ner_tags, tags, labels, ner, label, spans, "
-            "entities",
+            "words without labels: none of the columns ner_tags, tags, labels, ner, label, "
+            "word_labels, bio_tags, iob_tags, spans, entities; the record has tokens",
         ),
         ('{"tokens": ["a", "b"], "ner_tags": ["O"]}', "2 words but 1 ner_tags"),
         ('{"tokens": ["a", 3], "ner_tags": ["O", "O"]}', "tokens holds 3, which is not a string"),
@@ -116,7 +115,9 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
         ),
         (
             '{"text": "a b"}',
-            "a text without its entities (spans, entities, labels, label); add an empty list",
+            "a text without its entities (none of spans, entities, labels, label); the record has "
+            "text: if one of them holds the labels, rename it; a text that has no entities says so "
+            "with an empty list",
         ),
         (
             '{"text": "a b", "spans": [[0, 9, "PER"]]}',

@@ -89,11 +89,11 @@ def test_folders_of_splits_and_other_suffixes(tmp_path: Path) -> None:
 
 
 def test_original_names_of_conll(tmp_path: Path) -> None:
-    for name, word in (("eng.train", "a"), ("eng.testa", "b"), ("eng.testb", "c")):
+    for name, word in (("eng.train", "Ann"), ("eng.testa", "Ben"), ("eng.testb", "Carl")):
         save(tmp_path / name, f"{word} I-PER\n")
-    assert words(tmp_path, split="validation") == ["b"]
-    assert words(tmp_path, split="test") == ["c"]
-    assert words(tmp_path / "eng.testb") == ["c"]
+    assert words(tmp_path, split="validation") == ["Ben"]
+    assert words(tmp_path, split="test") == ["Carl"]
+    assert words(tmp_path / "eng.testb") == ["Carl"]
     assert split_of(tmp_path / "esp.testa", tmp_path) == "validation"
 
 

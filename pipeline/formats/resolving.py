@@ -1,0 +1,182 @@
+"""From records as a format hands them over to sentences whose spans are known and do not overlap.
+
+Over the whole source it is found out in what positions count, and whether records are documents;
+then each record's spans are resolved, and documents are split into sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from pipeline.config import DataSource
+from pipeline.errors import DataError
+from pipeline.formats.offsets import (
+    AmbiguousError,
+    OffsetEvidence,
+    Reading,
+    SurfaceError,
+    locate_words,
+    resolve,
+)
+from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.sentences import split_document, split_text, split_words
+from pipeline.formats.words import SpanBorderError, words_from_text
+from pipeline.schema import Span
+
+LONG: Final = 200
+"""Words from which on a record of several sentences is a document."""
+
+S = TypeVar("S", CharSpan, Span)
+
+
+def place(raw: RawSentence, where: str, line: int | None = None) -> str:
+    """Return file and line of a sentence; ``where`` is the file, unless the source is several."""
+    file = where if raw.file is None else str(raw.file)
+    return f"{file}:{raw.line if line is None else line}"
+
+
+class RecordEvidence:
+    """Gathers, over the records of a source, how its spans count and whether it has documents.
+
+    Args:
+        source: What the user states of it.
+        lang: Language of the text.
+        may_split: Whether records may be split.
+    """
+
+    def __init__(self, source: DataSource, lang: str, *, may_split: bool) -> None:
+        self._source, self._lang = source, lang
+        self._look = may_split and source.documents == "auto"
+        self._split = may_split and source.documents == "split"
+        self._offsets = OffsetEvidence(
+            None if source.offsets == "auto" else source.offsets,
+            None if source.span_end == "auto" else source.span_end == "inclusive",
+        )
+        self._records = self._several = 0
+        self._document = False
+
+    def feed(self, raw: RawSentence) -> None:
+        """Look at one record."""
+        self._offsets.feed(raw)
+        if not self._look or raw.tags is not None:
+            return
+        if raw.text is not None:
+            count = len(split_text(raw.text, self._lang))
+            long = len(raw.text.split()) > LONG or "\n" in raw.text.strip()
+        elif raw.words is not None and len(raw.words) > LONG:
+            count, long = len(split_words(raw.words, self._lang)), True
+        else:
+            count, long = 1, False
+        self._records += 1
+        self._several += count > 1
+        self._document = self._document or (count > 1 and long)
+
+    def decide(self, where: str, report: ReadReport) -> Resolver:
+        """Return what resolves the records.
+
+        Raises:
+            DataError: If the spans fit in several ways.
+        """
+        try:
+            reading, note = self._offsets.decide()
+        except AmbiguousError as error:
+            raise DataError(f"{where}: {error}") from None
+        if self._offsets.spans:
+            report.offsets = str(reading)
+        elif self._offsets.stated:
+            report.offsets = f"{Reading(self._offsets.stated)}, as the file says"
+        if note:
+            report.warn(f"{report.origin}: {note}")
+        split = self._split or self._document or 0 < self._records <= 2 * self._several
+        stated = self._source.offsets != "auto"
+        return Resolver(where, self._lang, reading, stated, split)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Resolves the spans of records, and splits documents.
+
+    Attributes:
+        where: What errors name.
+        lang: Language of the text.
+        reading: How the spans count.
+        stated: Whether the user states that.
+        split: Whether records are split into sentences.
+    """
+
+    where: str
+    lang: str
+    reading: Reading
+    stated: bool
+    split: bool
+
+    def __call__(self, raws: Iterable[RawSentence], report: ReadReport) -> Iterator[RawSentence]:
+        """Yield sentences with word spans, or with text and spans of its characters.
+
+        Raises:
+            DataError: If a span does not fit, with file and line.
+        """
+        for raw in raws:
+            try:
+                found = resolve(raw, self.reading, report, stated=self.stated)
+                if found.words is not None and found.char_spans is not None:
+                    found = _in_words(found, report)
+            except (SurfaceError, SpanBorderError) as error:
+                raise DataError(f"{place(raw, self.where)}: {error}") from None
+            if raw.keep_longest:
+                self._keep_longest(found, report)
+            if not self.split or raw.tags is not None:
+                yield found
+                continue
+            parts, crossing = split_document(found, self.lang)
+            report.documents += len(parts) > 1
+            report.crossing_spans += crossing
+            for part in parts:
+                part.file = raw.file
+                yield part
+
+    def _keep_longest(self, raw: RawSentence, report: ReadReport) -> None:
+        before = len(raw.char_spans or ()) + len(raw.spans or ())
+        if raw.char_spans is not None:
+            raw.char_spans = longest(raw.char_spans)
+        if raw.spans is not None:
+            raw.spans = longest(raw.spans)
+        lost = before - len(raw.char_spans or ()) - len(raw.spans or ())
+        if lost:
+            report.overlapping_spans += lost
+            report.example("overlapping_spans", place(raw, report.origin))
+
+
+def longest(spans: Sequence[S]) -> list[S]:
+    """Return the spans without those that overlap a longer one, or one of equal length before it.
+
+    Two spans of one place with one type are one.
+    """
+    kept: list[S] = []
+    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.type)):
+        if not any(span.start < k.end and k.start < span.end for k in kept):
+            kept.append(span)
+    return sorted(kept, key=lambda s: s.start)
+
+
+def _in_words(raw: RawSentence, report: ReadReport) -> RawSentence:
+    """Turn the character spans of a sentence that has words, too, into spans of its words."""
+    text, words = raw.text or "", raw.words or []
+    located = locate_words(text, words)
+    if located is None:
+        raise SpanBorderError(
+            "the words of the record are not those of its text, in which the spans count; remove "
+            "the words or correct them"
+        )
+    spans = list(raw.char_spans or ())
+    if raw.keep_longest:
+        kept = longest(spans)
+        report.overlapping_spans += len(spans) - len(kept)
+        spans = kept
+    cut, found, split = words_from_text(text, spans, lambda _: located)
+    if split:
+        report.split_words += split
+        report.example("split_words", place(raw, report.origin))
+    return replace(raw, words=cut, spans=found, text=None, char_spans=None)
