@@ -45,6 +45,7 @@ class PretrainingConfig(StageConfig):
             exclude={
                 "corpus": True,
                 "gazetteer": True,
+                "places": True,
                 "start_from": True,
                 "loop": {*NEUTRAL_OPTIONS, *_BUDGET},
             },

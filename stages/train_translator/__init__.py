@@ -18,7 +18,7 @@ class TrainTranslatorStage(RunStage):
     """See the module."""
 
     name = "train_translator"
-    version = "2"
+    version = "3"
     config_type = TrainTranslatorConfig
     about = "train a small multilingual translator from parallel text"
     standalone = True
@@ -39,6 +39,11 @@ class TrainTranslatorStage(RunStage):
             sources = getattr(options.corpus, key)
             yield from missing_files(f"{self.name}.corpus.{key}", sources, config)
         yield from missing_files(f"{self.name}.gazetteer", options.gazetteer, config)
+        for index, path in enumerate(options.places):
+            if not config.path(str(path)).is_file():
+                yield Problem(
+                    f"{self.name}.places[{index}]", f"file not found: {config.path(str(path))}"
+                )
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
         """Return all text files."""
@@ -47,7 +52,8 @@ class TrainTranslatorStage(RunStage):
         options = config.section(self.name, TrainTranslatorConfig)
         corpus = options.corpus
         texts = (*corpus.parallel, *corpus.evaluation, *options.gazetteer)
-        return {**files_by_name(texts, config), **start_files(options, config)}
+        places = {str(path): config.path(str(path)) for path in options.places}
+        return {**files_by_name(texts, config), **places, **start_files(options, config)}
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Train; continues from the checkpoint in the work folder."""
@@ -64,6 +70,7 @@ class TrainTranslatorStage(RunStage):
             update={
                 "corpus": resolve_corpus(given.corpus, context.config),
                 "gazetteer": tuple(resolve_source(s, context.config) for s in given.gazetteer),
+                "places": tuple(context.config.path(str(path)) for path in given.places),
             }
         )
         with shown_progress(context.progress, "train_translator", options.loop) as progress:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
 from stages._pretraining.config import PretrainingConfig, check_length
 from stages._pretraining.sources import TextSource
+from stages.train_translator.variation import Mix
 
 
 class MarianShape(ConfigModel):
@@ -36,16 +39,30 @@ class AugmentationConfig(ConfigModel):
     """Of the pairs that share a name: how many get other names."""
     invented_names: float = Field(0.4, ge=0, le=1)
     """Of the names put in: how many are invented."""
+    substitute_places: float = Field(0.5, ge=0, le=1)
+    """Of the pairs with a place of the lists `places`: how many get other places."""
     name_lists: float = Field(0.03, ge=0, le=1)
-    """Examples that are only names and figures, the same on both sides."""
-    concatenate: float = Field(0.2, ge=0, le=1)
+    """Examples that are only names and figures."""
+    templates: float = Field(0.02, ge=0, le=1)
+    """Examples that are lines of news written by us, filled in with names."""
+    concatenate: float = Field(0.25, ge=0, le=1)
     """Short pairs that are joined with others, for longer sentences."""
     chain_words: int = Field(60, ge=12)
     """Joined pairs have up to about so many words on the side of the pivot language."""
-    upper_case: float = Field(0.015, ge=0, le=1)
+    slots: float = Field(0.08, ge=0, le=1)
+    """Pairs with numbered slots in the place of names: `translate.markers: replace`."""
+    tags: float = Field(0.25, ge=0, le=1)
+    """Pairs with phrases in tags: `translate.markers: xml`."""
+    datelines: float = Field(0.015, ge=0, le=1)
+    """Pairs that begin with a dateline."""
+    upper_case: float = Field(0.02, ge=0, le=1)
     """Pairs written in capitals, like headlines."""
-    spaced_punctuation: float = Field(0.03, ge=0, le=1)
+    spaced_punctuation: float = Field(0.04, ge=0, le=1)
     """Sources tokenised with spaces, as in labelled corpora."""
+
+    def mix(self) -> Mix:
+        """The options as the code that varies pairs takes them."""
+        return Mix(**self.model_dump())
 
 
 class TrainTranslatorConfig(PretrainingConfig):
@@ -53,6 +70,9 @@ class TrainTranslatorConfig(PretrainingConfig):
 
     gazetteer: tuple[TextSource, ...] = ()
     """Labelled text whose entities are put into the pairs; without it no names are replaced."""
+    places: tuple[Path, ...] = ()
+    """Lists of places in several languages, `english<TAB>language<TAB>name<TAB>kind`, of the kinds
+    `city` and `country` (`territories`): they are put into the pairs, each side in its language."""
     shape: MarianShape = MarianShape()
     augmentation: AugmentationConfig = AugmentationConfig()
     into_pivot_share: float = Field(0.35, ge=0, le=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import itertools
 import random
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +12,12 @@ from typing import NamedTuple
 from stages._pretraining.batching import token_bounded_batches
 from stages._pretraining.corpus import share_by_language
 from stages._pretraining.sources import Pair
+from stages.train_translator.bilingual import Bilingual, Templates
+from stages.train_translator.bitext import Bitext, Phrase
 from stages.train_translator.config import TrainTranslatorConfig
-from stages.train_translator.names import Gazetteer, NameFinder, substitute
+from stages.train_translator.names import Gazetteer, NameFinder
 from stages.train_translator.sentencepieces import tag
-
-_END = re.compile(r"[\s.!?…]+$")
-_PUNCTUATION = re.compile(r"\s*([.,;:!?\"()])\s*")
+from stages.train_translator.variation import Variation
 
 
 class Example(NamedTuple):
@@ -26,6 +25,20 @@ class Example(NamedTuple):
 
     source: list[int]
     target: list[int]
+
+
+class Texts(NamedTuple):
+    """What pairs are varied with.
+
+    Attributes:
+        entities: `(type, name)`, the same in every language.
+        places: `(language, kind, name in the pivot language, name in the language)`.
+        phrases: For each pair its phrase pairs; none for all means that nothing is tagged.
+    """
+
+    entities: Sequence[tuple[str, str]] = ()
+    places: Sequence[tuple[str, str, str, str]] = ()
+    phrases: Sequence[Sequence[Phrase]] = ()
 
 
 class ExampleMaker:
@@ -37,7 +50,7 @@ class ExampleMaker:
         config: TrainTranslatorConfig,
         spm_model: Path,
         vocabulary: dict[str, int],
-        entities: Sequence[tuple[str, str]],
+        texts: Texts,
         seed: int,
     ) -> None:
         """Groups the pairs by language and finds the names in them."""
@@ -52,14 +65,24 @@ class ExampleMaker:
             for i in range(self._processor.get_piece_size())
         ]
         self._vocabulary = vocabulary
-        self._by_language: dict[str, list[Pair]] = {}
-        for pair in pairs:
-            self._by_language.setdefault(pair.language, []).append(pair)
+        self._pairs = pairs
+        self._phrases = texts.phrases
+        self._by_language: dict[str, list[int]] = {}
+        for index, pair in enumerate(pairs):
+            self._by_language.setdefault(pair.language, []).append(index)
         shares = share_by_language(pairs, config.sampling_exponent)
         self._languages = list(shares)
         self._cumulated = list(itertools.accumulate(shares.values()))
-        self._finder = NameFinder(pairs)
-        self._gazetteer = Gazetteer(entities, self._finder.translated) if entities else None
+        finder = NameFinder(pairs)
+        changing = {english for _, _, english, other in texts.places if english != other}
+        barred = finder.translated | changing
+        self._variation = Variation(
+            finder,
+            Gazetteer(texts.entities, barred) if texts.entities else None,
+            Bilingual(texts.places) if texts.places else None,
+            Templates.shipped(config.corpus.pivot_language),
+            config.augmentation.mix(),
+        )
         self.too_long = 0
         """How many examples were left out for their length since this object was made."""
 
@@ -68,12 +91,15 @@ class ExampleMaker:
         rng = random.Random(f"{self._seed}/{number}")
         examples: list[Example] = []
         while len(examples) < self._config.shard_examples:
-            language, source, target = self._vary(self._draw(rng), rng)
+            language = self._language(rng)
+            source, target = self._variation.vary(
+                self._draw(language, rng),
+                lambda language=language: self._draw(language, rng),  # type: ignore[misc]
+                rng,
+            )
             if rng.random() < self._config.into_pivot_share:
                 source, target = target, source
                 language = self._config.corpus.pivot_language
-            if rng.random() < self._config.augmentation.spaced_punctuation:
-                source = " ".join(_PUNCTUATION.sub(r" \1 ", source).split())
             example = Example(
                 [self._vocabulary[tag(language)], *self.encode(source)], self.encode(target)
             )
@@ -90,67 +116,12 @@ class ExampleMaker:
         ids = [self._ids[i] for i in self._processor.encode(text)]
         return [*ids, self._vocabulary["</s>"]]
 
-    def _draw(self, rng: random.Random, language: str | None = None) -> Pair:
-        if language is None:
-            position = bisect.bisect(self._cumulated, rng.random())
-            language = self._languages[min(position, len(self._languages) - 1)]
-        return rng.choice(self._by_language[language])
+    def _language(self, rng: random.Random) -> str:
+        position = bisect.bisect(self._cumulated, rng.random())
+        return self._languages[min(position, len(self._languages) - 1)]
 
-    def _vary(self, pair: Pair, rng: random.Random) -> Pair:
-        options = self._config.augmentation
-        if self._gazetteer and rng.random() < options.name_lists:
-            line = self._name_list(self._gazetteer, rng)
-            return Pair(pair.language, line, line)
-        pair = self._rename(pair, rng)
-        if len(pair.source.split()) <= 15 and rng.random() < options.concatenate:
-            pair = self._chain(pair, rng)
-        if rng.random() < options.upper_case:
-            pair = Pair(pair.language, pair.source.upper(), pair.target.upper())
-        return pair
-
-    def _chain(self, pair: Pair, rng: random.Random) -> Pair:
-        """Further pairs behind this one, as sentences or as the clauses of a long one.
-
-        Corpora of short sentences teach nothing about long ones; a model that never saw them
-        stutters. The length that is aimed at is drawn evenly, so that all lengths occur.
-        """
-        goal = rng.randint(12, self._config.augmentation.chain_words)
-        parts = [pair]
-        while sum(len(part.source.split()) for part in parts) < goal:
-            parts.append(self._rename(self._draw(rng, pair.language), rng))
-        if rng.random() < 0.5:
-            return Pair(
-                pair.language,
-                " ".join(part.source for part in parts),
-                " ".join(part.target for part in parts),
-            )
-        sides = [self._clauses([part[side] for part in parts]) for side in (1, 2)]
-        return Pair(pair.language, *sides)
-
-    def _clauses(self, sentences: Sequence[str]) -> str:
-        """One sentence of several: commas between them, lower case where a word has it."""
-        clauses = [_END.sub("", sentence) for sentence in sentences[:-1]] + [sentences[-1]]
-        return ", ".join(clauses[:1] + [self._finder.inside(clause) for clause in clauses[1:]])
-
-    def _rename(self, pair: Pair, rng: random.Random) -> Pair:
-        options = self._config.augmentation
-        if self._gazetteer is None or rng.random() >= options.substitute_names:
-            return pair
-        names = self._finder.shared_names(pair)
-        if not names:
-            return pair
-        new = [self._gazetteer.draw(rng, options.invented_names) for _ in names]
-        return substitute(pair, names, new)
-
-    def _name_list(self, gazetteer: Gazetteer, rng: random.Random) -> str:
-        share = self._config.augmentation.invented_names
-        most = rng.choice((4, 12))
-        names = [gazetteer.draw(rng, share) for _ in range(rng.randint(1, most))]
-        kind = rng.random()
-        if kind < 0.3:
-            return " ".join(
-                f"{name} {rng.choice((rng.randint(0, 9), rng.randint(0, 2100)))}" for name in names
-            )
-        if kind < 0.5:
-            return " - ".join(names)
-        return ", ".join(names)
+    def _draw(self, language: str, rng: random.Random) -> Bitext:
+        index = rng.choice(self._by_language[language])
+        pair = self._pairs[index]
+        phrases = self._phrases[index] if self._phrases else ()
+        return Bitext.of(language, pair.source, pair.target, phrases)

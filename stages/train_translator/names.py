@@ -11,9 +11,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-
-from stages._pretraining.sources import Pair
+from collections.abc import Iterable
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _NAME_LIKE = re.compile(r"^[^\W\d_][\w.'’&-]*$")
@@ -31,14 +29,14 @@ class NameFinder:
     none), and as kept if a fair share of the translations of its sentences contain it.
     """
 
-    def __init__(self, pairs: Iterable[Pair], kept_share: float = 0.5) -> None:
-        """Counts the words of the pairs, once."""
+    def __init__(self, pairs: Iterable[tuple[str, str, str]], kept_share: float = 0.5) -> None:
+        """Counts the words of the pairs (language, pivot sentence, translation), once."""
         capital: Counter[str] = Counter()
         lower: Counter[str] = Counter()
         kept: Counter[str] = Counter()
         seen: Counter[str] = Counter()
-        for pair in pairs:
-            sides = [set(words_of(pair.source)), set(words_of(pair.target))]
+        for _, source, target in pairs:
+            sides = [set(words_of(source)), set(words_of(target))]
             for words in sides:
                 for word in words:
                     (capital if word[0].isupper() else lower)[word.casefold()] += 1
@@ -47,50 +45,20 @@ class NameFinder:
                     seen[word] += 1
                     kept[word] += word in sides[1]
         # Most first words of short sentences are seen at their start more often than inside.
-        self._lower = {word for word, count in lower.items() if count > 0.1 * capital[word]}
-        self._names = {
+        self.lower = {word for word, count in lower.items() if count > 0.1 * capital[word]}
+        """Words, case-folded, that are mostly or often written small."""
+        self.names = {
             word
             for word, count in seen.items()
             if len(word) > 2
             and kept[word] >= kept_share * count
             and lower[word.casefold()] <= 0.02 * capital[word.casefold()]
         }
+        """Names that translations keep."""
         self.translated = {
             word for word, count in seen.items() if count > 1 and kept[word] < 0.5 * count
         }
         """Capitalised words that change in translation (*Germany*), or that are no names at all."""
-
-    def inside(self, sentence: str) -> str:
-        """The sentence as it would stand inside another: no capital that only its place gave it."""
-        first = words_of(sentence[:60])[:1]
-        if not first or not sentence.startswith(first[0]) or first[0].casefold() not in self._lower:
-            return sentence
-        return sentence[0].lower() + sentence[1:]
-
-    def shared_names(self, pair: Pair) -> list[str]:
-        """The names of a pair: longest runs of name words found once on both sides."""
-        words = words_of(pair.source)
-        runs: list[str] = []
-        index = 0
-        while index < len(words):
-            if words[index] not in self._names:
-                index += 1
-                continue
-            best = 0
-            for end in range(index + 1, min(len(words), index + 4) + 1):
-                if words[end - 1] not in self._names:
-                    break
-                run = " ".join(words[index:end])
-                if _occurs_once(run, pair.source) and _occurs_once(run, pair.target):
-                    best = end
-            if best:
-                runs.append(" ".join(words[index:best]))
-            index = max(best, index + 1)
-        return runs
-
-
-def _occurs_once(run: str, text: str) -> bool:
-    return text.count(run) == 1 and re.search(rf"\b{re.escape(run)}\b", text) is not None
 
 
 class Gazetteer:
@@ -130,6 +98,12 @@ class Gazetteer:
             return "".join(letters) if rng.random() < 0.8 else ".".join(letters[:3]) + "."
         return " ".join(self._splice(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3))))
 
+    def of_type(self, kind: str, rng: random.Random, invented_share: float) -> str:
+        """A name of one type, invented with the given probability."""
+        if kind not in self.by_type or rng.random() < invented_share:
+            return self.invented(rng)
+        return rng.choice(self.by_type[kind])
+
     def draw(self, rng: random.Random, invented_share: float) -> str:
         """An invented name with the given probability, else a real one."""
         if rng.random() < invented_share:
@@ -144,16 +118,3 @@ class Gazetteer:
 
 def _latin(word: str) -> bool:
     return all(ord(c) < 0x250 for c in word)
-
-
-def substitute(pair: Pair, names: Sequence[str], replacements: Sequence[str]) -> Pair:
-    """The pair with `names[i]` replaced by `replacements[i]` on both sides."""
-    source, target = pair.source, pair.target
-    # Through marks that no text contains, so that a replacement is never replaced again.
-    for index, name in enumerate(names):
-        source = source.replace(name, f"\x00{index}\x00", 1)
-        target = target.replace(name, f"\x00{index}\x00", 1)
-    for index, name in enumerate(replacements):
-        source = source.replace(f"\x00{index}\x00", name)
-        target = target.replace(f"\x00{index}\x00", name)
-    return Pair(pair.language, source, target)

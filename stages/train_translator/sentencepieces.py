@@ -39,11 +39,13 @@ def train_sentencepiece(
     seed: int,
     max_sentences: int = 400_000,
     threads: int = 2,
+    symbols: Sequence[str] = (),
 ) -> Path:
     """Trains a unigram model of at most `pieces` pieces and writes `<model_prefix>.model`.
 
     Quotation marks and dashes are unified, nothing else is normalised: names keep their letters.
-    Digits are pieces of their own, so that figures are copied, not guessed.
+    Digits are pieces of their own, so that figures are copied, not guessed. `symbols` are pieces
+    that are never cut, nor part of another.
     """
     import sentencepiece
 
@@ -69,6 +71,7 @@ def train_sentencepiece(
         hard_vocab_limit=False,  # little text gives fewer pieces, not an error
         max_sentence_length=2000,
         num_threads=threads,
+        user_defined_symbols=list(symbols),
         minloglevel=1,
     )
     return model_prefix.with_suffix(".model")

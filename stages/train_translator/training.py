@@ -18,13 +18,17 @@ from stages._pretraining.loop import Progress, run_training
 from stages._pretraining.saving import save_half, training_report
 from stages._pretraining.sources import read_entities
 from stages._pretraining.starting import keep_vocabulary, start_model
+from stages.train_translator.bilingual import read_places
+from stages.train_translator.bitext import Phrase
 from stages.train_translator.config import TrainTranslatorConfig
-from stages.train_translator.examples import Example, ExampleMaker
+from stages.train_translator.examples import Example, ExampleMaker, Texts
+from stages.train_translator.phrases import find_phrases
 from stages.train_translator.sentencepieces import (
     marian_vocabulary,
     train_sentencepiece,
     write_tokenizer,
 )
+from stages.train_translator.tags import tag_symbols
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +66,8 @@ def train_translator(
     logger.info("%s", corpus.report())
     _write_held_out(corpus, work_dir / "held_out.tsv")
     entities = [entity for source in config.gazetteer for entity in read_entities(source)]
-    fingerprint = config.fingerprint(corpus, entities, seed)
+    places = [place for path in config.places for place in read_places(path)]
+    fingerprint = config.fingerprint(corpus, entities, places, seed)
     languages = [config.corpus.pivot_language, *config.corpus.languages]
 
     spm_model = work_dir / f"pieces-{fingerprint[:12]}.model"
@@ -71,7 +76,11 @@ def train_translator(
         text = [side for pair in corpus.pairs for side in pair[1:]]
         text += [name for _, name in entities]
         made = train_sentencepiece(
-            text, work_dir / "pieces-unfinished", pieces=config.pieces, seed=seed
+            text,
+            work_dir / "pieces-unfinished",
+            pieces=config.pieces,
+            seed=seed,
+            symbols=tag_symbols(),
         )
         data = made.read_bytes()
         made.unlink()
@@ -79,7 +88,9 @@ def train_translator(
 
     keep_vocabulary(spm_model, config, "source.spm", learn)
     vocabulary = marian_vocabulary(spm_model, languages)
-    maker = ExampleMaker(corpus.pairs, config, spm_model, vocabulary, entities, seed)
+    phrases = _phrases(config, corpus, work_dir / f"phrases-{fingerprint[:12]}.txt", seed)
+    texts = Texts(entities, places, phrases)
+    maker = ExampleMaker(corpus.pairs, config, spm_model, vocabulary, texts, seed)
     model = build_model(config, vocabulary, seed)
     checkpoint = work_dir / "checkpoint.pt"
 
@@ -110,6 +121,24 @@ def train_translator(
     write_card(describe(config), output_dir, sources, report)
     (work_dir / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
+
+
+def _phrases(
+    config: TrainTranslatorConfig, corpus: Corpus, path: Path, seed: int
+) -> list[list[Phrase]]:
+    """The phrase pairs of the text, found once and kept in the work folder."""
+    if config.augmentation.tags == config.augmentation.slots == 0:
+        return []
+    if not path.is_file():
+        found = find_phrases(corpus.pairs, seed)
+        lines = (" ".join("-".join(map(str, p)) for p in phrases) for phrases in found)
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        unfinished.replace(path)
+    return [
+        [Phrase(*map(int, phrase.split("-"))) for phrase in line.split()]
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def describe(config: TrainTranslatorConfig) -> Card:

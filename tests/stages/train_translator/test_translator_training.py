@@ -15,7 +15,7 @@ from stages.train_translator.config import (
     MarianShape,
     TrainTranslatorConfig,
 )
-from stages.train_translator.examples import Example, ExampleMaker
+from stages.train_translator.examples import Example, ExampleMaker, Texts
 from stages.train_translator.sentencepieces import marian_vocabulary, train_sentencepiece
 from stages.train_translator.training import build_model, train_translator, translation_loss
 from tests.stages._pretraining.toy_text import steps, toy_corpus, toy_gazetteer
@@ -25,7 +25,7 @@ def tiny_config(folder: Path, number: int) -> TrainTranslatorConfig:
     return TrainTranslatorConfig(
         corpus=toy_corpus(folder),
         gazetteer=(toy_gazetteer(folder),),
-        pieces=320,
+        pieces=400,
         shape=MarianShape(
             width=32, heads=2, feed_forward=64, encoder_layers=2, decoder_layers=1, max_positions=64
         ),
@@ -138,7 +138,7 @@ def test_examples_depend_on_seed_and_shard_alone(trained: dict[str, Any], tmp_pa
     vocabulary = marian_vocabulary(spm, ["en", "de", "es"])
 
     def shard(seed: int, number: int) -> list[list[Example]]:
-        return ExampleMaker(pairs, config, spm, vocabulary, entities, seed).shard(number)
+        return ExampleMaker(pairs, config, spm, vocabulary, Texts(entities), seed).shard(number)
 
     assert shard(1, 3) == shard(1, 3)
     assert shard(1, 3) != shard(1, 4)
