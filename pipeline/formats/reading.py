@@ -161,6 +161,16 @@ def read_labelled(
     return SentenceStream(_sentences(again, settings, report), report)
 
 
+def read_unlabelled(source: DataSource, lang: str, *, path: Path | None) -> Iterator[RawSentence]:
+    """Yield the sentences of a source as they are: text where it has text, words where not.
+
+    Raises:
+        DataError: If the source cannot be read; with file and line.
+    """
+    opened, report = _open(source, path, lang, None, False)
+    return opened.read(report)
+
+
 def _decoder(
     evidence: SchemeEvidence, source: DataSource, where: str, report: ReadReport
 ) -> TagDecoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -22,6 +22,7 @@ from xlner.commands.shared import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.formats.report import RawSentence
     from stages.train.tagger import Entity, Tagger
 
 ABOUT = "Tag the named entities in a file."
@@ -112,6 +113,7 @@ def _read(file: Path, lang: str, split: bool) -> Iterator[_Item]:
     from pipeline.config import DataSource
     from pipeline.formats import detect_format, read_labelled
     from pipeline.formats.files import read_lines
+    from pipeline.formats.reading import read_unlabelled
 
     if str(file) == "-":
         yield from _lines(enumerate(sys.stdin, 1), split)
@@ -119,8 +121,23 @@ def _read(file: Path, lang: str, split: bool) -> Iterator[_Item]:
         yield from _lines(read_lines(file), split)
     else:
         source = DataSource.model_validate({"path": str(file)})
+        texts = read_unlabelled(source, lang, path=file)
+        first = next(texts, None)
+        if first is not None and first.text is not None:
+            yield from _records(chain([first], texts), split)
+            return
         for sentence in read_labelled(source, lang, path=file, labelled=False, keep_empty=True):
             yield sentence.id, None, sentence.words
+
+
+def _records(records: Iterable[RawSentence], split: bool) -> Iterator[_Item]:
+    """Yield records of text, as lines of plain text are; such as have words keep them."""
+    for number, record in enumerate(records):
+        name = record.id if record.id is not None else f"s-{number}"
+        if record.text is None:
+            yield name, None, record.words or []
+        else:
+            yield name, None if split else record.text, record.text.split() if split else ()
 
 
 def _lines(lines: Iterable[tuple[int, str]], split: bool) -> Iterator[_Item]:
@@ -143,18 +160,20 @@ def _tag(
     sentences = entities = 0
     with _output(out) as stream:
         while chunk := list(islice(items, _CHUNK)):
-            if chunk[0][1] is not None:
-                texts = [text or "" for _, text, _ in chunk]
-                chunk = [
-                    (i, t, [t[a:b] for a, b in ranges(t)])
-                    for (i, _, _), t in zip(chunk, texts, strict=True)
-                ]
-                found = tagger.predict(texts, lang=lang)
-            else:
-                found = tagger.predict([w for _, _, w in chunk])
-            for item, spans in zip(chunk, found, strict=True):
-                write(stream, item, spans)
-                entities += len(spans)
+            for is_text, group in groupby(chunk, key=lambda item: item[1] is not None):
+                alike = list(group)
+                if is_text:
+                    texts = [text or "" for _, text, _ in alike]
+                    alike = [
+                        (i, t, [t[a:b] for a, b in ranges(t)])
+                        for (i, _, _), t in zip(alike, texts, strict=True)
+                    ]
+                    found = tagger.predict(texts, lang=lang)
+                else:
+                    found = tagger.predict([w for _, _, w in alike])
+                for item, spans in zip(alike, found, strict=True):
+                    write(stream, item, spans)
+                    entities += len(spans)
             sentences += len(chunk)
             stream.flush()
     return sentences, entities

@@ -57,6 +57,27 @@ def test_plain_text_gives_entities_with_their_characters(model: Path, tmp_path: 
     assert err.startswith("3 sentences, ")
 
 
+def test_text_in_records_is_tagged_as_lines_of_text_are(model: Path, tmp_path: Path) -> None:
+    plain, records, mixed = (tmp_path / n for n in ("in.txt", "in.jsonl", "mixed.jsonl"))
+    lines = [*TEXT.splitlines(), "東京でアンナがベルリンを訪問した。"]
+    plain.write_text("\n".join(lines) + "\n")
+    records.write_text(
+        "".join(json.dumps({"id": i + 1, "text": t}) + "\n" for i, t in enumerate(lines))
+    )
+    for options in (["--lang", "en"], ["--lang", "ja"], ["--words"]):
+        code, out, err = call(model, records, *options)
+        assert code == 0, err
+        for row, other in zip(
+            *(r.splitlines() for r in (out, call(model, plain, *options)[1])), strict=True
+        ):
+            assert json.loads(row) | {"id": 0} == json.loads(other) | {"id": 0}
+    assert len(json.loads(call(model, records, "--lang", "ja")[1].splitlines()[-1])["tokens"]) > 5
+    mixed.write_text(f'{json.dumps({"text": lines[0]})}\n{{"tokens": ["Tom", "met", "Juan!"]}}\n')
+    rows = [json.loads(line) for line in call(model, mixed)[1].splitlines()]
+    assert [r.get("text") for r in rows] == [lines[0], None]
+    assert rows[1]["tokens"] == ["Tom", "met", "Juan!"]
+
+
 def test_other_formats_in_and_out(model: Path, tmp_path: Path) -> None:
     file, tagged, again = (tmp_path / n for n in ("in.txt", "out.conll", "again.conll"))
     file.write_text(TEXT)
