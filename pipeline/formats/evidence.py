@@ -174,7 +174,7 @@ def choose_tags(found: Columns, word: int | None) -> TagColumn | None:
         return TagColumn(index, strength=holding[index].strength)
     # A column that nearly fits: reading it will name the line that does not.
     near = {i: f for i in range(found.width) if i != word and (f := found.fit(i, share=_NEAR))}
-    near = {i: f for i, f in near.items() if f.strength == 3 and i not in candidates}
+    near = {i: f for i, f in near.items() if f.strength > 1 and i not in candidates}
     if len(near) == 1:
         return TagColumn(next(iter(near)), strength=3)
     # Nothing but outside: a sample without entities. The last column is where tags usually are.

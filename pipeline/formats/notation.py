@@ -19,7 +19,7 @@ Kind = Literal["prefixed", "suffixed", "bare", "bracketed", "plain"]
 OUTSIDE: Final = ("O", "o", "0", "_", "-", "", "OUT", "out", "Out")
 """What stands for "no entity" in the files of other people."""
 
-_PLAINLY_OUTSIDE: Final = frozenset({"O", "o", "OUT", "out", "Out"})
+_PLAINLY_OUTSIDE: Final = frozenset({"O", "o", "0", "OUT", "out", "Out"})
 _LETTERS: Final = "BIESLUMW"
 _SEPARATORS: Final = "-_:/.#"
 _PREFIXED: Final = re.compile(rf"([{_LETTERS}]|[{_LETTERS.lower()}])([{_SEPARATORS}])(.+)")
@@ -141,7 +141,7 @@ class Fit:
         notation: The notation.
         types: The types, in the notation's spelling.
         strength: 3: prefixes with types, or brackets; 2: bare prefixes, or plain types with a
-            letter for outside; 1: plain types with another sign for outside; 0: outside only.
+            letter or 0 for outside; 1: plain types with another sign for outside; 0: outside only.
         constant: Whether all values are the same.
     """
 
@@ -241,7 +241,7 @@ def _may_be_plain(values: Mapping[str, int], inside: Counter[str], sign: str) ->
     # Letters are parts of speech (in some tag sets, O is one of them) more often than types.
     if sum(n for v, n in inside.items() if len(v) < 2) * 2 > inside.total():
         return False
-    few = 10 if sign in _PLAINLY_OUTSIDE else 3
+    few = 10 if sign in _PLAINLY_OUTSIDE else 4
     return len(inside) <= min(_MANY_TYPES, max(few, inside.total() // 2))
 
 

@@ -270,11 +270,11 @@ class SchemeEvidence:
     def fit(self) -> Fit | None:
         """Return how the tags are spelled; ``None`` if they are no tags.
 
-        Where most tags have a prefix, a few that fit nothing are left for the decoder to name.
+        Where most values are tags, a few that fit nothing are left for the decoder to name.
         """
         values = self.values()
         near = fit(values, share=0.5)
-        return fit(values) or (near if near and near.strength == 3 else None)
+        return fit(values) or (near if near and near.strength > 1 else None)
 
     def scheme(self, notation: Notation = STANDARD) -> Scheme:
         """Return the scheme: the one that the tags need and break least often.
