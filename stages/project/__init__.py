@@ -121,7 +121,7 @@ class ProjectStage(RowStage):
             yield Problem(
                 "project.method",
                 "'markers' needs marked translations, but translate.markers is none; "
-                "set it to brackets, insert or replace",
+                "set it to xml, brackets, insert or replace",
             )
         elif uses_markers and style != options.marker_style:
             yield Problem(

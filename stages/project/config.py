@@ -94,10 +94,11 @@ class ProjectConfig(StageConfig):
     markers: tuple[str, str] = Field(
         ("[", "]"), description="markers: the brackets around entities in the marked translation"
     )
-    marker_style: Literal["auto", "brackets", "insert", "replace"] = Field(
+    marker_style: Literal["auto", "brackets", "insert", "replace", "xml"] = Field(
         "auto",
         description="markers: what the marked translation holds: brackets (EasyProject), or CROP's "
-        "numbered slots __SLOT0__ around an entity (insert) or in its place (replace); auto: what "
+        "numbered slots __SLOT0__ around an entity (insert) or in its place (replace), or tags "
+        "<a>…</a> (xml); auto: what "
         "translate.markers puts there",
     )
     members: list[Literal["candidates", "span", "merged_runs", "published", "markers"]] = Field(

@@ -3,7 +3,8 @@
 The entities were wrapped in brackets before translation; here the brackets are read off the marked
 translation. Markers say where an entity is but not which one: which of the bracketed texts belongs
 to which entity is an assignment by fuzzy match of the spelling, of what the alignment says of those
-words, and of the order. CROP's slots are numbered (:mod:`stages.project.slots`) and need no match.
+words, and of the order. CROP's slots (:mod:`stages.project.slots`) and LabelPigeon's tags
+(:mod:`stages.project.tags`) say which entity it is and need no match.
 Where a marker was lost, the fallback projector decides.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from stages.project.batch import Batch
 from stages.project.projector import Projection, Projector, settle
 from stages.project.slots import read_inserted, read_replaced
+from stages.project.tags import read_tags
 from stages.project.words import fold
 
 _ORDER_WEIGHT = 0.25
@@ -73,7 +75,8 @@ class MarkerProjector:
         fallback: The projector for entities (and sentences) without markers; it also helps to tell
             which bracket is which.
         markers: The opening and the closing marker.
-        style: ``brackets`` (``markers``), or CROP's numbered slots: ``insert`` or ``replace``.
+        style: ``brackets`` (``markers``); CROP's numbered slots, ``insert`` or ``replace``; or
+            tags, ``xml``.
     """
 
     name: ClassVar[str] = "markers"
@@ -82,7 +85,7 @@ class MarkerProjector:
         self,
         fallback: Projector | None,
         markers: tuple[str, str] = ("[", "]"),
-        style: Literal["brackets", "insert", "replace"] = "brackets",
+        style: Literal["brackets", "insert", "replace", "xml"] = "brackets",
     ) -> None:
         self.fallback = fallback
         self.markers = markers
@@ -105,7 +108,7 @@ class MarkerProjector:
         for row, marked in enumerate(batch.marked):
             entities = list(range(firsts[row], firsts[row + 1]))
             if marked and entities and self.style != "brackets":
-                proposals += self._slots(batch, names, row, entities, marked)
+                proposals += self._numbered(batch, names, row, entities, marked)
             elif marked and entities:
                 proposals += self._match(batch, names, row, entities, marked, guesses)
         done = {p[0] for p in proposals}
@@ -133,7 +136,7 @@ class MarkerProjector:
             reasons,
         )
 
-    def _slots(
+    def _numbered(
         self, batch: Batch, names: list[str], row: int, entities: list[int], marked: str
     ) -> list[tuple[int, int, int, float, str]]:
         words = batch.target_words(row, names)
@@ -146,7 +149,8 @@ class MarkerProjector:
                 sizes[number] = int(batch.entity_end[e] - batch.entity_start[e])
             found = read_replaced(marked, words, sizes)
         else:
-            for number, (first, end) in read_inserted(marked).items():
+            read = read_tags if self.style == "xml" else read_inserted
+            for number, (first, end) in read(marked).items():
                 between = words_between(words, first, end)
                 if between is not None:
                     found[number] = between

@@ -81,9 +81,11 @@ class TranslateConfig(DecodingConfig):
         description="to_target: training data to each language; to_source: test data to the "
         "source language (arms that need it bring it along)",
     )
-    markers: Literal["none", "brackets", "insert", "replace"] = Field(
+    markers: Literal["none", "brackets", "insert", "replace", "xml"] = Field(
         "none",
         description="brackets: wrap entities in [ ] before translation (EasyProject); CROP's "
         "numbered slots: insert puts __SLOT0__ before and after each entity, replace translates "
-        "each sentence twice, as it is and with __SLOT0__ in the place of each entity",
+        "each sentence twice, as it is and with __SLOT0__ in the place of each entity; xml: tags "
+        "<a>…</a> around each entity, for translators that have learnt to carry them (as the one "
+        "that ships)",
     )

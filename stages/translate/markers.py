@@ -1,7 +1,7 @@
 """Marks entities before translation, and takes the markers out of the translation again.
 
-Brackets are EasyProject's (Chen et al. 2023), numbered slots CROP's (Yang et al. 2022); what a
-marked translation says is read by :mod:`stages.project.markers`.
+Brackets are EasyProject's (Chen et al. 2023), numbered slots CROP's (Yang et al. 2022), tags
+LabelPigeon's (2026); what a marked translation says is read by :mod:`stages.project.markers`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Literal
 
 from pipeline.schema import Span
 from stages.project.slots import has_slot, put_slots, remove_slots, spoiled
+from stages.project.tags import has_tag, put_tags, read_tags, remove_tags
 from stages.translate.tokenise import detokenise
 
 OPEN, CLOSE = "[", "]"
-Style = Literal["brackets", "insert", "replace"]
+Style = Literal["brackets", "insert", "replace", "xml"]
 
 
 def mark(
@@ -27,14 +28,18 @@ def mark(
         spans: Its entities; not overlapping.
         lang: Language of the words.
         style: ``brackets`` around each entity; ``insert``: a numbered slot before and after it;
-            ``replace``: the slot stands in for it.
+            ``replace``: the slot stands in for it; ``xml``: ``<a>`` before the first and ``</a>``
+            after it, ``<b>`` and so on, for as many as have letters.
 
     Returns:
-        ``None`` where there is nothing to mark, or where the sentence has brackets (or slots) of
+        ``None`` where there is nothing to mark, or where the sentence has brackets (slots, tags) of
         its own, which could not be told from markers afterwards.
     """
     if not spans:
         return None
+    if style == "xml":
+        text = detokenise(words, lang)
+        return None if has_tag(text) else put_tags(text, places(text, words, spans))
     if style != "brackets":
         slotted = put_slots(words, spans, style)
         return None if has_slot(" ".join(words)) else detokenise(slotted, lang)
@@ -52,8 +57,21 @@ def mark(
     return detokenise(marked, lang)
 
 
+def places(text: str, words: Sequence[str], spans: Sequence[Span]) -> list[tuple[int, int]]:
+    """Return where in their detokenised text the spans stand, in characters."""
+    ranges = []
+    at = 0
+    for word in words:
+        start = text.index(word, at)
+        at = start + len(word)
+        ranges.append((start, at))
+    return [(ranges[span.start][0], ranges[span.end - 1][1]) for span in spans]
+
+
 def unmark(text: str, style: Style = "brackets") -> str:
-    """Remove the brackets, or the slots, from a translation of marked text."""
+    """Remove the brackets, slots or tags from a translation of marked text."""
+    if style == "xml":
+        return remove_tags(text)
     if style != "brackets":
         return remove_slots(text)
     return " ".join(text.replace(OPEN, "").replace(CLOSE, "").split())
@@ -69,6 +87,8 @@ def went_wrong(text: str, entities: int, style: Style) -> bool:
         entities: How many entities were marked.
         style: How; with ``replace`` there is a translation without slots anyway.
     """
+    if style == "xml":
+        return not read_tags(text)
     if style == "brackets":
         opening, closing = text.count(OPEN), text.count(CLOSE)
         return opening != closing or not 0 < opening <= entities

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stages.project.tags import from_pieces, to_pieces
 from stages.translate.codes import Direction
 from stages.translate.conversion import load_tokenizer
 
@@ -30,6 +31,8 @@ class Subwords:
         if direction.target:
             special.add(direction.target)
         self._special = frozenset(special)
+        # Translators that have learnt tags as pieces have them with the space before them.
+        self._tagged = "\u2581<a>" in self.tokenizer.get_vocab()
         self._source: Any = None
         self._target: Any = None
         if direction.family == "marian":
@@ -58,6 +61,8 @@ class Subwords:
     def pieces(self, texts: Sequence[str]) -> list[list[str]]:
         """Split texts into subword pieces, without special tokens."""
         if self._source is not None:
+            if self._tagged:
+                texts = [to_pieces(text) for text in texts]
             encoded: list[list[str]] = self._source.encode(list(texts), out_type=str)
             return encoded
         batch = self._backend.encode_batch(list(texts), add_special_tokens=False)
@@ -93,4 +98,6 @@ class Subwords:
             text: str = self._target.decode_pieces(kept)
         else:
             text = "".join(kept).replace("\u2581", " ")
+        if self._tagged:
+            text = from_pieces(text)
         return " ".join(text.replace("\u2581", " ").split())

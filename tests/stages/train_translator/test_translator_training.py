@@ -86,6 +86,23 @@ def test_the_folder_is_an_ordinary_checkpoint(trained: dict[str, Any]) -> None:
     assert tokenizer.decode(ids[1:], skip_special_tokens=True) == "Tom sees dog 4 cat."
 
 
+def test_tags_and_slots_are_single_pieces(trained: dict[str, Any]) -> None:
+    from stages.translate.codes import Languages
+    from stages.translate.subwords import Subwords
+
+    folder = trained["folder"] / "model"
+    subwords = Subwords(folder, Languages(folder).direction("en", "de"))
+    text = "<a>Tom</a> sees (<b>Mary</b>) and __SLOT0__."
+    pieces = subwords.pieces([text])[0]
+    assert subwords.decode(pieces) == text
+    plain = subwords.pieces(["Tom sees (Mary) and __SLOT0__."])[0]
+    added = ["▁<a>", "▁</a>", "▁<b>", "▁</b>"]
+    assert [piece for piece in pieces if piece not in added] == plain
+    assert [pieces.count(piece) for piece in added] == [1, 1, 1, 1]
+    assert "▁__SLOT0__" in plain
+    assert not subwords.unknown(text)
+
+
 def test_ctranslate2_says_the_same_as_transformers(trained: dict[str, Any], tmp_path: Path) -> None:
     import ctranslate2
     from transformers import MarianMTModel, MarianTokenizer

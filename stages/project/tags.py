@@ -1,0 +1,104 @@
+"""Entities in tags through translation (LabelPigeon, arXiv 2603.12021): `<a>Angela Merkel</a> …`.
+
+The letter says which entity it is. What comes back from a translator is read leniently: spaces in
+and around tags, capitals, and tags of other entities that were lost or doubled do no harm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+LETTERS: Final = "abcdefghij"
+"""What tags are called; of a sentence with more entities the rest stay untagged."""
+_TAG: Final = re.compile(r"<\s*(/?)\s*([a-j])\s*>", re.IGNORECASE)
+# A tag is a piece with a space before it, to translators of `train_translator`; the space that was
+# there follows an opening tag.
+_OPENING: Final = re.compile(r"(\s?)((?:<[a-j]>)+)")
+_CLOSING: Final = re.compile(r"</([a-j])>")
+_OPENED: Final = re.compile(r"((?:\s?<[a-j]>)+)(\s?)")
+_CLOSED: Final = re.compile(r"\s?</([a-j])>")
+
+
+def put_tags(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """Return a text with tags around the characters of each range, the first called `a`.
+
+    Ranges beyond the last letter get none.
+    """
+    before: dict[int, str] = {}
+    after: dict[int, str] = {}
+    for letter, (start, end) in zip(LETTERS, places, strict=False):
+        before[start] = f"{before.get(start, '')}<{letter}>"
+        after[end] = f"</{letter}>{after.get(end, '')}"
+    parts = []
+    for index in range(len(text) + 1):
+        parts += [after.get(index, ""), before.get(index, ""), text[index : index + 1]]
+    return "".join(parts)
+
+
+def has_tag(text: str) -> bool:
+    """Return whether a text holds what could be taken for a tag."""
+    return _TAG.search(text) is not None
+
+
+def remove_tags(text: str) -> str:
+    """Return a text without its tags and with single spaces."""
+    return " ".join(_TAG.sub("", text).split())
+
+
+def read_tags(marked: str) -> dict[int, tuple[int, int]]:
+    """Return what stands between the tags of each number, in characters but spaces and tags.
+
+    An entity is left out if one of its two tags is missing or doubled, or if nothing stands between
+    them. A closing tag before its opening one is taken for a mistake in the order of the two.
+    """
+    opened: dict[int, list[int]] = {}
+    closed: dict[int, list[int]] = {}
+    place = at = 0
+    for match in _TAG.finditer(marked):
+        place += sum(not c.isspace() for c in marked[at : match.start()])
+        at = match.end()
+        number = LETTERS.index(match[2].lower())
+        (closed if match[1] else opened).setdefault(number, []).append(place)
+    found = {}
+    for number, starts in opened.items():
+        ends = closed.get(number, [])
+        if len(starts) == len(ends) == 1 and starts[0] != ends[0]:
+            found[number] = (min(starts[0], ends[0]), max(starts[0], ends[0]))
+    return found
+
+
+def whole(marked: str, entities: int) -> bool:
+    """Return whether every entity that has a letter has both tags, once, in their order, nested."""
+    stack: list[str] = []
+    seen: list[str] = []
+    for match in _TAG.finditer(marked):
+        letter = match[2].lower()
+        if not match[1]:
+            stack.append(letter)
+            seen.append(letter)
+        elif not stack or stack.pop() != letter:
+            return False
+    return not stack and sorted(seen) == sorted(LETTERS[:entities])
+
+
+def to_pieces(text: str) -> str:
+    """Write the tags of a text the way a translator of `train_translator` knows them."""
+    if "<" not in text:
+        return text
+    text = _OPENING.sub(
+        lambda m: m[2].replace("<", " <") + (m[1] or ("" if m.start() else " ")), text
+    )
+    return _CLOSING.sub(r" </\1>", text).lstrip(" ")
+
+
+def from_pieces(text: str) -> str:
+    """Undo :func:`to_pieces` in a translation."""
+    if "<" not in text:
+        return text
+    return _OPENED.sub(_attached, _CLOSED.sub(r"</\1>", text)).lstrip(" ")
+
+
+def _attached(match: re.Match[str]) -> str:
+    return match[2] + "".join(match[1].split())
