@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from pipeline.errors import DataError
-from pipeline.formats.evidence import pairs_of
+from pipeline.formats.evidence import NOTHING, pairs_of
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import Format, Request, Sample
 from pipeline.formats.layout import COMMENT, DOCSTART, MARK, MARKS, Layout, detect_layout
@@ -134,7 +134,9 @@ def read_raw(
         words.append(parts[word_at])
         if tag_at is not None:
             cell = parts[tag_at]
-            tags.append(pairs_of(cell).get(layout.key, "O") if layout.key else cell)
+            if layout.key is not None:
+                cell = pairs_of(cell).get(layout.key, "O")
+            tags.append(cell.strip() if cell[-1:].isspace() else cell)
         lines.append(number)
         if ends:
             yield finish()
@@ -173,7 +175,8 @@ class _Borders:
     def before(self, parts: Sequence[str], *, first: bool) -> bool:
         """Whether a sentence begins with this row, if it is not the first of one anyway."""
         # An empty cell stands for the value above it.
-        values = [parts[i] or old for i, old in zip(self._sentence, self._values, strict=True)]
+        cells = [parts[i] for i in self._sentence]
+        values = [b if a in NOTHING else a for a, b in zip(cells, self._values, strict=True)]
         changed = values != self._values
         self._values = values
         if self._ids is not None:

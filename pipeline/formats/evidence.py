@@ -37,6 +37,9 @@ _CHUNKS: Final = frozenset(
     {"NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"}
     | {"NC", "PC", "VC", "AC", "QP", "PNP", "X"}
 )
+NOTHING: Final = frozenset({"", "NaN", "nan"})
+"""Cells of a column of sentences that stand for the value above them."""
+
 _SHOWN: Final = 3
 _NEAR: Final = 0.5
 
@@ -60,7 +63,7 @@ def find_header(row: Sequence[str], asked: Sequence[str]) -> Header | None:
     names = [plain_name(c) for c in row]
     has_word = any(n in _WORD_NAMES for n in names)
     has_tags = any(n in _ALL_TAG_NAMES for n in names)
-    if has_word and has_tags and not any(c in OUTSIDE or c[1:2] == "-" for c in row):
+    if has_word and has_tags and not any((c and c in OUTSIDE) or c[1:2] == "-" for c in row):
         return Header(list(row))
     return None
 
@@ -116,7 +119,7 @@ class Columns:
     def fit(self, index: int, share: float = NEARLY_ALL) -> Fit | None:
         """Return how a column's values fit a notation of tags; see :func:`fit`."""
         if (index, share) not in self._fits:
-            self._fits[index, share] = fit(Counter(self.values(index)), share)
+            self._fits[index, share] = fit(Counter(v.strip() for v in self.values(index)), share)
         return self._fits[index, share]
 
     def name(self, index: int) -> str:
@@ -331,16 +334,16 @@ def _is_label(found: Columns, index: int) -> bool:
     if len(values) < 6 or found.fit(index) is not None:
         return False
     runs = 1 + sum(a != b for a, b in pairwise(values))
-    following = len(set(found.values(index + 1))) if index + 1 < found.width else 0
     distinct = len(set(values))
-    return distinct == runs and runs * 2 <= len(values) and following > distinct
+    most = max(len(set(found.values(i))) for i in range(found.width))
+    return distinct == runs and runs * 2 <= len(values) and most > distinct
 
 
 def _filled(values: Sequence[str]) -> list[str]:
     """Return the values, an empty one replaced by the one before it."""
     filled: list[str] = []
     for value in values:
-        filled.append(value or (filled[-1] if filled else ""))
+        filled.append(filled[-1] if filled and value in NOTHING else value)
     return filled
 
 

@@ -107,6 +107,14 @@ def _refuse_binary(path: Path, head: bytes) -> None:
             raise DataError(f"{path}: {what}")
     if head[257:262] == b"ustar":
         raise DataError(f"{path}: a tar archive: unpack it, and name one of its files")
+    for name, at in (("utf-16-le", 1), ("utf-16-be", 0)):
+        # Text of Latin letters without a byte order mark: every second byte is zero.
+        if (
+            len(head) > 3
+            and head[at::2].count(0) * 2 > len(head[at::2])
+            and 0 not in head[1 - at :: 2]
+        ):
+            raise DataError(f"{path}: looks like UTF-16 text: set encoding: {name}")
     position = head.find(b"\0")
     if position >= 0:
         line = head.count(b"\n", 0, position) + 1

@@ -17,6 +17,7 @@ FORMATS: Final = Kinds[type[Format]](
         "hub": "pipeline.formats.hub:Hub",
         "parquet": "pipeline.formats.parquet:Parquet",
         "jsonl": "pipeline.formats.jsonl:JsonLines",
+        "inline": "pipeline.formats.inline:Inline",
         "conll": "pipeline.formats.conll:Conll",
         "text": "pipeline.formats.text:PlainText",
     },

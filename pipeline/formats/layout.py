@@ -119,6 +119,7 @@ class _Sample:
         rows: Line number and text of the rows.
         first: Positions in ``rows`` before which there is a blank line, and 0.
         names: Names of the columns that a comment gives.
+        header: Line and names of a comment that is a header row.
         ontonotes: Whether documents begin as in the CoNLL-2012 files of OntoNotes.
         whole: Whether this is all of the file.
     """
@@ -128,6 +129,7 @@ class _Sample:
     names: list[str] | None
     ontonotes: bool
     whole: bool
+    header: tuple[int, list[str]] | None = None
 
 
 def _read_sample(path: Path, encoding: str, limit: int | None) -> _Sample:
@@ -139,8 +141,13 @@ def _read_sample(path: Path, encoding: str, limit: int | None) -> _Sample:
             sample.first.add(len(sample.rows))
         elif line.startswith("#"):
             found = _COLUMN_NAMES.match(line)
+            named = line.lstrip("# ").split()
             if found and not sample.rows:
                 sample.names = found[1].split()
+            elif not (sample.rows or sample.header or COMMENT.match(line)) and find_header(
+                named, ()
+            ):
+                sample.header = number, named
             else:
                 sample.ontonotes = sample.ontonotes or line.startswith("#begin document")
                 hashes.append((number, line))
@@ -201,6 +208,9 @@ def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]
     base = Layout(separator, 0, 0, None, explicit=wanted.names is None and names is not None)
     rows = [base.split(line) for line in texts]
     header: Header | None = None
+    widths = Counter(map(len, rows))
+    if names is None and sample.header and widths[len(sample.header[1])] * 2 > len(rows):
+        names, base = sample.header[1], replace(base, header=sample.header[0])
     if names is None and rows:
         named = [w for w in (wanted.word, wanted.tag) if isinstance(w, str)]
         header = find_header(rows[0], named)
@@ -209,7 +219,7 @@ def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]
             if len(rows) == 1:
                 raise DataError(f"{path}:{base.header}: a header row, but no rows after it")
     skip = int(header is not None)
-    width = len(names) if names else Counter(map(len, rows)).most_common(1)[0][0]
+    width = len(names) if names else widths.most_common(1)[0][0]
     if sample.ontonotes and not names:
         width = min(map(len, rows))
     base = replace(base, width=width, open_width=sample.ontonotes and width > 2)

@@ -21,11 +21,16 @@ OUTSIDE: Final = ("O", "o", "0", "_", "-", "", "OUT", "out", "Out")
 
 _PLAINLY_OUTSIDE: Final = frozenset({"O", "o", "0", "OUT", "out", "Out"})
 _LETTERS: Final = "BIESLUMW"
-_SEPARATORS: Final = "-_:/.#"
+_SEPARATORS: Final = "-_:/."
 _PREFIXED: Final = re.compile(rf"([{_LETTERS}]|[{_LETTERS.lower()}])([{_SEPARATORS}])(.+)")
 _SUFFIXED: Final = re.compile(rf"(.+)([{_SEPARATORS}])([{_LETTERS}]|[{_LETTERS.lower()}])")
+_LONG_PREFIX: Final = re.compile(
+    r"(?:begin|beg|inside|in|end|last|unit|single|mid(?:dle)?)[-_]", re.I
+)
 _BRACKETED: Final = re.compile(r"(?:\(([^()*|]+))?(\*)?(\))?")
-_JOINED: Final = re.compile(r"[|;,+/&]")
+# "NamedEntity=Yes" tells no type.
+_ANSWERS: Final = frozenset({"yes", "no", "true", "false", "none", "null", "nan"})
+_JOINED: Final = re.compile(r"[|;,+/&#]")
 NEARLY_ALL: Final = 0.9
 _MANY_TYPES: Final = 100
 
@@ -71,14 +76,15 @@ class Notation:
             return "O", ""
         found: tuple[str, str] | None = None
         if self.kind == "prefixed":
-            if len(tag) > 2 and tag[1] == self.separator:
-                found = tag[0], tag[2:]
+            start = 1 + len(self.separator)
+            if len(tag) > start and tag[1:start] == self.separator:
+                found = tag[0], tag[start:]
         elif self.kind == "suffixed":
             if len(tag) > 2 and tag[-2] == self.separator:
                 found = tag[-1], tag[:-2]
         elif self.kind == "bare":
             return (tag.upper(), "") if self._is_letter(tag) else None
-        elif is_type(tag):
+        elif is_type(tag) and tag.lower() not in _ANSWERS:
             return "", tag.upper() if self.fold else tag
         strict = (self.kind, self.separator) != ("prefixed", "-")
         if found is None or not self._is_letter(found[0]) or not is_type(found[1], strict=strict):
@@ -95,7 +101,7 @@ class Notation:
         if self.kind == "bracketed":
             parts = re.findall(r"\([^()*|]+|\)", value)
             return parts if value.count("(") > 1 or value.count(")") > 1 else []
-        for separators in ("|;,+ \t", "/&"):
+        for separators in ("|;,+ \t", "/&#"):
             parts = [p for p in re.split(f"[{re.escape(separators)}]+", value) if p]
             # "person-artist/author" is the name of a type.
             sure = self.kind != "plain" or separators[0] == "|"
@@ -225,6 +231,10 @@ def _candidates(
         allowed = _LETTERS.lower() if lower else _LETTERS
         if all(v in allowed for v in inside) and any(v.upper() in "BI" for v in inside):
             yield Notation("bare", sign, lower=lower), 2
+    if all(v[0] in _LETTERS for v in inside) and any(
+        v[0] == "B" and len(v) > 2 and f"I{v[1:]}" in inside for v in inside
+    ):
+        yield Notation("prefixed", sign, ""), 3
     if _may_be_plain(values, inside, sign):
         yield (
             Notation("plain", sign, fold=small and sign == "o"),
@@ -236,7 +246,9 @@ def _may_be_plain(values: Mapping[str, int], inside: Counter[str], sign: str) ->
     """Whether types without a prefix can be meant: outside is most frequent, types are few."""
     if values.get(sign, 0) < max(inside.values()):
         return False
-    if any(_PREFIXED.match(v) and v[0] in "BI" for v in inside):
+    if any((_PREFIXED.match(v) and v[0] in "BI") or _LONG_PREFIX.match(v) for v in inside):
+        return False
+    if sign not in _PLAINLY_OUTSIDE and any(c.isdigit() for v in inside for c in v):
         return False
     # Letters are parts of speech (in some tag sets, O is one of them) more often than types.
     if sum(n for v, n in inside.items() if len(v) < 2) * 2 > inside.total():

@@ -181,9 +181,8 @@ def _decoder(
     if fit is None and values and source.scheme == "auto":
         shown = ", ".join(f"{v!r} ({n})" for v, n in values.most_common(5))
         raise DataError(
-            f"{where}: the values where tags are expected are in no scheme of tags: {shown}. Name "
-            "the column of the tags as tag_column; if every value but one is an entity type, set "
-            "scheme: io"
+            f"{where}: the values where tags are expected are in no scheme of tags: {shown}; if "
+            "they are entity types, one of them for none, set scheme: io"
         )
     notation = fit.notation if fit else STANDARD
     if fit is None and source.scheme == "io":

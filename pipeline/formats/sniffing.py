@@ -49,7 +49,7 @@ def _has_tags(path: Path, encoding: str, rows: list[str]) -> bool:
 
 def _convinces(parts: list[list[str]], layout: Layout) -> bool:
     """Whether so few rows as there may be are evidence enough."""
-    tags = [p[layout.tag or 0] for p in parts]
+    tags = [p[layout.tag or 0].strip() for p in parts]
     inside = [t for t in tags if t not in OUTSIDE]
     if not inside:
         return len(tags) > 2 and layout.tag != 0

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,17 @@ LAYOUTS = {
     "header": "token\tpos\tlabel\nEva\tNE\tB-PER\nMai\tNE\tI-PER\nsaw\tVV\tO\nUlm\tNE\tB-LOC\n.\tY\tO\n",
     "header of a table": 'Sentence #,Word,POS,Tag\nSentence: 1,Eva,NN,B-PER\n,Mai,NN,I-PER\n,saw,V,O\n'
     ',Ulm,NN,B-LOC\n,.,".",O\n',
+    "header in a comment": "#word\ttag\nEva\tB-PER\nMai\tI-PER\nsaw\tO\nUlm\tB-LOC\n.\tO\n",
+    "index of a table": ",sent_id,words,labels\n0,7,Eva,B-PER\n1,7,Mai,I-PER\n2,7,saw,O\n3,7,Ulm,B-LOC\n"
+    "4,7,.,O\n",
+    "quoted": '"token","label"\n"Eva","B-PER"\n"Mai","I-PER"\n"saw","O"\n"Ulm","B-LOC"\n".","O"\n',
+    "spaces at the end": "Eva\tB-PER \nMai\tI-PER \nsaw\tO \nUlm\tB-LOC \n.\tO \n",
+    "one letter less": "Eva BPER\nMai IPER\nsaw O\nUlm BLOC\n. O\n",
+    "another key beside": "1\tEva\t_\tX\t_\t_\t2\tdep\t_\tNER=B-PER|Outer=B-ORG\n2\tMai\t_\tX\t_\t_\t0\troot\t_\t"
+    "NER=I-PER|Outer=O\n3\tsaw\t_\tX\t_\t_\t2\tdep\t_\t_\n4\tUlm\t_\tX\t_\t_\t2\tdep\t_\tNER=B-LOC\n"
+    "5\t.\t_\tX\t_\t_\t2\tdep\t_\t_\n",
+    "WikiNER": "Eva|NN|B-PER Mai|NN|I-PER saw|VB|O Ulm|NN|B-LOC .|.|O\n",
+    "slashes": "Eva/B-PER Mai/I-PER saw/O Ulm/B-LOC ./O\n",
     "semicolons": "Eva;B-PER\nMai;I-PER\nsaw;O\nUlm;B-LOC\n.;O\n",
     "tag first": "B-PER\tEva\nI-PER\tMai\nO\tsaw\nB-LOC\tUlm\nO\t.\n",
     "MultiCoNER": "# id a-1\tdomain=en\nEva _ _ B-PER\nMai _ _ I-PER\nsaw _ _ O\nUlm _ _ B-LOC\n. _ _ O\n",
@@ -186,6 +198,9 @@ NO_TAGS = {
     "parts of speech": "Eva NNP\nsaw VBD\nUlm NNP\n. .\n",
     "parts of speech with O": "she O\nruns V\nhome N\nhe O\nhas V\nit O\n",
     "lemmas": "Eva Eva\nsaw see\nUlm Ulm\n",
+    "long prefixes": "Eva BEGIN-PER\nMai INSIDE-PER\nsaw O\nfell O\n",
+    "an answer for a type": "1\tEva\teva\tX\t_\t_\t2\tx\t_\tNamedEntity=Yes\n2\tfell\tfall\tX\t_\t_\t0\troot\t_\t_\n",
+    "predicates": "1\tEva\tSBJ\t_\t_\n2\tfell\tROOT\tY\tfall.01\n3\t.\tP\t_\t_\n",
     "two prefixes": "Eva B-B-PER\nsaw O\nUlm B-B-LOC\n",
     "text": "Eva saw it\nThen Ufa fell down\n",
     "numbers": "Eva 1\nsaw 0\nUlm 5\n. 0\n",
@@ -223,6 +238,10 @@ SENTENCES = {
     "Ufa B-ORG\n",
     "flag": "Eva\tB-PER\t_\nfell\tO\t_\n.\tO\tEndOfSentence\nUlm\tB-LOC\t_\n"
     "rain\tO\tEndOfLine|EndOfSentence\nUfa\tB-ORG\t_\n",
+    "number within documents": "d\t1\tEva\tB-PER\nd\t1\tfell\tO\nd\t1\t.\tO\nd\t2\tUlm\tB-LOC\nd\t2\train\tO\n"
+    "e\t2\tUfa\tB-ORG\n",
+    "number of the first word": "Sentence #,Word,Tag\nSentence: 1,Eva,B-PER\nNaN,fell,O\nNaN,.,O\n"
+    "Sentence: 2,Ulm,B-LOC\nNaN,rain,O\nSentence: 3,Ufa,B-ORG\n",
     "header": "sentence_id,word,ner\na,Eva,B-PER\na,fell,O\na,.,O\nb,Ulm,B-LOC\nb,rain,O\nc,Ufa,B-ORG\n",
     "document starts": "-DOCSTART-\nEva B-PER\nfell O\n. O\n-DOCSTART- (2)\nUlm B-LOC\nrain O\n"
     "-docstart- O\nUfa B-ORG\n",
@@ -262,7 +281,55 @@ def test_plain_text_is_plain_text(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [*LAYOUTS.values(), *SENTENCES.values(), *(spelled({"B": p}) for p in ("{p}-{t}", "{t}", "{p}", "{t}_{p}"))])  # fmt: skip
 def test_files_with_tags_are_no_plain_text(text: str, tmp_path: Path) -> None:
-    assert detect_format(save(tmp_path / "a.txt", text), labelled=False) == "conll"
+    found = detect_format(save(tmp_path / "a.txt", text), labelled=False)
+    assert found == ("inline" if text in (LAYOUTS["WikiNER"], LAYOUTS["slashes"]) else "conll")
+
+
+def test_two_keys_of_misc_are_asked_about(tmp_path: Path) -> None:
+    text = LAYOUTS["another key beside"].replace("NER=", "Inner=")
+    path = save(tmp_path / "a.txt", text)
+    with pytest.raises(DataError, match="2 columns hold tags: Inner= of MISC; Outer= of MISC; say"):
+        read(path)
+    assert {s.type for s in read(path, tag_column="Outer")[0].spans} == {"ORG"}
+
+
+def test_a_word_without_its_tag_is_refused(tmp_path: Path) -> None:
+    text = LAYOUTS["WikiNER"]
+    path = save(tmp_path / "a.txt", text * 3 + text.replace("saw|VB|O", "saw|O"))
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value) == f"{path}:4: 'saw|O' has 2 parts, not 3 (word|…|tag); correct it"
+
+
+def test_wide_text_without_a_mark_is_named(tmp_path: Path) -> None:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        path = save(tmp_path / "a.txt", "Eva B-PER\nfell O\n".encode(encoding))
+        with pytest.raises(DataError, match=f"looks like UTF-16 text: set encoding: {encoding}"):
+            read(path)
+        assert brief(read(path, encoding=encoding)) == [(["Eva", "fell"], [(0, 1, "PER")])]
+
+
+@pytest.mark.parametrize(
+    ("tags", "spans"),
+    [
+        (["PER", "PER", "0", "LOC", "0"], SPANS[0]),
+        (["b-per", "i-per", "o", "b-loc", "o"], SPANS[0]),
+        (["PER_B", "PER_I", "O", "LOC_B", "O"], SPANS[0]),
+        (["(PER*", "*)", "*", "(LOC)", "*"], SPANS[0]),
+        (["NNP", "NNP", "VBD", "NNP", "."], None),
+        (["B-PER|B-ORG", "I-PER", "O", "B-LOC", "O"], None),
+    ],
+)
+def test_tags_of_records_are_held_against_the_same_rules(
+    tags: list[str], spans: list[tuple[int, int, str]] | None, tmp_path: Path
+) -> None:
+    rows = [{"tokens": WORDS[0], "ner_tags": tags}, {"tokens": ["."], "ner_tags": tags[2:3]}]
+    path = save(tmp_path / "a.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
+    if spans is not None:
+        assert brief(read(path))[0] == (WORDS[0], spans)
+        return
+    with pytest.raises(DataError, match=r"scheme|holds 2 tags"):
+        read(path)
 
 
 def test_one_word_a_line_without_tags(tmp_path: Path) -> None:
