@@ -229,6 +229,7 @@ def _run(
             Path(folder),
         )
         aligner = build(planned, Path(folder))
+        # The folder stays until all is aligned: what was learnt is read when it is first asked for.
         with progress.task("align", len(pairs), unit="pairs") as bar:
             return aligner.align(pairs, bar.advance), aligner.name
 
