@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,8 @@ from stages.align.statistical.hmm import Jumps
 from stages.align.statistical.known import KnownLinks, strong
 from stages.align.statistical.spelling import GRANULARITIES, likeness
 from stages.align.statistical.training import Settings, train
+
+_log = logging.getLogger(__name__)
 
 MAX_CELLS: Final = 20_000_000
 """The most pairs of words that are learnt from: 300,000 sentence pairs of 8 words a side."""
@@ -130,6 +133,13 @@ class StatisticalAligner(Aligner):
         """
         settings = settings or Settings()
         taken = sample(own, extra, max_cells, MAX_WORDS)
+        if not taken.pairs and any(a and b for a, b in own()):
+            _log.warning(
+                "statistical: nothing to learn from: every sentence pair has a side of more than "
+                "%d words, and none will be linked; split the text into sentences, or add "
+                "parallel text",
+                MAX_WORDS,
+            )
         own_pairs = taken.pairs[: taken.own]
         probs = np.zeros(sum(len(a) * len(b) for a, b in own_pairs), dtype=np.float32)
         grains = []
