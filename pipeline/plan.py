@@ -111,12 +111,20 @@ class Planner:
             if (n in named if named else not self.registry[n].standalone)
         ]
         every = {t.ref: t for name in chosen for t in self.registry[name].tasks(self.config)}
-        wanted = list(every) if named else _goals(every)
+        wanted = list(every) if named else self._goals(every)
         ordered: dict[Ref, Task] = {}
         for ref in wanted:
             _visit(ref, every, ordered, named, ())
         # A stable order by stage keeps dependencies first: stages read earlier stages only.
         return sorted(ordered.values(), key=lambda t: self.registry.rank(t.stage))
+
+    def _goals(self, every: Mapping[Ref, Task]) -> list[Ref]:
+        """Return what a run is for: its taggers and the report, or else what nothing reads."""
+        goals = [r for r in every if self.registry[r.stage].goal]
+        if goals:
+            return goals
+        read = {r for t in every.values() for r in (*t.inputs.values(), *t.side_inputs.values())}
+        return [r for r in every if r not in read]
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Check the whole configuration before anything is loaded.
@@ -279,15 +287,6 @@ def without(identity: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _goals(every: Mapping[Ref, Task]) -> list[Ref]:
-    """Return what a run is for: the report, or, without one, all that nothing else reads."""
-    reports = [r for r in every if r.stage == "report"]
-    if reports:
-        return reports
-    read = {r for t in every.values() for r in (*t.inputs.values(), *t.side_inputs.values())}
-    return [r for r in every if r not in read]
 
 
 def _visit(

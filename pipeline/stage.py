@@ -206,6 +206,9 @@ class Stage(ABC):
     """One line for ``--help`` and the plan."""
     standalone: ClassVar[bool] = False
     """Whether it runs only where ``stages`` names it (it is no part of the way to a report)."""
+    goal: ClassVar[bool] = False
+    """Whether its outputs are what a run is for; where a run has none of these, all that nothing
+    else reads is."""
     batch_option: ClassVar[str | None] = None
     """Dotted name of the option that says how much is computed at once, if there is one: what to
     lower when memory runs out."""

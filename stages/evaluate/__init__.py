@@ -24,7 +24,7 @@ class EvaluateStage(RunStage):
     """See the module."""
 
     name = "evaluate"
-    version = "1"
+    version = "2"
     config_type = EvaluateConfig
     about = "score all arms (strict IOB2) and compare them with intervals and significance"
 

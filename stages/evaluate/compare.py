@@ -69,7 +69,11 @@ class Comparer:
     def add(
         self, lang: str, key: str, arm: str, seed: int | None, graded: Sequence[Graded]
     ) -> None:
-        """Score one arm and seed on the gold sentences ``key`` of a language; keep the counts."""
+        """Score one arm and seed on the gold sentences ``key`` of a language; keep the counts.
+
+        A type of which the gold sentences hold no entity gets no score of its own: there is nothing
+        to find. What is predicted of it counts as wrong in the score of all types together.
+        """
         counts = count_spans(graded, self._types)
         known = self._sets.setdefault((key, lang), _TestSet(lang, key, [], {}))
         known.keys.append((arm, seed))
@@ -77,6 +81,8 @@ class Comparer:
         exact = seqeval_scores(graded)
         total = counts.sum(axis=0)
         for type_, sums in [(None, total.sum(axis=0)), *zip(self._types, total, strict=True)]:
+            if type_ is not None and not sums[GOLD]:
+                continue
             prf = exact.get(type_, Prf(0.0, 0.0, 0.0))
             self.scores.append(
                 Score(
@@ -102,12 +108,19 @@ class Comparer:
         for arm in arms:
             sets = [known for known in self._sets.values() if _seeds(known, arm)]
             for known in sets:
-                found += [self._summary(arm, [known], t) for t in (None, *self._types)]
+                found += [self._summary(arm, [known], t) for t in self._scored(known)]
             # The mean is over the target languages; the source language would flatter it.
             targets = [known for known in sets if known.key != SOURCE_KEY]
-            if len(targets) > 1:
-                found += [self._summary(arm, targets, t) for t in (None, *self._types)]
+            for type_ in (None, *self._types):
+                having = [known for known in targets if type_ in self._scored(known)]
+                if len(having) > 1:
+                    found.append(self._summary(arm, having, type_))
         return found
+
+    def _scored(self, known: _TestSet) -> list[str | None]:
+        """Return the types that the gold sentences hold, and ``None`` for all together."""
+        gold = next(iter(known.counts.values()))[..., GOLD].sum(axis=0)
+        return [None, *(t for t, n in zip(self._types, gold.tolist(), strict=True) if n)]
 
     def _resample(self, known: _TestSet) -> None:
         # Column 0 is the micro average, the others the types; seeds side by side, so that all

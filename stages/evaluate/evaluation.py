@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.stage import Context
 
+_log = logging.getLogger(__name__)
+
 
 class _Evaluation:
     """One pass over everything that is to be scored."""
@@ -42,22 +45,22 @@ class _Evaluation:
         self.blame: list[ProjectionBlame] = []
         self.mistakes: list[dict[str, Any]] = []
 
-    def describe(self, lang: str, key: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def describe(self, lang: str, key: str, rows: Iterable[Mapping[str, Any]]) -> TestSet:
         sentences = words = 0
         entities: Counter[str] = Counter()
         for row in rows:
             sentences += 1
             words += len(row["words"])
             entities.update(s["type"] for s in row["spans"])
-        self.sets.append(
-            TestSet(
-                lang=lang,
-                key=key,
-                sentences=sentences,
-                words=words,
-                entities=dict(sorted(entities.items())),
-            )
+        found = TestSet(
+            lang=lang,
+            key=key,
+            sentences=sentences,
+            words=words,
+            entities=dict(sorted(entities.items())),
         )
+        self.sets.append(found)
+        return found
 
     def score(self, lang: str, key: str, arm: str, seed: int | None, graded: list[Graded]) -> None:
         self.comparer.add(lang, key, arm, seed, graded)
@@ -148,7 +151,11 @@ def evaluate(
     with context.progress.task("evaluate", total=total, unit="prediction sets") as bar:
         for key, lang in test_sets(config):
             gold = list(inputs[f"gold/{key}/{lang}"].rows())
-            evaluation.describe(lang, key, gold)
+            described = evaluation.describe(lang, key, gold)
+            if not described.entities:
+                _log.warning("evaluate: %s", described.nothing_to_score)
+                bar.advance(sum(name.startswith(f"predicted/{key}/{lang}/") for name in inputs))
+                continue
             for arm in config.arms:
                 for seed in config.seeds:
                     predicted = inputs.get(f"predicted/{key}/{lang}/{arm}/{seed}")

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import DataError
+from pipeline.languages import english_name
 from stages.inspect.statistics import ProjectionStatistics
 
 PROJECTION: Final = "projection"
@@ -142,6 +143,17 @@ class TestSet(Record):
     words: int
     entities: dict[str, int]
 
+    @property
+    def nothing_to_score(self) -> str | None:
+        """Say so where no sentence has a gold entity: precision, recall and F1 do not exist."""
+        if self.entities:
+            return None
+        where = "source test set" if self.key == "source_test" else "test set"
+        return (
+            f"the {english_name(self.lang)} {where} has no labelled entity in its "
+            f"{self.sentences:,} sentences, so there is nothing to score: no F1"
+        )
+
 
 class Results(Record):
     """The whole comparison of a run."""
@@ -172,6 +184,10 @@ class Results(Record):
             if (item.arm, item.lang, item.type) == (arm, lang, type_):
                 return item
         return None
+
+    def unscored(self) -> list[str]:
+        """Return a sentence for every test set that has nothing to score."""
+        return [told for s in self.sets if (told := s.nothing_to_score) is not None]
 
     def scored_arms(self) -> list[str]:
         """Return the arms that have scores, in the order of the configuration."""

@@ -25,6 +25,7 @@ class ReportStage(RunStage):
     """See the module."""
 
     name = "report"
+    goal = True
     version = "4"
     config_type = ReportConfig
     about = "write the comparison as tables, and report.html to look at what was projected"

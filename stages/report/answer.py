@@ -127,8 +127,9 @@ def _caveats(
     few = [
         f"{name_of(t.lang)} ({sum(t.entities.values())} entities in {t.sentences} sentences)"
         for t in scores.sets
-        if t.key == "test" and sum(t.entities.values()) < _SMALL
+        if t.key == "test" and 0 < sum(t.entities.values()) < _SMALL
     ]
+    found += [f"{told[0].upper()}{told[1:]}." for told in scores.unscored()]
     if few:
         found.append(f"The test data is too small to say much: {_and(few)}.")
     best = {
@@ -174,6 +175,11 @@ def _mean(scores: Results, arm: str) -> float | None:
 
 
 def _without_pair(scores: Results) -> str:
+    unscored = [f"{told[0].upper()}{told[1:]}." for told in scores.unscored()]
+    return " ".join([_of_projection(scores), *unscored])
+
+
+def _of_projection(scores: Results) -> str:
     told: list[str] = []
     for item in scores.summary:
         if item.arm == PROJECTION and item.type is None and item.lang:
@@ -189,6 +195,8 @@ def _without_pair(scores: Results) -> str:
             "The run holds no pair of arms that would answer the question: it takes self_trained "
             "and fused, or projected and zero_shot."
         )
+    if scores.unscored():
+        return "Nothing was scored in this run."
     return "Nothing was scored in this run: it names no arms with test data."
 
 

@@ -28,6 +28,7 @@ class SelfTrainStage(RunStage):
     """Trains one student per arm and seed on gold, projected and pseudo-labelled sentences."""
 
     name = "self_train"
+    goal = True
     version = "3"
     config_type = SelfTrainConfig
     about = "let taggers label synthetic and unlabelled text, and train students on it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from stages.train.recipe import train_options
 from stages.train.run import train_on, training_facts
 from stages.train.tagger import Tagger
 from stages.train.training import HISTORY
+
+_log = logging.getLogger(__name__)
 
 SCORES, COUNTS = "scores.json", "counts.npz"
 SCORED = "scored/"
@@ -54,6 +57,9 @@ def run_trial(inputs: Mapping[str, Artifact], folder: Path, context: Context) ->
         for name, artifact in inputs.items()
         if name.startswith(SCORED)
     }
+    for name in [n for n, counts in arrays.items() if not counts[:, GOLD].any()]:
+        _log.warning("sweep_fusion: %s has no labelled entity: there is nothing to score", name)
+        del arrays[name]
     np.savez_compressed(folder / COUNTS, **arrays)  # type: ignore[arg-type]
     scores = {
         "fusion": fusion,

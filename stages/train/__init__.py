@@ -26,6 +26,7 @@ class TrainStage(RunStage):
     """Trains one tagger per arm and seed, joint over the target languages or one for each."""
 
     name = "train"
+    goal = True
     version = "4"
     config_type = TrainConfig
     about = "train the taggers (transformers' Trainer, layer fusion)"

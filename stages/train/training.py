@@ -102,6 +102,12 @@ def train_tagger(
                 f"{title}: no sentences to select on (train.select is {options.select!r}); give "
                 "dev data, or set train.select to 'last'"
             )
+        if not any(spans for _, spans in dev):
+            raise DataError(
+                f"{title}: none of the {len(dev):,} sentences to select on (train.select is "
+                f"{options.select!r}) has a labelled entity, so all checkpoints would score the "
+                "same; give dev data with labels, or set train.select to 'last'"
+            )
         selection = DevSet(dev, words, label_set, options.label_pieces == "all")
     trainer = TaggerTrainer(
         model, data, selection, options, work_dir, seed=seed, temperature=temperature, title=title

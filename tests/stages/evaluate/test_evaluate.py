@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,8 +13,11 @@ from pipeline.errors import DataError
 from pipeline.stage import Ref
 from stages.evaluate import STAGE
 from stages.evaluate.results import load_results
+from stages.report.answer import answer
+from stages.report.tables import shown
 from tests.stages.inspect.fake_run import write_run
 from tests.stages.inspect.stage_run import evaluated, make_config, run_stage
+from tests.stages.report.test_answer import rendered
 
 PARALLEL = {
     "train": {"path": "train.txt"},
@@ -136,7 +140,6 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_parallel_text_without_labels_is_not_scored(tmp_path: Path) -> None:
     run = write_run(tmp_path, sentences=20, tests=20, parallel_gold=["de"])
-    import pyarrow as pa
 
     from pipeline.artifacts import write_manifest, write_part
     from pipeline.schema import LABELLED
@@ -213,3 +216,33 @@ def test_the_source_language_is_scored_but_not_in_the_mean(tmp_path: Path) -> No
     mean = results.of("fused", None)
     assert mean and mean.f1 == pytest.approx(sum(s.f1 for s in targets if s) / 2)
     assert "en" not in {c.lang for c in results.comparisons}
+
+
+@pytest.mark.parametrize("bare", [["de"], ["de", "sw"]])
+def test_a_test_set_without_gold_entities_gives_a_sentence_and_no_score(
+    tmp_path: Path, bare: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_run(tmp_path, test_types={lang: [] for lang in bare})
+    out = evaluated(folder).folder
+    results = load_results(folder)
+    scored = [lang for lang in ("de", "sw") if lang not in bare]
+    assert {s.lang for s in results.scores} == set(scored)
+    assert {s.lang for s in results.summary} == set(scored), "no mean over one language"
+    told = "the German test set has no labelled entity in its 150 sentences"
+    assert any(told in line for line in results.unscored()) and told in caplog.text
+    text = answer(results).text
+    assert told[1:] in text and "too small" not in text
+    shown_text = rendered(shown(results))
+    assert told[1:] in " ".join(shown_text.split())
+    for written in [shown_text, text, *(p.read_text() for p in out.glob("*.csv"))]:
+        assert "nan" not in written.lower().replace("names no arms", "")
+    assert scored or "0.0" not in shown_text
+
+
+def test_a_type_that_the_gold_data_lacks_has_no_score_of_its_own(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, test_types={"de": ["LOC", "PER"]})
+    evaluated(folder)
+    results = load_results(folder)
+    assert results.of("fused", "de", "ORG") is None and results.of("fused", "sw", "ORG")
+    assert results.of("fused", None, "ORG") is None, "no mean of one language"
+    assert results.of("fused", None, "PER") and results.of("fused", "de")

@@ -226,6 +226,7 @@ def write_run(
     extra: Iterable[Sentence] = (),
     parallel_gold: Sequence[str] = (),
     part_rows: int = 100,
+    test_types: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """Write a run and return its folder.
 
@@ -233,6 +234,7 @@ def write_run(
         extra: Source sentences to put in front of the random ones.
         parallel_gold: Languages whose target side has gold labels.
         part_rows: Rows per part of translations, alignments and projected rows.
+        test_types: The types that the test set of a language holds; default: all of them.
     """
     run = root / name
     rng = random.Random(7)
@@ -263,6 +265,9 @@ def write_run(
             write_artifact(run, Ref("prepare", f"parallel/{lang}"), "labelled", gold, lang=lang)
         test = [sentence(rng, i, lang) for i in range(tests)]
         gold = [s.to_row() for s in test]
+        for row in gold:
+            types = (test_types or {}).get(lang, TYPES)
+            row["spans"] = [x for x in row["spans"] if x["type"] in types]
         write_artifact(run, Ref("prepare", f"test/{lang}"), "labelled", gold, lang=lang)
         for arm in arms:
             for seed in seeds:
