@@ -8,7 +8,7 @@ that does not exist) are in :meth:`pipeline.stage.Stage.check`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pipeline.errors import ConfigError, suggest
 from pipeline.explain import explain
 from pipeline.languages import canonical
+from pipeline.listed import texts_of
 from pipeline.resources import resolve_path, shipped_configs
 from pipeline.yaml_text import parse_yaml
 
@@ -291,18 +292,20 @@ def find_config(name: str) -> Path:
     )
 
 
-def load_config(name: str, overrides: Sequence[str] = (), *, model: type[RunConfig]) -> RunConfig:
+def load_config(
+    name: str | Path, overrides: str | Iterable[str] = (), *, model: type[RunConfig]
+) -> RunConfig:
     """Read a configuration and apply ``key.sub=value`` overrides.
 
     Args:
         name: A ``.yaml`` path or the name of a shipped configuration.
-        overrides: ``dotted.key=value``; the value is YAML.
+        overrides: ``dotted.key=value``, one or several; the value is YAML.
         model: The type of the configuration (:meth:`pipeline.registry.Registry.config_type`).
 
     Raises:
         ConfigError: With every problem found, each naming its key.
     """
-    path = find_config(name)
+    path = find_config(str(name))
     try:
         raw = parse_yaml(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -314,7 +317,8 @@ def load_config(name: str, overrides: Sequence[str] = (), *, model: type[RunConf
     # Keys that start with an underscore hold YAML anchors and mean nothing by themselves.
     raw = {k: v for k, v in raw.items() if not str(k).startswith("_")}
     raw.setdefault("name", path.stem)
-    for override in overrides:
+    given = [overrides] if isinstance(overrides, str) else overrides
+    for override in texts_of(given, "load_config: the overrides"):
         apply_override(raw, override)
     config = parse_config(raw, origin=str(path), model=model)
     config._config_dir = path.resolve().parent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from pipeline.registry import Registry
 from stages.registry import STAGES
 
 
-def load_config(name: str, overrides: Sequence[str] = ()) -> RunConfig:
+def load_config(name: str | Path, overrides: str | Iterable[str] = ()) -> RunConfig:
     """Read a configuration of xlner's stages (see :func:`pipeline.config.load_config`).
 
     Args:
         name: A ``.yaml`` path or the name of a shipped configuration.
-        overrides: ``dotted.key=value``; the value is YAML.
+        overrides: ``dotted.key=value``, one or several; the value is YAML.
 
     Raises:
         ConfigError: With every problem found, each naming its key.
@@ -42,11 +42,11 @@ class Planner(plan.Planner):
     def __init__(
         self,
         config: RunConfig,
-        runs_dir: Path,
+        runs_dir: str | Path,
         progress: Progress | None = None,
         registry: Registry = STAGES,
     ) -> None:
-        super().__init__(config, runs_dir, progress, registry)
+        super().__init__(config, Path(runs_dir), progress, registry)
 
 
 class Runner(runner.Runner):
@@ -55,8 +55,8 @@ class Runner(runner.Runner):
     def __init__(
         self,
         config: RunConfig,
-        runs_dir: Path,
+        runs_dir: str | Path,
         progress: Progress | None = None,
         registry: Registry = STAGES,
     ) -> None:
-        super().__init__(config, runs_dir, progress, registry)
+        super().__init__(config, Path(runs_dir), progress, registry)

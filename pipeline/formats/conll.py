@@ -22,6 +22,7 @@ from pipeline.formats.notation import OUTSIDE, STANDARD
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import looks_like_tag, tags_from_spans
 from pipeline.formats.sniffing import looks_like_conll
+from pipeline.listed import each
 from pipeline.schema import Sentence
 
 _OWN_ID: Final = re.compile(r"#\s*(?:sent_id|id)(?:\s*=\s*(.*\S)|\s+([^=\s]\S*))")
@@ -239,7 +240,7 @@ def write_conll(sentences: Iterable[Sentence], path: str | Path) -> int:
     count = 0
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
         file.write("# global.columns = FORM NER\n")
-        for sentence in sentences:
+        for sentence in each(sentences, "write_conll: the sentences"):
             _refuse_unwritable(sentence)
             tags = tags_from_spans(sentence.spans, len(sentence.words))
             file.write(f"# id = {sentence.id}\n")

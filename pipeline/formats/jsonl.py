@@ -13,6 +13,7 @@ from pipeline.formats.format import JSON_SUFFIXES, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
+from pipeline.listed import each
 from pipeline.schema import Sentence
 
 
@@ -68,7 +69,7 @@ def write_jsonl(sentences: Iterable[Sentence], path: str | Path) -> int:
     """
     count = 0
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
-        for sentence in sentences:
+        for sentence in each(sentences, "write_jsonl: the sentences"):
             record = {
                 "id": sentence.id,
                 "lang": sentence.lang,

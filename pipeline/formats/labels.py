@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pipeline.errors import DataError
+from pipeline.listed import each, listed
 from pipeline.schema import Sentence, Span
 
 
@@ -14,19 +15,21 @@ def map_spans(spans: Iterable[Span], mapping: Mapping[str, str]) -> list[Span]:
 
     A type is looked up once: ``{A: B, B: C}`` turns A into B.
     """
-    named = (replace(s, type=mapping.get(s.type, s.type)) for s in spans)
+    named = (
+        replace(s, type=mapping.get(s.type, s.type)) for s in each(spans, "map_spans: the spans")
+    )
     return [s for s in named if s.type != "O"]
 
 
 def map_labels(sentences: Iterable[Sentence], mapping: Mapping[str, str]) -> Iterator[Sentence]:
     """Yield the sentences with their labels renamed or dropped; see :func:`map_spans`."""
-    for sentence in sentences:
+    for sentence in each(sentences, "map_labels: the sentences"):
         sentence.spans = map_spans(sentence.spans, mapping)
         yield sentence
 
 
 def require_known_types(
-    found: Collection[str], known: Collection[str], *, key: str, reference: str
+    found: Iterable[str], known: Iterable[str], *, key: str, reference: str
 ) -> None:
     """Check that a data set has no entity type that the tagger will not know.
 
@@ -39,7 +42,8 @@ def require_known_types(
     Raises:
         DataError: Naming the types, and the key to map them with.
     """
-    unknown = sorted(set(found) - set(known))
+    known = listed(known, f"{key}: the known types")
+    unknown = sorted(set(each(found, f"{key}: the types found")) - set(known))
     if unknown:
         example = ", ".join(f"{t}: O" for t in unknown)
         raise DataError(

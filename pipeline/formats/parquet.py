@@ -19,6 +19,7 @@ from pipeline.formats.format import Format, Sample
 from pipeline.formats.packed import is_packed, open_bytes
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
+from pipeline.listed import each, listed
 from pipeline.schema import Sentence
 
 _BATCH = 1000
@@ -173,7 +174,7 @@ def write_parquet(
         DataError: If a span's type is not among ``types``.
     """
     if types is None:
-        sentences = list(sentences)
+        sentences = listed(sentences, "write_parquet: the sentences")
         types = sorted({span.type for s in sentences for span in s.spans})
     names = ["O", *(f"{prefix}-{t}" for t in types for prefix in "BI")]
     index = {n: i for i, n in enumerate(names)}
@@ -193,7 +194,7 @@ def write_parquet(
         metadata={"huggingface": json.dumps({"info": {"features": features}})},
     )
     count = 0
-    rest = iter(sentences)
+    rest = iter(each(sentences, "write_parquet: the sentences"))
     with pq.ParquetWriter(str(path), schema) as writer:
         for first in rest:
             rows = [_row(s, index) for s in chain([first], islice(rest, _BATCH - 1))]

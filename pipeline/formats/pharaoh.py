@@ -14,6 +14,7 @@ from typing import Final
 
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
+from pipeline.listed import each
 from pipeline.schema import Link
 
 # No sentence has a thousand million words, and Python refuses to read numbers of 5,000 digits.
@@ -90,7 +91,7 @@ def write_pharaoh(
     """
     count = 0
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
-        for line in lines:
+        for line in each(lines, "write_pharaoh: the lines of links"):
             pair = line if isinstance(line, PharaohLine) else PharaohLine(list(line))
             marked = [(k, "-") for k in pair.sure] + [(k, "p") for k in pair.possible]
             marked.sort(key=lambda m: (m[0].source, m[0].target))

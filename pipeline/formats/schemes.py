@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.formats.notation import OUTSIDE, STANDARD, BracketError, Fit, Notation, brackets, fit
+from pipeline.listed import each, words_of
 from pipeline.schema import Span, overlapping
 
 Scheme = Literal["iob1", "iob2", "bioes", "bilou", "io"]
@@ -198,13 +199,13 @@ def _from_closed(
     return spans, repairs
 
 
-def spans_from_tags(tags: Sequence[str], scheme: Scheme = "iob2") -> list[Span]:
+def spans_from_tags(tags: Iterable[str], scheme: Scheme = "iob2") -> list[Span]:
     """Return the spans that ``tags`` stand for, repairing what breaks the scheme's rules.
 
     Raises:
         TagError: If a tag is not in the scheme.
     """
-    return TagDecoder(scheme)(tags)[0]
+    return TagDecoder(scheme)(words_of(tags, "spans_from_tags: the tags"))[0]
 
 
 def tags_from_spans(spans: Iterable[Span], length: int, scheme: Scheme = "iob2") -> list[str]:
@@ -215,7 +216,7 @@ def tags_from_spans(spans: Iterable[Span], length: int, scheme: Scheme = "iob2")
     Raises:
         ValueError: If a span is empty, leaves the sentence, or overlaps another.
     """
-    ordered = sorted(spans, key=lambda s: s.start)
+    ordered = sorted(each(spans, "tags_from_spans: the spans"), key=lambda s: s.start)
     clash = overlapping(ordered)
     if clash:
         raise ValueError(f"spans {clash[0]} and {clash[1]} overlap")

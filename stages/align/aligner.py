@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from pipeline.errors import DataError
+from pipeline.listed import listed, words_of
 from pipeline.schema import Link
 
 WordPair = tuple[list[str], list[str]]
@@ -36,8 +38,9 @@ class Aligner(ABC):
 
     name: str
 
-    @abstractmethod
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+    def align(
+        self, pairs: Iterable[tuple[Iterable[str], Iterable[str]]], advance: Advance = no_advance
+    ) -> list[list[Link]]:
         """Align sentence pairs.
 
         Args:
@@ -47,7 +50,24 @@ class Aligner(ABC):
         Returns:
             For every pair, in order, its links sorted by (source, target), each pair of words at
             most once. An empty list says that the pair is unaligned.
+
+        Raises:
+            DataError: If a side is one string instead of its words.
         """
+        given = enumerate(listed(pairs, "align: the sentence pairs"))
+        return self._align([_pair(pair, k) for k, pair in given], advance)
+
+    @abstractmethod
+    def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
+        """Align sentence pairs, which are lists of words; see :meth:`align`."""
+
+
+def _pair(pair: Iterable[Iterable[str]], number: int) -> WordPair:
+    what = f"align: pair {number}"
+    sides = pair if isinstance(pair, tuple) else listed(pair, what)
+    if len(sides) != 2:
+        raise DataError(f"{what}: two sides are wanted, source and target, not {len(sides)}")
+    return words_of(sides[0], f"{what}: source"), words_of(sides[1], f"{what}: target")
 
 
 def asserted(links: Iterable[Link]) -> list[Link]:

@@ -43,7 +43,7 @@ class EflomalAligner(Aligner):
         self._links = links
         self._floor = floor if soft else ASSERTED
 
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+    def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs that were among those of :meth:`fit`; others stay unaligned."""
         result = []
         for pair in pairs:

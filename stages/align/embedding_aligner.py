@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.schema import Link
 from stages.align import matching
-from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair
 from stages.align.embeddings import Embedded, Embedder
 from stages.align.pieces import Pieces, Specials, WordPieces
 
@@ -81,7 +81,7 @@ class EmbeddingAligner(Aligner):
         self._sides = (source, target)
         self._how = extraction
 
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+    def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
         links: list[list[Link]] = []
         for chunk in self._chunks(pairs):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.errors import DataError
 from pipeline.formats.pharaoh import PharaohLine
+from pipeline.listed import listed
 from pipeline.schema import Link
 
 
@@ -29,12 +30,13 @@ class AlignmentScore:
     sure: int
 
 
-def score(links: Sequence[Iterable[Link]], gold: Sequence[PharaohLine]) -> AlignmentScore:
+def score(links: Iterable[Iterable[Link]], gold: Iterable[PharaohLine]) -> AlignmentScore:
     """Score the alignments of a corpus.
 
     Raises:
         DataError: If the numbers of pairs differ.
     """
+    links, gold = listed(links, "score: the links"), listed(gold, "score: the gold links")
     if len(links) != len(gold):
         raise DataError(f"{len(links)} aligned pairs but {len(gold)} lines of gold alignments")
     total = sure_total = in_sure = in_possible = 0

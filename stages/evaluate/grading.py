@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import DataError
 from pipeline.formats.schemes import tags_from_spans
+from pipeline.listed import each, listed
 from pipeline.schema import Span, overlapping, spans_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def pair_up(
         DataError: If ids or word counts differ, or spans overlap or leave the sentence.
     """
     graded: list[Graded] = []
-    for number, (g, p) in enumerate(itertools.zip_longest(gold, predicted), 1):
+    sides = (each(gold, f"{what}: the gold rows"), each(predicted, f"{what}: the predicted rows"))
+    for number, (g, p) in enumerate(itertools.zip_longest(*sides), 1):
         if g is None or p is None:
             side, other = ("gold", "predicted") if p is None else ("predicted", "gold")
             raise DataError(
@@ -97,8 +99,9 @@ class Prf:
     f1: float
 
 
-def seqeval_scores(graded: Sequence[Graded]) -> dict[str | None, Prf]:
+def seqeval_scores(graded: Iterable[Graded]) -> dict[str | None, Prf]:
     """Return seqeval's strict IOB2 scores per type, and under ``None`` their micro average."""
+    graded = listed(graded, "seqeval_scores: the sentences")
     if not any(g.gold or g.predicted for g in graded):
         return {None: Prf(0.0, 0.0, 0.0)}
     from seqeval.metrics import classification_report
@@ -123,8 +126,10 @@ def _prf(row: Mapping[str, float]) -> Prf:
     return Prf(float(row["precision"]), float(row["recall"]), float(row["f1-score"]))
 
 
-def count_spans(graded: Sequence[Graded], types: Sequence[str]) -> NDArray[np.int64]:
+def count_spans(graded: Iterable[Graded], types: Iterable[str]) -> NDArray[np.int64]:
     """Count correct, predicted and gold spans: an array of ``(sentences, types, 3)``."""
+    graded = listed(graded, "count_spans: the sentences")
+    types = listed(types, "count_spans: the types")
     index = {t: i for i, t in enumerate(types)}
     counts = np.zeros((len(graded), len(types), 3), dtype=np.int64)
     for row, sentence in enumerate(graded):

@@ -9,13 +9,14 @@ them, so that the word looks as it does elsewhere and is never cut; :meth:`Batch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.listed import listed, words_of
 from pipeline.schema import Link, Span
 from stages.project.words import BoolArray, FloatArray, IntArray, Vocabulary
 
@@ -42,6 +43,21 @@ class Pair:
     links: Sequence[Link] = ()
     marked: str | None = None
     id: str = ""
+
+
+def _lists(pair: Pair) -> Pair:
+    """Return a pair whose parts are lists, whatever they came in."""
+    parts = (pair.source_words, pair.source_spans, pair.words, pair.links)
+    if all(isinstance(part, list | tuple) for part in parts):
+        return pair
+    what = f"project: sentence {pair.id!r}"
+    return replace(
+        pair,
+        source_words=words_of(pair.source_words, f"{what}: source_words"),
+        source_spans=listed(pair.source_spans, f"{what}: source_spans"),
+        words=words_of(pair.words, f"{what}: words"),
+        links=listed(pair.links, f"{what}: links"),
+    )
 
 
 @dataclass(slots=True)
@@ -141,13 +157,14 @@ class Batch:
         return [names[c] for c in self.target.codes[lo:hi]]
 
     @classmethod
-    def from_pairs(cls, pairs: Sequence[Pair], vocabulary: Vocabulary | None = None) -> Batch:
+    def from_pairs(cls, pairs: Iterable[Pair], vocabulary: Vocabulary | None = None) -> Batch:
         """Build a batch from pairs.
 
         Raises:
             DataError: If a span or a link points outside its sentence, or source spans overlap.
         """
         vocabulary = Vocabulary() if vocabulary is None else vocabulary  # an empty one is false
+        pairs = [_lists(pair) for pair in listed(pairs, "project: the pairs")]
         spans = [(r, k, s) for r, p in enumerate(pairs) for k, s in enumerate(p.source_spans)]
         links = [(r, x.source, x.target, x.prob) for r, p in enumerate(pairs) for x in p.links]
         link_rows = np.array([x[0] for x in links], np.int64)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.listed import listed
 from stages.project.batch import Batch
 from stages.project.candidate import CandidateProjector, PublishedProjector
 from stages.project.config import FilterConfig, ProjectConfig
@@ -191,8 +192,8 @@ def span_rows(
         )
     for e, reason in projection.lost.items():
         lost[int(batch.entity_row[e])].append({"source": int(index[e]), "reason": reason})
-    for listed in spans.values():
-        listed.sort(key=_start)
+    for found in spans.values():
+        found.sort(key=_start)
     return [(spans.get(r, []), lost.get(r, [])) for r in range(len(batch))]
 
 
@@ -217,7 +218,7 @@ def project_pairs(
 
 
 def project_batches(
-    batches: Sequence[Batch],
+    batches: Iterable[Batch],
     config: ProjectConfig,
     config_dir: Path | None = None,
     *,
@@ -241,6 +242,7 @@ def project_batches(
         DataError: If the file of weights cannot be used.
         ModelError: If the candidate tagger cannot be loaded.
     """
+    batches = listed(batches, "project: the batches")
     weights = weights or read_weights(config, config_dir)
     statistics = gather(batches, weights) if needs_statistics(config) else None
     offers = build_offers(config, config_dir)

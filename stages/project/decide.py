@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
+from pipeline.listed import each
 from pipeline.schema import as_stored, table
 from pipeline.stage import Part, Worker
 from stages.project.config import FilterConfig
@@ -45,6 +46,7 @@ def decide_rows(
         DataError: If links are needed and missing.
         ValueError: If there are more rows of one kind than of the other.
     """
+    rows = each(rows, "decide_rows: the rows")
     if alignments is not None and (filters.comp_source or filters.comp_target):
         links = alignments.column("links").to_pylist()
         decided = [

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError, ModelError
+from pipeline.listed import each
 from pipeline.schema import Span
 
 
@@ -196,7 +197,7 @@ class LabelSet:
 
 
 def span_f1(
-    predicted: Sequence[Sequence[Span]], gold: Sequence[Sequence[Span]]
+    predicted: Iterable[Iterable[Span]], gold: Iterable[Iterable[Span]]
 ) -> dict[str, float]:
     """Exact-match precision, recall and F1 over spans (micro); seqeval's strict IOB2 score.
 
@@ -204,7 +205,12 @@ def span_f1(
         ValueError: If the numbers of sentences differ.
     """
     right = found = wanted = 0
-    for ours, theirs in zip(predicted, gold, strict=True):
+    pairs = zip(
+        each(predicted, "span_f1: the predicted spans"),
+        each(gold, "span_f1: the gold spans"),
+        strict=True,
+    )
+    for ours, theirs in ((list(a), list(b)) for a, b in pairs):
         have = {(s.start, s.end, s.type) for s in ours}
         want = {(s.start, s.end, s.type) for s in theirs}
         right += len(have & want)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError, ModelError
+from pipeline.listed import listed, sentences_of
 from pipeline.models import bin_allowed, refuse_pickled_weights
 from pipeline.schema import Span
 from stages.machine import has_bfloat16
@@ -172,7 +173,7 @@ class Tagger:
 
     def distributions(
         self,
-        sentences: Sequence[Sequence[str]],
+        sentences: Iterable[Iterable[str]],
         advance: Callable[[int], None] = lambda windows: None,
     ) -> list[NDArray[np.float32]]:
         """Return the label distribution of every word: one (words, labels) array per sentence.
@@ -181,11 +182,13 @@ class Tagger:
             sentences: Lists of words; an empty one gives an array of shape (0, labels).
             advance: Called with the number of windows done (one per sentence, as a rule).
         """
-        probs, starts = self._flat(sentences, advance)
+        words = sentences_of(sentences, "distributions")
+        probs, starts = self._flat(words, advance)
         return [probs[a:b] for a, b in pairwise(starts.tolist())]
 
-    def decode(self, distributions: Sequence[NDArray[np.float32]]) -> list[list[Span]]:
+    def decode(self, distributions: Iterable[NDArray[np.float32]]) -> list[list[Span]]:
         """Decode word-level distributions into spans."""
+        distributions = listed(distributions, "decode: the distributions")
         lengths = [len(d) for d in distributions]
         starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
         empty = np.zeros((0, len(self.labels)), np.float32)
@@ -194,12 +197,12 @@ class Tagger:
         )
 
     def predict(
-        self, sentences: Sequence[str] | Sequence[Sequence[str]], *, lang: str = "en"
+        self, sentences: Iterable[str] | Iterable[Iterable[str]], *, lang: str = "en"
     ) -> list[list[Entity]]:
         """Find the entities of sentences.
 
         Args:
-            sentences: Raw strings, or lists of words.
+            sentences: Raw strings (the lines of a file, say), or lists of words.
             lang: ISO 639 code of raw strings, for splitting them into words.
 
         Returns:
@@ -208,29 +211,35 @@ class Tagger:
         Raises:
             DataError: If one string is given instead of a list, or strings and lists are mixed.
         """
-        if isinstance(sentences, str):
-            raise DataError("predict takes a list of sentences; wrap a single one: predict([text])")
-        raw = [isinstance(s, str) for s in sentences]
+        given = listed(sentences, "predict: the sentences")
+        raw = [isinstance(s, str) for s in given]
         if any(raw) and not all(raw):
-            raise DataError("predict takes raw strings or lists of words, not both at once")
-        if not any(raw):
-            probs, starts = self._flat(sentences)
-            spans = self.label_set.decode(probs, starts, constrained=self.constrained)
-            return [
-                [
-                    Entity(s.start, s.end, s.type, s.score, " ".join(words[s.start : s.end]))
-                    for s in found
-                ]
-                for words, found in zip(sentences, spans, strict=True)
-            ]
-        word_ranges = word_splitter(lang)
-        ranges = [word_ranges(str(text)) for text in sentences]
-        words = [[str(t)[a:b] for a, b in r] for t, r in zip(sentences, ranges, strict=True)]
+            raise DataError(
+                f"predict takes raw strings or lists of words, not both at once: sentence "
+                f"{raw.index(not raw[0])} is {'no string' if raw[0] else 'a string'}"
+            )
+        if any(raw):
+            return self._predict_texts([str(text) for text in given], lang)
+        words = sentences_of(given, "predict")
         probs, starts = self._flat(words)
         spans = self.label_set.decode(probs, starts, constrained=self.constrained)
         return [
-            [_with_characters(s, str(text), where) for s in found]
-            for text, where, found in zip(sentences, ranges, spans, strict=True)
+            [
+                Entity(s.start, s.end, s.type, s.score, " ".join(sentence[s.start : s.end]))
+                for s in found
+            ]
+            for sentence, found in zip(words, spans, strict=True)
+        ]
+
+    def _predict_texts(self, texts: Sequence[str], lang: str) -> list[list[Entity]]:
+        word_ranges = word_splitter(lang)
+        ranges = [word_ranges(text) for text in texts]
+        words = [[text[a:b] for a, b in r] for text, r in zip(texts, ranges, strict=True)]
+        probs, starts = self._flat(words)
+        spans = self.label_set.decode(probs, starts, constrained=self.constrained)
+        return [
+            [_with_characters(s, text, where) for s in found]
+            for text, where, found in zip(texts, ranges, spans, strict=True)
         ]
 
     def _flat(

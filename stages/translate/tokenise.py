@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
+from pipeline.errors import DataError
 from pipeline.formats.sentences import abbreviations
+from pipeline.listed import words_of
 
 # Scripts written without spaces between words; Hangul is not among them.
 _UNSPACED = re.compile(
@@ -79,7 +81,12 @@ def tokenise(text: str, lang: str) -> list[str]:
     Args:
         text: One or more sentences.
         lang: ISO 639 code; decides abbreviations, elisions and the dictionary.
+
+    Raises:
+        DataError: If it is no string.
     """
+    if not isinstance(text, str):
+        raise DataError(f"tokenise takes one text, a string, not a {type(text).__name__}")
     chunks = text.split()
     words: list[str] = []
     last = len(chunks) - 1
@@ -93,13 +100,14 @@ def tokenise(text: str, lang: str) -> list[str]:
     return words
 
 
-def detokenise(words: Sequence[str], lang: str) -> str:
+def detokenise(words: Iterable[str], lang: str) -> str:
     """Join words into natural text: punctuation attached, quotation marks paired.
 
     Args:
-        words: The words of one sentence.
+        words: The words of one sentence; empty ones are passed over.
         lang: ISO 639 code; decides spaces before French punctuation, elisions and clitics.
     """
+    words = [w for w in words_of(words, "detokenise: the words") if w]
     parts: list[str] = []
     glue = True  # whether the next word follows without a space
     open_quotes: set[str] = set()

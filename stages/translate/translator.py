@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ModelError
+from pipeline.listed import texts_of
 from stages.translate.codes import Languages
 from stages.translate.config import DecodingConfig
 from stages.translate.conversion import converted, max_positions
@@ -115,7 +116,7 @@ class Translator:
 
     def translate(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         seed: int = 0,
         advance: Callable[[int], None] = lambda texts: None,
     ) -> list[list[Hypothesis]]:
@@ -130,18 +131,20 @@ class Translator:
             For each text its hypotheses, best first; at least one, which has a ``reason`` where
             there is no translation.
         """
+        texts = texts_of(texts, "translate: the texts")
         results: list[list[Hypothesis]] = [[] for _ in texts]
         for index, hypotheses in self.stream(texts, seed):
             results[index] = hypotheses
             advance(1)
         return results
 
-    def stream(self, texts: Sequence[str], seed: int = 0) -> Iterator[tuple[int, list[Hypothesis]]]:
+    def stream(self, texts: Iterable[str], seed: int = 0) -> Iterator[tuple[int, list[Hypothesis]]]:
         """Yield the number of each text with its hypotheses, as they come.
 
         What is done with them is done while CTranslate2 works on the next batches. The order is
         that of the lengths, and the same every time. See :meth:`translate`.
         """
+        texts = texts_of(texts, "translate: the texts")
         pieces: list[_Piece] = []
         parts: dict[int, list[list[Hypothesis]]] = {}
         for index, cut in enumerate(self._prepare(texts)):

@@ -63,7 +63,7 @@ class BackTranslationAligner(Aligner):
         self._translations = translations
         self._floor = floor if soft else ASSERTED
 
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+    def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs whose targets were among those of :meth:`fit`.
 
         A pair whose target has no back-translation is unaligned.

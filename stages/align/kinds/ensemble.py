@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
 from pipeline.schema import Link
-from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair
 from stages.align.kinds.base import Choice
 from stages.align.kinds.member import LITTLE, MUCH, Combine, MemberConfig, Resolved
 
@@ -43,7 +43,7 @@ class Ensemble(Aligner):
         self._floor = floor
         self.name = f"{combine}({', '.join(m.name for m in self._members)})"
 
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+    def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
         results = [m.align(pairs) for m in self._members[:-1]]
         results.append(self._members[-1].align(pairs, advance))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from pipeline.schema import Link
-from stages.align.aligner import Advance, Aligner, WordPair, no_advance
+from stages.align.aligner import Advance, Aligner, WordPair
 from stages.align.kinds.base import AlignerKind, Setting
 from stages.align.kinds.encoder import LayerOptions
 from stages.align.kinds.simalign import MethodOptions
@@ -69,11 +69,11 @@ class SimAlignReference(Aligner):
             layer=layer,
         )
 
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+    def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
-        return [self._align(source, target, advance) for source, target in pairs]
+        return [self._links_of(source, target, advance) for source, target in pairs]
 
-    def _align(self, source: list[str], target: list[str], advance: Advance) -> list[Link]:
+    def _links_of(self, source: list[str], target: list[str], advance: Advance) -> list[Link]:
         advance(1)
         if not source or not target:
             return []

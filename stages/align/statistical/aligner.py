@@ -163,7 +163,7 @@ class StatisticalAligner(Aligner):
         settings = settings or Settings()
         return len(GRANULARITIES) * (settings.model1 + settings.hmm + settings.collapsed)
 
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+    def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
         links = self._known.look_up(pairs, self._floor)
         new = [k for k, found in enumerate(links) if found is None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.schema import Link
-from stages.align.aligner import Advance, Aligner, WordPair, no_advance
+from stages.align.aligner import Advance, Aligner, WordPair
 
 
 class Fixed(Aligner):
@@ -15,6 +15,6 @@ class Fixed(Aligner):
         self.name = name
         self._links = [Link(*k) for k in links]
 
-    def align(self, pairs: Sequence[WordPair], advance: Advance = no_advance) -> list[list[Link]]:
+    def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         advance(len(pairs))
         return [list(self._links) for _ in pairs]
