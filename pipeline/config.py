@@ -8,7 +8,7 @@ that does not exist) are in :meth:`pipeline.stage.Stage.check`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, cast
 

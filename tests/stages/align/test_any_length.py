@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from pipeline.schema import Link
 from stages.align.build import build, learn
 from stages.align.config import AlignConfig
-from stages.align.planning import Surroundings, eflomal_installed, plan
+from stages.align.context import AlignmentContext
+from stages.align.kinds.base import PairsToLearn
+from stages.align.planning import plan
 from stages.align.statistical.aligner import MAX_WORDS
 from tests.stages.align.test_command import run, write
 from tests.stages.translate.tiny_models import build_marian
@@ -29,18 +32,18 @@ KINDS: dict[str, dict[str, Any]] = {
     for name in ("statistical", "softmax", "simalign_reference", "translator", "back_translation")
 } | {f"simalign-{m}": {"aligner": "simalign", "method": m} for m in ("inter", "itermax", "match")}
 KINDS |= {"words": {"aligner": "simalign", "token_type": "word"}, "ensemble": ENSEMBLE}
-if eflomal_installed():
+if importlib.util.find_spec("eflomal"):
     KINDS["eflomal"] = {"aligner": "eflomal"}
 
 LENGTHS = st.one_of(st.integers(0, 5), st.sampled_from([60, 70, 151]))
 
 
 @pytest.fixture(scope="module")
-def around(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Surroundings:
+def around(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> AlignmentContext:
     translator = build_marian(
         tmp_path_factory.mktemp("models") / "marian", (">>de<<", ">>en<<"), None
     )
-    return Surroundings("en", "de", str(bert), str(translator))
+    return AlignmentContext("en", "de", str(bert), str(translator))
 
 
 def made_of(lengths: list[tuple[int, int]], seed: int = 0) -> Pairs:
@@ -49,9 +52,9 @@ def made_of(lengths: list[tuple[int, int]], seed: int = 0) -> Pairs:
     return [(draw.choices(words, k=a), draw.choices(words, k=b)) for a, b in lengths]
 
 
-def linked(kind: dict[str, Any], around: Surroundings, pairs: Pairs, folder: Path) -> Any:
+def linked(kind: dict[str, Any], around: AlignmentContext, pairs: Pairs, folder: Path) -> Any:
     planned = plan(AlignConfig.model_validate({**kind, "soft": True}), around)
-    learn(planned, lambda: iter(pairs), lambda: iter(()), folder)
+    learn(planned, PairsToLearn(lambda: iter(pairs), lambda: iter(())), folder)
     return build(planned, folder).align(pairs)
 
 
@@ -69,7 +72,7 @@ def assert_whole(found: list[list[Link]], pairs: Pairs) -> None:
 @given(lengths=st.lists(st.tuples(LENGTHS, LENGTHS), max_size=5), seed=st.integers(0, 99))
 def test_pairs_of_any_length(
     tmp_path_factory: pytest.TempPathFactory,
-    around: Surroundings,
+    around: AlignmentContext,
     kind: str,
     lengths: list[tuple[int, int]],
     seed: int,
@@ -79,7 +82,7 @@ def test_pairs_of_any_length(
 
 
 @pytest.mark.parametrize("kind", ["statistical", "simalign-inter", "translator", "ensemble"])
-def test_two_thousand_words(tmp_path: Path, around: Surroundings, kind: str) -> None:
+def test_two_thousand_words(tmp_path: Path, around: AlignmentContext, kind: str) -> None:
     pairs = made_of([(2000, 1), (1, 2000), (600, 500), (0, 2000), (3, 3)])
     found = linked(KINDS[kind], around, pairs, tmp_path)
     assert_whole(found, pairs)
@@ -88,7 +91,7 @@ def test_two_thousand_words(tmp_path: Path, around: Surroundings, kind: str) -> 
 
 @pytest.mark.parametrize("aligner", ["statistical", "simalign", "auto"])
 def test_a_blank_line_gives_a_blank_line(
-    tmp_path: Path, around: Surroundings, aligner: str
+    tmp_path: Path, around: AlignmentContext, aligner: str
 ) -> None:
     source = write(tmp_path / "s", ["Anna visited Lisbon .", "", "Oslo is cold .", ""])
     target = write(tmp_path / "t", ["Anna besuchte Lissabon .", "", "Oslo ist kalt .", "x"])
