@@ -50,6 +50,12 @@ class KindedConfig(ConfigModel):
         """Return the kind that ``key`` names, with its options."""
         return self.kinds[key][getattr(self, key)](self._chosen[key])
 
+    def with_chosen(self, key: str, options: ConfigModel) -> Self:
+        """Return a copy with other options for the kind that ``key`` names."""
+        copy = super().model_copy()
+        copy._chosen = {**self._chosen, key: options}
+        return copy
+
     @classmethod
     def named(cls, values: Mapping[str, Any]) -> dict[str, str]:
         """Return the name of the kind for each key that names one, defaults among them."""
@@ -60,11 +66,17 @@ class KindedConfig(ConfigModel):
         """Return the names that ``key`` takes."""
         return list(cls.kinds[key])
 
+    @classmethod
+    def modernised(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return what is written in a form of before in the form of now, with a warning."""
+        return values
+
     @model_validator(mode="wrap")
     @classmethod
     def _divide(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(value, Mapping):  # made already, or no section at all
             return handler(value)
+        value = cls.modernised(dict(value))
         own = {k: v for k, v in value.items() if k in cls.model_fields}
         rest = {k: v for k, v in value.items() if k not in own}
         wrong: list[InitErrorDetails] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
     from stages.project.config import ProjectConfig
+    from stages.project.methods.base import ProjectionMethod
 
 
 class PredictStage(RowStage):
@@ -140,7 +141,7 @@ class PredictStage(RowStage):
         """Find ways of projecting that translate-test cannot go."""
         if not any(t.options.get("step") == "project_back" for t in tasks):
             return
-        if _project_options(config).method == "markers":
+        if _projection(config).marked:
             yield Problem(
                 "project.method",
                 "'markers' cannot project predictions back, as the translations of test data have "
@@ -151,8 +152,7 @@ class PredictStage(RowStage):
         """The weights of the projection, where a file is named."""
         if task.options.get("step") != "project_back":
             return {}
-        weights = _project_options(config).weights
-        return {"weights": config.path(weights)} if weights else {}
+        return {key: config.path(path) for key, path in _projection(config).files().items()}
 
     def collect(
         self,
@@ -210,6 +210,12 @@ class PredictStage(RowStage):
 
         options = _project_options(config)
         return DecideFactory(options.filters, options.min_link, with_reasons)
+
+
+def _projection(config: RunConfig) -> ProjectionMethod[Any]:
+    from stages.project.config import method_of
+
+    return method_of(_project_options(config))
 
 
 def _project_options(config: RunConfig) -> ProjectConfig:

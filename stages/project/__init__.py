@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
-from stages.project.config import FilterConfig, ProjectConfig
+from stages.project.config import FilterConfig, ProjectConfig, method_of
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from pipeline.progress import Progress
     from stages.project.alone import Alone
+    from stages.project.methods.base import ProjectionMethod
 
 __all__ = ["STAGE", "FilterConfig", "ProjectConfig", "ProjectStage"]
 
@@ -74,10 +75,12 @@ class ProjectStage(RowStage):
     def options(self, config: RunConfig) -> ProjectConfig:
         """Return the section ``project``, with the style of the markers that ``translate`` sets."""
         options = config.section(self.name, ProjectConfig)
-        if options.marker_style != "auto":
-            return options
-        style = _marked(config)
-        return options.model_copy(update={"marker_style": "brackets" if style == "none" else style})
+        told = method_of(options).with_markers(_marked(config))
+        return options.with_chosen("method", told.options)
+
+    def method(self, config: RunConfig) -> ProjectionMethod[Any]:
+        """Return the method, with its options."""
+        return method_of(self.options(config))
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per unit of ``translate``: language and direction."""
@@ -94,59 +97,30 @@ class ProjectStage(RowStage):
                 },
                 lang=task.lang,
                 options={"direction": task.options["direction"]},
-                sections=("translate",) if self.options(config).translate_entities else (),
+                sections=("translate",) if self.method(config).translates_entities else (),
                 uses=(),
             )
             for task in STAGES["translate"].tasks(config)
         ]
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
-        """Check that the weights can be read."""
-        from pipeline.errors import DataError
-        from stages.project.build import read_weights, tagger_folder
-
-        options = self.options(config)
-        try:
-            read_weights(options, config.config_dir)
-        except DataError as error:
-            yield Problem("project.weights", str(error))
-        folder = tagger_folder(options, config.config_dir)
-        if folder is not None and not (folder / "config.json").is_file():
-            yield Problem("project.candidate_tagger", f"{folder} holds no tagger")
-        uses_markers = options.method == "markers" or (
-            options.method == "ensemble" and "markers" in options.members
-        )
-        style = _marked(config)
-        if uses_markers and style == "none":
-            yield Problem(
-                "project.method",
-                "'markers' needs marked translations, but translate.markers is none; "
-                "set it to xml, brackets, insert or replace",
-            )
-        elif uses_markers and style != options.marker_style:
-            yield Problem(
-                "project.marker_style",
-                f"{options.marker_style!r}, but translate.markers is {style!r}: leave one of the "
-                "two out, or set both to the same",
-            )
-        opening, closing = options.markers
-        if not opening.strip() or not closing.strip():
-            yield Problem("project.markers", "a marker must not be empty or white space")
+        """Check the options of the method: files that it reads, markers that are there."""
+        for key, message in self.method(config).problems(_marked(config), config.config_dir):
+            yield Problem(f"{self.name}.{key}", message)
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The file of weights, the candidate tagger and the translator, if they are used."""
-        options = self.options(config)
-        named = {"weights": options.weights, "candidate_tagger": options.candidate_tagger}
+        """The files of the method and the translator, if they are used."""
+        method = self.method(config)
         files: dict[str, Path | str] = {
-            name: config.path(path) for name, path in named.items() if path
+            name: config.path(path) for name, path in method.files().items()
         }
-        if options.translate_entities and (model := _translator(config, task)) is not None:
+        if method.translates_entities and (model := _translator(config, task)) is not None:
             files["translator"] = model.identity
         return files
 
     def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
         """Bring the translators for single entities into the local cache."""
-        if self.options(config).translate_entities:
+        if self.method(config).translates_entities:
             for task in tasks:
                 if (model := _translator(config, task)) is not None:
                     model.download()
@@ -165,7 +139,7 @@ class ProjectStage(RowStage):
 
         options = self.options(config)
         alone = None
-        if options.translate_entities:
+        if self.method(config).translates_entities:
             alone = self._translate_entities(config, task, inputs["translations"], progress)
         if not needs_statistics(options):
             if alone is not None:

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.listed import listed
 from stages.project.batch import Batch
-from stages.project.candidate import CandidateProjector, PublishedProjector
-from stages.project.config import FilterConfig, ProjectConfig
-from stages.project.ensemble import EnsembleProjector
-from stages.project.markers import MarkerProjector
+from stages.project.candidate import CandidateProjector
+from stages.project.config import FilterConfig, ProjectConfig, method_of
 from stages.project.matching import Evidence, Weights
-from stages.project.offers import Offers
+from stages.project.methods.base import ProjectionSetting
 from stages.project.projector import Projection, Projector
-from stages.project.span import MergedRunsProjector, SpanProjector
 from stages.project.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -27,41 +24,11 @@ HEAD: Final = 5_000
 """Rows that are kept in memory and projected twice to gather statistics."""
 BATCH_ROWS: Final = 1_000
 """Rows of a batch that a large corpus is cut into."""
-_NEEDS_STATISTICS = {"candidates", "markers"}
 
 
 def needs_statistics(config: ProjectConfig) -> bool:
     """Return whether the method of ``config`` makes a first pass over the corpus."""
-    methods = {config.method} if config.method != "ensemble" else set(config.members)
-    return config.corpus_statistics and bool(methods & _NEEDS_STATISTICS)
-
-
-def read_weights(config: ProjectConfig, config_dir: Path | None = None) -> Weights | None:
-    """Return the weights that ``config`` names, or ``None`` for those that ship.
-
-    Raises:
-        DataError: If the file cannot be used.
-    """
-    if config.weights is None:
-        return None
-    from pipeline.resources import resolve_path
-
-    return Weights.read(resolve_path(config.weights, config_dir))
-
-
-def tagger_folder(config: ProjectConfig, config_dir: Path | None = None) -> Path | None:
-    """Return the folder of the candidate tagger, if one is named."""
-    if config.candidate_tagger is None:
-        return None
-    from pipeline.resources import resolve_path
-
-    return resolve_path(config.candidate_tagger, config_dir)
-
-
-def build_offers(config: ProjectConfig, config_dir: Path | None = None) -> Offers | None:
-    """Return what offers candidates, if ``config`` names a tagger."""
-    folder = tagger_folder(config, config_dir)
-    return Offers(folder, config.candidate_use) if folder else None
+    return method_of(config).first_pass
 
 
 def build_projector(
@@ -69,44 +36,21 @@ def build_projector(
     statistics: Statistics | None = None,
     weights: Weights | None = None,
     *,
-    method: str | None = None,
-    offers: Offers | None = None,
+    config_dir: Path | None = None,
 ) -> Projector:
-    """Build the projector that ``config`` (or ``method``) names.
+    """Build the projector that ``config`` names.
 
     Args:
         config: The options.
         statistics: What the first pass gathered, if there was one.
-        weights: Fitted weights; default: those that ship.
-        method: Instead of ``config.method``.
-        offers: What :func:`build_offers` returned.
+        weights: Fitted weights; default: those that the options name, or those that ship.
+        config_dir: Folder of the config file, for the files that the options name.
 
     Raises:
-        ValueError: If there is no such method.
+        DataError: If the file of weights cannot be used.
     """
-    method = method or config.method
-    if method == "span":
-        return SpanProjector(config.min_link)
-    if method == "merged_runs":
-        return MergedRunsProjector(config.min_link, config.merge_distance, config.merge_ratio)
-    if method == "published":
-        return PublishedProjector(config.min_link, config.solver)
-    candidates = CandidateProjector(
-        statistics, weights=weights, solver=config.solver, offers=offers
-    )
-    if method == "candidates":
-        return candidates
-    if method == "markers":
-        style = "brackets" if config.marker_style == "auto" else config.marker_style
-        return MarkerProjector(candidates, config.markers, style)
-    if method == "ensemble":
-        return EnsembleProjector(
-            [
-                build_projector(config, statistics, weights, method=m, offers=offers)
-                for m in config.members
-            ]
-        )
-    raise ValueError(f"there is no projection method {method!r}")
+    setting = ProjectionSetting(config.min_link, config_dir, statistics, weights)
+    return method_of(config).build(setting)
 
 
 def gather(batches: Iterable[Batch], weights: Weights | None = None) -> Statistics:
@@ -243,9 +187,9 @@ def project_batches(
         ModelError: If the candidate tagger cannot be loaded.
     """
     batches = listed(batches, "project: the batches")
-    weights = weights or read_weights(config, config_dir)
-    statistics = gather(batches, weights) if needs_statistics(config) else None
-    offers = build_offers(config, config_dir)
-    projector = build_projector(config, statistics, weights, offers=offers)
+    method = method_of(config)
+    weights = weights or method.weights(config_dir)
+    statistics = gather(batches, weights) if method.first_pass else None
+    projector = build_projector(config, statistics, weights, config_dir=config_dir)
     for batch in batches:
         yield from span_rows(batch, projector.project(batch))

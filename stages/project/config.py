@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import json
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from pipeline.config import ConfigModel, StageConfig
+from pipeline.kinded import KindedConfig
+from pipeline.kinds import Kinds
+from stages.project.methods import METHODS
 
-Method = Literal["candidates", "span", "merged_runs", "published", "markers", "ensemble"]
+if TYPE_CHECKING:
+    from stages.project.methods.base import ProjectionMethod
+
+_log = logging.getLogger(__name__)
 
 
 class FilterConfig(ConfigModel):
@@ -49,35 +58,16 @@ class FilterConfig(ConfigModel):
     )
 
 
-class ProjectConfig(StageConfig):
-    """How labels get from the source sentence on to the target sentence."""
+class ProjectConfig(KindedConfig, StageConfig):
+    """How labels get from the source sentence on to the target sentence.
 
+    Each method has options of its own, see :mod:`stages.project.methods`.
+    """
+
+    kinds: ClassVar[Mapping[str, Kinds[Any]]] = {"method": METHODS}
     deciding: ClassVar[frozenset[str]] = frozenset({"filters"})
 
-    method: Method = Field("candidates", description="the projector")
-    solver: Literal["exact", "greedy"] = Field(
-        "exact", description="candidates: how overlaps between entities are settled"
-    )
-    corpus_statistics: bool = Field(
-        True, description="candidates: learn renderings and habits in a first pass over the corpus"
-    )
-    translate_entities: bool = Field(
-        False,
-        description="candidates: translate every distinct entity by itself with the run's "
-        "translator; what the sentence says is compared with that as well",
-    )
-    weights: str | None = Field(
-        None, description="candidates: a file of fitted weights instead of those that ship"
-    )
-    candidate_tagger: str | None = Field(
-        None,
-        description="candidates: folder of a tagger whose spans in the target sentence are a "
-        "source of candidates",
-    )
-    candidate_use: Literal["prefer", "only"] = Field(
-        "prefer",
-        description="candidates: spans of candidate_tagger are preferred, or nothing else is taken",
-    )
+    method: str = Field("candidates", description="the projector")
     min_link: float = Field(
         0.5,
         ge=0,
@@ -85,25 +75,38 @@ class ProjectConfig(StageConfig):
         description="span, merged_runs, published, and the filters COMP-SRC and COMP-TGT: links "
         "weaker than this are ignored",
     )
-    merge_distance: int = Field(
-        1, ge=0, description="merged_runs: most words between runs that are merged"
+    filters: FilterConfig = Field(
+        default=FilterConfig(), description="which projected spans and sentences are used"
     )
-    merge_ratio: float = Field(
-        0.8, ge=0, description="merged_runs: a run must be longer than this times the entity"
-    )
-    markers: tuple[str, str] = Field(
-        ("[", "]"), description="markers: the brackets around entities in the marked translation"
-    )
-    marker_style: Literal["auto", "brackets", "insert", "replace", "xml"] = Field(
-        "auto",
-        description="markers: what the marked translation holds: brackets (EasyProject), or CROP's "
-        "numbered slots __SLOT0__ around an entity (insert) or in its place (replace), or tags "
-        "<a>…</a> (xml); auto: what "
-        "translate.markers puts there",
-    )
-    members: list[Literal["candidates", "span", "merged_runs", "published", "markers"]] = Field(
-        default=["candidates", "span", "merged_runs"],
-        min_length=1,
-        description="ensemble: the projectors, the most trusted first",
-    )
-    filters: FilterConfig = FilterConfig()
+
+    @classmethod
+    def modernised(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Hand options that stand beside ``members`` on to the members that have them."""
+        if values.get("method") != "ensemble" or not isinstance(values.get("members", []), list):
+            return values
+        members = values.get("members", ["candidates", "span", "merged_runs"])
+        named = [{"method": m} if isinstance(m, str) else m for m in members]
+        moved = {
+            key
+            for key in values.keys() - cls.model_fields.keys() - {"members"}
+            for m in named
+            if m.get("method") in METHODS and key in METHODS[m["method"]].Options.model_fields
+        }
+        if not moved:
+            return values
+        for member in named:
+            fields = METHODS[member["method"]].Options.model_fields
+            member.update({k: values[k] for k in sorted(moved) if k in fields and k not in member})
+        new = {k: v for k, v in values.items() if k not in moved} | {"members": named}
+        _log.warning(
+            "project: options of an ensemble's members stand with the members now; the old form is "
+            "read for one release. Write: members: %s",
+            json.dumps(named),
+        )
+        return new
+
+
+def method_of(config: ProjectConfig) -> ProjectionMethod[Any]:
+    """Return the method of ``config``, with its options."""
+    method: ProjectionMethod[Any] = config.kind("method")
+    return method

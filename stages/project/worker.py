@@ -10,14 +10,12 @@ from pipeline.stage import Part
 from stages.project.alone import Alone
 from stages.project.batch import Batch
 from stages.project.build import (
-    build_offers,
     build_projector,
     gather,
     needs_statistics,
     project_tables,
-    read_weights,
 )
-from stages.project.config import ProjectConfig
+from stages.project.config import ProjectConfig, method_of
 from stages.project.statistics import Statistics
 from stages.project.words import Vocabulary
 
@@ -60,7 +58,7 @@ def collect_statistics(
             yield alone.attach(batch) if alone is not None else batch
             advance(translations.num_rows)
 
-    gather(batches(), read_weights(config, config_dir)).save(folder / FOLDER)
+    gather(batches(), method_of(config).weights(config_dir)).save(folder / FOLDER)
 
 
 class ProjectWorker:
@@ -76,12 +74,7 @@ class ProjectWorker:
         folder = collected / FOLDER
         statistics = Statistics.load(folder) if needs_statistics(config) else None
         self.config = config
-        self.projector = build_projector(
-            config,
-            statistics,
-            read_weights(config, config_dir),
-            offers=build_offers(config, config_dir),
-        )
+        self.projector = build_projector(config, statistics, config_dir=config_dir)
         self.vocabulary = Vocabulary()
         self.alone = Alone.load(collected)
 

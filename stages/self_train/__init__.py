@@ -87,13 +87,13 @@ class SelfTrainStage(RunStage):
                     )
 
     def _check_crop(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
-        from stages.project.config import ProjectConfig
+        from stages.project.config import ProjectConfig, method_of
         from stages.translate.checks import translator_problem
 
         if not any(labels_by_crop(config, str(t.options["arm"])) for t in tasks):
             return
         if self.options(config).crop_projection == "alignment":
-            if config.section("project", ProjectConfig).method == "markers":
+            if method_of(config.section("project", ProjectConfig)).marked:
                 yield Problem(
                     "project.method",
                     "'markers' cannot project the labels of translations that have no markers; "

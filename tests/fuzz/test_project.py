@@ -11,9 +11,8 @@ from pipeline.schema import REASONS, Link, Span, overlapping
 from stages.project.batch import Batch, Pair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
+from stages.project.methods import METHODS
 from tests.fuzz.junk import CASES, ODD, fuzzed
-
-METHODS = ["candidates", "span", "merged_runs", "published", "markers", "ensemble"]
 
 words = st.lists(
     st.sampled_from([*(o for o in ODD if len(o) < 100), "Anna", "Bonn", "in", "[", "]"])
@@ -42,11 +41,13 @@ def odd_pairs(draw: st.DrawFn, id: str = "drawn") -> Pair:
     return Pair(source, draw(st.permutations(spans)), target, links, marked, id)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", list(METHODS))
 @settings(fuzzed, max_examples=max(40, CASES // 3))
 @given(listed=st.lists(odd_pairs(), max_size=4), style=st.sampled_from(["brackets", "insert"]))
 def test_every_source_span_has_one_outcome(method: str, listed: list[Pair], style: str) -> None:
-    config = ProjectConfig.model_validate({"method": method, "marker_style": style})
+    config = ProjectConfig.model_validate(
+        {"method": method} | ({"marker_style": style} if method == "markers" else {})
+    )
     found = project_pairs(Batch.from_pairs(listed), config)
     assert len(found) == len(listed)
     for pair, (spans, lost) in zip(listed, found, strict=True):

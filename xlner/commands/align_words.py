@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stages.align.kinds import ALIGNERS
-from xlner.commands.options import AsJson, Device, Out, complete_words
+from xlner.commands.options import AsJson, Device, MoreOptions, Out, complete_words, option_name
 from xlner.commands.shared import (
     command,
     print_json,
@@ -55,12 +55,7 @@ def align_words(
     backend: Annotated[
         str | None, typer.Option(help="Who computes the encoder: auto, torch or ctranslate2.")
     ] = None,
-    more: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", metavar="KEY=VALUE", help="Another option of the aligner: threshold=0.01."
-        ),
-    ] = None,
+    more: MoreOptions = None,
     source_lang: Annotated[str, typer.Option(help="Language code of SOURCE.")] = "en",
     target_lang: Annotated[
         str | None, typer.Option(help="Language code of TARGET; translators need it.")
@@ -176,7 +171,7 @@ def _config(
     try:
         return AlignConfig.model_validate(options)
     except ValidationError as error:
-        found = explain(error, AlignConfig, lambda key: "--" + key.replace("_", "-"))
+        found = explain(error, AlignConfig, option_name)
         raise ConfigError(list(found)) from None
 
 

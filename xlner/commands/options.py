@@ -58,6 +58,11 @@ def complete_words(*names: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def option_name(key: str) -> str:
+    """Return what a key of a config is called by a command."""
+    return "--" + key.rpartition(".")[2].replace("_", "-")
+
+
 def complete_constant(module: str, name: str) -> Callable[[str], list[str]]:
     """Return a completion out of a collection of names that a module holds, imported when asked."""
 
@@ -96,6 +101,10 @@ AsJson = Annotated[
 ]
 Out = Annotated[
     Path | None, typer.Option("-o", "--out", help="File to write; default: standard output.")
+]
+MoreOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="KEY=VALUE", help="Another option of what is named."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 BatchTokens = Annotated[

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from xlner.commands.options import AsJson, Out, complete_words
+from stages.project.methods import METHODS
+from xlner.commands.options import AsJson, MoreOptions, Out, complete_words, option_name
 from xlner.commands.shared import command, data_stream, print_json, reported_errors, tell
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from stages.project.config import ProjectConfig
 
 Row = dict[str, Any]
-METHODS = ("candidates", "span", "merged_runs", "published", "ensemble")
 ABOUT = "Carry labels over to the other side of word-aligned sentences."
 
 
@@ -35,7 +35,10 @@ def project_labels(
         str,
         typer.Option(help=f"{', '.join(METHODS)}.", autocompletion=complete_words(*METHODS)),
     ] = "candidates",
-    solver: Annotated[str, typer.Option(help="candidates, published: exact or greedy.")] = "exact",
+    solver: Annotated[
+        str | None, typer.Option(help="candidates, published: exact or greedy.")
+    ] = None,
+    more: MoreOptions = None,
     min_score: Annotated[float, typer.Option(help="Drop spans that score less.")] = 0.2,
     min_link: Annotated[
         float, typer.Option(help="span, merged_runs, published: weaker links are ignored.")
@@ -56,7 +59,7 @@ def project_labels(
 ) -> None:
     """Carry labels over to the other side of word-aligned sentences."""
     with reported_errors():
-        config = _config(method, solver, min_score, min_link)
+        config = _config(method, solver, min_score, min_link, more or [])
         corpus = _read_corpus(source, target, links, (source_lang, target_lang), score)
         if translator is not None:
             _translate_entities(corpus.batches, translator, (source_lang, target_lang))
@@ -76,30 +79,36 @@ def project_labels(
             _tell(counted.summary(), scores, out)
 
 
-def _config(method: str, solver: str, min_score: float, min_link: float) -> ProjectConfig:
+def _config(
+    method: str, solver: str | None, min_score: float, min_link: float, more: list[str]
+) -> ProjectConfig:
     from pydantic import ValidationError
 
+    from pipeline.config import apply_override
     from pipeline.errors import ConfigError
-    from stages.project.config import ProjectConfig
+    from pipeline.explain import explain
+    from stages.project.config import ProjectConfig, method_of
 
-    if method == "markers":
+    options: dict[str, Any] = {
+        "method": method,
+        "min_link": min_link,
+        "filters": {"min_score": min_score},
+    }
+    if solver is not None:
+        options["solver"] = solver
+    for text in more:
+        apply_override(options, text)
+    try:
+        config = ProjectConfig.model_validate(options)
+    except ValidationError as error:
+        raise ConfigError(list(explain(error, ProjectConfig, option_name))) from None
+    if any(m.marked for m in method_of(config).members()):
+        allowed = [name for name in METHODS if not METHODS[name].marked]
         raise ConfigError(
             "--method markers: a file of plain translations has no markers; "
-            f"allowed: {', '.join(METHODS)}"
+            f"allowed: {', '.join(allowed)}"
         )
-    try:
-        return ProjectConfig.model_validate(
-            {
-                "method": method,
-                "solver": solver,
-                "min_link": min_link,
-                "filters": {"min_score": min_score},
-            }
-        )
-    except ValidationError as error:
-        raise ConfigError(
-            [f"--{str(e['loc'][-1]).replace('_', '-')}: {e['msg']}" for e in error.errors()]
-        ) from None
+    return config
 
 
 @dataclass(slots=True)

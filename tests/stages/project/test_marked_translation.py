@@ -84,7 +84,7 @@ def through(
 @pytest.mark.parametrize("style", ["brackets", "insert", "replace"])
 def test_the_config_alone_switches_markers_on(style: str) -> None:
     config = config_of(translate={"markers": style}, project={"method": "markers"})
-    assert STAGE.options(config).marker_style == style  # part of the fingerprint
+    assert STAGE.options(config).identity()["marker_style"] == style  # part of the fingerprint
     assert not [p for p in STAGE.check(config, []) if p.key.startswith("project")]
     translator = WordByWord()
     rows, found = through(config, translator)
@@ -165,11 +165,14 @@ def test_styles_that_do_not_fit_are_found_before_anything_runs() -> None:
     assert problem.startswith("project.method") and "translate.markers is none" in problem
     (problem,) = problems(
         translate={"markers": "insert"},
-        project={"method": "ensemble", "members": ["markers"], "marker_style": "replace"},
+        project={
+            "method": "ensemble",
+            "members": [{"method": "markers", "marker_style": "replace"}],
+        },
     )
-    assert problem.startswith("project.marker_style") and "'insert'" in problem
+    assert problem.startswith("project.members.0.marker_style") and "'insert'" in problem
     assert problems(translate={"markers": "insert"}) == []
-    assert STAGE.options(config_of()).marker_style == "brackets"
+    assert "marker_style" not in STAGE.options(config_of()).identity()
 
 
 def test_unmarking_slots_keeps_words_apart() -> None:

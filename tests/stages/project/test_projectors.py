@@ -16,10 +16,9 @@ from stages.project.build import build_projector, gather, needs_statistics, span
 from stages.project.config import ProjectConfig
 from stages.project.features import character_rows
 from stages.project.matching import default_weights
+from stages.project.methods import METHODS
 from stages.project.projector import Projection
 from tests.stages.project.examples import VISIT, pair, pairs
-
-METHODS = ["candidates", "span", "merged_runs", "published", "markers", "ensemble"]
 
 
 def project(listed: list[Pair], method: str = "candidates", **options: object) -> Projection:
@@ -40,12 +39,13 @@ def texts(listed: list[Pair], method: str = "candidates", **options: object) -> 
     ]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", list(METHODS))
 @settings(max_examples=60, deadline=None)
 @given(listed=st.lists(pairs(), min_size=1, max_size=3), greedy=st.booleans())
 def test_invariants(method: str, listed: list[Pair], greedy: bool) -> None:
     solver = "greedy" if greedy else "exact"
-    config = ProjectConfig.model_validate({"method": method, "solver": solver})
+    has = "solver" in METHODS[method].Options.model_fields
+    config = ProjectConfig.model_validate({"method": method} | ({"solver": solver} if has else {}))
     batch = Batch.from_pairs(listed)
     statistics = gather(iter([batch])) if needs_statistics(config) else None
     for row, (spans, lost) in zip(
@@ -70,13 +70,13 @@ def test_invariants(method: str, listed: list[Pair], greedy: bool) -> None:
         assert all(item["reason"] in REASONS for item in lost)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", list(METHODS))
 def test_plain_sentence(method: str) -> None:
     expected = [["PER:Angela Merkel", "ORG:Europäische Parlament", "LOC:Straßburg"]]
     assert texts([VISIT], method) == expected
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", list(METHODS))
 def test_nothing_to_project(method: str) -> None:
     empty = pair("", "", "", "")
     no_entity = pair("We agree .", "", "Wir stimmen zu .", "0-0 1-1")

@@ -153,7 +153,11 @@ def test_problems_are_found_before_anything_runs(tmp_path: Path) -> None:
     bad = tmp_path / "w.json"
     bad.write_text('{"first": 3}')
     config = config_model(sections).model_validate(
-        {"name": "t", "project": {"weights": str(bad), "markers": ["", "]"]}}
+        {
+            "name": "t",
+            "project": {"method": "markers", "weights": str(bad), "markers": ["", "]"]},
+            "translate": {"markers": "brackets"},
+        }
     )
     problems = [str(p) for p in STAGE.check(config, [])]
     assert len(problems) == 2

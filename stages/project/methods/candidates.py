@@ -1,0 +1,125 @@
+"""``candidates``: every range of the target is a candidate, scored by fitted weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+from pydantic import Field
+
+from pipeline.config import ConfigModel
+from stages.project.methods.base import ProjectionMethod, ProjectionSetting
+
+if TYPE_CHECKING:
+    from stages.project.candidate import CandidateProjector
+    from stages.project.matching import Weights
+    from stages.project.projector import Projector
+
+
+class SolverOptions(ConfigModel):
+    """How one candidate per entity is chosen."""
+
+    solver: Literal["exact", "greedy"] = Field(
+        "exact", description="how overlaps between entities are settled"
+    )
+
+
+class CandidateOptions(SolverOptions):
+    """Options of ``candidates``."""
+
+    corpus_statistics: bool = Field(
+        True, description="learn renderings and habits in a first pass over the corpus"
+    )
+    translate_entities: bool = Field(
+        False,
+        description="translate every distinct entity by itself with the run's translator; what the "
+        "sentence says is compared with that as well",
+    )
+    weights: str | None = Field(
+        None, description="a file of fitted weights instead of those that ship"
+    )
+    candidate_tagger: str | None = Field(
+        None,
+        description="folder of a tagger whose spans in the target sentence are a source of "
+        "candidates",
+    )
+    candidate_use: Literal["prefer", "only"] = Field(
+        "prefer",
+        description="spans of candidate_tagger are preferred, or nothing else is taken",
+    )
+
+
+C = TypeVar("C", bound=CandidateOptions, covariant=True)
+
+
+class CandidateMethod(ProjectionMethod[C]):
+    """A method that scores candidates."""
+
+    @property
+    def first_pass(self) -> bool:
+        """Whether it wants the statistics of a first pass over the corpus."""
+        return self.options.corpus_statistics
+
+    @property
+    def translates_entities(self) -> bool:
+        """Whether it wants every distinct entity translated by itself."""
+        return self.options.translate_entities
+
+    def weights(self, config_dir: Path | None) -> Weights | None:
+        """Read the file of weights, if one is named."""
+        if self.options.weights is None:
+            return None
+        from pipeline.resources import resolve_path
+        from stages.project.matching import Weights
+
+        return Weights.read(resolve_path(self.options.weights, config_dir))
+
+    def files(self) -> Mapping[str, str]:
+        """Return the weights and the tagger."""
+        options = self.options
+        named = {"weights": options.weights, "candidate_tagger": options.candidate_tagger}
+        return {key: path for key, path in named.items() if path}
+
+    def problems(self, style: str, config_dir: Path | None) -> Iterator[tuple[str, str]]:
+        """Yield weights that cannot be read, and a tagger that is none."""
+        from pipeline.errors import DataError
+        from pipeline.resources import resolve_path
+
+        try:
+            self.weights(config_dir)
+        except DataError as error:
+            yield "weights", str(error)
+        if self.options.candidate_tagger is not None:
+            folder = resolve_path(self.options.candidate_tagger, config_dir)
+            if not (folder / "config.json").is_file():
+                yield "candidate_tagger", f"{folder} holds no tagger"
+
+    def candidates(self, setting: ProjectionSetting) -> CandidateProjector:
+        """Build the projector that scores candidates."""
+        from pipeline.resources import resolve_path
+        from stages.project.candidate import CandidateProjector
+        from stages.project.offers import Offers
+
+        options = self.options
+        offers = None
+        if options.candidate_tagger is not None:
+            folder = resolve_path(options.candidate_tagger, setting.config_dir)
+            offers = Offers(folder, options.candidate_use)
+        return CandidateProjector(
+            setting.statistics if options.corpus_statistics else None,
+            weights=setting.weights or self.weights(setting.config_dir),
+            solver=options.solver,
+            offers=offers,
+        )
+
+
+class Candidates(CandidateMethod[CandidateOptions]):
+    """Fitted candidate matching."""
+
+    about: ClassVar[str] = "every range is a candidate, scored by fitted weights, solved exactly"
+    Options: ClassVar[type[CandidateOptions]] = CandidateOptions
+
+    def build(self, setting: ProjectionSetting) -> Projector:
+        """Build the projector."""
+        return self.candidates(setting)
