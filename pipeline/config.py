@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
@@ -206,7 +206,6 @@ class RunConfig(ConfigModel):
     source: str = "en"
     languages: list[str] = Field(default_factory=list, description="the target languages")
     seeds: list[int] = Field(default=[13], min_length=1, description="training seeds")
-    arms: list[str] = Field(default_factory=list, description="arms of the comparison")
     stages: list[str] | None = Field(
         None, description="stages of the run, in any order; default: all that the arms need"
     )
@@ -250,6 +249,45 @@ class RunConfig(ConfigModel):
     def config_dir(self) -> Path | None:
         """The folder of the YAML file that this configuration was read from, if any."""
         return self._config_dir
+
+    def problems(self) -> Iterable[str]:
+        """Return what is wrong with keys that are each right by themselves."""
+        return ()
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """Return this configuration with some options of its stages changed.
+
+        Args:
+            settings: Values by dotted key (``train.fusion_layer``), each in the place of what is
+                there, as ``--set`` puts it.
+
+        Raises:
+            ConfigError: With every problem found, each naming its key.
+        """
+        if not settings:
+            return self
+        problems: list[str] = []
+        raw: dict[str, dict[str, Any]] = {}
+        for key, value in settings.items():
+            name, _, rest = key.partition(".")
+            section = getattr(self, name, None)
+            if not rest or not isinstance(section, StageConfig):
+                problems.append(f"{key!r} is no option of a stage, such as train.batch_size")
+                continue
+            try:
+                set_key(raw.setdefault(name, section.model_dump(exclude_unset=True)), rest, value)
+            except ConfigError as error:
+                problems.append(f"{name}.{error}")
+        changed = {}
+        for name, values in raw.items():
+            kind = type(getattr(self, name))
+            try:
+                changed[name] = kind.model_validate(values)
+            except ValidationError as error:
+                problems += explain(error, kind, f"{name}.".__add__)
+        if problems:
+            raise ConfigError(problems)
+        return self.model_copy(update=changed)
 
 
 def config_model(
@@ -320,23 +358,35 @@ def load_config(
     given = [overrides] if isinstance(overrides, str) else overrides
     for override in texts_of(given, "load_config: the overrides"):
         apply_override(raw, override)
-    config = parse_config(raw, origin=str(path), model=model)
-    config._config_dir = path.resolve().parent
-    return config
+    return parse_config(raw, origin=str(path), model=model, folder=path.resolve().parent)
 
 
 def parse_config(
-    raw: Mapping[str, Any], *, origin: str = "config", model: type[RunConfig]
+    raw: Mapping[str, Any],
+    *,
+    origin: str = "config",
+    model: type[RunConfig],
+    folder: Path | None = None,
 ) -> RunConfig:
     """Validate a mapping as a whole configuration.
+
+    Args:
+        raw: The mapping.
+        origin: Where it comes from, for messages.
+        model: The type of the configuration.
+        folder: What paths in it are relative to, beside the working directory.
 
     Raises:
         ConfigError: With every problem found, each naming its key.
     """
     try:
-        return model.model_validate(raw)
+        config = model.model_validate(raw)
     except ValidationError as error:
         raise ConfigError([f"{origin}: {p}" for p in explain(error, model)]) from None
+    config._config_dir = folder
+    if problems := list(config.problems()):
+        raise ConfigError([f"{origin}: {p}" for p in problems])
+    return config
 
 
 def apply_override(raw: dict[str, Any], override: str) -> None:
@@ -352,13 +402,25 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
         value = parse_yaml(text)
     except ValueError as error:
         raise ConfigError(f"--set {key}: the value is not valid YAML: {error}") from error
-    node: dict[str, Any] = raw
-    parts = key.strip().split(".")
+    try:
+        set_key(raw, key.strip(), value)
+    except ConfigError as error:
+        raise ConfigError(f"--set {error}") from None
+
+
+def set_key(raw: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key of nested mappings, making those that are missing.
+
+    Raises:
+        ConfigError: If something on the way is not a mapping.
+    """
+    node = raw
+    parts = key.split(".")
     for part in parts[:-1]:
         child = node.get(part)
         if child is None:
             child = node[part] = {}
         if not isinstance(child, dict):
-            raise ConfigError(f"--set {key}: {part!r} is not a section (it is {child!r})")
+            raise ConfigError(f"{key}: {part!r} is not a section (it is {child!r})")
         node = child
     node[parts[-1]] = value

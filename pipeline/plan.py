@@ -94,6 +94,7 @@ class Planner:
         self.config = config
         self.folder = RunFolder(runs_dir / config.name)
         self.progress = progress or Progress()
+        self._configured: dict[str, RunConfig] = {}
         self._hashes = FileHashes(self.folder.path.parent / ".hashes.json")
 
     def tasks(self) -> list[Task]:
@@ -167,10 +168,19 @@ class Planner:
         self._hashes.save()
         return list(steps.values())
 
+    def configured(self, task: Task) -> RunConfig:
+        """Return the configuration that a task is done with."""
+        if not task.settings:
+            return self.config
+        key = fingerprint(dict(task.settings))
+        if key not in self._configured:
+            self._configured[key] = self.config.with_settings(task.settings)
+        return self._configured[key]
+
     def _identity(self, task: Task, steps: Mapping[Ref, Step]) -> dict[str, Any]:
         of = self.registry[task.stage]
-        config = self.config
-        keys = {k: _json(getattr(config, k)) for k in task.uses}
+        config = self.configured(task)
+        keys = config.model_dump(mode="json", include=set(task.uses))
         sections = {name: self.registry[name].options(config).identity() for name in task.sections}
         identity: dict[str, Any] = {
             "version": of.version,
@@ -226,11 +236,12 @@ class Planner:
     def _only_decides(self, task: Task, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Return whether an output differs from a stored one in what is decided alone."""
         of = self.registry[task.stage]
-        if not of.decides(self.config, task):
+        config = self.configured(task)
+        if not of.decides(config, task):
             return False
-        paths = [f"options.{name}" for name in of.options(self.config).deciding]
+        paths = [f"options.{name}" for name in of.options(config).deciding]
         for section in task.sections:
-            deciding = self.registry[section].options(self.config).deciding
+            deciding = self.registry[section].options(config).deciding
             paths += [f"sections.{section}.{name}" for name in deciding]
         return without(old, paths) == without(new, paths)
 
@@ -312,7 +323,3 @@ def _visit(
     for need in (*task.inputs.values(), *task.side_inputs.values()):
         _visit(need, every, ordered, named, (*path, ref))
     ordered[ref] = task
-
-
-def _json(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value

@@ -229,7 +229,7 @@ class Runner(Planner):
         return found
 
     def _seed(self, task: Task, *more: object) -> int:
-        return store.derive_seed(self.config.seed, task.stage, task.unit, *more)
+        return store.derive_seed(self.config.seed, task.stage, task.seeded_as or task.unit, *more)
 
     def _rows(
         self,
@@ -259,7 +259,7 @@ class Runner(Planner):
         left = [j for j in jobs if not j.output.exists()]
         factory: Callable[[], Worker] | None = None
         if left and stored is not None:
-            factory = of.decider(self.config, task)
+            factory = of.decider(self.configured(task), task)
         elif left:
             factory = self._factory(of, task, inputs, partial)
         with self.progress.task(f"{task.stage} {task.unit}", total=lead.num_rows) as bar:
@@ -283,9 +283,10 @@ class Runner(Planner):
         side = {name: self._input(ref).folder for name, ref in task.side_inputs.items()}
         side["collected"] = self._collect(of, task, inputs, partial)
         sizes: list[int] = []
-        factories = [of.worker(self.config, task, side)]
+        configured = self.configured(task)
+        factories = [of.worker(configured, task, side)]
         for times in range(1, _HALVINGS + 1):
-            smaller = of.smaller(self.config, times)
+            smaller = of.smaller(configured, times)
             if smaller is None:
                 break
             config, size = smaller
@@ -311,7 +312,7 @@ class Runner(Planner):
         smaller = {f["name"]: f["notes"][SMALLER] for f in facts if SMALLER in f["notes"]}
         if not smaller or of.batch_option is None:
             return {}
-        if of.batch_option.partition(".")[2] in of.options(self.config).neutral:
+        if of.batch_option.partition(".")[2] in of.options(self.configured(task)).neutral:
             return {}
         logger.warning(
             "%s: memory ran out on %d of %d parts, which were made with a lower %s (down to %d); "
@@ -333,7 +334,7 @@ class Runner(Planner):
             if folder.exists():  # begun by a process that was killed
                 shutil.rmtree(folder)
             folder.mkdir()
-            of.collect(self.config, task, inputs, folder, self.progress)
+            of.collect(self.configured(task), task, inputs, folder, self.progress)
             store.sync_tree(folder)
             store.write_atomic(mark, b"")
         return folder
@@ -353,7 +354,7 @@ class Runner(Planner):
         work = partial.work / "stage"
         work.mkdir(exist_ok=True)
         context = Context(
-            config=self.config,
+            config=self.configured(task),
             task=task,
             seed=self._seed(task),
             work_dir=work,

@@ -82,6 +82,10 @@ class Task:
         uses: Names of run-wide keys, beside the stage's own section, that change the result
             (``seed``, ``labels`` …); part of the fingerprint.
         sections: Names of other stages' sections that decide the result too, if any.
+        settings: Options that have another value for this task alone, by dotted key
+            (:meth:`pipeline.config.RunConfig.with_settings`): it is planned and done with these.
+        seeded_as: Unit of the same stage whose random numbers this task draws; default: its own.
+            A variant of another task that differs in its ``settings`` alone draws the same.
     """
 
     stage: str
@@ -93,6 +97,8 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     uses: tuple[str, ...] = ("seed",)
     sections: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seeded_as: str | None = None
 
     @property
     def ref(self) -> Ref:

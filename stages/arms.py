@@ -8,11 +8,8 @@ other arms' taggers say of the test sentences or of their translations.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
-
-if TYPE_CHECKING:
-    from pipeline.config import RunConfig
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 Kind = Literal["train", "self_train", "translate_test", "ensemble"]
 
@@ -31,6 +28,9 @@ class Arm:
         fused: Whether the tagger fuses layers (``train.fusion``) or uses the last layer only.
         teachers: The arms that it is made from: they label its text, or are averaged.
         about: One line for the report.
+        settings: Options that it alone has another value of, by dotted key
+            (``train.fusion_layer``).
+        seeds: Its training seeds; default: those of the run.
     """
 
     kind: Kind
@@ -38,6 +38,13 @@ class Arm:
     fused: bool
     about: str
     teachers: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] | None = None
+
+    @property
+    def zero_resource(self) -> bool:
+        """Whether it does without labels of the target language; others are upper bounds."""
+        return "gold" not in self.data
 
 
 ARMS: Final[Mapping[str, Arm]] = {
@@ -91,61 +98,45 @@ ARMS: Final[Mapping[str, Arm]] = {
     ),
     "supervised": Arm("train", ("gold",), True, "gold target training data: the upper bound"),
 }
-"""Every arm that a configuration may name."""
+"""The arms that ship; a configuration adds its own (:mod:`stages.experiment`)."""
+
+LIKE_AGAINST_LIKE: Final[tuple[tuple[str, str], ...]] = (
+    ("self_trained", "fused"),
+    ("self_trained_last", "zero_shot"),
+    ("projected_fused", "fused"),
+    ("projected", "zero_shot"),
+    ("self_trained", "projected_fused"),
+    ("synthetic", "zero_shot"),
+    ("crop", "fused"),
+    ("translate_test", "fused"),
+    ("ensemble_train_test", "projected_fused"),
+    ("fused", "zero_shot"),
+)
+"""Pairs that differ in one thing only: the data with the same head, or the head alone."""
 
 
-def with_teachers(arms: list[str]) -> list[str]:
-    """Return ``arms`` and the arms that teach them, teachers first, without repetition.
-
-    A teacher that the comparison does not name is trained all the same, but not evaluated.
-    """
-    ordered: list[str] = []
-
-    def add(name: str) -> None:
-        for teacher in ARMS[name].teachers:
-            add(teacher)
-        if name not in ordered:
-            ordered.append(name)
-
-    for name in arms:
-        add(name)
-    return ordered
+def sections_of(arm: Arm) -> tuple[str, ...]:
+    """Return the stages whose options an arm may set for itself: those that it has a part in."""
+    found = []
+    if "projected" in arm.data or "synthetic" in arm.data or arm.kind == "translate_test":
+        found.append("project")
+    if "synthetic" in arm.data:
+        found.append("synthesize")
+    if arm.kind in ("train", "self_train"):
+        found.append("train")
+    if arm.kind == "self_train":
+        found.append("self_train")
+    return (*found, "predict")
 
 
-def labels_by_crop(config: RunConfig, arm: str) -> bool:
-    """Return whether the pseudo-labels of an arm are made by CROP's recipe.
-
-    Those of the arm ``crop`` always are, those of the other arms of ``self_train`` where the
-    section asks for it.
-    """
-    if ARMS[arm].kind != "self_train":
-        return False
-    asked = getattr(getattr(config, "self_train", None), "labelling", "teachers")
-    return "unlabelled" in ARMS[arm].data or asked == "crop"
+def touches(arm: Arm, *sections: str) -> bool:
+    """Return whether an arm has settings of its own for one of these stages."""
+    return any(key.partition(".")[0] in sections for key in arm.settings)
 
 
-def translated_to_source(config: RunConfig) -> list[Literal["test", "unlabelled"]]:
-    """Return the target-language data that the arms of a run want in the source language."""
-    arms = with_teachers(config.arms)
-    found: list[Literal["test", "unlabelled"]] = []
-    if any(ARMS[arm].kind == "translate_test" for arm in arms):
-        found.append("test")
-    if any(labels_by_crop(config, arm) for arm in arms):
-        found.append("unlabelled")
-    return found
-
-
-def predicted_on(arm: str, key: str) -> bool:
-    """Return whether an arm has predictions for a kind of data (``test`` or ``source_test``).
+def predicted_on(arm: Arm, key: str) -> bool:
+    """Return whether an arm has predictions for a kind of data: ``test``, ``source_test``, ``dev``.
 
     What goes by way of a translation has nothing to say of source-language sentences.
     """
-    return key == "test" or ARMS[arm].kind in ("train", "self_train")
-
-
-def zero_resource(arm: str) -> bool:
-    """Return whether an arm does without labels of the target language.
-
-    The others are upper bounds, not competitors.
-    """
-    return arm not in ARMS or "gold" not in ARMS[arm].data
+    return key == "test" or arm.kind in ("train", "self_train")

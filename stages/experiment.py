@@ -1,25 +1,194 @@
-"""The run-wide keys of an xlner run that know the trade: the arms that are compared."""
+"""What an experiment compares: arms that ship, arms of its own, and sweeps.
+
+``arms: [zero_shot, fused, {mine: {like: fused, set: {train.fusion_layer: 4}}}]`` names what is
+compared; ``sweep: {like: fused, over: {train.fusion_layer: all}}`` adds an arm per value.
+"""
 
 from __future__ import annotations
 
-from pydantic import field_validator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_serializer, model_validator
 
 from pipeline.config import RunConfig
-from pipeline.errors import suggest
-from stages.arms import ARMS
+from stages.arms import ARMS, LIKE_AGAINST_LIKE, Arm, predicted_on, touches
+from stages.own_arms import ArmConfig, arm_entries, check_arms, resolve
+from stages.sweeps import SEED, Sweep, SweepConfig, check_sweeps, sweeps_of
+
+OwnArms = Annotated[
+    dict[str, ArmConfig | None],
+    BeforeValidator(
+        arm_entries,
+        json_schema_input_type=list[str | dict[str, ArmConfig | None]]
+        | dict[str, ArmConfig | None],
+    ),
+]
+Sweeps = Annotated[
+    list[SweepConfig],
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, dict) else value,
+        json_schema_input_type=SweepConfig | list[SweepConfig],
+    ),
+]
 
 
 class Experiment(RunConfig):
-    """A run whose arms are checked; :data:`stages.registry.STAGES` builds configurations on it."""
+    """A run that compares arms; :data:`stages.registry.STAGES` builds configurations on it."""
 
-    @field_validator("arms")
+    arms: OwnArms = Field(
+        default_factory=dict,
+        description="arms of the comparison: names of arms that ship, and arms of your own, "
+        "{mine: {like: fused, set: {train.fusion_layer: 4}}}",
+    )
+    sweep: Sweeps = Field(
+        default_factory=list,
+        description="arms that differ in the values of some options: {like: fused, over: "
+        "{train.fusion_layer: all, seed: [1, 2, 3]}}, or a list of such",
+    )
+
+    @model_validator(mode="before")
     @classmethod
-    def _arms(cls, value: list[str]) -> list[str]:
-        for arm in value:
-            if arm not in ARMS:
-                raise ValueError(
-                    f"unknown arm {arm!r}{suggest(arm, ARMS)}; allowed: {', '.join(ARMS)}"
-                )
-        if len(set(value)) != len(value):
-            raise ValueError(f"an arm is named twice: {value}")
-        return value
+    def _seeds_of_a_sweep(cls, raw: Any) -> Any:
+        # Where a sweep names the only seeds, they are those of what it is compared with, too.
+        sweep = raw.get("sweep") if isinstance(raw, dict) else None
+        given = sweep if isinstance(sweep, list) else [sweep]
+        over = [s["over"] for s in given if isinstance(s, dict) and isinstance(s.get("over"), dict)]
+        if over and "seeds" not in raw and isinstance(seeds := over[0].get(SEED), list):
+            return {**raw, "seeds": seeds}
+        return raw
+
+    @field_serializer("arms")
+    def _listed(self, arms: dict[str, ArmConfig | None]) -> list[Any]:
+        return [
+            name if own is None else {name: own.model_dump(exclude_unset=True)}
+            for name, own in arms.items()
+        ]
+
+    def problems(self) -> Iterator[str]:
+        """Return what is wrong with arms and sweeps."""
+        found = list(check_arms(self))
+        yield from found or check_sweeps(self)
+
+    @cached_property
+    def sweeps(self) -> list[Sweep]:
+        """The sweeps, with the arms that they stand for."""
+        return sweeps_of(self)
+
+    @cached_property
+    def recipes(self) -> Mapping[str, Arm]:
+        """Every arm by its name: those that ship, the run's own, and those of its sweeps."""
+        own = {name: arm for name, arm in self.arms.items() if arm is not None}
+        found = {**ARMS, **{name: resolve(name, own) for name in self.arms}}
+        for sweep in self.sweeps:
+            found |= sweep.arms
+        return found
+
+    @property
+    def compared(self) -> list[str]:
+        """The arms that are compared, in their order: those that are named, those of sweeps."""
+        return [*self.arms, *(name for sweep in self.sweeps for name in sweep.arms)]
+
+    @property
+    def chosen_on_dev(self) -> list[str]:
+        """The arms that are scored on source dev too: of sweeps, and what these are against."""
+        if self.data.dev is None:
+            return []
+        names = (
+            name
+            for sweep in self.sweeps
+            for name in (*([sweep.against] if sweep.against else []), *sweep.arms)
+        )
+        return [n for n in dict.fromkeys(names) if predicted_on(self.recipes[n], "dev")]
+
+    def with_teachers(self) -> list[str]:
+        """Return the compared arms and those that teach them, teachers first.
+
+        A teacher that the comparison does not name is trained all the same, but not evaluated.
+        """
+        ordered: list[str] = []
+
+        def add(name: str) -> None:
+            for teacher in self.recipes[name].teachers:
+                add(teacher)
+            if name not in ordered:
+                ordered.append(name)
+
+        for name in self.compared:
+            add(name)
+        return ordered
+
+    def seeds_of(self, arm: str) -> list[int]:
+        """Return the seeds that an arm is compared with."""
+        return list(self.recipes[arm].seeds or self.seeds)
+
+    def trained_seeds(self) -> dict[str, list[int]]:
+        """Return the seeds of every arm, teachers included: a student's are its teachers' too."""
+        found: dict[str, list[int]] = {
+            arm: self.seeds_of(arm) if arm in self.compared else [] for arm in self.with_teachers()
+        }
+        for arm in reversed(list(found)):
+            for teacher in self.recipes[arm].teachers:
+                found[teacher] = list(dict.fromkeys([*found[teacher], *found[arm]]))
+        return found
+
+    def for_arm(self, arm: str) -> Experiment:
+        """Return the configuration with the settings of an arm."""
+        return self.with_settings(self.recipes[arm].settings)
+
+    def unit_of(self, arm: str, stage: Literal["project", "synthesize"], unit: str) -> str:
+        """Return the unit of a stage that an arm reads: its own where it sets options of it."""
+        recipe = self.recipes[arm]
+        own = touches(recipe, "project", "synthesize" if stage == "synthesize" else "project")
+        return f"{arm}/{unit}" if own else unit
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the pairs that are compared where the configuration names none.
+
+        Those that differ in one thing only: data or head, or what an arm of one's own sets.
+        """
+        own = [
+            (name, arm.like)
+            for name, arm in self.arms.items()
+            if arm is not None and arm.like in self.arms
+        ]
+        return [*LIKE_AGAINST_LIKE, *own]
+
+
+def experiment(config: RunConfig) -> Experiment:
+    """Return a configuration as the experiment that it is.
+
+    Raises:
+        TypeError: If it was not built on :class:`Experiment`.
+    """
+    if not isinstance(config, Experiment):  # pragma: no cover - a programming error
+        raise TypeError(f"{type(config).__name__} is not built on Experiment")
+    return config
+
+
+def labels_by_crop(config: RunConfig, arm: str) -> bool:
+    """Return whether the pseudo-labels of an arm are made by CROP's recipe.
+
+    Those of the arm ``crop`` always are, those of the other arms of ``self_train`` where the
+    section asks for it.
+    """
+    recipe = experiment(config).recipes[arm]
+    if recipe.kind != "self_train":
+        return False
+    section = getattr(experiment(config).for_arm(arm), "self_train", None)
+    return "unlabelled" in recipe.data or getattr(section, "labelling", "teachers") == "crop"
+
+
+def translated_to_source(config: RunConfig) -> list[Literal["test", "unlabelled"]]:
+    """Return the target-language data that the arms of a run want in the source language."""
+    arms = experiment(config).with_teachers()
+    found: list[Literal["test", "unlabelled"]] = []
+    if any(experiment(config).recipes[arm].kind == "translate_test" for arm in arms):
+        found.append("test")
+    if any(labels_by_crop(config, arm) for arm in arms):
+        found.append("unlabelled")
+    return found
+
+
+__all__ = ["Experiment", "experiment", "labels_by_crop", "translated_to_source"]

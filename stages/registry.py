@@ -27,7 +27,6 @@ STAGES: Final = Registry(
         "synthesize",
         "train",
         "self_train",
-        "sweep_fusion",
         "predict",
         "evaluate",
         "report",

@@ -7,14 +7,14 @@ approximate randomisation with Holm's correction; error analysis; what projectio
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
 from pipeline.errors import suggest
 from pipeline.stage import Context, Output, Problem, RunStage, Task
-from stages.arms import ARMS
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.inputs import evaluation_inputs
+from stages.experiment import experiment
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -33,18 +33,32 @@ class EvaluateStage(RunStage):
         inputs = evaluation_inputs(config)
         if not inputs:
             return []
-        return [Task("evaluate", "all", "files", inputs, uses=("seed", "labels"))]
+        known = experiment(config)
+        own = {name: known.recipes[name].about for name, arm in known.arms.items() if arm}
+        # Only where there are any: runs of arms that ship stay what they are.
+        options: dict[str, Any] = {}
+        if own:
+            options |= {"about": own, "pairs": known.pairs()}
+        if known.sweeps:
+            options["sweeps"] = [
+                {"name": s.name, "keys": s.keys, "points": s.points, "against": s.against}
+                for s in known.sweeps
+            ]
+        uses = ("seed", "labels")
+        return [Task("evaluate", "all", "files", inputs, options=options, uses=uses)]
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Yield pairs that name no arm, or an arm twice."""
         options = self.options(config)
         assert isinstance(options, EvaluateConfig)
+        recipes = experiment(config).recipes
         for first, second in options.pairs:
             for arm in (first, second):
-                if arm not in ARMS:
+                if arm not in recipes:
                     yield Problem(
                         "evaluate.pairs",
-                        f"unknown arm {arm!r}{suggest(arm, ARMS)}; allowed: {', '.join(ARMS)}",
+                        f"unknown arm {arm!r}{suggest(arm, recipes)}; allowed: "
+                        f"{', '.join(recipes)}",
                     )
             if first == second:
                 yield Problem("evaluate.pairs", f"{first!r} is compared with itself")

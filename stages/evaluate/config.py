@@ -5,20 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from pipeline.config import StageConfig
-
-LIKE_AGAINST_LIKE: tuple[tuple[str, str], ...] = (
-    ("self_trained", "fused"),
-    ("self_trained_last", "zero_shot"),
-    ("projected_fused", "fused"),
-    ("projected", "zero_shot"),
-    ("self_trained", "projected_fused"),
-    ("synthetic", "zero_shot"),
-    ("crop", "fused"),
-    ("translate_test", "fused"),
-    ("ensemble_train_test", "projected_fused"),
-    ("fused", "zero_shot"),
-)
-"""Pairs that differ in one thing only: the data with the same head, or the head alone."""
+from stages.arms import LIKE_AGAINST_LIKE
 
 
 class EvaluateConfig(StageConfig):
@@ -36,5 +23,6 @@ class EvaluateConfig(StageConfig):
     )
     pairs: list[tuple[str, str]] = Field(
         default=list(LIKE_AGAINST_LIKE),
-        description="pairs of arms to compare; those with an arm that the run lacks are left out",
+        description="pairs of arms to compare; those with an arm that the run lacks are left out; "
+        "where none are named, an arm of your own is also compared with the one that it is like",
     )

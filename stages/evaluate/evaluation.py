@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.grading import Graded, pair_up
+from stages.evaluate.grading import Graded, count_spans, f1_of, pair_up
 from stages.evaluate.inputs import test_sets
 from stages.evaluate.mistakes import blame, entity_strings, entity_text, familiarity, mistakes
 from stages.evaluate.results import (
@@ -23,6 +23,8 @@ from stages.evaluate.results import (
     TestSet,
     unique,
 )
+from stages.evaluate.sweeps import sweep_pairs, sweep_result
+from stages.experiment import Experiment, experiment
 from stages.inspect.statistics import ProjectionStatistics, projection_statistics
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ def evaluate(
     Returns:
         The results, and one row per error (see :data:`stages.evaluate.tables.MISTAKES`).
     """
-    config = context.config
+    config, known = context.config, experiment(context.config)
     options = config.section("evaluate", EvaluateConfig)
     seen = entity_strings(inputs["train"].rows()) if "train" in inputs else frozenset()
     types = _types(inputs, config.labels.types)
@@ -156,8 +158,8 @@ def evaluate(
                 _log.warning("evaluate: %s", described.nothing_to_score)
                 bar.advance(sum(name.startswith(f"predicted/{key}/{lang}/") for name in inputs))
                 continue
-            for arm in config.arms:
-                for seed in config.seeds:
+            for arm in known.compared:
+                for seed in known.seeds_of(arm):
                     predicted = inputs.get(f"predicted/{key}/{lang}/{arm}/{seed}")
                     if predicted is None:  # the arm has nothing to say of the source language
                         continue
@@ -179,13 +181,23 @@ def evaluate(
                         arms.append(PROJECTION)
                 bar.advance()
         summary = evaluation.comparer.summarise()
-        comparisons = evaluation.comparer.compare(options.pairs)
+        dev = _dev_scores(inputs, known)
+        pairs = options.pairs if "pairs" in options.model_fields_set else known.pairs()
+        pairs = list(dict.fromkeys([*pairs, *sweep_pairs(known.sweeps, dev)]))
+        comparisons = evaluation.comparer.compare(pairs)
+    targets = [lang for key, lang in test_sets(config) if key == "test"]
     results = Results(
         run=config.name,
         source=config.source,
         languages=config.languages,
-        arms=[a for a in (*config.arms, PROJECTION) if a in arms],
-        seeds=config.seeds,
+        arms=[a for a in (*known.compared, PROJECTION) if a in arms],
+        about={a: known.recipes[a].about for a in known.compared},
+        sweeps=[
+            sweep_result(s, evaluation.comparer.scores, summary, dev, targets) for s in known.sweeps
+        ],
+        upper_bounds=[a for a in known.compared if not known.recipes[a].zero_resource],
+        seeds=list(dict.fromkeys(s for a in known.compared for s in known.seeds_of(a)))
+        or config.seeds,
         types=types,
         confidence=options.confidence,
         alpha=options.alpha,
@@ -202,6 +214,23 @@ def evaluate(
         blame=evaluation.blame,
     )
     return results, evaluation.mistakes
+
+
+def _dev_scores(inputs: Mapping[str, Artifact], known: Experiment) -> dict[str, dict[int, float]]:
+    """Return F1 on source dev of the arms that are chosen there, by arm and seed."""
+    found: dict[str, dict[int, float]] = {}
+    if not known.chosen_on_dev:
+        return found
+    gold = list(inputs[f"gold/dev/{known.source}"].rows())
+    for arm in known.chosen_on_dev:
+        for seed in known.seeds_of(arm):
+            predicted = inputs[f"predicted/dev/{known.source}/{arm}/{seed}"]
+            what = f"predict/{arm}/seed-{seed}/dev/{known.source}"
+            graded = pair_up(gold, spans_only(predicted), what=what)
+            types = sorted({s.type for g in graded for s in (*g.gold, *g.predicted)})
+            total = count_spans(graded, types).sum(axis=(0, 1))
+            found.setdefault(arm, {})[seed] = float(f1_of(total))
+    return found
 
 
 def spans_only(predicted: Artifact) -> Iterator[dict[str, Any]]:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from pipeline.config import RunConfig
 from pipeline.stage import Ref
-from stages.arms import ARMS, predicted_on, with_teachers
+from stages.arms import predicted_on
+from stages.experiment import experiment
 
 
 def evaluation_inputs(config: RunConfig) -> dict[str, Ref]:
     """Return the inputs of ``evaluate`` by name; empty if the run has nothing to evaluate.
 
     ``gold/<key>/<lang>`` and ``predicted/<key>/<lang>/<arm>/<seed>`` where there are arms and test
-    data (the key is ``test`` or ``source_test``), ``projected/<lang>`` where the run projects,
+    data (the key is ``test``, ``source_test``, or ``dev`` for the arms of sweeps),
+    ``projected/<lang>`` where the run projects,
     ``parallel/<lang>`` (perhaps gold) and ``train``.
     """
     inputs: dict[str, Ref] = {}
+    known = experiment(config)
     for key, lang in test_sets(config):
         inputs[f"gold/{key}/{lang}"] = Ref("prepare", f"{key}/{lang}")
-        for arm in config.arms:
-            for seed in config.seeds if predicted_on(arm, key) else ():
+        for arm in known.compared:
+            for seed in known.seeds_of(arm) if predicted_on(known.recipes[arm], key) else ():
                 name = f"{arm}/seed-{seed}/{key}/{lang}"
                 inputs[f"predicted/{key}/{lang}/{arm}/{seed}"] = Ref("predict", name)
+    if known.chosen_on_dev:
+        inputs[f"gold/dev/{config.source}"] = Ref("prepare", f"dev/{config.source}")
+        for arm in known.chosen_on_dev:
+            for seed in known.seeds_of(arm):
+                name = f"{arm}/seed-{seed}/dev/{config.source}"
+                inputs[f"predicted/dev/{config.source}/{arm}/{seed}"] = Ref("predict", name)
     for lang in config.languages if projects(config) else ():
         inputs[f"projected/{lang}"] = Ref("project", lang)
         if config.data.per_language("parallel", lang) is not None:
@@ -32,7 +41,7 @@ def evaluation_inputs(config: RunConfig) -> dict[str, Ref]:
 
 def test_sets(config: RunConfig) -> list[tuple[str, str]]:
     """Return what the arms are scored on: ``(data key, language)``, the source language last."""
-    if not config.arms:
+    if not experiment(config).compared:
         return []
     found = [("test", x) for x in config.languages if config.data.per_language("test", x)]
     # The stage predict labels the source test set only if its section asks for it.
@@ -47,4 +56,5 @@ def projects(config: RunConfig) -> bool:
         return "project" in config.stages
     if config.data.parallel is not None:
         return True
-    return any("projected" in ARMS[arm].data for arm in with_teachers(config.arms))
+    known = experiment(config)
+    return any("projected" in known.recipes[arm].data for arm in known.with_teachers())

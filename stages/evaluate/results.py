@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import DataError
 from pipeline.languages import english_name
+from stages.arms import ARMS
 from stages.inspect.statistics import ProjectionStatistics
 
 PROJECTION: Final = "projection"
@@ -155,8 +156,60 @@ class TestSet(Record):
         )
 
 
+class SweepPoint(Record):
+    """One arm of a sweep, or what the sweep is compared with, on one set.
+
+    Attributes:
+        arm: The arm.
+        values: The values of the swept options; none for what the sweep is compared with.
+        key: ``test``, or ``dev``: the source-language dev data, on which arms are chosen.
+        lang: The language; ``None`` for the mean over the target languages, and for ``dev``.
+        seeds: Number of seeds.
+        f1_low: Lower end of the bootstrap interval over sentences.
+        f1_high: Upper end of it.
+        difference: Mean F1 minus that of what the sweep is compared with, on the shared seeds.
+        difference_std: Its deviation over the seeds.
+    """
+
+    arm: str
+    values: list[Any]
+    key: Literal["dev", "test"]
+    lang: str | None
+    seeds: int
+    f1: float
+    f1_std: float | None
+    f1_low: float | None = None
+    f1_high: float | None = None
+    difference: float | None
+    difference_std: float | None
+
+
+class SweepResult(Record):
+    """A sweep: the same arm with other values of some options.
+
+    Attributes:
+        name: Its name.
+        keys: The dotted keys of the options.
+        against: The arm that the others are compared with.
+        chosen: The arm that is best on source dev: the only one that test data may judge.
+        points: The scores.
+    """
+
+    name: str
+    keys: list[str]
+    against: str | None
+    chosen: str | None
+    points: list[SweepPoint]
+
+
 class Results(Record):
-    """The whole comparison of a run."""
+    """The whole comparison of a run.
+
+    Attributes:
+        about: What each arm is, in a line.
+        sweeps: The curves.
+        upper_bounds: The arms that have seen labels of the target language: no competitors.
+    """
 
     run: str
     source: str
@@ -177,6 +230,9 @@ class Results(Record):
     familiarity: list[Familiarity]
     projection: list[ProjectionStatistics]
     blame: list[ProjectionBlame]
+    about: dict[str, str] = {arm: recipe.about for arm, recipe in ARMS.items()}
+    sweeps: list[SweepResult] = []
+    upper_bounds: list[str] = [arm for arm, recipe in ARMS.items() if not recipe.zero_resource]
 
     def of(self, arm: str, lang: str | None, type_: str | None = None) -> Summary | None:
         """Return the summary of one arm, language and type, if it was scored."""

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from stages.evaluate.results import Comparison, ErrorCount, Results, Score, Summary
+from stages.evaluate.results import (
+    Comparison,
+    ErrorCount,
+    Results,
+    Score,
+    Summary,
+    SweepPoint,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+SWEEPS = "sweeps.csv"
+"""Written where the run has a sweep."""
 
 
 def write_results(
@@ -31,8 +42,31 @@ def write_results(
     write_csv(paths[2], Summary, results.summary)
     write_csv(paths[3], Comparison, results.comparisons)
     write_csv(paths[4], ErrorCount, results.errors)
+    if results.sweeps:
+        paths.append(folder / SWEEPS)
+        write_csv(paths[-1], SweepRow, sweep_rows(results))
     pq.write_table(mistakes_table(mistakes), paths[5], compression="zstd")
     return paths
+
+
+class SweepRow(SweepPoint):
+    """A point of a sweep with what is swept."""
+
+    sweep: str
+    keys: list[str]
+    chosen: bool
+
+
+def sweep_rows(results: Results) -> Iterator[SweepRow]:
+    """Yield the points of all sweeps."""
+    for sweep in results.sweeps:
+        for point in sweep.points:
+            yield SweepRow(
+                sweep=sweep.name,
+                keys=sweep.keys,
+                chosen=point.arm == sweep.chosen,
+                **point.model_dump(),
+            )
 
 
 def write_csv(path: Path, kind: type[BaseModel], items: Iterable[BaseModel]) -> None:

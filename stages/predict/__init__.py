@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
-from stages.arms import ARMS, predicted_on
+from stages.arms import predicted_on
+from stages.experiment import experiment
 from stages.predict.config import PredictConfig
 from stages.train.recipe import tagger_for
 
@@ -47,19 +48,24 @@ class PredictStage(RowStage):
         if self.options(config).source_test and config.data.source_test is not None:
             data.append((f"source_test/{config.source}", config.source))
         tasks: dict[str, Task] = {}
-        for arm in config.arms:
-            for seed in config.seeds:
+        recipes = experiment(config).recipes
+        for arm in experiment(config).compared:
+            for seed in experiment(config).seeds_of(arm):
                 for name, lang in data:
-                    if predicted_on(arm, name.partition("/")[0]):
+                    if predicted_on(recipes[arm], name.partition("/")[0]):
                         for task in self._tasks(config, arm, seed, name, lang):
                             tasks.setdefault(task.unit, task)
+        for arm in experiment(config).chosen_on_dev:
+            for seed in experiment(config).seeds_of(arm):
+                for task in self._tasks(config, arm, seed, f"dev/{config.source}", config.source):
+                    tasks.setdefault(task.unit, task)
         return list(tasks.values())
 
     def _tasks(
         self, config: RunConfig, arm: str, seed: int, data: str, lang: str
     ) -> Iterator[Task]:
         """Yield the task that predicts, after those of this stage that it reads."""
-        kind = ARMS[arm].kind
+        kind = experiment(config).recipes[arm].kind
         if kind == "translate_test":
             yield from self._translate_test(config, arm, seed, data, lang)
         elif kind == "ensemble":
@@ -78,12 +84,14 @@ class PredictStage(RowStage):
             {"model": tagger_for(config, arm, seed, lang).ref},
             lang,
             uses=(),
+            settings=experiment(config).recipes[arm].settings,
         )
 
     def _translate_test(
         self, config: RunConfig, arm: str, seed: int, data: str, lang: str
     ) -> Iterator[Task]:
-        (teacher,) = ARMS[arm].teachers
+        recipe = experiment(config).recipes[arm]
+        (teacher,) = recipe.teachers
         text = f"to_source/{lang}"
         translated = {
             "translations": Ref("translate", text),
@@ -103,6 +111,7 @@ class PredictStage(RowStage):
             {"step": "project_back"},
             uses=(),
             sections=("project",),
+            settings=recipe.settings,
         )
         yield projected
         inputs = {
@@ -112,7 +121,15 @@ class PredictStage(RowStage):
         }
         step = {"step": "translate_test"}
         yield Task(
-            self.name, f"{arm}/seed-{seed}/{data}", "predictions", inputs, {}, lang, step, uses=()
+            self.name,
+            f"{arm}/seed-{seed}/{data}",
+            "predictions",
+            inputs,
+            {},
+            lang,
+            step,
+            uses=(),
+            settings=recipe.settings,
         )
 
     def _ensemble(
@@ -120,10 +137,11 @@ class PredictStage(RowStage):
     ) -> Iterator[Task]:
         inputs: dict[str, Ref] = {}
         options = {"step": "ensemble"}
-        for member in ARMS[arm].teachers:
+        recipes = experiment(config).recipes
+        for member in recipes[arm].teachers:
             yield from self._tasks(config, member, seed, data, lang)
             inputs[member] = Ref(self.name, f"{member}/seed-{seed}/{data}")
-            if ARMS[member].kind == "translate_test":
+            if recipes[member].kind == "translate_test":
                 inputs["projected"] = Ref(self.name, f"{member}/seed-{seed}/projected/{lang}")
                 options["by_translation"] = member
         yield Task(
@@ -135,13 +153,16 @@ class PredictStage(RowStage):
             lang,
             options,
             uses=(),
+            settings=recipes[arm].settings,
         )
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find ways of projecting that translate-test cannot go."""
-        if not any(t.options.get("step") == "project_back" for t in tasks):
-            return
-        if _projection(config).marked:
+        if any(
+            _projection(config.with_settings(t.settings)).marked
+            for t in tasks
+            if t.options.get("step") == "project_back"
+        ):
             yield Problem(
                 "project.method",
                 "'markers' cannot project predictions back, as the translations of test data have "

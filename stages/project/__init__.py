@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
+from stages.arms import touches
+from stages.experiment import experiment
 from stages.project.config import FilterConfig, ProjectConfig, method_of
 
 if TYPE_CHECKING:
@@ -64,6 +66,10 @@ def _marked(config: RunConfig) -> str:
     return config.section("translate", TranslateConfig).markers
 
 
+def _distinct(settings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [s for i, s in enumerate(settings) if s not in settings[:i]]
+
+
 class ProjectStage(RowStage):
     """Projects the entities of ``source_words`` on to ``words``, in either direction."""
 
@@ -83,30 +89,49 @@ class ProjectStage(RowStage):
         return method_of(self.options(config))
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
-        """One task per unit of ``translate``: language and direction."""
+        """One task per unit of ``translate``: language and direction.
+
+        Arms that set options of this stage have units of their own, ``<arm>/<lang>``.
+        """
         from stages.registry import STAGES
 
-        return [
-            Task(
-                self.name,
-                task.unit,
-                "projected",
-                inputs={
-                    "translations": task.ref,
-                    "alignments": Ref("align", task.unit),
-                },
-                lang=task.lang,
-                options={"direction": task.options["direction"]},
-                sections=("translate",) if self.method(config).translates_entities else (),
-                uses=(),
-            )
-            for task in STAGES["translate"].tasks(config)
-        ]
+        translated = STAGES["translate"].tasks(config)
+        tasks = [self._task(config, task, task.unit, {}) for task in translated]
+        known = experiment(config)
+        for arm in known.with_teachers():
+            recipe = known.recipes[arm]
+            if recipe.kind != "translate_test" and touches(recipe, "project"):
+                tasks += [
+                    self._task(config, task, f"{arm}/{task.unit}", recipe.settings)
+                    for task in translated
+                    if task.unit in config.languages
+                ]
+        return tasks
+
+    def _task(self, config: RunConfig, task: Task, unit: str, settings: Mapping[str, Any]) -> Task:
+        method = self.method(config.with_settings(settings))
+        return Task(
+            self.name,
+            unit,
+            "projected",
+            inputs={
+                "translations": task.ref,
+                "alignments": Ref("align", task.unit),
+            },
+            lang=task.lang,
+            options={"direction": task.options["direction"]},
+            sections=("translate",) if method.translates_entities else (),
+            uses=(),
+            settings=settings,
+            seeded_as=task.unit,
+        )
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Check the options of the method: files that it reads, markers that are there."""
-        for key, message in self.method(config).problems(_marked(config), config.config_dir):
-            yield Problem(f"{self.name}.{key}", message)
+        for settings in _distinct([t.settings for t in tasks] or [{}]):
+            own = config.with_settings(settings)
+            for key, message in self.method(own).problems(_marked(own), config.config_dir):
+                yield Problem(f"{self.name}.{key}", message)
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The files of the method and the translator, if they are used."""
@@ -120,10 +145,11 @@ class ProjectStage(RowStage):
 
     def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
         """Bring the translators for single entities into the local cache."""
-        if self.method(config).translates_entities:
-            for task in tasks:
-                if (model := _translator(config, task)) is not None:
-                    model.download()
+        for task in tasks:
+            own = config.with_settings(task.settings)
+            model = _translator(own, task) if self.method(own).translates_entities else None
+            if model is not None:
+                model.download()
 
     def collect(
         self,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.config import RunConfig
-from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
-from stages.arms import ARMS, with_teachers
+from pipeline.stage import Context, Output, Ref, RunStage, Task
 from stages.evaluate.inputs import evaluation_inputs
+from stages.experiment import experiment
 from stages.report.config import ReportConfig
 
 if TYPE_CHECKING:
@@ -36,31 +35,20 @@ class ReportStage(RunStage):
         if not scored:
             return []
         inputs = {"evaluate": Ref("evaluate", "all")}
+        known = experiment(config)
         for ref in scored.values():
             if ref.stage == "project":
                 for stage in ("translate", "align", "project"):
                     inputs[f"{stage}/{ref.unit}"] = Ref(stage, ref.unit)
-                if any("synthetic" in ARMS[arm].data for arm in with_teachers(config.arms)):
+                if any("synthetic" in known.recipes[arm].data for arm in known.with_teachers()):
                     inputs[f"synthesize/{ref.unit}"] = Ref("synthesize", ref.unit)
             elif ref.stage == "prepare" and ref.unit.startswith("train/"):
                 inputs["train"] = ref
             elif ref.stage == "prepare" and ref.unit.startswith("parallel/"):
                 inputs[ref.unit] = ref  # perhaps with gold labels, to tell which are wrong
-        if "sweep_fusion" in (config.stages or ()):
-            inputs["sweep_fusion"] = Ref("sweep_fusion", "all")  # its curve is drawn
         # What the page shows of the configuration is all of it, so that any change makes it again.
-        return [Task("report", "all", "files", inputs, uses=_SHOWN)]
-
-    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
-        """Yield a sweep file that is not there."""
-        curve = config.section(self.name, ReportConfig).fusion_curve
-        if curve is not None and not config.path(curve).is_file():
-            yield Problem("report.fusion_curve", f"file not found: {config.path(curve)}")
-
-    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
-        """Return the sweep file, if one is named."""
-        curve = config.section(self.name, ReportConfig).fusion_curve
-        return {"fusion_curve": config.path(curve)} if curve is not None else {}
+        uses = (*_SHOWN, "sweep") if known.sweep else _SHOWN
+        return [Task("report", "all", "files", inputs, uses=uses)]
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Write the report."""

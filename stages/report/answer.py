@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.languages import english_name
-from stages.arms import zero_resource
-from stages.evaluate.results import PROJECTION, Comparison, Results
+from stages.evaluate.results import PROJECTION, Comparison, Results, SweepResult
+from stages.own_arms import short
 from stages.report.figures import p_text, percent, signed
 
 QUESTION: Final = (
@@ -137,7 +137,7 @@ def _caveats(
             (
                 (s.f1, s.arm)
                 for s in scores.summary
-                if s.lang == lang and s.type is None and zero_resource(s.arm)
+                if s.lang == lang and s.type is None and s.arm not in scores.upper_bounds
             ),
             default=None,
         )
@@ -151,7 +151,7 @@ def _caveats(
     if others:
         found.append(f"Another arm has the highest F1 in {'; '.join(others)}.")
     for arm in scores.scored_arms():
-        bound = None if zero_resource(arm) else _mean(scores, arm)
+        bound = _mean(scores, arm) if arm in scores.upper_bounds else None
         if bound is not None:
             found.append(
                 f"With gold labels of the target language ({arm}), the upper bound, F1 is "
@@ -190,6 +190,8 @@ def _of_projection(scores: Results) -> str:
             )
     if told:
         return f"Projected labels against the gold labels of the target side: {'; '.join(told)}."
+    if scores.sweeps:
+        return " ".join(_sweep_told(scores, sweep) for sweep in scores.sweeps)
     if scores.summary:
         return (
             "The run holds no pair of arms that would answer the question: it takes self_trained "
@@ -198,6 +200,18 @@ def _of_projection(scores: Results) -> str:
     if scores.unscored():
         return "Nothing was scored in this run."
     return "Nothing was scored in this run: it names no arms with test data."
+
+
+def _sweep_told(scores: Results, sweep: SweepResult) -> str:
+    """Return what source dev chooses, and what that is worth on the test data."""
+    if sweep.chosen is None:
+        return f"{sweep.name}: no dev data to choose a value of {_and(sweep.keys)} on."
+    values = next(p.values for p in sweep.points if p.arm == sweep.chosen)
+    told = _and([f"{k} {short(v)}" for k, v in zip(sweep.keys, values, strict=True)])
+    mine = [c for c in scores.comparisons if (c.first, c.second) == (sweep.chosen, sweep.against)]
+    parts = [f"{sweep.name}: source dev chooses {told}."]
+    parts += [_language(scores, c).sentence for c in sorted(mine, key=lambda c: c.lang is None)]
+    return " ".join(parts)
 
 
 def _and(items: Sequence[str]) -> str:

@@ -200,18 +200,40 @@ def histogram(title: str, kept: Sequence[int], dropped: Sequence[int], width: in
     return _svg(width, height, title, body)
 
 
-def curve(
-    title: str, layers: Sequence[int], series: Sequence[tuple[str, Sequence[float | None]]]
-) -> Markup:
-    """Draw one line per series over encoder layers, in percent."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of :func:`curve`, in percent.
+
+    Attributes:
+        label: Its name.
+        values: A value per place, ``None`` where there is none.
+        spread: Half the length of an error bar, as many.
+        level: A value to compare with, drawn as a dashed line in the same colour.
+    """
+
+    label: str
+    values: Sequence[float | None]
+    spread: Sequence[float | None] = ()
+    level: float | None = None
+
+
+def curve(title: str, places: Sequence[str], lines: Sequence[Line]) -> Markup:
+    """Draw lines over places at equal distances, in percent."""
     width, height, left, bottom = 640, 300, 44, 46
-    values = [v for _, points in series for v in points if v is not None]
-    low, high = (min(values), max(values)) if values else (0.0, 100.0)
+    bars = [
+        (index, value, (line.spread[index] or 0.0) if line.spread else 0.0, number)
+        for number, line in enumerate(lines)
+        for index, value in enumerate(line.values)
+        if value is not None
+    ]
+    ends = [v for _, value, half, _ in bars for v in (value - half, value + half)]
+    ends += [line.level for line in lines if line.level is not None]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 100.0)
     margin = max(1.0, (high - low) * 0.1)
     low, high = max(0.0, low - margin), min(100.0, high + margin)
 
     def x(index: int) -> float:
-        return left + (width - left - 20) * index / max(len(layers) - 1, 1)
+        return left + (width - left - 20) * index / max(len(places) - 1, 1)
 
     def y(value: float) -> float:
         return 10 + (height - bottom - 10) * (high - value) / max(high - low, 1e-9)
@@ -224,27 +246,53 @@ def curve(
             'class="grid"/>'
         )
         body.append(_text(left - 6, y(value) + 4, f"{value:.1f}", "tick", "end"))
-    for index, layer in enumerate(layers):
-        body.append(_text(x(index), height - bottom + 16, str(layer), "tick", "middle"))
+    for index, place in enumerate(places):
+        label = _short(place, max(4, 90 // max(len(places), 1)))
+        body.append(_text(x(index), height - bottom + 16, label, "tick", "middle"))
+    for index, value, half, number in bars:
+        if half:
+            body.append(
+                f'<line x1="{x(index):.1f}" x2="{x(index):.1f}" y1="{y(value - half):.1f}" '
+                f'y2="{y(value + half):.1f}" stroke="var(--c{number % 8})" stroke-width="1"/>'
+            )
     position = float(left)
     dashes = ("", "6 3", "2 3", "8 3 2 3")
-    for number, (name, points) in enumerate(series):
+    for number, line in enumerate(lines):
         colour = f"var(--c{number % 8})"
-        path = " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in enumerate(points) if v is not None)
+        points = [(i, v) for i, v in enumerate(line.values) if v is not None]
+        path = " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in points)
         dash = dashes[number % len(dashes)]
         body.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5" '
             f'stroke-dasharray="{dash}"/>'
         )
         body += [
-            f'<circle cx="{x(i):.1f}" cy="{y(v):.1f}" r="3.5" fill="{colour}"/>'
-            for i, v in enumerate(points)
-            if v is not None
+            f'<circle cx="{x(i):.1f}" cy="{y(v):.1f}" r="3.5" fill="{colour}"/>' for i, v in points
         ]
+        if line.level is not None:
+            body.append(
+                f'<line x1="{left}" x2="{width - 20}" y1="{y(line.level):.1f}" '
+                f'y2="{y(line.level):.1f}" stroke="{colour}" stroke-width="1" '
+                'stroke-dasharray="1 4"/>'
+            )
         body.append(
-            f'<line x1="{position}" x2="{position + 22}" y1="{height - 8}" y2="{height - 8}" '
+            f'<line x1="{position:g}" x2="{position + 22:g}" y1="{height - 8}" y2="{height - 8}" '
             f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/>'
         )
-        body.append(_text(position + 27, height - 4, name, "tick"))
-        position += 48 + 7 * len(name)
-    return _svg(width, height, title, body)
+        body.append(_text(position + 27, height - 4, line.label, "tick"))
+        position += 48 + 7 * len(line.label)
+    return _svg(max(width, position), height, title, body)
+
+
+_STYLE = (
+    "svg{--c0:#1f6fd0;--c1:#c44e00;--c2:#004d38;--c3:#a8518a;--c4:#4a3a00;--c5:#2a769e;"
+    "--c6:#6b6400;--c7:#555b66;background:#fff;font:12px sans-serif;fill:#1a1c20}"
+    ".grid{stroke:#cfd4dc}.tick{fill:#565c66;font-size:11px}"
+)
+
+
+def picture(chart: Markup) -> str:
+    """Return a chart as a file of its own, which any program shows that knows SVG."""
+    head = '<svg xmlns="http://www.w3.org/2000/svg" '
+    text = str(chart).replace("<svg ", head, 1)
+    return text.replace("</title>", f"</title><style>{_STYLE}</style>", 1) + "\n"

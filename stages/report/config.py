@@ -19,8 +19,3 @@ class ReportConfig(StageConfig):
     max_errors: int = Field(
         2000, ge=0, description="single errors per arm and language in report.html (first seed)"
     )
-    fusion_curve: str | None = Field(
-        None,
-        description="CSV of a fusion-layer sweep with columns layer, lang and f1, to be drawn; "
-        "default: that of the run's own stage sweep_fusion, where it has one",
-    )

@@ -208,14 +208,14 @@ def write_page(
         "answer": answer(results),
         "results": results,
         "columns": columns(results),
-        "arms": [(arm, sections.about_arm(arm)) for arm in results.scored_arms()],
+        "arms": [(arm, sections.about_arm(results, arm)) for arm in results.scored_arms()],
         "overall": sections.overall_figures(results),
         "by_type": sections.type_figures(results),
         "differences": sections.difference_figure(results),
         "projections": projections(),
         "errors": sections.error_figures(results),
         "seen": sections.seen_rows(results),
-        "fusion": _fusion(inputs, config, options),
+        "sweeps": [(s, sections.sweep_figures(s)) for s in results.sweeps],
         "times": sections.stage_times(made),
         "units": [a.manifest for a in made],
         "versions": inputs["evaluate"].manifest.versions or _versions(made),
@@ -228,19 +228,6 @@ def write_page(
     with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         for piece in environment.get_template("report.html.j2").generate(context):
             file.write(piece)
-
-
-def _fusion(
-    inputs: Mapping[str, Artifact], config: RunConfig, options: ReportConfig
-) -> sections.Figure | None:
-    """Return the curve of the sweep that the options name, or of the run's own."""
-    if options.fusion_curve:
-        return sections.fusion_figure(config.path(options.fusion_curve))
-    if "sweep_fusion" in inputs:
-        path = inputs["sweep_fusion"].folder / "fusion_curve.csv"
-        rows = path.read_text(encoding="utf-8").splitlines()[1:]
-        return sections.fusion_figure(path) if rows else None  # none: only the last layer was tried
-    return None
 
 
 def _of_language(inputs: Mapping[str, Artifact], lang: str) -> dict[str, Artifact]:

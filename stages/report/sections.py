@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import DataError
 from pipeline.schema import REASONS
-from stages.arms import ARMS
-from stages.evaluate.results import CATEGORIES, PROJECTION, Results, Summary
+from stages.evaluate.results import (
+    CATEGORIES,
+    PROJECTION,
+    Results,
+    Summary,
+    SweepPoint,
+    SweepResult,
+)
 from stages.inspect.funnel import FunnelStep
 from stages.inspect.statistics import ProjectionStatistics
+from stages.own_arms import short
 from stages.report import charts
 from stages.report.answer import name_of
 from stages.report.figures import percent
@@ -33,11 +37,11 @@ class Figure:
     chart: Markup
 
 
-def about_arm(arm: str) -> str:
+def about_arm(results: Results, arm: str) -> str:
     """Return what an arm is, in a line."""
     if arm == PROJECTION:
         return "projected labels against gold labels of the target side"
-    return ARMS[arm].about if arm in ARMS else ""
+    return results.about.get(arm, "")
 
 
 def _interval(label: str, s: Summary, series: int) -> charts.Interval:
@@ -252,38 +256,37 @@ def stage_times(artifacts: Iterable[Artifact]) -> list[StageTime]:
     return [StageTime(n, units[n], rows[n], seconds[n]) for n in ordered]
 
 
-def fusion_figure(path: Path) -> Figure:
-    """Return the curve of a fusion-layer sweep.
+def sweep_figures(sweep: SweepResult) -> list[Figure]:
+    """Return the curves of a sweep: F1 over the values of the first option that is swept.
 
-    Args:
-        path: CSV with the columns ``layer``, ``lang`` and ``f1`` (a fraction); rows of the same
-            layer and language (seeds) are averaged.
-
-    Raises:
-        DataError: If a column is missing or a value is no number, with file and line.
+    Where several are, there is one figure for every combination of the others. Error bars are one
+    deviation over the seeds; the dotted line is what the sweep is compared with.
     """
-    points: dict[tuple[str, int], list[float]] = defaultdict(list)
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"layer", "lang", "f1"} - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(f"{path}: no column {', '.join(sorted(missing))}")
-        for row in reader:
-            try:
-                points[row["lang"], int(row["layer"])].append(float(row["f1"]))
-            except ValueError as error:
-                raise DataError(f"{path}:{reader.line_num}: {error}") from None
-    layers = sorted({layer for _, layer in points})
-    langs = list(dict.fromkeys(lang for lang, _ in points))
-    series = [
-        (
-            name_of(lang),
-            [
-                100 * sum(v) / len(v) if (v := points.get((lang, layer))) else None
-                for layer in layers
-            ],
-        )
-        for lang in langs
-    ]
-    title = "F1 by fusion layer (mean over seeds)"
-    return Figure(title, charts.curve(title, layers, series))
+    ours = [p for p in sweep.points if p.values]
+    places = list(dict.fromkeys(short(p.values[0]) for p in ours))
+    figures = []
+    for others in dict.fromkeys(tuple(map(short, p.values[1:])) for p in ours):
+        mine = [p for p in ours if tuple(map(short, p.values[1:])) == others]
+        lines = [
+            _line(places, [p for p in mine if (p.key, p.lang) == of], _level(sweep, of))
+            for of in dict.fromkeys((p.key, p.lang) for p in mine)
+        ]
+        told = ", ".join(f"{k} {v}" for k, v in zip(sweep.keys[1:], others, strict=True))
+        title = f"{sweep.name}: F1 by {sweep.keys[0]}{', ' + told if told else ''}"
+        figures.append(Figure(title, charts.curve(title, places, lines)))
+    return figures
+
+
+def _line(places: list[str], points: list[SweepPoint], level: float | None) -> charts.Line:
+    by_place = {short(p.values[0]): p for p in points}
+    return charts.Line(
+        "source dev" if points[0].key == "dev" else name_of(points[0].lang),
+        [100 * by_place[x].f1 if x in by_place else None for x in places],
+        [100 * (by_place[x].f1_std or 0.0) if x in by_place else None for x in places],
+        level,
+    )
+
+
+def _level(sweep: SweepResult, of: tuple[str, str | None]) -> float | None:
+    found = (p for p in sweep.points if p.arm == sweep.against and (p.key, p.lang) == of)
+    return next((100 * p.f1 for p in found), None)

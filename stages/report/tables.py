@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.arms import zero_resource
-from stages.evaluate.results import PROJECTION, Results, Summary
+from stages.evaluate.results import PROJECTION, Results, Summary, SweepPoint, SweepResult
+from stages.evaluate.sweeps import swept_aside
+from stages.own_arms import short
 from stages.report.figures import p_text, percent, signed, verdict_text
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def results_table(scores: Results) -> Table:
     """
     from rich.table import Table
 
-    arms = scores.scored_arms()
+    aside = swept_aside(scores)  # the table of their sweep has them
+    arms = [arm for arm in scores.scored_arms() if arm not in aside]
     langs = columns(scores)
     seeds = max((len([n for n in s.seeds if n is not None]) for s in scores.summary), default=0)
     mean = f"mean{' ± deviation' if seeds > 1 else ''} over {seeds} seed{'s' * (seeds > 1)}; "
@@ -58,7 +60,7 @@ def results_table(scores: Results) -> Table:
     for lang in langs:
         name = f"{lang} (source)" if lang == scores.source else lang or "mean"
         table.add_column(name, justify="right", no_wrap=True)
-    rivals = [arm for arm in arms if arm != PROJECTION and zero_resource(arm)]
+    rivals = [arm for arm in arms if arm != PROJECTION and arm not in scores.upper_bounds]
     best = {
         lang: max(
             (s.f1 for arm in rivals if (s := scores.of(arm, lang))),
@@ -74,6 +76,48 @@ def results_table(scores: Results) -> Table:
             cells.append(_cell(found, is_best and len(arms) > 1))
         table.add_row(arm, *cells)
     return table
+
+
+def sweep_table(sweep: SweepResult) -> Table:
+    """Return the F1 of every arm of a sweep (rows) on every set (columns), mean ± deviation."""
+    from rich.table import Table
+
+    sets = list(dict.fromkeys((p.key, p.lang) for p in sweep.points))
+    chosen = f"; * is what source dev chooses ({sweep.chosen})" if sweep.chosen else ""
+    table = Table(
+        title=f"{sweep.name}: F1 by {', '.join(sweep.keys)}",
+        title_justify="left",
+        title_style="bold",
+        caption=f"mean ± deviation over the seeds; bold: the best on this very set, an upper "
+        f"bound{chosen}",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column(", ".join(k.rpartition(".")[2] for k in sweep.keys), no_wrap=True)
+    for key, lang in sets:
+        name = "source dev" if key == "dev" else lang or "mean"
+        table.add_column(name, justify="right", no_wrap=True)
+    best = {
+        of: max((p.f1 for p in sweep.points if p.values and (p.key, p.lang) == of), default=None)
+        for of in sets
+    }
+    for arm in dict.fromkeys(p.arm for p in sweep.points):
+        mine = {(p.key, p.lang): p for p in sweep.points if p.arm == arm}
+        values = next(iter(mine.values())).values
+        name = ", ".join(map(short, values)) if values else arm
+        cells = [_point(mine.get(of), best[of]) for of in sets]
+        table.add_row(f"{name} *" if arm == sweep.chosen else name, *cells)
+    return table
+
+
+def _point(point: SweepPoint | None, best: float | None) -> str:
+    if point is None:
+        return "[dim]–[/dim]"
+    spread = f" ± {percent(point.f1_std)}" if point.f1_std is not None else ""
+    told = f"{percent(point.f1)}{spread}"
+    return f"[bold]{told}[/bold]" if point.values and point.f1 == best else told
 
 
 def comparisons_table(scores: Results) -> Table:
@@ -120,6 +164,8 @@ def shown(scores: Results) -> RenderableType:
     parts: list[RenderableType] = []
     if scores.summary:
         parts += [results_table(scores), ""]
+    for sweep in scores.sweeps:
+        parts += [sweep_table(sweep), ""]
     if scores.comparisons:
         parts += [comparisons_table(scores), ""]
     parts += [Text(answer(scores).text), ""]

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.arms import zero_resource
 from stages.evaluate.results import Results, load_results
+from stages.evaluate.sweeps import swept_aside
+from stages.evaluate.tables import SWEEPS
 from stages.report.answer import QUESTION, answer
+from stages.report.charts import picture
 from stages.report.config import ReportConfig
 from stages.report.figures import percent
 from stages.report.page import write_page
+from stages.report.sections import sweep_figures
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -28,6 +31,12 @@ def write_report(inputs: Mapping[str, Artifact], folder: Path, context: Context)
     results = load_results(source)
     for name in COPIED:
         shutil.copyfile(source / name, folder / name)
+    if results.sweeps:
+        shutil.copyfile(source / SWEEPS, folder / SWEEPS)
+    for sweep in results.sweeps:
+        for number, figure in enumerate(sweep_figures(sweep)):
+            name = f"sweep-{sweep.name}" + (f"-{number + 1}" if number else "")
+            (folder / f"{name}.svg").write_text(picture(figure.chart), encoding="utf-8")
     told = answer(results)
     text = f"# {QUESTION}\n\n{told.text}\n"
     (folder / "answer.md").write_text(text, encoding="utf-8")
@@ -41,11 +50,13 @@ def write_report(inputs: Mapping[str, Artifact], folder: Path, context: Context)
 def headline(results: Results) -> str:
     """Return the result of a run in a few words, for the list of runs: the best arm's F1.
 
-    Arms that have seen labels of the target language are left aside.
+    Arms that have seen labels of the target language are left aside, and those of a sweep that
+    source dev has not chosen.
     """
+    aside = {*results.upper_bounds, *swept_aside(results)}
     everywhere: dict[str | None, list[tuple[float, str]]] = {}
     for item in results.summary:
-        if item.type is None and zero_resource(item.arm):
+        if item.type is None and item.arm not in aside:
             everywhere.setdefault(item.lang, []).append((item.f1, item.arm))
     if not everywhere:
         return ""

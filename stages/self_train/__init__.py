@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
-from stages.arms import labels_by_crop
+from stages.experiment import experiment, labels_by_crop
 from stages.self_train.config import SelfTrainConfig
 from stages.train.recipe import (
     TaggerUnit,
     check_training,
     tagger_for,
     tagger_units,
-    train_options,
     training_inputs,
 )
 
@@ -43,10 +42,12 @@ class SelfTrainStage(RunStage):
         return [self._task(config, unit) for unit in tagger_units(config, "self_train")]
 
     def _task(self, config: RunConfig, unit: TaggerUnit) -> Task:
-        inputs = training_inputs(config, unit, train_options(config).select)
+        inputs = training_inputs(config, unit)
         crop = labels_by_crop(config, unit.arm)
         for lang in unit.languages:
-            inputs[f"synthetic/{lang}"] = Ref("synthesize", f"unlabelled/{lang}" if crop else lang)
+            text = f"unlabelled/{lang}" if crop else lang
+            text = experiment(config).unit_of(unit.arm, "synthesize", text)
+            inputs[f"synthetic/{lang}"] = Ref("synthesize", text)
             if crop:
                 for stage in ("translate", "align"):
                     name = {"translate": "translations", "align": "alignments"}[stage]
@@ -57,7 +58,8 @@ class SelfTrainStage(RunStage):
                 joint = found.unit == f"{teacher}/seed-{unit.seed}"
                 inputs[f"teacher/{teacher}" + ("" if joint else f"/{lang}")] = found.ref
         options = {"arm": unit.arm, "seed": unit.seed, "languages": list(unit.languages)}
-        if crop and self.options(config).crop_projection == "markers":
+        own = self.options(experiment(config).for_arm(unit.arm))
+        if crop and own.crop_projection == "markers":
             options["translators"] = {
                 lang: config.models.translator_for(config.source, lang, config.source) or ""
                 for lang in unit.languages
@@ -70,12 +72,16 @@ class SelfTrainStage(RunStage):
             options=options,
             uses=("labels",),
             sections=("train", "project", "translate") if crop else ("train",),
+            settings=unit.recipe.settings,
         )
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find missing data, unknown types, an encoder of the wrong kind."""
         yield from check_training(config, tagger_units(config, "self_train"))
-        yield from self._check_crop(config, tasks)
+        for arm in dict.fromkeys(str(t.options["arm"]) for t in tasks):
+            yield from self._check_arm(experiment(config).for_arm(arm), arm)
+
+    def _check_arm(self, config: RunConfig, arm: str) -> Iterator[Problem]:
         given = self.options(config).confidence
         types = config.labels.types
         if isinstance(given, Mapping) and types is not None:
@@ -85,13 +91,13 @@ class SelfTrainStage(RunStage):
                         "self_train.confidence",
                         f"unknown entity type {name!r}; allowed: {', '.join(types)}",
                     )
+        if labels_by_crop(config, arm):
+            yield from self._check_crop(config)
 
-    def _check_crop(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+    def _check_crop(self, config: RunConfig) -> Iterator[Problem]:
         from stages.project.config import ProjectConfig, method_of
         from stages.translate.checks import translator_problem
 
-        if not any(labels_by_crop(config, str(t.options["arm"])) for t in tasks):
-            return
         if self.options(config).crop_projection == "alignment":
             if method_of(config.section("project", ProjectConfig)).marked:
                 yield Problem(

@@ -10,7 +10,7 @@ from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context
-from stages.arms import ARMS, labels_by_crop
+from stages.experiment import experiment, labels_by_crop
 from stages.project.config import ProjectConfig
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import BackTranslate, Crop
@@ -38,7 +38,7 @@ def self_train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Conte
         data,
         read_dev(train, inputs),
         encoder=locate(config.models.encoder, config.config_dir).download(),
-        head=head_fields(train, ARMS[arm].fused),
+        head=head_fields(train, experiment(config).recipes[arm].fused),
         seed=seed,
         context=context,
         provenance=provenance(config, arm, seed, languages, inputs),

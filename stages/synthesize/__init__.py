@@ -10,7 +10,8 @@ from pipeline.config import RunConfig
 from pipeline.errors import DataError, ModelError
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
-from stages.arms import translated_to_source
+from stages.arms import touches
+from stages.experiment import experiment, translated_to_source
 from stages.synthesize.config import MakerName, SynthesizeConfig
 
 if TYPE_CHECKING:
@@ -42,13 +43,24 @@ class SynthesizeStage(RunStage):
         return config.section(self.name, SynthesizeConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
-        """One task per language, and one for its real text where that is asked for."""
-        tasks = [self._task(config, lang, lang) for lang in config.languages]
+        """One task per language, and one for its real text where that is asked for.
+
+        Arms that set options of this stage, or of ``project``, which makers start from, have units
+        of their own, ``<arm>/<lang>``.
+        """
+        units = list(config.languages)
         if "unlabelled" in translated_to_source(config):
-            tasks += [self._task(config, lang, f"{_REAL_ONLY}/{lang}") for lang in config.languages]
+            units += [f"{_REAL_ONLY}/{lang}" for lang in config.languages]
+        tasks = [self._task(config, unit) for unit in units]
+        known = experiment(config)
+        for arm in known.with_teachers():
+            if touches(known.recipes[arm], "project", "synthesize"):
+                tasks += [self._task(known.for_arm(arm), unit, arm) for unit in units]
         return tasks
 
-    def _task(self, config: RunConfig, lang: str, unit: str) -> Task:
+    def _task(self, config: RunConfig, unit: str, arm: str | None = None) -> Task:
+        lang = unit.rpartition("/")[2]
+        known = experiment(config)
         makers = self._makers(config, unit)
         data = config.data
         inputs = {}
@@ -60,7 +72,8 @@ class SynthesizeStage(RunStage):
             name = config.models.translator_for(config.source, lang, config.source)
             models["translator"] = name or ""
         if _FROM_PROJECTED & makers.keys():
-            inputs["projected"] = Ref("project", lang)
+            found = lang if arm is None else known.unit_of(arm, "project", lang)
+            inputs["projected"] = Ref("project", found)
         if data.per_language("unlabelled", lang) is not None or unit != lang:
             inputs["unlabelled"] = Ref("prepare", f"unlabelled/{lang}")
         for key in ("test", "target_dev"):
@@ -77,11 +90,21 @@ class SynthesizeStage(RunStage):
         if measured:
             # Moving such a threshold is a decision, asking the model for the first time is not.
             options["measured"] = measured
-        return Task(self.name, unit, "synthetic", inputs, {}, lang, options)
+        return Task(
+            self.name,
+            unit if arm is None else f"{arm}/{unit}",
+            "synthetic",
+            inputs,
+            {},
+            lang,
+            options,
+            settings={} if arm is None else known.recipes[arm].settings,
+            seeded_as=unit,
+        )
 
     def _makers(self, config: RunConfig, unit: str) -> dict[MakerName, int]:
         """Return how many sentences each maker makes for a unit."""
-        return {} if unit.startswith(f"{_REAL_ONLY}/") else self.options(config).makers
+        return {} if _real_only(unit) else self.options(config).makers
 
     def _other_models(self, config: RunConfig, makers: Mapping[MakerName, int]) -> dict[str, str]:
         options = self.options(config)
@@ -96,23 +119,23 @@ class SynthesizeStage(RunStage):
         """Find missing models and gazetteers, and languages that the translator lacks."""
         from stages.translate.checks import translator_problem
 
-        options = self.options(config)
         for task in tasks:
             lang = str(task.lang)
-            if "translation" in options.makers:
+            own = config.with_settings(task.settings)
+            if "translation" in self.options(own).makers:
                 problem = translator_problem(config, config.source, lang)
                 if problem:
                     yield problem
-            for kind, path in self._gazetteers(config, lang).items():
+            for kind, path in self._gazetteers(own, lang).items():
                 if not path.is_file():
                     yield Problem(
                         f"synthesize.substitution.gazetteers.{kind}", f"file not found: {path}"
                     )
-        for key, name in self._other_models(config, options.makers).items():
-            try:
-                locate(name, config.config_dir).require_weights()
-            except ModelError as error:
-                yield Problem(f"synthesize.{key}.model", str(error))
+            for key, name in self._other_models(own, self.options(own).makers).items():
+                try:
+                    locate(name, config.config_dir).require_weights()
+                except ModelError as error:
+                    yield Problem(f"synthesize.{key}.model", str(error))
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The content of models and gazetteers decides the result."""
@@ -184,7 +207,7 @@ class SynthesizeStage(RunStage):
         def rows() -> Iterator[dict[str, Any]]:
             # Real text first: of a pair of duplicates, the earlier one stays.
             if "unlabelled" in inputs:
-                most = options.unlabelled if context.task.unit == lang else None
+                most = None if _real_only(context.task.unit) else options.unlabelled
                 real = real_sentences(islice(inputs["unlabelled"].rows(), most))
                 yield from gated_rows(real, REAL, lang, gate)
             for name in makers:
@@ -305,6 +328,10 @@ class SynthesizeStage(RunStage):
 
         texts = {s.id: detokenise(s.words, config.source) for s in source}
         return RoundTrip(lang, builder("back"), builder("forth"), texts).similarities
+
+
+def _real_only(unit: str) -> bool:
+    return _REAL_ONLY in unit.split("/")
 
 
 def _note(gate: Gate, usual: Mapping[str, float], context: Context) -> None:

@@ -41,9 +41,17 @@ class TrainStage(RunStage):
         return [self._task(config, unit) for unit in tagger_units(config, "train")]
 
     def _task(self, config: RunConfig, unit: TaggerUnit) -> Task:
-        inputs = training_inputs(config, unit, self.options(config).select)
+        inputs = training_inputs(config, unit)
         options = {"arm": unit.arm, "seed": unit.seed, "languages": list(unit.languages)}
-        return Task(self.name, unit.unit, "model", inputs, options=options, uses=("labels",))
+        return Task(
+            self.name,
+            unit.unit,
+            "model",
+            inputs,
+            options=options,
+            uses=("labels",),
+            settings=unit.recipe.settings,
+        )
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find missing data, an encoder of the wrong kind, a layer that does not exist."""

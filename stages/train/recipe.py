@@ -13,7 +13,8 @@ from pipeline.config import RunConfig
 from pipeline.errors import ModelError
 from pipeline.models import locate
 from pipeline.stage import Problem, Ref
-from stages.arms import ARMS, Arm, with_teachers
+from stages.arms import Arm
+from stages.experiment import experiment
 from stages.train.config import TaggerOptions, TrainConfig
 from stages.train.layers import depth_of, resolve_fusion_layer
 from stages.train.trackers import missing_trackers
@@ -30,20 +31,17 @@ class TaggerUnit:
 
     Attributes:
         arm: Name of its arm.
+        recipe: The arm.
         seed: Training seed.
         languages: The target languages that it is for.
         unit: Folder below its stage's.
     """
 
     arm: str
+    recipe: Arm
     seed: int
     languages: tuple[str, ...]
     unit: str
-
-    @property
-    def recipe(self) -> Arm:
-        """The arm."""
-        return ARMS[self.arm]
 
     @property
     def ref(self) -> Ref:
@@ -65,11 +63,12 @@ def tagger_units(
         config: The configuration.
         kind: Only those that this stage makes.
     """
+    recipes = experiment(config).recipes
     return [
         unit
-        for arm in with_teachers(config.arms)
-        if ARMS[arm].kind in ("train", "self_train") and kind in (None, ARMS[arm].kind)
-        for seed in config.seeds
+        for arm, seeds in experiment(config).trained_seeds().items()
+        if recipes[arm].kind in ("train", "self_train") and kind in (None, recipes[arm].kind)
+        for seed in seeds
         for unit in _units(config, arm, seed)
     ]
 
@@ -81,25 +80,29 @@ def tagger_for(config: RunConfig, arm: str, seed: int, lang: str) -> TaggerUnit:
 
 
 def _units(config: RunConfig, arm: str, seed: int) -> list[TaggerUnit]:
+    recipe = experiment(config).recipes[arm]
     # A tagger that sees source data only is the same for every language.
-    if train_options(config).per_language and ARMS[arm].data != ("source",):
+    if train_options(experiment(config).for_arm(arm)).per_language and recipe.data != ("source",):
         return [
-            TaggerUnit(arm, seed, (lang,), f"{arm}/{lang}/seed-{seed}") for lang in config.languages
+            TaggerUnit(arm, recipe, seed, (lang,), f"{arm}/{lang}/seed-{seed}")
+            for lang in config.languages
         ]
-    return [TaggerUnit(arm, seed, tuple(config.languages), f"{arm}/seed-{seed}")]
+    return [TaggerUnit(arm, recipe, seed, tuple(config.languages), f"{arm}/seed-{seed}")]
 
 
-def training_inputs(config: RunConfig, unit: TaggerUnit, select: str) -> dict[str, Ref]:
+def training_inputs(config: RunConfig, unit: TaggerUnit) -> dict[str, Ref]:
     """Return the inputs that training and selection of a tagger need (see ``read_examples``)."""
     inputs: dict[str, Ref] = {}
     source = config.source
+    select = train_options(experiment(config).for_arm(unit.arm)).select
     if "source" in unit.recipe.data:
         inputs["train"] = Ref("prepare", f"train/{source}")
     if select == "source_dev":
         inputs["dev"] = Ref("prepare", f"dev/{source}")
     for lang in unit.languages:
         if "projected" in unit.recipe.data:
-            inputs[f"projected/{lang}"] = Ref("project", lang)
+            found = experiment(config).unit_of(unit.arm, "project", lang)
+            inputs[f"projected/{lang}"] = Ref("project", found)
         if "gold" in unit.recipe.data:
             inputs[f"gold/{lang}"] = Ref("prepare", f"target_train/{lang}")
         if select == "target_dev":
@@ -218,8 +221,14 @@ def check_training(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[P
     """Yield what is wrong with languages and encoder (missing inputs are the runner's business)."""
     if not config.languages and any(u.recipe.data != ("source",) for u in units):
         yield Problem("languages", "the arms need at least one target language")
-    yield from check_trackers(config)
-    yield from check_encoder(config, any(unit.recipe.fused for unit in units))
+    heads = {unit.arm: unit.recipe for unit in units}
+    for arm, recipe in heads.items():
+        for problem in (
+            *check_trackers(experiment(config).for_arm(arm)),
+            *check_encoder(experiment(config).for_arm(arm), recipe.fused),
+        ):
+            own = f" (arm {arm})" if recipe.settings else ""
+            yield Problem(problem.key, problem.message + own)
 
 
 def check_trackers(config: RunConfig) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.models import locate
 from pipeline.stage import Context
-from stages.arms import ARMS
+from stages.experiment import experiment
 from stages.train.config import TrainConfig
 from stages.train.labels import LabelSet
 from stages.train.recipe import entity_types, head_fields, read_dev, read_examples, train_options
@@ -28,7 +28,7 @@ def train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -
         folder,
         context,
         seed=seed,
-        fused=ARMS[arm].fused,
+        fused=experiment(config).recipes[arm].fused,
         provenance=provenance(config, arm, seed, list(task.options["languages"]), inputs),
         title=f"train {task.unit}",
     )
@@ -89,7 +89,7 @@ def provenance(
 ) -> dict[str, Any]:
     """Return the facts for the model card of an arm's tagger."""
     facts = training_facts(config, languages, inputs, seed, f"{config.name}: {arm}, seed {seed}")
-    return {**facts, "arm": arm, "about": ARMS[arm].about}
+    return {**facts, "arm": arm, "about": experiment(config).recipes[arm].about}
 
 
 def training_facts(

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.config import RunConfig
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
-from stages.arms import translated_to_source
+from stages.experiment import translated_to_source
 from stages.translate.config import TranslateConfig
 
 

@@ -18,12 +18,13 @@ from stages.align import STAGE
 from stages.align.build import NOTHING
 from stages.align.config import AlignConfig
 from stages.align.worker import AlignFactory, AlignWorker
+from stages.experiment import Experiment
 from stages.translate.config import TranslateConfig
 from stages.translate.worker import translation_row
 
 
 def run_config(encoder: Path | str, **align: Any) -> RunConfig:
-    model = config_model({"align": AlignConfig, "translate": TranslateConfig})
+    model = config_model({"align": AlignConfig, "translate": TranslateConfig}, Experiment)
     return model.model_validate(
         {
             "name": "t",

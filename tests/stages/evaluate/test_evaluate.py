@@ -194,6 +194,7 @@ def test_the_source_language_is_scored_but_not_in_the_mean(tmp_path: Path) -> No
 
     from pipeline.config import StageConfig, config_model, parse_config
     from stages.evaluate.config import EvaluateConfig
+    from stages.experiment import Experiment
 
     class PredictSection(StageConfig):
         source_test: bool = Field(True)
@@ -208,7 +209,7 @@ def test_the_source_language_is_scored_but_not_in_the_mean(tmp_path: Path) -> No
     raw = make_config(seeds=[13]).model_dump(mode="json", exclude={"report"})
     raw["data"]["source_test"] = {"path": "en.txt"}
     sections = {"evaluate": EvaluateConfig, "predict": PredictSection}
-    config = parse_config(raw, model=config_model(sections))
+    config = parse_config(raw, model=config_model(sections, Experiment))
     run_stage(STAGE, config, run)
     results = load_results(run)
     assert results.scored_languages() == ["de", "sw", "en"]

@@ -14,6 +14,7 @@ from pipeline.config import RunConfig, config_model, parse_config
 from pipeline.output import FilesOutput
 from pipeline.progress import Progress
 from pipeline.stage import Context, Ref, RunStage, Task
+from stages.experiment import Experiment
 from tests.stages.inspect.fake_run import write_manifest
 
 
@@ -31,7 +32,7 @@ def make_config(**values: Any) -> RunConfig:
         "data": {"train": {"path": "train.txt"}, "test": {"path": "{lang}.txt"}},
         "evaluate": {"resamples": 200, "rounds": 500},
     }
-    return parse_config(raw | values, model=config_model(sections))
+    return parse_config(raw | values, model=config_model(sections, Experiment))
 
 
 def run_stage(stage: RunStage, config: RunConfig, run: Path) -> Artifact:

@@ -15,6 +15,7 @@ from pipeline.progress import Progress
 from pipeline.registry import Registry
 from pipeline.stage import Context, Output, RunStage, Stage, Task
 from stages.evaluate import STAGE as EVALUATE
+from stages.experiment import Experiment
 from stages.predict import STAGE as PREDICT
 from stages.prepare import STAGE as PREPARE
 from stages.project import STAGE as PROJECT
@@ -112,7 +113,7 @@ _STAGES: dict[str, Stage] = {
     "evaluate": EVALUATE,
     "report": REPORT,
 }
-REGISTRY = Registry(tuple(_STAGES), _STAGES.__getitem__)
+REGISTRY = Registry(tuple(_STAGES), _STAGES.__getitem__, lambda: Experiment)
 
 
 def make_runner(folder: Path, encoder: Path, **changes: Any) -> Runner:

@@ -14,6 +14,7 @@ from pipeline.config import StageConfig, config_model
 from pipeline.errors import DataError
 from pipeline.schema import PROJECTED, span_row, table
 from pipeline.stage import Part
+from stages.experiment import Experiment
 from stages.project import STAGE, ProjectConfig, _WorkerFactory
 from stages.project.batch import Batch, Pair
 from stages.project.words import Vocabulary
@@ -152,7 +153,7 @@ def test_problems_are_found_before_anything_runs(tmp_path: Path) -> None:
     }
     bad = tmp_path / "w.json"
     bad.write_text('{"first": 3}')
-    config = config_model(sections).model_validate(
+    config = config_model(sections, Experiment).model_validate(
         {
             "name": "t",
             "project": {"method": "markers", "weights": str(bad), "markers": ["", "]"]},

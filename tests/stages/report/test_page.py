@@ -2,24 +2,26 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from pipeline.artifacts import Artifact
-from pipeline.errors import DataError
 from pipeline.schema import Sentence, Span
-from pipeline.stage import Ref
+from stages.evaluate.results import load_results
 from stages.report import STAGE
 from stages.report.page import embedded_json
-from stages.report.sections import fusion_figure
-from tests.stages.inspect.fake_run import write_artifact, write_run
+from stages.report.tables import results_table
+from stages.report.writing import headline
+from tests.stages.inspect.fake_run import write_run
 from tests.stages.inspect.stage_run import evaluated, make_config, run_stage
 from tests.stages.report.browser import Page, start
 
@@ -148,45 +150,58 @@ def test_a_run_without_html(tmp_path: Path) -> None:
     assert (artifact.folder / "summary.csv").exists()
 
 
-def test_the_curve_of_a_sweep(tmp_path: Path) -> None:
-    path = tmp_path / "sweep.csv"
-    path.write_text("layer,lang,seed,f1\n0,de,1,0.5\n0,de,2,0.6\n3,de,1,0.7\n3,es,1,0.6\n")
-    chart = str(fusion_figure(path).chart)
-    assert "German" in chart and "Spanish" in chart and "<polyline" in chart
-    path.write_text("layer,f1\n0,1\n")
-    with pytest.raises(DataError, match="no column lang"):
-        fusion_figure(path)
-    path.write_text("layer,lang,f1\n0,de,x\n")
-    with pytest.raises(DataError, match=r"sweep\.csv:2: could not convert"):
-        fusion_figure(path)
-
-
-def test_the_curve_stands_in_the_page(tmp_path: Path) -> None:
-    """Of the run's own sweep, or of the one that the options name."""
-    rows = "layer,lang,seed,f1\n0,de,1,0.5\n3,de,1,0.7\n"
-    setting: dict[str, Any] = {"languages": ["de"], "arms": ["zero_shot"], "seeds": [13]}
-    stages = ["prepare", "predict", "sweep_fusion", "evaluate", "report"]
-    run = write_run(tmp_path, sentences=10, tests=10, **setting)
-    evaluated(run, **setting)
-    sweep = write_artifact(run, Ref("sweep_fusion", "all"), "labelled", [])
-    (sweep.folder / "fusion_curve.csv").write_text(rows)
-    html = run / "report" / "all" / "report.html"
-
-    def page(**values: object) -> str:
-        shutil.rmtree(html.parent, ignore_errors=True)
-        run_stage(STAGE, make_config(**setting, **values), run)
-        return html.read_text(encoding="utf-8")
-
-    assert '<section id="fusion">' not in page()
-    text = page(stages=stages)
-    assert '<section id="fusion">' in text and 'href="#fusion"' in text
-    assert "F1 by fusion layer" in text and "<polyline" in text
-    other = tmp_path / "other.csv"
-    other.write_text(rows.replace("de", "sw"))
-    text = page(report={"fusion_curve": str(other)})
-    assert "Swahili</text>" in text[text.index('<section id="fusion">') :]
-    (sweep.folder / "fusion_curve.csv").write_text("layer,lang,seed,f1\n")
-    assert '<section id="fusion">' not in page(stages=stages)
+def test_the_curves_of_a_sweep_stand_in_the_page_and_beside_it(tmp_path: Path) -> None:
+    arms: list[Any] = ["zero_shot", "fused", "projected", "self_trained"]
+    setting: dict[str, Any] = {"languages": ["de"], "seeds": [13]}
+    run = write_run(tmp_path, sentences=10, tests=10, arms=arms, **setting)
+    evaluated(run, arms=arms, **setting)
+    path = run / "evaluate" / "all" / "scores.json"
+    found = json.loads(path.read_text())
+    found["sweeps"] = [
+        {
+            "name": "layers",
+            "keys": ["train.fusion_layer", "train.aif_norm"],
+            "against": "zero_shot",
+            "chosen": "projected",
+            "points": [
+                {
+                    "arm": arm,
+                    "values": values,
+                    "key": "test",
+                    "lang": "de",
+                    "seeds": 2,
+                    "f1": f1,
+                    "f1_std": 0.01,
+                    "difference": None,
+                    "difference_std": None,
+                }
+                for arm, values, f1 in [
+                    ("zero_shot", [], 0.4),
+                    ("fused", [0, "layer"], 0.5),
+                    ("projected", [3, "layer"], 0.6),
+                    ("self_trained", [3, "none"], 0.55),
+                ]
+            ],
+        }
+    ]
+    path.write_text(json.dumps(found))
+    (path.parent / "sweeps.csv").write_text("arm\n")
+    run_stage(STAGE, make_config(arms=arms, **setting), run)
+    folder = run / "report" / "all"
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    section = text[text.index('<section id="sweeps">') :]
+    assert section.count("<figure>") >= 2 and 'href="#sweeps"' in text
+    assert "layers: F1 by train.fusion_layer, train.aif_norm none" in section
+    for name in ("sweep-layers.svg", "sweep-layers-2.svg"):
+        ElementTree.fromstring((folder / name).read_bytes())
+    assert "German" in (folder / "sweep-layers.svg").read_text()
+    results = load_results(folder)
+    shown = Console(file=io.StringIO(), width=100)
+    shown.print(results_table(results))
+    # What the sweep tried and dev has not chosen is in the table of the sweep alone.
+    told = shown.file.getvalue()  # type: ignore[attr-defined]
+    assert "projected" in told and "self_trained" not in told
+    assert "self_trained" not in headline(results)
 
 
 @pytest.fixture(scope="module")

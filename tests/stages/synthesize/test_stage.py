@@ -14,6 +14,7 @@ from pipeline.errors import DataError
 from pipeline.progress import Progress
 from pipeline.schema import Sentence, table
 from pipeline.stage import Context
+from stages.experiment import Experiment
 from stages.synthesize import STAGE
 from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.makers import substitution as substitution_module
@@ -104,7 +105,7 @@ def _config(translator: Path, **synthesize: Any) -> RunConfig:
         "synthesize": synthesize,
     }
     sections = {"synthesize": SynthesizeConfig, "translate": TranslateConfig}
-    return parse_config(raw, model=config_model(sections))
+    return parse_config(raw, model=config_model(sections, Experiment))
 
 
 def _projected_rows() -> list[dict[str, Any]]:

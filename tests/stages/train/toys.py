@@ -16,6 +16,7 @@ from pipeline.progress import Progress
 from pipeline.registry import Registry
 from pipeline.schema import PROJECTED, SYNTHETIC, Sentence
 from pipeline.stage import Context, Output, RunStage, Stage, Task
+from stages.experiment import Experiment
 from stages.predict import STAGE as PREDICT
 from stages.prepare import STAGE as PREPARE
 from stages.self_train import STAGE as SELF_TRAIN
@@ -81,7 +82,7 @@ _STAGES: dict[str, Stage] = {
     "self_train": SELF_TRAIN,
     "predict": PREDICT,
 }
-REGISTRY = Registry(tuple(_STAGES), _STAGES.__getitem__)
+REGISTRY = Registry(tuple(_STAGES), _STAGES.__getitem__, lambda: Experiment)
 
 
 def write_corpus(folder: Path) -> None:

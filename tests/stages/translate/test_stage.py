@@ -13,6 +13,7 @@ from pipeline.config import RunConfig, config_model, parse_config
 from pipeline.errors import ConfigError, DataError
 from pipeline.schema import TRANSLATIONS, Sentence, Span, table
 from pipeline.stage import Part, Task
+from stages.experiment import Experiment
 from stages.translate import STAGE
 from stages.translate.config import TranslateConfig
 from stages.translate.markers import mark, unmark
@@ -28,7 +29,7 @@ def _config(tmp_path: Path, translator: str | dict[str, str], **keys: Any) -> Ru
         "models": {"translator": translator},
         **keys,
     }
-    return parse_config(raw, model=config_model({"translate": TranslateConfig}))
+    return parse_config(raw, model=config_model({"translate": TranslateConfig}, Experiment))
 
 
 def _task(config: RunConfig, unit: str) -> Task:

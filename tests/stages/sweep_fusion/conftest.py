@@ -1,5 +1,0 @@
-"""Fixtures of the tagger's tests, which these share."""
-
-from tests.stages.train.conftest import family
-
-__all__ = ["family"]
