@@ -144,7 +144,7 @@ class PrepareStage(RunStage):
             raise DataError(f"{corpus.name}: {report.origin} has no sentence with words")
         known, reference = _known_types(config, inputs)
         if known is not None and corpus.labelled:
-            require_known_types(types, known, key=corpus.name, reference=reference)
+            require_known_types(list(types), known, key=corpus.name, reference=reference)
         if report.empty_sentences and corpus.key != "parallel":
             context.drop("empty_sentence", report.empty_sentences)
         if report.empty_sentences and corpus.key == "parallel":
