@@ -200,12 +200,19 @@ def test_a_sweep_in_a_run(bert: Path, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["fusion_sweep_conll", "fusion_sweep_wikiann", "ablation"])
-def test_the_configs_that_ship_say_what_they_compare(name: str) -> None:
+@pytest.mark.parametrize("name", ["fusion_sweep_conll", "fusion_sweep_wikiann"])
+def test_the_sweeps_that_ship_cover_every_layer_with_five_seeds(name: str) -> None:
     config = experiment(load_config(name, ["data.root=."]))
-    if name == "ablation":
-        assert len(config.arms) == 10
-        assert config.recipes["no_projection"].teachers == ("fused",)
-    else:
-        (sweep,) = config.sweeps
-        assert sweep.against == "zero_shot" and len(config.seeds) == 5
+    (sweep,) = config.sweeps
+    assert sweep.against == "zero_shot" and len(config.seeds) == 5
+    assert len(sweep.points) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs"), [("ablation", 9), ("benchmarks/tagger/what_helps.yaml", 17)]
+)
+def test_the_comparisons_that_ship_compare_all_that_they_train(name: str, pairs: int) -> None:
+    config = experiment(load_config(name, ["data.root=."]))
+    compared: Any = config.evaluate.pairs  # type: ignore[attr-defined]
+    assert len(compared) == pairs == len(config.arms) - 1
+    assert {arm for pair in compared for arm in pair} == set(config.arms)
