@@ -78,10 +78,11 @@ def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]
             try:
                 line = raw.decode(encoding)
             except UnicodeDecodeError as error:
+                other = "utf-8" if encoding != "utf-8" else "latin-1"
                 raise DataError(
                     f"{path}:{number}: byte 0x{raw[error.start]:02x} (byte {error.start + 1} of "
                     f"the line) is not valid {encoding}; set the encoding of this data source, "
-                    f"for example encoding: {'utf-8' if encoding != 'utf-8' else 'latin-1'}"
+                    f"for example encoding: {other} (--encoding {other} on the command line)"
                 ) from None
             if "\0" in line:
                 raise DataError(f"{path}:{number}: a binary file, not text (it has a NUL byte)")
@@ -98,10 +99,17 @@ def _is_wide(encoding: str) -> bool:
     return name.startswith(("utf-16", "utf-32"))
 
 
+def _looks_like(path: Path, what: str, encoding: str) -> str:
+    return (
+        f"{path}: looks like {what} text: set encoding: {encoding} "
+        f"(--encoding {encoding} on the command line)"
+    )
+
+
 def _refuse_binary(path: Path, head: bytes) -> None:
     for mark, name in _WIDE_MARKS.items():
         if head.startswith(mark):
-            raise DataError(f"{path}: looks like {name.upper()} text: set encoding: {name}")
+            raise DataError(_looks_like(path, name.upper(), name))
     for magic, what in _MAGIC.items():
         if head.startswith(magic):
             raise DataError(f"{path}: {what}")
@@ -114,7 +122,7 @@ def _refuse_binary(path: Path, head: bytes) -> None:
             and head[at::2].count(0) * 2 > len(head[at::2])
             and 0 not in head[1 - at :: 2]
         ):
-            raise DataError(f"{path}: looks like UTF-16 text: set encoding: {name}")
+            raise DataError(_looks_like(path, "UTF-16", name))
     position = head.find(b"\0")
     if position >= 0:
         line = head.count(b"\n", 0, position) + 1
@@ -132,5 +140,5 @@ def _decoded_as_whole(
     except UnicodeError as error:
         raise DataError(
             f"{path}:{number + 1}: not valid {encoding} ({error}); "
-            "set the encoding of this data source"
+            "set the encoding of this data source (--encoding on the command line)"
         ) from None

@@ -14,18 +14,25 @@ from stages.align.aligner import WordPair
 SEPARATOR = "|||"
 
 
-def read_word_pairs(source: Path, target: Path | None = None) -> list[WordPair]:
+def read_word_pairs(
+    source: Path, target: Path | None = None, encoding: str = "utf-8"
+) -> list[WordPair]:
     """Read the pairs from two files, line by line, or from one with ``source ||| target`` lines.
 
     Every word is kept, those without a visible character too: links count words as the files do.
+
+    Args:
+        source: The source side, or the file of pairs.
+        target: The target side.
+        encoding: Of the files.
 
     Raises:
         DataError: If a file cannot be read, the numbers of sentences differ, or a line of a file of
             pairs does not have one separator.
     """
     if target is None:
-        return _read_one_file(source)
-    first, second = _read_side(source), _read_side(target)
+        return _read_one_file(source, encoding)
+    first, second = _read_side(source, encoding), _read_side(target, encoding)
     if len(first) != len(second):
         raise DataError(
             f"{source} has {len(first)} sentences but {target} has {len(second)}; "
@@ -34,9 +41,9 @@ def read_word_pairs(source: Path, target: Path | None = None) -> list[WordPair]:
     return list(zip(first, second, strict=True))
 
 
-def _read_one_file(path: Path) -> list[WordPair]:
+def _read_one_file(path: Path, encoding: str) -> list[WordPair]:
     pairs = []
-    for number, line in read_lines(path):
+    for number, line in read_lines(path, encoding):
         sides = line.split(SEPARATOR)
         if len(sides) != 2:
             raise DataError(
@@ -47,9 +54,9 @@ def _read_one_file(path: Path) -> list[WordPair]:
     return pairs
 
 
-def _read_side(path: Path) -> list[list[str]]:
-    kind = detect_format(path, labelled=False)
-    readers: dict[str, Callable[[Path], list[list[str]]]] = {
+def _read_side(path: Path, encoding: str) -> list[list[str]]:
+    kind = detect_format(path, labelled=False, encoding=encoding)
+    readers: dict[str, Callable[[Path, str], list[list[str]]]] = {
         "conll": _read_conll,
         "text": _read_text,
     }
@@ -58,17 +65,17 @@ def _read_side(path: Path) -> list[list[str]]:
             f"{path}: is {kind}; allowed: plain tokenised text with a sentence per line, CoNLL, or "
             f"one file of 'source {SEPARATOR} target' lines"
         )
-    return readers[kind](path)
+    return readers[kind](path, encoding)
 
 
-def _read_text(path: Path) -> list[list[str]]:
-    return [_words(line) for _, line in read_lines(path)]
+def _read_text(path: Path, encoding: str) -> list[list[str]]:
+    return [_words(line) for _, line in read_lines(path, encoding)]
 
 
-def _read_conll(path: Path) -> list[list[str]]:
-    layout = detect_layout(path, labelled=False)
+def _read_conll(path: Path, encoding: str) -> list[list[str]]:
+    layout = detect_layout(path, encoding=encoding, labelled=False)
     evidence = conll.PrefixEvidence()
-    sentences = [raw.words or [] for raw in conll.read_raw(path, layout)]
+    sentences = [raw.words or [] for raw in conll.read_raw(path, layout, encoding=encoding)]
     for words in sentences:
         evidence.feed(words)
     if evidence.prefix and not layout.explicit:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stages.align.kinds import ALIGNERS
-from xlner.commands.options import AsJson, Device, MoreOptions, Out, complete_words, option_name
+from xlner.commands.options import (
+    AsJson,
+    Device,
+    Encoding,
+    MoreOptions,
+    Out,
+    complete_words,
+    option_name,
+)
 from xlner.commands.shared import (
     command,
     print_json,
@@ -75,6 +83,7 @@ def align_words(
         Path | None, typer.Option(help="Gold links to score against: 'i-j' sure, 'ipj' possible.")
     ] = None,
     gold_base: Annotated[int, typer.Option(help="Number of the first word in --gold.")] = 1,
+    encoding: Encoding = "utf-8",
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch of the encoder.")] = 2048,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -109,6 +118,7 @@ def align_words(
             probs,
             (gold, gold_base),
             as_json,
+            encoding,
         )
 
 
@@ -121,6 +131,7 @@ def _align(
     probs: bool,
     gold: tuple[Path | None, int],
     as_json: bool,
+    encoding: str,
 ) -> None:
     from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
@@ -130,7 +141,7 @@ def _align(
     quiet_libraries()
     config = _config(options, parallel, langs)
     context = _context(config, langs)
-    pairs = read_word_pairs(*files)
+    pairs = read_word_pairs(*files, encoding=encoding)
     reference = list(read_pharaoh(gold[0], base=gold[1])) if gold[0] else None
     if reference is not None and len(reference) != len(pairs):
         raise DataError(f"{len(pairs)} sentence pairs but {gold[0]} has {len(reference)} lines")

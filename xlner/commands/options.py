@@ -110,3 +110,6 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 BatchTokens = Annotated[
     int | None, typer.Option(min=1, help="Tokens per batch; default: as the device can take.")
 ]
+Encoding = Annotated[
+    str, typer.Option(help="Encoding of text files: utf-8, utf-16, latin-1, cp1252 …")
+]

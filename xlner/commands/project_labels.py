@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from stages.project.methods import METHODS
-from xlner.commands.options import AsJson, MoreOptions, Out, complete_words, option_name
+from xlner.commands.options import AsJson, Encoding, MoreOptions, Out, complete_words, option_name
 from xlner.commands.shared import command, data_stream, print_json, reported_errors, tell
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def project_labels(
     ] = None,
     source_lang: Annotated[str, typer.Option(help="Language code of the labelled side.")] = "en",
     target_lang: Annotated[str, typer.Option(help="Language code of the other side.")] = "und",
+    encoding: Encoding = "utf-8",
     report: Annotated[
         Path | None, typer.Option(help="JSONL: every span with score, method and reason.")
     ] = None,
@@ -60,7 +61,7 @@ def project_labels(
     """Carry labels over to the other side of word-aligned sentences."""
     with reported_errors():
         config = _config(method, solver, min_score, min_link, more or [])
-        corpus = _read_corpus(source, target, links, (source_lang, target_lang), score)
+        corpus = _read_corpus(source, target, links, (source_lang, target_lang), score, encoding)
         if translator is not None:
             _translate_entities(corpus.batches, translator, (source_lang, target_lang))
         counted = _Counts(keep=as_json and out is None, tags=score)
@@ -121,7 +122,7 @@ class _Corpus:
 
 
 def _read_corpus(
-    source: Path, target: Path, links: Path, langs: tuple[str, str], score: bool
+    source: Path, target: Path, links: Path, langs: tuple[str, str], score: bool, encoding: str
 ) -> _Corpus:
     from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
@@ -129,7 +130,8 @@ def _read_corpus(
     from stages.project.build import BATCH_ROWS
     from stages.project.words import Vocabulary
 
-    labelled, others = _Side(source, langs[0], labels=True), _Side(target, langs[1], labels=score)
+    labelled = _Side(source, langs[0], encoding, labels=True)
+    others = _Side(target, langs[1], encoding, labels=score)
     aligned = read_pharaoh(links)
     corpus, vocabulary = _Corpus(), Vocabulary()
     while True:
@@ -210,17 +212,21 @@ class _Side(Iterator["Sentence"]):
         has_labels: Whether the file has labels; known once it is read.
     """
 
-    def __init__(self, path: Path, lang: str, *, labels: bool) -> None:
+    def __init__(self, path: Path, lang: str, encoding: str, *, labels: bool) -> None:
         from pipeline.config import DataSource
         from pipeline.errors import DataError
         from pipeline.formats import detect_format, read_labelled
 
         # Whether a file has labels is seen from its content, whatever is wanted of it.
-        form = detect_format(path, labelled=False)
+        form = detect_format(path, labelled=False, encoding=encoding)
         if form == "text" and labels:
             raise DataError(f"{path} is plain text: it has no labels")
         self._stream = read_labelled(
-            DataSource(format=form), lang, path=path, labelled=labels, keep_empty=True
+            DataSource(format=form, encoding=encoding),
+            lang,
+            path=path,
+            labelled=labels,
+            keep_empty=True,
         )
         self._path = path
         self._words: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from xlner.commands.options import AsJson, BatchTokens, Device, Out, complete_words
+from xlner.commands.options import AsJson, BatchTokens, Device, Encoding, Out, complete_words
 from xlner.commands.shared import (
     command,
     data_stream,
@@ -58,6 +59,7 @@ def tag_text(
     words: Annotated[
         bool, typer.Option("--words", help="Text is split into words by spaces already.")
     ] = False,
+    encoding: Encoding = "utf-8",
     constrained: Annotated[
         bool,
         typer.Option(help="Only valid IOB2 sequences (Viterbi), or each word by itself."),
@@ -78,7 +80,7 @@ def tag_text(
         one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
         quiet_libraries()
         code = canonical(lang)
-        items = _read(file, code, words)
+        items = _read(file, code, words, encoding)
         first = list(islice(items, 1))  # a file that cannot be read is told of before loading
         tagger = _load(
             model,
@@ -108,7 +110,7 @@ def _load(model: str, **options: Any) -> Tagger:
     return Tagger.from_pretrained(source.download(), **options)
 
 
-def _read(file: Path, lang: str, split: bool) -> Iterator[_Item]:
+def _read(file: Path, lang: str, split: bool, encoding: str) -> Iterator[_Item]:
     """Yield the sentences of a file; every line of plain text is one, empty ones too."""
     from pipeline.config import DataSource
     from pipeline.formats import detect_format, read_labelled
@@ -116,11 +118,13 @@ def _read(file: Path, lang: str, split: bool) -> Iterator[_Item]:
     from pipeline.formats.reading import read_unlabelled
 
     if str(file) == "-":
+        if encoding != "utf-8" and isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding=encoding)
         yield from _lines(enumerate(sys.stdin, 1), split)
-    elif detect_format(file, labelled=False) == "text":
-        yield from _lines(read_lines(file), split)
+    elif detect_format(file, labelled=False, encoding=encoding) == "text":
+        yield from _lines(read_lines(file, encoding), split)
     else:
-        source = DataSource.model_validate({"path": str(file)})
+        source = DataSource.model_validate({"path": str(file), "encoding": encoding})
         texts = read_unlabelled(source, lang, path=file)
         first = next(texts, None)
         if first is not None and first.text is not None:

@@ -242,14 +242,17 @@ def test_wrong_encoding(tmp_path: Path) -> None:
     path = save(tmp_path / "a.txt", "x O\ny O\nEspaña B-LOC\n".encode("latin-1"))
     assert message(path) == (
         f"{path}:3: byte 0xf1 (byte 5 of the line) is not valid utf-8; set the encoding of this "
-        "data source, for example encoding: latin-1"
+        "data source, for example encoding: latin-1 (--encoding latin-1 on the command line)"
     )
     assert read(path, encoding="latin-1")[0].words[2] == "España"
     assert message(path, encoding="latin-11") == (
         "encoding: 'latin-11' is not an encoding that Python knows"
     )
     wide = save(tmp_path / "b.txt", "x B-PER\n\ny O\n".encode("utf-16"))
-    assert message(wide) == f"{wide}: looks like UTF-16 text: set encoding: utf-16"
+    assert message(wide) == (
+        f"{wide}: looks like UTF-16 text: set encoding: utf-16 (--encoding utf-16 on the command "
+        "line)"
+    )
     assert [s.words for s in read(wide, encoding="utf-16")] == [["x"], ["y"]]
 
 

@@ -116,3 +116,19 @@ def test_mistakes_are_explained(model: Path, tmp_path: Path) -> None:
     assert code == 1 and "model folder not found" in err
     code, _, err = call(model, file, "--lang", "english")
     assert code == 2 and "not an ISO 639 language code" in err
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_text_in_another_encoding_is_read_with_the_option_that_the_message_names(
+    model: Path, tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "in.txt"
+    file.write_text("Zürich and Anna.\n", encoding=encoding)
+    code, _, err = call(model, file)
+    assert code == 1 and f"(--encoding {encoding} on the command line)" in " ".join(err.split())
+    code, out, err = call(model, file, "--encoding", encoding)
+    assert code == 0 and json.loads(out)["text"] == "Zürich and Anna.", err
+    records = tmp_path / "in.jsonl"
+    records.write_text('{"text": "Zürich and Anna."}\n', encoding=encoding)
+    code, out, err = call(model, records, "--encoding", encoding)
+    assert code == 0 and json.loads(out)["text"] == "Zürich and Anna.", err

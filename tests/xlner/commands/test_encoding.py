@@ -1,0 +1,159 @@
+"""Text in other encodings, and the options that messages name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from xlner.commands import align_words, inspect_labels, manage, project_labels, run, tag_text
+
+ROOT = Path(__file__).parents[3]
+
+
+def called(function: Any, *args: Any) -> tuple[int, str, str]:
+    app = typer.Typer()
+    app.command()(function)
+    result = CliRunner().invoke(app, [str(a) for a in args])
+    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "cp1252"])
+def test_links_of_text_in_another_encoding(tmp_path: Path, encoding: str) -> None:
+    source, target, plain = (tmp_path / name for name in ("s.txt", "t.txt", "p.txt"))
+    lines = "Zürich ist schön .\nAnna kommt .\n" * 3
+    for path, code in ((source, encoding), (target, encoding), (plain, "utf-8")):
+        path.write_text(lines, encoding=code)
+    code, expected, error = called(
+        align_words.align_words, plain, plain, "--aligner", "statistical"
+    )
+    assert code == 0, error
+    code, shown, error = called(
+        align_words.align_words,
+        *(source, target, "--aligner", "statistical", "--encoding", encoding),
+    )
+    assert (code, shown) == (0, expected), error
+    code, _, error = called(align_words.align_words, source, target, "--aligner", "statistical")
+    named = re.search(r"\(--encoding (\S+) on the command line\)", error)
+    assert code == 1 and named, error
+    assert (named[1] == "utf-16") == (encoding == "utf-16")
+
+
+def test_labels_of_text_in_another_encoding(tmp_path: Path) -> None:
+    source, target, links = (tmp_path / name for name in ("s.conll", "t.txt", "l"))
+    source.write_text("René B-PER\nkam O\n\n" * 3, encoding="latin-1")
+    target.write_text("René came\n" * 3, encoding="latin-1")
+    links.write_text("0-0 1-1\n" * 3, encoding="ascii")
+    code, shown, error = called(
+        project_labels.project_labels, source, target, links, "--encoding", "latin-1"
+    )
+    assert code == 0 and shown.count("René\tB-PER") == 3, error
+
+
+def strings(tree: ast.AST) -> list[str]:
+    """The texts of a module that are no docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+
+
+def options() -> set[str]:
+    found: set[str] = set()
+    functions = [f for module in (run, manage) for f in vars(module).values() if is_command(f)]
+    for function in (*functions, *single_commands()):
+        for parameter in typer.main.get_command(typer_of(function)).params:
+            found |= {*parameter.opts, *parameter.secondary_opts}
+    return found | {"--help", "--install-completion", "--show-completion", "--version"}
+
+
+def is_command(function: Any) -> bool:
+    hints = getattr(function, "__annotations__", {})
+    return callable(function) and any(
+        "typer." in str(h) or "Overrides" in str(h) for h in hints.values()
+    )
+
+
+def single_commands() -> list[Any]:
+    return [
+        *(align_words.align_words, project_labels.project_labels, tag_text.tag_text),
+        inspect_labels.inspect_labels,
+    ]
+
+
+def typer_of(function: Any) -> typer.Typer:
+    app = typer.Typer()
+    app.command()(function)
+    return app
+
+
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+FILES = (".json", ".jsonl", ".parquet", ".yaml", ".html", ".conll", ".txt", ".csv", ".safetensors")
+OF_OTHERS = {"--address", "--models"}  # of ray start, and of a script
+
+
+def test_every_option_that_a_message_names_exists() -> None:
+    known = options()
+    named: dict[str, str] = {}
+    for package in ("pipeline", "stages", "xlner"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for text in strings(ast.parse(path.read_text(encoding="utf-8"))):
+                for option in OPTION.findall(text) if " " in text else ():
+                    named.setdefault(option, f"{path.relative_to(ROOT)}: {text[:60]!r}")
+    assert len(named) > 10
+    unknown = {o: where for o, where in named.items() if o not in known | OF_OTHERS}
+    assert not unknown
+
+
+def test_every_key_that_a_message_names_exists() -> None:
+    """``train.select``, ``data.train`` and the like: every dotted key is one of the config."""
+    from stages.registry import STAGES
+
+    model = STAGES.config_type()
+    sections = set(STAGES.names) | {"data", "models", "labels", "ray"}
+    pattern = re.compile(rf"(?<![\w./-])(?:{'|'.join(sorted(sections))})(?:\.[a-z_]+)+(?![\w(/.])")
+    wrong: dict[str, str] = {}
+    count = 0
+    for package in ("pipeline", "stages", "xlner"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for text in strings(ast.parse(path.read_text(encoding="utf-8"))):
+                # One word alone is a name in code; file names and modules are no keys.
+                for key in pattern.findall(text) if " " in text else ():
+                    if key.endswith(FILES):
+                        continue
+                    count += 1
+                    if not exists(model, key.split(".")):
+                        wrong.setdefault(key, f"{path.relative_to(ROOT)}: {text[:60]!r}")
+    assert count > 30
+    assert set(wrong) <= {"data.text"}, "which is Label Studio's"
+
+
+def exists(model: Any, parts: list[str]) -> bool:
+    if not parts:
+        return True
+    fields = getattr(model, "model_fields", {})
+    if parts[0] not in fields:
+        return bool(getattr(model, "kinds", None)) and len(parts) == 1
+    return any(exists(kind, parts[1:]) for kind in kinds_in(fields[parts[0]].annotation))
+
+
+def kinds_in(annotation: Any) -> list[Any]:
+    """The models within an annotation; for a mapping by language anything goes below."""
+    import typing
+
+    if isinstance(annotation, type):
+        return [annotation]
+    found = [kind for arg in typing.get_args(annotation) for kind in kinds_in(arg)]
+    return found or [annotation]
