@@ -20,7 +20,7 @@ class AlignStage(RowStage):
     """Aligns everything that was translated, in either direction."""
 
     name = "align"
-    version = "8"
+    version = "9"
     config_type = AlignConfig
     about = "link the words of source and translation"
     batch_option = "align.batch_tokens"
@@ -104,6 +104,7 @@ class AlignStage(RowStage):
         from stages.align.kinds.base import PairsToLearn
         from stages.align.planning import plan, resolve
         from stages.align.text import read_pairs
+        from stages.translate.cleaning import clean_words
 
         options, context = self.options(config), _context(config, task.options)
         if not any(m.made.learns for m in resolve(options, context).members):
@@ -112,7 +113,8 @@ class AlignStage(RowStage):
         def own() -> Iterator[tuple[list[str], list[str]]]:
             for data in inputs["translations"].tables():
                 columns = data.select(["source_words", "words"]).to_pydict()
-                yield from zip(columns["source_words"], columns["words"], strict=True)
+                for source, target in zip(columns["source_words"], columns["words"], strict=True):
+                    yield clean_words(source), clean_words(target)
 
         pairs = PairsToLearn(
             own,

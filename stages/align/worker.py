@@ -12,6 +12,7 @@ from pipeline.stage import Part
 from stages.align.aligner import Aligner
 from stages.align.build import build
 from stages.align.planning import Plan
+from stages.translate.cleaning import clean_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +47,9 @@ class AlignWorker:
         """
         columns = ["id", "lang", "source_lang", "source_words", "words", "reason"]
         data = inputs["translations"].select(columns).to_pydict()
-        pairs = list(zip(data["source_words"], data["words"], strict=True))
+        # Aligned is what a model can read, word for word, so that links point at the user's words.
+        sides = zip(data["source_words"], data["words"], strict=True)
+        pairs = [(clean_words(source), clean_words(target)) for source, target in sides]
         links = self._aligner.align(pairs, part.advance)
         rows = (
             {

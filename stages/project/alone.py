@@ -112,6 +112,7 @@ def translator(
     """
 
     def translate(entities: Sequence[Words]) -> list[list[str]]:
+        from stages.translate.cleaning import clean_words
         from stages.translate.config import DecodingConfig
         from stages.translate.tokenise import detokenise, tokenise
         from stages.translate.translator import Translator
@@ -121,7 +122,7 @@ def translator(
             options = options.model_copy(update={"sampling_topk": 1, "beam_size": 4})
         options = options.model_copy(update={"num_hypotheses": 1})
         loaded = Translator(model, source, target, options, name=name)
-        found = loaded.translate([detokenise(list(words), source) for words in entities])
+        found = loaded.translate([detokenise(clean_words(words), source) for words in entities])
         return [tokenise(h[0].text, target) if h[0].reason is None else [] for h in found]
 
     return translate

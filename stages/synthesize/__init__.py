@@ -310,6 +310,7 @@ class SynthesizeStage(RunStage):
         if "back" not in task.options["models"]:
             return None
         from stages.synthesize.round_trip import RoundTrip
+        from stages.translate.cleaning import clean_words
         from stages.translate.config import TranslateConfig
         from stages.translate.tokenise import detokenise
         from stages.translate.translator import Translator
@@ -326,7 +327,7 @@ class SynthesizeStage(RunStage):
             here, there = _round_trip(config, lang)[key]
             return lambda: Translator(found.download(), here, there, decoding, name=found.name)
 
-        texts = {s.id: detokenise(s.words, config.source) for s in source}
+        texts = {s.id: detokenise(clean_words(s.words), config.source) for s in source}
         return RoundTrip(lang, builder("back"), builder("forth"), texts).similarities
 
 

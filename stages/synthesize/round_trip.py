@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stages.synthesize.makers.base import Made
+from stages.translate.cleaning import clean_words
 from stages.translate.tokenise import detokenise
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class RoundTrip:
         if not sentences:
             return []
         self._back = self._back or self._build_back()
-        texts = [detokenise(s.words, self._lang) for s in sentences]
+        texts = [detokenise(clean_words(s.words), self._lang) for s in sentences]
         came = _best(self._back, texts)
         if maker == TRANSLATED:
             expected = [self._sources.get(s.source_id or "", "") for s in sentences]

@@ -20,7 +20,7 @@ class TranslateStage(RowStage):
     """
 
     name = "translate"
-    version = "2"
+    version = "3"
     config_type = TranslateConfig
     about = "translate labelled source text to the target languages (CTranslate2)"
     batch_option = "translate.max_batch_tokens"
@@ -91,6 +91,19 @@ class TranslateStage(RowStage):
         if "given" in task.inputs:
             return {}
         return {"model": self._model(config, task).identity}
+
+    def remark(self, counts: Mapping[str, int]) -> str | None:
+        """Say what was cleaned before it was translated."""
+        from stages.translate.cleaning import in_words
+
+        repairs = {k.removeprefix("cleaned_"): n for k, n in counts.items()}
+        told = in_words(repairs)
+        if not told:
+            return None
+        return (
+            f"cleaned for the translator, in {repairs['sentences']:,} sentences: {told}; what is "
+            "stored and shown stays as it came"
+        )
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]

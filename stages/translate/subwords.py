@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.project.tags import from_pieces, to_pieces
+from stages.translate.cleaning import QUOTES
 from stages.translate.codes import Direction
 from stages.translate.conversion import load_tokenizer
 
@@ -77,6 +78,10 @@ class Subwords:
         ids = self.tokenizer.convert_tokens_to_ids
         nothing = self.tokenizer.unk_token_id
         return [p for p in self.pieces([text])[0] if ids(p) == nothing]
+
+    def unknown_quotes(self) -> frozenset[str]:
+        """Return the quotation marks that the model does not know (see :func:`plain_quotes`)."""
+        return frozenset(mark for mark in QUOTES if self.unknown(mark))
 
     def source(self, pieces: Sequence[str]) -> list[str]:
         """Add the special tokens of the source side to the pieces of a text."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.errors import ModelError
 from pipeline.listed import texts_of
+from stages.translate.cleaning import plain_quotes
 from stages.translate.codes import Languages
 from stages.translate.config import DecodingConfig
 from stages.translate.conversion import converted, max_positions
@@ -56,6 +57,9 @@ class Translator:
     always forms the same batches. With sampling, every call starts from its seed: CTranslate2 seeds
     its generators when its threads start, so the model is reloaded for each call.
 
+    Attributes:
+        unknown_quotes: Quotation marks that the model does not know: it is given plain ones.
+
     Args:
         model: A Transformers checkpoint (Marian, M2M100, NLLB), which is converted on first use,
             or a converted CTranslate2 folder with tokeniser files.
@@ -89,6 +93,7 @@ class Translator:
         direction = Languages(folder, name).direction(source, target)
         self.folder = converted(folder, self.config.compute_type, cache)
         self.subwords = Subwords(self.folder, direction)
+        self.unknown_quotes = self.subwords.unknown_quotes()
         limit = max_positions(self.folder)
         overhead = self.subwords.overhead
         self.max_input = min(self.config.max_input_tokens or limit, limit) - overhead
@@ -144,7 +149,8 @@ class Translator:
         What is done with them is done while CTranslate2 works on the next batches. The order is
         that of the lengths, and the same every time. See :meth:`translate`.
         """
-        texts = texts_of(texts, "translate: the texts")
+        given = texts_of(texts, "translate: the texts")
+        texts = [plain_quotes(text, self.unknown_quotes) for text in given]
         pieces: list[_Piece] = []
         parts: dict[int, list[list[Hypothesis]]] = {}
         for index, cut in enumerate(self._prepare(texts)):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ConfigError, DataError
 from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
+from stages.translate.cleaning import clean
 from stages.translate.markers import mark, unmark, went_wrong
 from stages.translate.tokenise import detokenise, tokenise
 
@@ -93,12 +94,13 @@ class TranslateWorker:
         texts, marked = [], []
         for row in rows:
             row["spans"] = row["spans"] if self._keep_spans else []
+            row["read"] = self._cleaned(row["words"], part)
             text = None
             if self._style is not None:
-                text = mark(row["words"], spans_of(row), self._source, self._style)
+                text = mark(row["read"], spans_of(row), self._source, self._style)
             marked.append(text)
             if text is None or self._style == "replace":
-                text = detokenise(row["words"], self._source)
+                text = detokenise(row["read"], self._source)
             texts.append(text)
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
         self._make_again(rows, results, marked, part.seed)
@@ -111,6 +113,17 @@ class TranslateWorker:
                 for rank, hypothesis in enumerate(hypotheses)
             ],
         )
+
+    def _cleaned(self, words: Sequence[str], part: Part) -> list[str]:
+        """Return the words as the translator should read them; count what was repaired."""
+        found = clean(words)
+        unknown = self._translator.unknown_quotes
+        found.repairs["quotes"] += sum(not unknown.isdisjoint(w) for w in found.words)
+        if repairs := +found.repairs:
+            for kind, count in repairs.items():
+                part.notes[f"cleaned_{kind}"] = part.notes.get(f"cleaned_{kind}", 0) + count
+            part.notes["cleaned_sentences"] = part.notes.get("cleaned_sentences", 0) + 1
+        return found.words
 
     def _make_again(
         self,
@@ -132,7 +145,7 @@ class TranslateWorker:
                 or went_wrong(results[k][0].text, len(rows[k]["spans"]), style)
             )
         ]
-        plain = [detokenise(rows[k]["words"], self._source) for k in again]
+        plain = [detokenise(rows[k]["read"], self._source) for k in again]
         for k, hypotheses in zip(again, self._translator.translate(plain, seed=seed), strict=True):
             results[k], marked[k] = hypotheses, None
 

@@ -137,11 +137,14 @@ def _align(
     from pipeline.formats import read_pharaoh
     from stages.align.aligner import asserted
     from stages.align.inputs import read_word_pairs
+    from stages.translate.cleaning import clean_words
 
     quiet_libraries()
     config = _config(options, parallel, langs)
     context = _context(config, langs)
-    pairs = read_word_pairs(*files, encoding=encoding)
+    pairs = [
+        (clean_words(a), clean_words(b)) for a, b in read_word_pairs(*files, encoding=encoding)
+    ]
     reference = list(read_pharaoh(gold[0], base=gold[1])) if gold[0] else None
     if reference is not None and len(reference) != len(pairs):
         raise DataError(f"{len(pairs)} sentence pairs but {gold[0]} has {len(reference)} lines")

@@ -162,6 +162,7 @@ def back_translator(model: Path, source: str, target: str, device: str) -> BackT
         ConfigError: If the model does not translate in this direction.
         ModelError: If it cannot be loaded.
     """
+    from stages.translate.cleaning import clean_words
     from stages.translate.config import DecodingConfig
     from stages.translate.tokenise import detokenise, tokenise
     from stages.translate.translator import Translator
@@ -170,7 +171,8 @@ def back_translator(model: Path, source: str, target: str, device: str) -> BackT
     translator = Translator(model, target, source, config)
 
     def translate(sentences: Sequence[list[str]]) -> list[list[str]]:
-        found = translator.translate([detokenise(words, target) for words in sentences])
+        texts = [detokenise(clean_words(words), target) for words in sentences]
+        found = translator.translate(texts)
         # A translation that was cut short is of use as far as it came.
         return [tokenise(hypotheses[0].text, source) for hypotheses in found]
 

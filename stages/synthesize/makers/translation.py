@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from stages.synthesize.makers.base import Made, Maker, Request
+from stages.translate.cleaning import clean_words
 from stages.translate.tokenise import detokenise, tokenise
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class TranslationMaker(Maker):
         chosen = [
             request.source[order[(first + i) % len(order)]] for i in range(-(-wanted // each))
         ]
-        texts = [detokenise(s.words, request.source_lang) for s in chosen]
+        texts = [detokenise(clean_words(s.words), request.source_lang) for s in chosen]
         made: list[list[Made]] = [[] for _ in chosen]
         for index, hypotheses in self._translator.stream(texts, request.chunk_seed(chunk)):
             made[index] = [
