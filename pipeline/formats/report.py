@@ -236,7 +236,7 @@ class ReadReport:
         return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
     def _types(self) -> str:
-        common = self.spans.most_common()
+        common = sorted(self.spans.items(), key=lambda item: (-item[1], item[0]))
         types = ", ".join(f"{name} {n:,}" for name, n in common[:_SHOWN_TYPES])
         left = len(common) - _SHOWN_TYPES
         return (types or "no entities") + (f" and {left} more types" if left > 0 else "")

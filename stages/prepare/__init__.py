@@ -42,7 +42,7 @@ class PrepareStage(RunStage):
     """
 
     name: ClassVar[str] = "prepare"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     config_type: ClassVar[type[StageConfig]] = PrepareConfig
     about: ClassVar[str] = "read labelled and unlabelled corpora, detect and repair their quirks"
 

@@ -358,12 +358,12 @@ def test_what_was_understood_is_one_line(tmp_path: Path) -> None:
     path = save(tmp_path / "a.txt", rows * 3)
     assert summary(path) == (
         "conll (tab-separated, word in column 0, tag in column 1 of 2), scheme iob2, written "
-        "B_TYPE, outside '0'; 6 sentences, 30 words; PER 3, LOC 3, ORG 3; repaired: 3 I- with no "
+        "B_TYPE, outside '0'; 6 sentences, 30 words; LOC 3, ORG 3, PER 3; repaired: 3 I- with no "
         "B- before it, read as B-, 3 with another sign for outside"
     )
     assert "; the first 2 of" not in summary(path)
-    assert "; the first 2 sentences, 10 words; PER 1" in summary(path, sample=2)
-    assert "; 2 of 6 sentences, 10 words; PER 1" in summary(path, limit=2)
+    assert "; the first 2 sentences, 10 words; LOC 1, ORG 1, PER 1" in summary(path, sample=2)
+    assert "; 2 of 6 sentences, 10 words; LOC 1, ORG 1, PER 1" in summary(path, limit=2)
     assert summary(path, labelled=False).endswith("; 6 sentences, 30 words")
     plain = save(tmp_path / "b.txt", "Eva fell.\n\n")
     assert (
