@@ -146,7 +146,7 @@ def test_limit_and_labels_make_it_stale_and_nothing_else(tmp_path: Path) -> None
     save(tmp_path / "en", TRAIN)
     data = {"train": {"path": "en"}, "test": {"path": "en"}}
     assert len(run(tmp_path, data).done) == 2
-    assert run(tmp_path, data, seed=7, arms=["zero_shot"]).done == []
+    assert run(tmp_path, data, seed=7, seeds=[7]).done == []
     limited = {"train": {"path": "en"}, "test": {"path": "en", "limit": 1}}
     assert [a.manifest.unit for a in run(tmp_path, limited).done] == ["test/de"]
     save(tmp_path / "en", TRAIN + "\nno O\n")
