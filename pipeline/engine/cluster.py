@@ -153,36 +153,18 @@ class Cluster:
         gpus = self._options.gpus_per_worker
         return f"{self._cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
 
-    def tell_waiting(self) -> bool:
-        """Say that the workers wait for others who use the cluster."""
-        import ray
-
-        free = ray.available_resources()
-        logger.warning(
-            "still waiting for the Ray cluster: a worker needs %s, free are %g CPU and %g GPU",
-            self._needs(),
-            free.get("CPU", 0.0),
-            free.get("GPU", 0.0),
-        )
-        return True
-
-    def actor(self, kind: type) -> Any:
-        """Return what makes actors of a class, with the resources of a worker."""
-        import ray
-
+    def share(self) -> dict[str, Any]:
+        """Return what an actor takes of the cluster, as options of Ray."""
         passed_on = {
             name: value
             for name, value in os.environ.items()
             if name.startswith(_PASSED_ON) and not any(word in name for word in _SECRET)
         }
-        return ray.remote(kind).options(
-            num_cpus=self._cpus,
-            num_gpus=self._options.gpus_per_worker,
-            # A lost actor is replaced by the engine, which knows what it was doing.
-            max_restarts=0,
-            scheduling_strategy="SPREAD",
-            runtime_env={"env_vars": passed_on} if passed_on else None,
-        )
+        return {
+            "num_cpus": self._cpus,
+            "num_gpus": self._options.gpus_per_worker,
+            "runtime_env": {"env_vars": passed_on} if passed_on else None,
+        }
 
     def leave(self) -> None:
         """Disconnect, which ends a cluster that was started here."""

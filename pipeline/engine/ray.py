@@ -1,75 +1,100 @@
-"""Row-wise work on a Ray cluster (``pip install "xlner[ray]"``).
+"""Row-wise work on a Ray cluster (``pip install "xlner[ray]"``), by way of Ray Data.
 
-One actor per worker holds the model and makes one part after another; only file names travel. The
-run folder must be on a file system that all nodes share.
-
-Plain actors, not Ray Data: it must be known which part a lost process was working on, so that the
-part can be made again by another one, and named if it takes a process with it every time. Ray Data
-tells neither; it repeats without end or fails without a name. It would have nothing else to do
-here: a part is read and written by the worker, and no data go through the object store.
+A dataset with one row per part goes through one class of actors, each of which holds the model;
+only numbers and file names travel. The run folder must be on a file system that all nodes share.
+What is made anew after a loss is decided by Ray, what is left to do after a stop by the parts that
+are missing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
+import pickle
 import socket
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import library_versions
 from pipeline.config import RayConfig
 from pipeline.engine import PartJob, process
 from pipeline.engine.cluster import Cluster
-from pipeline.engine.memory import FrugalFactory, release
+from pipeline.engine.memory import FrugalFactory
 from pipeline.engine.pool import portable
 from pipeline.errors import XlnerError
 from pipeline.stage import Worker
 
+if TYPE_CHECKING:
+    import numpy as np
+
 _TRIES = 3  # one more than on one machine: nodes come and go
-_TELL = 60.0  # seconds of waiting for the cluster before it is said
 _VISIBLE = 90.0  # seconds; NFS clients look again for a missing file after 60 at the latest
 
-logger = logging.getLogger(__name__)
+Rows = dict[str, "np.ndarray[Any, Any]"]
 
 
-class _Actor:
-    """Holds one worker, on some node.
+class _Maker:
+    """Holds one worker, on some node, and makes parts with it.
 
-    What goes wrong is returned, not raised: Ray's wrapping would hide the class of the error.
+    What goes wrong is returned, not raised: Ray's wrapping would hide the class of the error, and a
+    lost process is told from an error by that.
+
+    Args:
+        factory: Builds the worker.
+        jobs: The parts, by number.
+        cwd: Where the run was started: paths in configurations may be relative.
+        versions: The libraries there.
     """
 
-    def __init__(self, cwd: str) -> None:
+    def __init__(
+        self,
+        factory: Callable[[], Worker],
+        jobs: Mapping[int, PartJob],
+        cwd: str,
+        versions: Mapping[str, str],
+    ) -> None:
+        self._jobs = jobs
         self._worker: Worker | None = None
-        self._cwd = cwd
-
-    def load(self, factory: Callable[[], Worker] | None) -> BaseException | dict[str, str]:
-        """Build the worker, or forget the one that there is; return the library versions."""
-        self._worker = None
-        release()
+        self._error: BaseException | None = None
         try:
-            if factory is not None:
-                _enter(self._cwd)
-                self._worker = factory()
+            same_versions(versions, library_versions())
+            _enter(cwd)
+            self._worker = factory()
         except Exception as error:
-            return portable(error)
-        return library_versions()
+            self._error = portable(error)
 
-    def make(self, job: PartJob) -> BaseException | str:
-        """Make a part; return the name of this node."""
+    def __call__(self, rows: Rows) -> Rows:
+        """Make the parts that the rows name; give each row the node, and the error if any."""
+        import numpy as np
+
+        answers = [self._make(self._jobs[index]) for index in rows["index"].tolist()]
+        node = socket.gethostname()
+        return {
+            "index": rows["index"],
+            "node": np.array([node] * len(answers), object),
+            "error": np.array([pickle.dumps(a) if a else b"" for a in answers], object),
+        }
+
+    def _make(self, job: PartJob) -> BaseException | None:
+        if self._worker is None:
+            return self._error
         try:
             if not job.output.parent.is_dir():
                 raise _not_shared(job.output.parent, "is not there")
-            assert self._worker is not None
+            begun(job).touch()
             process(self._worker, job)
+            begun(job).unlink(missing_ok=True)
         except Exception as error:
             return portable(error)
-        return socket.gethostname()
+        return None
+
+
+def begun(job: PartJob) -> Path:
+    """Return the file that says that somebody works on a part, or was lost over it."""
+    return job.sidecar.with_suffix(".begun")
 
 
 def _enter(cwd: str) -> None:
@@ -88,17 +113,8 @@ def _not_shared(path: Path, what: str) -> XlnerError:
     )
 
 
-@dataclass(slots=True)
-class _Member:
-    """One actor, seen from the run."""
-
-    actor: Any
-    job: PartJob | None = None
-    ready: bool = False  # its model is loaded
-
-
 class RayEngine:
-    """Runs workers as Ray actors.
+    """Runs workers as the actors of a Ray Data pipeline.
 
     Args:
         options: The section ``ray`` of the configuration.
@@ -107,7 +123,6 @@ class RayEngine:
     def __init__(self, options: RayConfig) -> None:
         self._options = options
         self._cluster: Cluster | None = None
-        self._members: list[_Member] = []
 
     def run(
         self, factory: Callable[[], Worker], jobs: Sequence[PartJob], workers: int
@@ -121,94 +136,68 @@ class RayEngine:
         """
         if not jobs:
             return
+        given = {j.index: j for j in jobs}
+        for job in jobs:
+            begun(job).unlink(missing_ok=True)
         try:
-            given = {j.index: j for j in jobs}
-            for job in self._run(factory, [_absolute(j) for j in jobs], workers):
-                yield given[job.index], job.rows
-        except BaseException:
+            for row in self._rows(factory, {j.index: _absolute(j) for j in jobs}, workers):
+                if row["error"]:
+                    raise pickle.loads(row["error"])
+                job = given[row["index"]]
+                wait_until_visible(job.output, row["node"])
+                yield job, job.rows
+        except BaseException as error:
             # Parts are written atomically, so there is nothing to wait for.
             self.close()
+            if _is_rays(error):
+                raise _lost(jobs, error, factory) from error
             raise
-        for member in list(self._members):
-            if member.ready:
-                member.actor.load.remote(None)  # its model need not stay in memory
-                member.ready = False
-            else:  # still waiting for a place, or loading a model for nothing
-                self._remove(member)
 
-    def _run(
-        self, factory: Callable[[], Worker], jobs: Sequence[PartJob], workers: int
-    ) -> Iterator[PartJob]:
-        """Yield jobs as they are done."""
+    def _rows(
+        self, factory: Callable[[], Worker], jobs: Mapping[int, PartJob], workers: int
+    ) -> Iterator[Mapping[str, Any]]:
         if self._cluster is None:
             self._cluster = Cluster(self._options)
-        import ray
+        import ray.data
 
-        cluster = self._cluster
         wanted = min(workers, len(jobs))
-        cluster.fit(wanted)
-        todo = deque(jobs)
-        deaths: Counter[int | None] = Counter()  # by part; None: while loading the model
-        left = len(jobs)
-        while len(self._members) > wanted:
-            self._remove(self._members[-1])
-        while len(self._members) < wanted:
-            self._members.append(self._new())
-        under_way: dict[Any, _Member] = {m.actor.load.remote(factory): m for m in self._members}
-        heard, told = time.monotonic(), False
-        while left:
-            # Not for ever: the wait must notice Ctrl-C, and say what it waits for.
-            done, _ = ray.wait(list(under_way), num_returns=1, timeout=1.0)
-            if not done and not told and time.monotonic() - heard > _TELL:
-                told = not any(m.ready for m in self._members) and cluster.tell_waiting()
-            for ref in done:
-                heard = time.monotonic()
-                member = under_way.pop(ref)
-                job, member.job = member.job, None
-                try:
-                    answer = ray.get(ref)
-                except ray.exceptions.RayError as error:
-                    deaths[job.index if job else None] += 1
-                    logger.warning("%s", _lost(job, error, factory, 1))
-                    if deaths[job.index if job else None] == _TRIES:
-                        raise _lost(job, error, factory, _TRIES) from error
-                    if job is not None:
-                        todo.appendleft(job)
-                    self._remove(member)
-                    member = self._new()
-                    self._members.append(member)
-                    under_way[member.actor.load.remote(factory)] = member
-                    continue
-                if isinstance(answer, BaseException):
-                    raise answer
-                if job is None:
-                    same_versions(answer)
-                    member.ready = True
-                else:
-                    wait_until_visible(job.output, answer)
-                    left -= 1
-                    yield job
-                if todo:
-                    member.job = todo.popleft()
-                    under_way[member.actor.make.remote(member.job)] = member
-
-    def _new(self) -> _Member:
-        assert self._cluster is not None
-        return _Member(self._cluster.actor(_Actor).remote(str(Path.cwd())))
-
-    def _remove(self, member: _Member) -> None:
-        import ray
-
-        self._members.remove(member)
-        ray.kill(member.actor)
+        self._cluster.fit(wanted)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        options = {
+            "max_restarts": _TRIES - 1,
+            "max_task_retries": _TRIES - 1,
+            "scheduling_strategy": "SPREAD",
+        }
+        data = ray.data.from_items([{"index": i} for i in jobs], override_num_blocks=len(jobs))
+        made = data.map_batches(
+            _Maker,
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=wanted, max_tasks_in_flight_per_actor=1),
+            fn_constructor_kwargs={
+                "factory": factory,
+                "jobs": jobs,
+                "cwd": str(Path.cwd()),
+                "versions": library_versions(),
+            },
+            ray_remote_args_fn=lambda: options,
+            **self._cluster.share(),
+        )
+        yield from made.iter_rows()
 
     def close(self) -> None:
-        """End the actors, and leave the cluster (or end it, if it was started here)."""
-        while self._cluster is not None and self._members:
-            self._remove(self._members[-1])
+        """Leave the cluster, or end it, if it was started here."""
         if self._cluster is not None:
             self._cluster.leave()
             self._cluster = None
+
+
+def _is_rays(error: BaseException) -> bool:
+    import sys
+
+    ray = sys.modules.get("ray")
+    return ray is not None and isinstance(error, ray.exceptions.RayError)
 
 
 def _absolute(job: PartJob) -> PartJob:
@@ -221,27 +210,25 @@ def _absolute(job: PartJob) -> PartJob:
 
 
 def _lost(
-    job: PartJob | None, error: BaseException, factory: Callable[[], Worker], times: int
+    jobs: Sequence[PartJob], error: BaseException, factory: Callable[[], Worker]
 ) -> XlnerError:
-    where = "while it loaded its model" if job is None else f"on {job.output}"
+    over = [str(j.output) for j in jobs if begun(j).exists() and not j.output.exists()]
+    where = f"on {', '.join(over)}" if over else "while it loaded its model"
     # What follows are general hints.
     told = " ".join(str(error).partition("Some common causes include")[0].split())
-    if times == 1:
-        return XlnerError(f"a Ray worker was lost {where}; another one does it again ({told})")
     advice = factory.advice if isinstance(factory, FrugalFactory) else "use fewer processes"
     return XlnerError(
-        f"{times} Ray workers, one after the other, were lost {where} ({told}). Where memory ran "
+        f"{_TRIES} Ray workers, one after the other, were lost {where} ({told}). Where memory ran "
         f"out: {advice}. Where packages are missing: install the same ones on every node"
     )
 
 
-def same_versions(theirs: Mapping[str, str]) -> None:
-    """Compare the libraries of a node with those here: others may give other results.
+def same_versions(ours: Mapping[str, str], theirs: Mapping[str, str]) -> None:
+    """Compare the libraries of a node with those of the run: others may give other results.
 
     Raises:
         XlnerError: Naming what differs.
     """
-    ours = library_versions()
     other = [
         f"{name} {theirs.get(name, 'missing')} instead of {ours.get(name, 'missing')}"
         for name in sorted({*ours, *theirs})
