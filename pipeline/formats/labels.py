@@ -43,7 +43,7 @@ def require_known_types(
         DataError: Naming the types, and the key to map them with.
     """
     known = listed(known, f"{key}: the known types")
-    unknown = sorted(set(each(found, f"{key}: the types found")) - set(known))
+    unknown = sorted(set(found) - set(known))
     if unknown:
         example = ", ".join(f"{t}: O" for t in unknown)
         raise DataError(
