@@ -129,7 +129,7 @@ def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
     assert plan.returncode == 0, plan.stderr
     states = {s["task"]: s["state"] for s in json.loads(plan.stdout)}
     assert states["align/de"] == "up to date"
-    assert states["project/de"] == "run"
+    assert states["project/de"] == "decide"
     assert states["train/zero_shot/seed-13"] == "up to date"
     assert states["train/projected/seed-13"] == "run"
 
