@@ -26,6 +26,7 @@ COMMANDS = {
     "align_words": "xlner.commands.align_words:main",
     "project_labels": "xlner.commands.project_labels:main",
     "tag_text": "xlner.commands.tag_text:main",
+    "trim_encoder": "xlner.commands.trim_encoder:main",
 }
 ROOT = Path(__file__).parents[3]
 
@@ -92,6 +93,7 @@ def test_bad_usage(scripts: Path, name: str) -> None:
         "inspect_labels no_such_run",
         "inspect_labels fake --only nonsense",
         "tag_text model file.txt --format xml",
+        "trim_encoder no_such_model -o out",
     ],
 )
 def test_bad_values_are_told_without_a_traceback(scripts: Path, runs: Path, line: str) -> None:

@@ -1,0 +1,82 @@
+"""``trim_encoder``: an encoder with only the subwords that some languages need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xlner.commands.options import AsJson
+from xlner.commands.shared import command, print_json, quiet_libraries, reported_errors, tell
+
+if TYPE_CHECKING:
+    from xlner.trimming import TrimReport
+
+ABOUT = "Cut an encoder's vocabulary to the subwords that some languages need."
+
+
+def trim_encoder(
+    model: Annotated[str, typer.Argument(help="Encoder: folder or hub id.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write, new or empty.")],
+    languages: Annotated[
+        str,
+        typer.Option(help="Codes, separated by commas: their frequency lists (package wordfreq)."),
+    ] = "",
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Text of the languages, plain or in any format of labelled data; may be repeated.",
+        ),
+    ] = None,
+    pieces: Annotated[
+        int | None,
+        typer.Option(min=1, help="Keep this many subwords; default: all that the words need."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cut an encoder's vocabulary to the subwords that some languages need."""
+    with reported_errors():
+        quiet_libraries()
+        codes = [code.strip() for code in languages.split(",") if code.strip()]
+        report = _trim(model, codes, text or [], pieces, out)
+        if as_json:
+            print_json(report.as_dict())
+        for line in report.lines():
+            tell(line)
+
+
+def _trim(
+    name: str, languages: list[str], files: list[Path], pieces: int | None, out: Path
+) -> TrimReport:
+    from transformers import AutoTokenizer
+
+    from pipeline.errors import ConfigError
+    from pipeline.languages import canonical
+    from pipeline.models import locate
+    from xlner.trimming import trim_encoder as trim
+    from xlner.trimming.words import count_file, listed_languages, listed_words
+
+    if not languages and not files:
+        raise ConfigError("say for which languages: --languages de,sw, or --text FILE, or both")
+    source = locate(name)
+    backend = AutoTokenizer.from_pretrained(source.download()).backend_tokenizer
+    words: dict[str, dict[str, float]] = {}
+    codes = [canonical(code) for code in languages]
+    listed = listed_languages(codes) if codes else []
+    missing = [code for code in codes if code not in listed]
+    if missing and not files:
+        raise ConfigError(
+            f"there is no frequency list for {', '.join(missing)}: give text with --text"
+        )
+    if missing:
+        tell(f"no frequency list for {', '.join(missing)}: these languages count by --text alone")
+    for code in listed:
+        words[f"{code} (list)"] = listed_words(code, backend)
+    for file in files:
+        words[str(file)] = dict(count_file(file, backend))
+    return trim(source, words, out, size=pieces)
+
+
+main = command(trim_encoder, "trim_encoder", ABOUT)
