@@ -1,7 +1,8 @@
-"""brat standoff: a folder of ``.txt`` and ``.ann`` documents, one line of text per sentence.
+"""brat standoff: a folder of ``.txt`` and ``.ann`` documents.
 
-brat slows down on long documents, so a document holds :data:`PER_DOCUMENT` sentences. Ids and
-words, for which brat has no place, are in ``index.jsonl``, which brat ignores.
+What we write has one line of text per sentence. brat slows down on long documents, so a document
+holds :data:`PER_DOCUMENT` sentences. Ids and words, for which brat has no place, are in
+``index.jsonl``, which brat ignores.
 """
 
 from __future__ import annotations
@@ -10,22 +11,115 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
+from pipeline.formats.format import Format, Sample
 from pipeline.formats.json_text import annotated, parse_json
 from pipeline.formats.label_studio import char_ranges
-from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.schema import Sentence
 
 PER_DOCUMENT: Final = 50
 INDEX: Final = "index.jsonl"
+_KINDS: Final = {
+    "R": "relations",
+    "*": "relations",
+    "E": "events",
+    "A": "attributes",
+    "M": "attributes",
+    "N": "normalisations",
+    "#": "notes",
+}
 _ENTITY: Final = re.compile(r"T\d+\t(\S+) ([\d; ]+)(?:\t|$)")
 # brat's type names are restricted; ours are turned into such and back by the index.
 _ODD: Final = re.compile(r"[^A-Za-z0-9_-]")
+
+
+class Brat(Format):
+    """A folder of ``.txt`` files with their ``.ann`` files, or one such pair."""
+
+    about: ClassVar[str] = "brat: a folder of .txt files with their .ann files"
+    suffixes: ClassVar[frozenset[str]] = frozenset({".ann"})
+    takes_folders: ClassVar[bool] = True
+    holds_documents: ClassVar[bool] = True
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether there are ``.ann`` files in the folder, or one that belongs to the text."""
+        path = sample.path
+        if sample.is_folder:
+            return any(path.glob("*.ann"))
+        if sample.suffix == ".txt" and sample.labelled:
+            return path.with_suffix(".ann").is_file()
+        return sample.suffix in cls.suffixes
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one document per file; of what we exported, one sentence per line."""
+        path, labelled = self.request.file, self.request.labelled
+        if path.is_dir() and (path / INDEX).is_file():
+            for raw in read_brat(path):
+                raw.keep_longest = True
+                yield raw if labelled else RawSentence(words=raw.words, id=raw.id, line=raw.line)
+            return
+        texts = sorted(path.glob("*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
+        alone = sorted(p.name for p in path.glob("*.txt") if not p.with_suffix(".ann").is_file())
+        if alone and labelled:
+            report.leave_out("texts without an .ann file", len(alone))
+        for notes in texts:
+            yield self._document(notes, report)
+
+    def _document(self, notes: Path, report: ReadReport) -> RawSentence:
+        text_file = notes.with_suffix(".txt")
+        if not text_file.is_file():
+            raise DataError(f"{notes}: its text, {text_file.name}, is missing")
+        encoding = self.request.source.encoding
+        raw = RawSentence(
+            text=_read(text_file, encoding), id=notes.stem, line=1, file=notes, keep_longest=True
+        )
+        if self.request.labelled:
+            raw.char_spans = _entities(notes, _read(notes, encoding), raw.text or "", report)
+        return raw
+
+
+def _entities(notes: Path, content: str, text: str, report: ReadReport) -> list[CharSpan]:
+    whole: list[CharSpan] = []
+    parted: list[CharSpan] = []
+    for number, line in enumerate(content.split("\n"), 1):
+        line = line.rstrip("\r")
+        if not line.strip():
+            continue
+        if line[0] != "T":
+            report.leave_out(_KINDS.get(line[0], "other annotations"), 1)
+            continue
+        match = _ENTITY.match(line)
+        positions = _positions(match[2]) if match else []
+        if match is None or not positions:
+            raise DataError(f"{notes}:{number}: not an entity: {line!r}")
+        start, end = positions[0][0], positions[-1][1]
+        # Entities over a line break are written in parts, too.
+        gaps = [text[a:b] for (_, a), (b, _) in pairwise(positions)]
+        said = line.split("\t", 2)[2] if line.count("\t") >= 2 else None
+        if any(g.strip() for g in gaps):
+            report.discontinuous_spans += 1
+            parted.append(CharSpan(start, end, match[1], None, number))
+        else:
+            whole.append(CharSpan(start, end, match[1], said, number))
+    # From its first part to its last, an entity may take in others, which are surer.
+    kept = [p for p in parted if not any(p.start < w.end and w.start < p.end for w in whole)]
+    report.overlapping_spans += len(parted) - len(kept)
+    return whole + kept
+
+
+def _positions(text: str) -> list[tuple[int, int]]:
+    parts = [p.split(" ") for p in text.strip().split(";")]
+    # At most nine digits: a text of a gigabyte is none.
+    if not all(len(p) == 2 and all(re.fullmatch(r"\d{1,9}", n) for n in p) for p in parts):
+        return []
+    return sorted((int(a), int(b)) for a, b in parts)
 
 
 def write_brat(items: Iterable[tuple[Sentence, str | None]], folder: Path) -> int:
@@ -97,12 +191,12 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, encoding: str = "utf-8") -> str:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error})") from None
+        with path.open(encoding=encoding, newline="") as file:
+            return file.read().removeprefix("\ufeff")
+    except UnicodeError as error:
+        raise DataError(f"{path}: not {encoding} ({error}); set encoding") from None
 
 
 def read_brat(folder: Path) -> Iterator[RawSentence]:

@@ -16,17 +16,79 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
+from pipeline.formats.columns import RecordReader
 from pipeline.formats.files import read_lines
-from pipeline.formats.json_text import annotated, parse_json
+from pipeline.formats.format import Format, Sample
+from pipeline.formats.json_text import annotated, parse_json, read_records
 from pipeline.formats.label_studio import char_ranges
-from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.schema import Sentence
 
 UTF16: Final = "utf-16"
 """Value of the field ``offsets``."""
+
+_LABELS: Final = ("label", "labels", "entities", "annotations")
+
+
+class Doccano(Format):
+    """Exports of doccano: JSONL with ``label``, ``labels`` or ``entities``, and the older JSON."""
+
+    about: ClassVar[str] = "doccano: JSONL or JSON with label, labels, entities or annotations"
+    holds_documents: ClassVar[bool] = True
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether its first record has a text and spans as doccano writes them."""
+        record = sample.record
+        if not isinstance(record, dict) or not isinstance(_text(record), str):
+            return False
+        if record.get("offsets") == UTF16 or "Comments" in record:
+            return True
+        return any(_is_span(item) for key in _LABELS for item in _first(record.get(key)))
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one sentence or document per record."""
+        path, source = self.request.file, self.request.source
+        reader = RecordReader(
+            str(path),
+            default_names=source.label_names,
+            labelled=self.request.labelled,
+            keep_longest=True,
+        )
+        for line, record in read_records(path, source.encoding):
+            if not isinstance(record, dict) or not isinstance(_text(record), str):
+                raise DataError(f"{path}:{line}: no text; export as JSONL")
+            spans = next((record[k] for k in _LABELS if isinstance(record.get(k), list)), None)
+            if spans is None and self.request.labelled:
+                raise DataError(
+                    f"{path}:{line}: no labels ({', '.join(_LABELS)}); the record has "
+                    f"{', '.join(record)}"
+                )
+            plain = {"text": _text(record), "spans": spans, "offsets": record.get("offsets")}
+            plain["id"] = record.get("sentence_id", record.get("id"))
+            if isinstance(record.get("words"), list):
+                plain["words"] = record["words"]
+            yield reader(plain, line)
+
+
+def _text(record: Mapping[str, Any]) -> Any:
+    return record.get("text", record.get("data"))
+
+
+def _first(items: Any) -> list[Any]:
+    return items[:1] if isinstance(items, list) else []
+
+
+def _is_span(item: Any) -> bool:
+    if isinstance(item, Mapping):
+        return "start_offset" in item and "end_offset" in item
+    return isinstance(item, list) and [type(part) for part in item] in (
+        [int, int, str],
+        [int, int, int],
+    )
 
 
 def write_doccano(items: Iterable[tuple[Sentence, str | None]], path: Path) -> int:

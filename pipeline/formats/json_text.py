@@ -70,6 +70,8 @@ def _is_json_lines(first: str, head: list[str]) -> bool:
         return not first.startswith("[") and "}" in first
     if not isinstance(value, list):
         return isinstance(value, dict) and _wrapped(value) is None
+    if [type(part) for part in value] == [str, dict]:  # ["text", {"entities": []}]
+        return True
     others = [line for line in head if line.strip()][1:2]
     return bool(others) and others[0].lstrip().startswith("[")
 

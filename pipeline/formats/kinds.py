@@ -16,6 +16,13 @@ FORMATS: Final = Kinds[type[Format]](
     {
         "hub": "pipeline.formats.hub:Hub",
         "parquet": "pipeline.formats.parquet:Parquet",
+        "brat": "pipeline.formats.brat:Brat",
+        "spacy": "pipeline.formats.spacy_docbin:DocBinFile",
+        "label-studio": "pipeline.formats.label_studio:LabelStudio",
+        "prodigy": "pipeline.formats.prodigy:Prodigy",
+        "doccano": "pipeline.formats.doccano:Doccano",
+        "spacy-json": "pipeline.formats.spacy_json:SpacyJson",
+        "table": "pipeline.formats.table:Table",
         "jsonl": "pipeline.formats.jsonl:JsonLines",
         "inline": "pipeline.formats.inline:Inline",
         "conll": "pipeline.formats.conll:Conll",

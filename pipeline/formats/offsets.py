@@ -195,14 +195,22 @@ class OffsetEvidence:
         )
 
     def _ambiguous(self, first: Reading, order: Sequence[Reading]) -> str | None:
-        other = Reading("words" if first.unit == "characters" else "characters", first.inclusive)
-        if other not in order or not self._tallies[other].perfect or self.surfaces:
-            return None
-        if self._with_text == 0 or self._tallies[other].mark == self._tallies[first].mark:
+        """Say so where all spans fit in another unit, too, and lie elsewhere then."""
+        tallies = self._tallies
+        others = [
+            r
+            for r in order
+            if r.inclusive == first.inclusive
+            and tallies[r].perfect
+            and tallies[r].mark != tallies[first].mark
+        ]
+        # Words without a text are counted in words, as ever.
+        if not others or self.surfaces or not self._with_text:
             return None
         return (
             f"positions are read as {_NAMES[first.unit]}, though all {self.spans} spans would fit "
-            f"as {_NAMES[other.unit]}, too; set offsets: {other.unit} if that is what they are"
+            f"as {_NAMES[others[0].unit]}, too; set offsets: {others[0].unit} if that is what they "
+            "are"
         )
 
 
@@ -337,7 +345,15 @@ class AmbiguousError(ValueError):
 
 
 class SurfaceError(ValueError):
-    """A span that is another string in the text than it says."""
+    """A span that is another string in the text than it says.
+
+    Attributes:
+        line: The line of the span, if it has one of its own.
+    """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 def resolve(
@@ -371,10 +387,12 @@ def resolve(
         report.other_surfaces += 1
         said = place.text[found[0] : found[1]]
         if not loosely and not stated:
+            sentence = f"sentence {raw.id!r}: " if raw.id else ""
             raise SurfaceError(
-                f"span [{span.start}, {span.end}) {span.type} is {said!r} in the text, but its own "
-                f"text is {span.surface!r} (positions read as {reading}, which more spans fit than "
-                "any other way); correct it, or set offsets: to the unit"
+                f"{sentence}span [{span.start}, {span.end}) {span.type} is {said!r} in the text, "
+                f"but its own text is {span.surface!r} (positions read as {reading}, which more "
+                "spans fit than any other way); correct it, or set offsets: to the unit",
+                span.line,
             )
     if reading.unit == "words":
         spans = [Span(s.start, s.end + reading.inclusive, s.type) for s in raw.char_spans]

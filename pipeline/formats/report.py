@@ -51,12 +51,14 @@ class CharSpan:
         end: One after its last character; or that one, where the file counts so.
         type: Its type.
         surface: What the file says that it is in the text.
+        line: Its line, where spans have lines of their own.
     """
 
     start: int
     end: int
     type: str
     surface: str | None = None
+    line: int | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class RawSentence:
         unit: In what ``char_spans`` count, where the record itself says so.
         keep_longest: Of spans that overlap, whether the longest is kept and the others counted,
             rather than refused.
+        may_be_document: Whether it may hold several sentences although it has words: those of a
+            tool that cuts whole documents into words.
     """
 
     words: list[str] | None = None
@@ -93,6 +97,7 @@ class RawSentence:
     file: Path | None = None
     unit: str | None = None
     keep_longest: bool = False
+    may_be_document: bool = False
 
 
 @dataclass(slots=True)
@@ -190,6 +195,11 @@ class ReadReport:
         if words > LONG_SENTENCE:
             self.long_sentences += 1
             self.example("long_sentences", f"{self.origin}:{raw.line} ({words:,} words)")
+
+    def leave_out(self, kind: str, number: int = 1) -> None:
+        """Count what is no labelled text and was left out."""
+        if number:
+            self.left_out[kind] += number
 
     def forget_records(self) -> None:
         """Count anew: what was counted were documents, not sentences."""

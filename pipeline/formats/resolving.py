@@ -60,15 +60,13 @@ class RecordEvidence:
     def feed(self, raw: RawSentence) -> None:
         """Look at one record."""
         self._offsets.feed(raw)
-        if not self._look or raw.tags is not None:
+        if not self._look or not _may_be_document(raw):
             return
         if raw.text is not None:
             count = len(split_text(raw.text, self._lang))
             long = len(raw.text.split()) > LONG or "\n" in raw.text.strip()
-        elif raw.words is not None and len(raw.words) > LONG:
-            count, long = len(split_words(raw.words, self._lang)), True
         else:
-            count, long = 1, False
+            count, long = len(split_words(raw.words or (), self._lang)), True
         self._records += 1
         self._several += count > 1
         self._document = self._document or (count > 1 and long)
@@ -123,11 +121,13 @@ class Resolver:
                 found = resolve(raw, self.reading, report, stated=self.stated)
                 if found.words is not None and found.char_spans is not None:
                     found = _in_words(found, report)
-            except (SurfaceError, SpanBorderError) as error:
+            except SurfaceError as error:
+                raise DataError(f"{place(raw, self.where, error.line)}: {error}") from None
+            except SpanBorderError as error:
                 raise DataError(f"{place(raw, self.where)}: {error}") from None
             if raw.keep_longest:
                 self._keep_longest(found, report)
-            if not self.split or raw.tags is not None:
+            if not self.split or not _may_be_document(raw):
                 yield found
                 continue
             parts, crossing = split_document(found, self.lang)
@@ -149,13 +149,20 @@ class Resolver:
             report.example("overlapping_spans", place(raw, report.origin))
 
 
+def _may_be_document(raw: RawSentence) -> bool:
+    # Who gives the words of a record means a sentence, unless it is too long for one.
+    if raw.tags is not None:
+        return False
+    return raw.words is None or raw.may_be_document or len(raw.words) > LONG
+
+
 def longest(spans: Sequence[S]) -> list[S]:
     """Return the spans without those that overlap a longer one, or one of equal length before it.
 
     Two spans of one place with one type are one.
     """
     kept: list[S] = []
-    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.type)):
+    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start)):
         if not any(span.start < k.end and k.start < span.end for k in kept):
             kept.append(span)
     return sorted(kept, key=lambda s: s.start)

@@ -1,12 +1,16 @@
-"""spaCy: ``DocBin`` files, for ``spacy train``. Needs the optional extra ``spacy``."""
+"""spaCy: ``DocBin`` files, as ``spacy train`` reads them. Needs the optional extra ``spacy``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pipeline.errors import DataError, XlnerError
+from pipeline.formats.format import Format, Sample
+from pipeline.formats.packed import open_bytes
+from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.sentences import keep_whole
 from pipeline.schema import Sentence, Span
 
 
@@ -18,6 +22,85 @@ def _spacy() -> Any:
             'spaCy is not installed; pip install "xlner[spacy]", or export to another format'
         ) from error
     return spacy
+
+
+class DocBinFile(Format):
+    """A ``DocBin``: entities of ``doc.ents``, sentences of ``doc.sents`` where they are set."""
+
+    about: ClassVar[str] = "spaCy DocBin (.spacy): the entities of doc.ents"
+    suffixes: ClassVar[frozenset[str]] = frozenset({".spacy"})
+    is_text: ClassVar[bool] = False
+    holds_documents: ClassVar[bool] = True
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether its name says so."""
+        return sample.suffix in cls.suffixes
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one sentence per sentence of a document, or the document where it has none."""
+        path, labelled = self.request.file, self.request.labelled
+        annotated = number = 0
+        for number, doc in enumerate(_docs(path), 1):
+            if labelled and not doc.has_annotation("ENT_IOB"):
+                report.leave_out("documents without entity annotation", 1)
+                continue
+            annotated += 1
+            report.leave_out("spans of doc.spans", sum(len(g) for g in doc.spans.values()))
+            yield from _sentences(doc, number)
+        if number and not annotated:
+            raise DataError(
+                f"{path}: none of the {number} documents has entities annotated (doc.ents); is it "
+                "training data for another component?"
+            )
+
+
+def _docs(path: Path) -> Iterator[Any]:
+    spacy = _spacy()
+    from spacy.tokens import DocBin
+
+    with open_bytes(path) as file:
+        data = file.read()
+    try:
+        yield from DocBin().from_bytes(data).get_docs(spacy.blank("xx").vocab)
+    except Exception as error:
+        # zlib, msgpack, numpy and spaCy each have errors of their own for what they cannot parse.
+        raise DataError(
+            f"{path}: not a DocBin of spaCy, or a damaged one ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _sentences(doc: Any, number: int) -> Iterator[RawSentence]:
+    words = [t.text for t in doc]
+    spans = [Span(e.start, e.end, e.label_) for e in doc.ents]
+    own = doc.user_data.get("id") if isinstance(doc.user_data, dict) else None
+    own = own if isinstance(own, str) else None
+    if own is not None and "lang" in doc.user_data:  # a sentence that we wrote
+        yield RawSentence(words=words, spans=spans, id=own, line=number)
+        return
+    if not doc.has_annotation("SENT_START"):
+        yield RawSentence(
+            words=words,
+            text=doc.text,
+            char_spans=[CharSpan(e.start_char, e.end_char, e.label_) for e in doc.ents],
+            unit="characters",
+            id=own,
+            line=number,
+            may_be_document=True,
+        )
+        return
+    parts, _ = keep_whole([(s.start, s.end) for s in doc.sents], spans)
+    for count, (start, end) in enumerate(parts, 1):
+        yield RawSentence(
+            words=words[start:end],
+            spans=[
+                Span(s.start - start, s.end - start, s.type)
+                for s in spans
+                if start <= s.start and s.end <= end
+            ],
+            id=own if own is None or len(parts) == 1 else f"{own}-{count}",
+            line=number,
+        )
 
 
 def write_docbin(sentences: Iterable[Sentence], path: Path) -> int:

@@ -59,8 +59,8 @@ def local_files(path: Path, split: str | None = None, format_: str = "auto") -> 
     """Return the files that a path stands for, in order.
 
     A file is itself, and so is a folder that is one data set as a whole (``save_to_disk``, brat) or
-    in which nothing can be read. Of another folder it is the data files of the split; where none is
-    named, all of them, if they are of one split. A glob is its files, sorted.
+    in which nothing can be read. Of another folder it is the data files (or such folders) of the
+    split; where none is named, all of them, if they are of one split. A glob is its files, sorted.
 
     Args:
         path: A file, a folder or a glob.
@@ -75,6 +75,7 @@ def local_files(path: Path, split: str | None = None, format_: str = "auto") -> 
     if is_pattern(path):
         found = matches(path)
         files = [p for p in found if p.is_file() and not _NO_DATA.match(p.name)]
+        files = files or [p for p in found if p.is_dir() and _is_one_data_set(p)]
         if not files:
             what = "only folders" if found else "no file"
             raise DataError(f"{path}: {what} with such a name; correct the pattern")
@@ -82,12 +83,17 @@ def local_files(path: Path, split: str | None = None, format_: str = "auto") -> 
         return files if split is None or not named else _of_split(path, files, split)
     if not path.is_dir() or _is_one_data_set(path):
         return [path]
-    files = data_files(path, format_)
+    files = _data_sets(path) or data_files(path, format_)
     if not files:
         return [path]
     if split is not None:
         return _of_split(path, files, split)
     groups = _groups(path, files)
+    if None in groups and len(files) > 1 and files[0].is_dir():
+        raise DataError(
+            f"{path}: holds several data sets ({_listed(path, files)}); name one of them, or a "
+            "glob of those to read one after the other"
+        )
     splits = [name for name in groups if name is not None]
     # A folder of Parquet files is one table unless its files say otherwise.
     if len(splits) > 1 or (splits and None in groups and files[0].suffix != ".parquet"):
@@ -106,6 +112,16 @@ def _is_one_data_set(folder: Path) -> bool:
     sample = Sample(folder)
     kinds = (FORMATS[name] for name in FORMATS)
     return any(k.takes_folders and not k.joins_files and k.sniff(sample) for k in kinds)
+
+
+def _data_sets(folder: Path) -> list[Path]:
+    """Return the folders below that are data sets as a whole: ``train/`` and ``dev/``, say."""
+    found: list[Path] = []
+    for inner in sorted(p for p in folder.iterdir() if p.is_dir()):
+        if inner.name.startswith((".", "_")):
+            continue
+        found += [inner] if _is_one_data_set(inner) else _data_sets(inner)
+    return found
 
 
 def data_files(folder: Path, format_: str = "auto") -> list[Path]:
@@ -144,11 +160,8 @@ def split_of(path: Path, folder: Path) -> str | None:
     shard = _SHARD.match(path.name)
     if shard:
         return _canonical(shard[1]) or shard[1]
-    for name in (*reversed(parts), folder.resolve().name):
-        found = _canonical(name)
-        if found:
-            return found
-    return None
+    found = next((split for name in reversed(parts) if (split := _canonical(name))), None)
+    return found or SPLITS.get(folder.resolve().name.lower())
 
 
 def _canonical(name: str) -> str | None:
@@ -219,9 +232,12 @@ def _languages(path: Path) -> tuple[str, ...]:
         if word in SPLITS or not re.fullmatch(r"[a-z]{2,3}", word) or word == "of":
             continue
         try:
-            found.append(canonical(word))
+            code = canonical(word)
         except ConfigError:
             continue
+        # Most words of three letters are the code of some language: "one", "new", "web".
+        if len(code) == 2:
+            found.append(code)
     return tuple(found)
 
 

@@ -125,6 +125,8 @@ class Changes:
         skipped: Sentences that the annotator had cancelled; left out (Label Studio).
         missing: Sentences of the run that the file does not have; those skipped aside.
         other_regions: Regions that are no entities (choices, relations); left out (Label Studio).
+        other_text: Regions whose own text is another than at their positions, which count.
+        other_labels: Regions with several labels, of which the first counts (Label Studio).
         examples: The first few changes, in words.
     """
 
@@ -140,6 +142,8 @@ class Changes:
     skipped: int = 0
     missing: int = 0
     other_regions: int = 0
+    other_text: int = 0
+    other_labels: int = 0
     examples: list[str] = field(default_factory=list)
 
 
@@ -161,6 +165,7 @@ def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterato
         yield from read_label_studio(path, counts)
         changes.not_reviewed, changes.skipped = counts["not_reviewed"], counts["skipped"]
         changes.other_regions = counts["other_regions"]
+        changes.other_text, changes.other_labels = counts["other_text"], counts["other_labels"]
     elif name == "doccano":
         yield from read_doccano(path)
     elif name == "brat":

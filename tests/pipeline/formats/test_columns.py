@@ -247,8 +247,10 @@ def test_save_to_disk_folders(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{tmp_path / 'two'}: no split 'dev'; set split to one of: test, train"
     )
-    with pytest.raises(DataError, match="not a folder that save_to_disk wrote"):
+    with pytest.raises(DataError, match=r"holds several data sets \(one, two\); name one of them"):
         read(tmp_path, format="hub")
+    with pytest.raises(DataError, match="not a folder that save_to_disk wrote"):
+        read(save(tmp_path / "three" / "a.txt", "x O").parent, format="hub")
 
 
 @pytest.fixture

@@ -1,0 +1,108 @@
+"""Tables with a header and a sentence per row: CSV or TSV whose cells hold lists.
+
+``sentence,tags`` with ``Anna slept,"B-PER O"``, and what pandas writes of lists
+(``"['Anna', 'slept']"``). Tables with a word per row are read as CoNLL is.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+
+from pipeline.errors import DataError
+from pipeline.formats.columns import IDS, SPANS, TAGS, TEXT, WORDS, RecordReader, split_list
+from pipeline.formats.files import read_lines
+from pipeline.formats.format import Format, Sample
+from pipeline.formats.report import RawSentence, ReadReport
+
+_SEPARATORS: Final = ",;\t"
+_LABELS: Final = frozenset((*TAGS, *SPANS, "ner_labels", "tag"))
+_CONTENT: Final = frozenset((*TEXT, *WORDS))
+
+
+class Table(Format):
+    """A sentence per row."""
+
+    about: ClassVar[str] = "CSV or TSV with a header, a sentence per row: words and tags as lists"
+    suffixes: ClassVar[frozenset[str]] = frozenset({".csv", ".tsv"})
+    holds_documents: ClassVar[bool] = True
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether its header names words or text and labels, and a cell of labels is a list."""
+        if sample.is_folder or not sample.first_line or sample.first_line[:1] in "{[":
+            return False
+        separator = _separator(sample.first_line)
+        if separator is None:
+            return False
+        names = _names(sample.first_line, separator)
+        if not _CONTENT & set(names) or not _LABELS & set(names):
+            return False
+        rows = csv.reader((f"{line}\n" for _, line in sample.lines), delimiter=separator)
+        try:
+            next(rows)
+            first = dict(zip(names, next(rows), strict=False))
+        except (StopIteration, csv.Error):
+            return False
+        content = next(first.get(k, "") for k in names if k in _CONTENT)
+        labels = [first.get(k, "") for k in names if k in _LABELS]
+        # One word per row is a matter of CoNLL.
+        return len(split_list(content)) > 1 and any(
+            len(split_list(x)) > 1 or x.strip() == "[]" for x in labels
+        )
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one sentence per row."""
+        path, source = self.request.file, self.request.source
+        lines = read_lines(path, source.encoding)
+        first = next((item for item in lines if item[1].strip()), None)
+        separator = None if first is None else _separator(first[1])
+        if first is None or separator is None:
+            raise DataError(f"{path}: no header row with columns")
+        names = _names(first[1], separator)
+        if len(set(names)) < len(names):
+            raise DataError(f"{path}:{first[0]}: two columns have one name: {', '.join(names)}")
+        reader = RecordReader(
+            str(path), default_names=source.label_names, labelled=self.request.labelled
+        )
+        rows = csv.reader((f"{line}\n" for _, line in lines), delimiter=separator, strict=True)
+        while True:
+            line = first[0] + rows.line_num + 1
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                raise DataError(f"{path}:{line}: not a row of a table: {error}") from None
+            if row is None:
+                return
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(names):
+                raise DataError(
+                    f"{path}:{line}: {len(row)} cells, but the header has {len(names)} "
+                    f"({', '.join(names)}); correct the row"
+                )
+            yield reader(_record(dict(zip(names, row, strict=True))), line)
+
+
+def _separator(line: str) -> str | None:
+    found = max(_SEPARATORS, key=line.count)
+    return found if found in line else None
+
+
+def _names(line: str, separator: str) -> list[str]:
+    cells = next(csv.reader([line], delimiter=separator), [])
+    return [c.strip().lower().replace(" ", "_") for c in cells]
+
+
+def _record(cells: dict[str, str]) -> dict[str, Any]:
+    """Return a record with lists where cells hold them."""
+    record: dict[str, Any] = {k: v for k, v in cells.items() if k in IDS}
+    for name, cell in cells.items():
+        if name in _CONTENT:
+            is_list = cell.strip().startswith("[") or name in WORDS
+            record["tokens" if is_list else "text"] = split_list(cell) if is_list else cell
+        elif name in _LABELS:
+            known = name if name in TAGS or name in SPANS else "tags"
+            record.setdefault(known, split_list(cell))
+    return record
