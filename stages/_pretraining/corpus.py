@@ -58,6 +58,8 @@ class Corpus:
     """What is left to train on, what was put aside, and what was dropped, by source file."""
 
     pairs: list[Pair] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    """Of the pairs, as their sources have them."""
     sentences: list[tuple[str, str]] = field(default_factory=list)
     """`(language, sentence)` of the monolingual sources."""
     held_out: list[Pair] = field(default_factory=list)
@@ -95,6 +97,7 @@ def load_corpus(config: CorpusConfig) -> Corpus:
     keys = keys_of(config.evaluation)
     corpus = Corpus(evaluation_keys=len(keys))
     seen: set[tuple[str, str, str]] = set()
+    origins: list[str] = []
     for source in config.parallel:
         name = _name(source)
         drops: Counter[DropReason] = corpus.dropped.setdefault(name, Counter())
@@ -112,9 +115,14 @@ def load_corpus(config: CorpusConfig) -> Corpus:
                 drops[reason] += 1
                 continue
             seen.add(pair)
-            put_aside = source.hold_out and held_out(first, config.held_out_per_mille)
-            (corpus.held_out if put_aside else corpus.pairs).append(pair)
+            if source.hold_out and held_out(first, config.held_out_per_mille):
+                corpus.held_out.append(pair)
+            else:
+                corpus.pairs.append(pair)
+                corpus.weights.append(source.weight)
+                origins.append(name)
     held_keys = {sentence_key(side) for pair in corpus.held_out for side in pair[1:]}
+    _drop_held_out(corpus, held_keys - {""}, origins)
     seen_sentences: set[str] = set()
     for source in config.monolingual:
         name = _name(source)
@@ -142,6 +150,18 @@ def load_corpus(config: CorpusConfig) -> Corpus:
     return corpus
 
 
+def _drop_held_out(corpus: Corpus, held_keys: set[str], origins: Sequence[str]) -> None:
+    """Drop pairs with a sentence, on either side, that was put aside from another source."""
+    kept = []
+    for index, (pair, name) in enumerate(zip(corpus.pairs, origins, strict=True)):
+        if any_key(held_keys, pair[1:]):
+            corpus.dropped[name]["evaluation_overlap"] += 1
+        else:
+            kept.append(index)
+    corpus.pairs = [corpus.pairs[k] for k in kept]
+    corpus.weights = [corpus.weights[k] for k in kept]
+
+
 def _name(source: TextSource) -> str:
     return f"{source.path.parent.name}/{source.path.name} ({'-'.join(source.languages)})"
 
@@ -162,9 +182,16 @@ def _fault(pair: Pair, keys: set[str], config: CorpusConfig) -> DropReason | Non
     return None
 
 
-def share_by_language(pairs: Sequence[Pair], exponent: float) -> dict[str, float]:
-    """Sampling weights of the languages, proportional to their size to the power of `exponent`."""
-    sizes = Counter(pair.language for pair in pairs)
-    weights = {code: size**exponent for code, size in sorted(sizes.items())}
-    total = sum(weights.values())
-    return {code: weight / total for code, weight in weights.items()}
+def share_by_language(
+    pairs: Sequence[Pair], exponent: float, weights: Sequence[float] | None = None
+) -> dict[str, float]:
+    """Sampling weights of the languages, proportional to their size to the power of `exponent`.
+
+    A pair counts as much as its weight; 1 without `weights`.
+    """
+    sizes: dict[str, float] = {}
+    for pair, weight in zip(pairs, weights or [1.0] * len(pairs), strict=True):
+        sizes[pair.language] = sizes.get(pair.language, 0.0) + weight
+    raised = {code: size**exponent for code, size in sorted(sizes.items())}
+    total = sum(raised.values())
+    return {code: share / total for code, share in raised.items()}

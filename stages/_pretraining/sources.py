@@ -38,6 +38,8 @@ class TextSource(ConfigModel):
     """Between the columns of `tsv` and `zip`; spaces around the cells are removed."""
     columns: tuple[int, ...] = (0, 1)
     """Which columns of `tsv` and `zip` hold the sides, counted from 0."""
+    weight: float = Field(1.0, gt=0)
+    """How often `train_translator` draws a pair of this source, beside 1 for other sources."""
     hold_out: bool = False
     """Whether the hash split puts a share of this source aside (see `overlap.held_out`)."""
     attribution: str = ""

@@ -54,6 +54,25 @@ def remove_slots(text: str) -> str:
     return " ".join(_SLOT.sub(" ", text).split())
 
 
+def slots_of(text: str) -> list[int]:
+    """Return the numbers of the slots of a text, in their order."""
+    return [int(match[1]) for match in _SLOT.finditer(text)]
+
+
+def fill_slots(text: str, names: Sequence[str]) -> str:
+    """Return a text with the names in the places of their slots.
+
+    White space around a slot stays: a pattern that reads leniently would take it for a part.
+    """
+
+    def name(match: re.Match[str]) -> str:
+        found = match[0]
+        ahead, behind = found[: -len(found.lstrip())], found[len(found.rstrip()) :]
+        return f"{ahead}{names[int(match[1])]}{behind}"
+
+    return _SLOT.sub(name, text)
+
+
 def spoiled(marked: str, entities: int) -> bool:
     """Return whether a translation with inserted slots went wrong where they are.
 

@@ -60,6 +60,11 @@ class AugmentationConfig(ConfigModel):
     spaced_punctuation: float = Field(0.04, ge=0, le=1)
     """Sources tokenised with spaces, as in labelled corpora."""
 
+    @property
+    def marks(self) -> bool:
+        """Whether the translator learns tags or slots, which are pieces of their own."""
+        return self.tags > 0 or self.slots > 0
+
     def mix(self) -> Mix:
         """The options as the code that varies pairs takes them."""
         return Mix(**self.model_dump())

@@ -34,11 +34,13 @@ class Texts(NamedTuple):
         entities: `(type, name)`, the same in every language.
         places: `(language, kind, name in the pivot language, name in the language)`.
         phrases: For each pair its phrase pairs; none for all means that nothing is tagged.
+        weights: How often each pair is drawn; none for all means alike.
     """
 
     entities: Sequence[tuple[str, str]] = ()
     places: Sequence[tuple[str, str, str, str]] = ()
     phrases: Sequence[Sequence[Phrase]] = ()
+    weights: Sequence[float] = ()
 
 
 class ExampleMaker:
@@ -67,10 +69,17 @@ class ExampleMaker:
         self._vocabulary = vocabulary
         self._pairs = pairs
         self._phrases = texts.phrases
-        self._by_language: dict[str, list[int]] = {}
-        for index, pair in enumerate(pairs):
-            self._by_language.setdefault(pair.language, []).append(index)
-        shares = share_by_language(pairs, config.sampling_exponent)
+        weights = texts.weights or [1.0] * len(pairs)
+        groups: dict[str, dict[float, list[int]]] = {}
+        for index, (pair, weight) in enumerate(zip(pairs, weights, strict=True)):
+            groups.setdefault(pair.language, {}).setdefault(weight, []).append(index)
+        # Of a language, first the group of pairs of one weight, then one of them.
+        self._groups = {code: list(of.values()) for code, of in groups.items()}
+        self._group_weights = {
+            code: list(itertools.accumulate(w * len(rows) for w, rows in of.items()))
+            for code, of in groups.items()
+        }
+        shares = share_by_language(pairs, config.sampling_exponent, weights)
         self._languages = list(shares)
         self._cumulated = list(itertools.accumulate(shares.values()))
         finder = NameFinder(pairs)
@@ -121,7 +130,8 @@ class ExampleMaker:
         return self._languages[min(position, len(self._languages) - 1)]
 
     def _draw(self, language: str, rng: random.Random) -> Bitext:
-        index = rng.choice(self._by_language[language])
+        weights = self._group_weights[language]
+        index = rng.choice(rng.choices(self._groups[language], cum_weights=weights)[0])
         pair = self._pairs[index]
         phrases = self._phrases[index] if self._phrases else ()
         return Bitext.of(language, pair.source, pair.target, phrases)

@@ -22,6 +22,7 @@ from stages.train_translator.bilingual import read_places
 from stages.train_translator.bitext import Phrase
 from stages.train_translator.config import TrainTranslatorConfig
 from stages.train_translator.examples import Example, ExampleMaker, Texts
+from stages.train_translator.extending import extend_model
 from stages.train_translator.phrases import find_phrases
 from stages.train_translator.sentencepieces import (
     marian_vocabulary,
@@ -70,6 +71,10 @@ def train_translator(
     fingerprint = config.fingerprint(corpus, entities, places, seed)
     languages = [config.corpus.pivot_language, *config.corpus.languages]
 
+    if config.start_from is not None and config.augmentation.marks:
+        extended = extend_model(config.start_from, tag_symbols(), work_dir / "start", seed)
+        config = config.model_copy(update={"start_from": extended})
+
     spm_model = work_dir / f"pieces-{fingerprint[:12]}.model"
 
     def learn() -> bytes:
@@ -80,7 +85,7 @@ def train_translator(
             work_dir / "pieces-unfinished",
             pieces=config.pieces,
             seed=seed,
-            symbols=tag_symbols(),
+            symbols=tag_symbols() if config.augmentation.marks else (),
         )
         data = made.read_bytes()
         made.unlink()
@@ -89,7 +94,7 @@ def train_translator(
     keep_vocabulary(spm_model, config, "source.spm", learn)
     vocabulary = marian_vocabulary(spm_model, languages)
     phrases = _phrases(config, corpus, work_dir / f"phrases-{fingerprint[:12]}.txt", seed)
-    texts = Texts(entities, places, phrases)
+    texts = Texts(entities, places, phrases, corpus.weights)
     maker = ExampleMaker(corpus.pairs, config, spm_model, vocabulary, texts, seed)
     model = build_model(config, vocabulary, seed)
     checkpoint = work_dir / "checkpoint.pt"
@@ -127,7 +132,7 @@ def _phrases(
     config: TrainTranslatorConfig, corpus: Corpus, path: Path, seed: int
 ) -> list[list[Phrase]]:
     """The phrase pairs of the text, found once and kept in the work folder."""
-    if config.augmentation.tags == config.augmentation.slots == 0:
+    if not config.augmentation.marks:
         return []
     if not path.is_file():
         found = find_phrases(corpus.pairs, seed)

@@ -46,6 +46,11 @@ class Subwords:
             self._backend: Any = self.tokenizer._tokenizer
 
     @property
+    def knows_slots(self) -> bool:
+        """Whether the slots of CROP are pieces of their own, which the model has learnt."""
+        return "\u2581__SLOT0__" in self.tokenizer.get_vocab()
+
+    @property
     def overhead(self) -> int:
         """Number of tokens that :meth:`source` adds to a text's own pieces."""
         return len(self.source([]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ class Hypothesis:
     score: float | None = None
     reason: str | None = None
     tokens: int = 0
+
+    def with_text(self, text: str) -> Hypothesis:
+        """The hypothesis with another text."""
+        return replace(self, text=text)
 
 
 @dataclass(frozen=True, slots=True)

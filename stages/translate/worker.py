@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ConfigError, DataError
 from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
+from stages.project.tags import has_tag
 from stages.translate.cleaning import clean
 from stages.translate.markers import mark, unmark, went_wrong
+from stages.translate.names import NameKeeper
 from stages.translate.tokenise import detokenise, tokenise
 
 if TYPE_CHECKING:
@@ -87,6 +89,21 @@ class TranslateWorker:
         self._target = target
         self._style = None if config.markers == "none" else config.markers
         self._keep_spans = keep_spans
+        # Only a translator that knows slots as pieces has learnt to carry them.
+        self._keeper: NameKeeper | None = None
+        if config.keep_names and keep_spans and translator.subwords.knows_slots:
+            self._keeper = self._name_keeper(config.keep_names)
+
+    def _name_keeper(self, types: Sequence[str]) -> NameKeeper | None:
+        if self._style not in (None, "xml"):
+            return None
+        tagged = self._style == "xml"
+
+        def write(words: Sequence[str], spans: Sequence[Span]) -> str | None:
+            marked = mark(words, spans, self._source, "xml") if tagged else None
+            return marked or detokenise(words, self._source)
+
+        return NameKeeper(self._translator.translate, write, self._source, types)
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the translations of ``inputs["source"]``, n-best of a sentence together."""
@@ -104,6 +121,10 @@ class TranslateWorker:
             texts.append(text)
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
         self._make_again(rows, results, marked, part.seed)
+        if self._keeper is not None:
+            for k in self._keeper.keep(rows, results):
+                if self._style == "xml" and has_tag(results[k][0].text):
+                    marked[k] = results[k][0].text
         slotted = self._slotted(marked, part.seed) if self._style == "replace" else {}
         return table(
             "translations",
