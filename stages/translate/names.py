@@ -71,7 +71,9 @@ class NameKeeper:
         self._language = language
         self._types = frozenset(types)
 
-    def keep(self, rows: Sequence[Mapping[str, Any]], results: list[list[Hypothesis]]) -> list[int]:
+    def keep(
+        self, rows: Sequence[Mapping[str, Any]], results: list[list[Hypothesis]]
+    ) -> tuple[list[int], int]:
         """Put better hypotheses in the place of those without a name, where slots lead to some.
 
         First all names of a sentence get slots, then only those that were missing.
@@ -81,7 +83,7 @@ class NameKeeper:
             results: Their hypotheses.
 
         Returns:
-            The rows that were changed.
+            The rows that were changed, and the number of those that still lack a name.
         """
         changed: list[int] = []
         lost = {}
@@ -118,7 +120,7 @@ class NameKeeper:
                     del lost[k]
             if not lost:
                 break
-        return changed
+        return changed, len(lost)
 
 
 def _with_slots(

@@ -122,7 +122,10 @@ class TranslateWorker:
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
         self._make_again(rows, results, marked, part.seed)
         if self._keeper is not None:
-            for k in self._keeper.keep(rows, results):
+            changed, missing = self._keeper.keep(rows, results)
+            part.notes["names_by_slots"] = len(changed)
+            part.notes["names_missing"] = missing
+            for k in changed:
                 if self._style == "xml" and has_tag(results[k][0].text):
                     marked[k] = results[k][0].text
         slotted = self._slotted(marked, part.seed) if self._style == "replace" else {}
