@@ -9,10 +9,10 @@ ending that the translator gave the slot (*__SLOT0__s Besuch*).
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from pipeline.schema import Span, spans_of
+from pipeline.schema import Span
 from stages.project.slots import fill_slots, has_slot, put_slots, slots_of
 from stages.translate.tokenise import detokenise
 
@@ -43,7 +43,7 @@ def missing_names(
         and any(
             _bare(word) not in found and _bare(word) + "s" not in found
             for word in words[span.start : span.end]
-            if word[0].isupper()
+            if word[:1].isupper()
         )
     ]
 
@@ -72,14 +72,16 @@ class NameKeeper:
         self._types = frozenset(types)
 
     def keep(
-        self, rows: Sequence[Mapping[str, Any]], results: list[list[Hypothesis]]
+        self,
+        sentences: Sequence[tuple[Sequence[str], Sequence[Span]]],
+        results: list[list[Hypothesis]],
     ) -> tuple[list[int], int]:
         """Put better hypotheses in the place of those without a name, where slots lead to some.
 
         First all names of a sentence get slots, then only those that were missing.
 
         Args:
-            rows: The sentences, with ``words`` and ``spans``.
+            sentences: Words, as the translator read them, and entities.
             results: Their hypotheses.
 
         Returns:
@@ -87,19 +89,19 @@ class NameKeeper:
         """
         changed: list[int] = []
         lost = {}
-        for k, (row, hypotheses) in enumerate(zip(rows, results, strict=True)):
-            if hypotheses[0].reason is None and not has_slot(" ".join(row["words"])):
-                names = missing_names(row["words"], spans_of(row), hypotheses[0].text, self._types)
+        for k, ((words, spans), hypotheses) in enumerate(zip(sentences, results, strict=True)):
+            if hypotheses[0].reason is None and not has_slot(" ".join(words)):
+                names = missing_names(words, spans, hypotheses[0].text, self._types)
                 if names:
                     lost[k] = names
         for every in (True, False):
             asked: list[tuple[int, list[int], str]] = []
             for k, names in lost.items():
-                spans = spans_of(rows[k])
+                words, spans = sentences[k]
                 if every:
                     names = [n for n, span in enumerate(spans) if span.type in self._types]
                 names = names[:MOST_SLOTS]
-                text = self._write(*_with_slots(rows[k]["words"], spans, names))
+                text = self._write(*_with_slots(words, spans, names))
                 if text is not None:
                     asked.append((k, names, text))
             answers = self._translate([text for _, _, text in asked])
@@ -110,9 +112,9 @@ class NameKeeper:
                     if h.reason is None and sorted(slots_of(h.text)) == list(range(len(names)))
                 ]
                 if kept:
-                    spans = spans_of(rows[k])
+                    words, spans = sentences[k]
                     fill = [
-                        detokenise(rows[k]["words"][spans[n].start : spans[n].end], self._language)
+                        detokenise(words[spans[n].start : spans[n].end], self._language)
                         for n in names
                     ]
                     results[k] = [h.with_text(fill_slots(h.text, fill)) for h in kept]

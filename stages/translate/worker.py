@@ -122,7 +122,9 @@ class TranslateWorker:
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
         self._make_again(rows, results, marked, part.seed)
         if self._keeper is not None:
-            changed, missing = self._keeper.keep(rows, results)
+            changed, missing = self._keeper.keep(
+                [(row["read"], spans_of(row)) for row in rows], results
+            )
             part.notes["names_by_slots"] = len(changed)
             part.notes["names_missing"] = missing
             for k in changed:

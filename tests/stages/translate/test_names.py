@@ -15,10 +15,7 @@ from stages.translate.translator import Hypothesis
 PER = frozenset({"PER"})
 WORDS = ["Kofi", "Annan", "'s", "son", "met", "Jo", "van", "der", "Bellen", "."]
 SPANS = [Span(0, 2, "PER"), Span(5, 9, "PER")]
-ROW = {
-    "words": WORDS,
-    "spans": [{"start": s.start, "end": s.end, "type": s.type, "score": None} for s in SPANS],
-}
+ROW = (WORDS, SPANS)
 
 
 @pytest.mark.parametrize(
