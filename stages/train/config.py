@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from pipeline.config import StageConfig
+from pipeline.kinded import KindedConfig
+from pipeline.kinds import Kinds
+from stages.train.fusions import FUSIONS
+
+if TYPE_CHECKING:
+    from stages.train.fusions.base import FusionKind
 
 
 class TaggerOptions(StageConfig):
@@ -78,22 +85,13 @@ class TaggerOptions(StageConfig):
     report_dir: str = Field("tensorboard", description="folder of TensorBoard's files")
 
 
-class TrainConfig(TaggerOptions):
+class TrainConfig(KindedConfig, TaggerOptions):
     """Options of the stage ``train``: the head, the data mix, and training."""
 
-    fusion: Literal["none", "dlfa_aif", "dlfa_sum", "concat", "scalar_mix"] = Field(
+    kinds: ClassVar[Mapping[str, Kinds[Any]]] = {"fusion": FUSIONS}
+
+    fusion: str = Field(
         "dlfa_aif", description="layer fusion of the fused arms (last-layer arms have none)"
-    )
-    fusion_layer: int = Field(
-        -3,
-        description="the lower layer that is fused with the last: 0 is the embeddings, k the k-th "
-        "layer; negative from the end, -1 being the last layer",
-    )
-    aif_ratio: float = Field(0.25, gt=0, le=8, description="inner width of AIF, relative")
-    aif_norm: Literal["layer", "none"] = Field("layer", description="norm inside AIF")
-    aif_dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside AIF")
-    aif_last_share: float = Field(
-        0.5, gt=0, lt=1, description="weight of the last layer that AIF starts from"
     )
     per_language: bool = Field(
         False, description="one tagger per target language instead of a joint one"
@@ -109,3 +107,8 @@ class TrainConfig(TaggerOptions):
     projected_repeat: float = Field(
         1.0, ge=0, description="how often a projected sentence is seen per pass"
     )
+
+    def fusion_kind(self) -> FusionKind[Any]:
+        """Return the fusion, with its options."""
+        found: FusionKind[Any] = self.kind("fusion")
+        return found

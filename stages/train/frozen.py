@@ -96,8 +96,7 @@ class FrozenPrefix:
         self._model, self._encoder, self._layers = model, encoder, layers
         self._modules = [getattr(encoder, "embeddings", None), *stack[:layers]]
         fusion = model.fusion
-        lower = range(layers) if fusion.kind == "scalar_mix" else (fusion.layer,)
-        wanted = {k for k in lower if fusion.needs_layers and k < layers}
+        wanted = {k for k in fusion.lower if k < layers}
         self._levels = sorted(wanted | {layers})
         self._states: Tensor | None = None
         self._autocast: torch.dtype | None = None

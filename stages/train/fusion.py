@@ -104,6 +104,13 @@ class LayerFusion(nn.Module):
             self.scale = nn.Parameter(torch.ones(1))
 
     @property
+    def lower(self) -> Sequence[int]:
+        """The lower layers that it reads."""
+        if self.kind == "scalar_mix":
+            return range(len(self.mix) - 1)
+        return (self.layer,) if self.needs_layers else ()
+
+    @property
     def needs_layers(self) -> bool:
         """Whether the encoder must return its lower layers."""
         return self.kind != "none"

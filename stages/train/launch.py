@@ -81,25 +81,19 @@ def _train(given: argparse.Namespace) -> None:
 def _options(overrides: Sequence[str], has_dev: bool) -> Any:
     from pydantic import ValidationError
 
+    from pipeline.config import apply_override
     from pipeline.errors import ConfigError
-    from pipeline.yaml_text import parse_yaml
+    from pipeline.explain import explain
     from stages.train.config import TrainConfig
 
     values: dict[str, Any] = {} if has_dev else {"select": "last"}
     for override in overrides:
-        key, sep, text = override.partition("=")
-        if not sep:
-            raise ConfigError(f"--set {override!r}: expected key=value")
-        try:
-            values[key.strip()] = parse_yaml(text)
-        except ValueError as error:
-            raise ConfigError(f"--set {key}: the value is not valid YAML: {error}") from error
+        apply_override(values, override)
     try:
         return TrainConfig(**values)
     except ValidationError as error:
-        raise ConfigError(
-            [f"--set {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        ) from None
+        found = explain(error, TrainConfig, lambda key: f"--set {key}")
+        raise ConfigError(list(found)) from None
 
 
 def _read(path: Path, lang: str) -> list[Any]:

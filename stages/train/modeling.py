@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,7 +36,8 @@ class LayerFusedConfig(PreTrainedConfig):
 
     Attributes:
         encoder: The encoder's own configuration.
-        fusion: One of :data:`stages.train.layers.FUSIONS`.
+        fusion: One of :data:`stages.train.layers.FUSIONS`, or of another package's
+            (entry points ``xlner.fusions``).
         fusion_layer: The lower layer; 0 is the embeddings' output, negative ones count from the
             end (-1 is the last layer, so -2 is the highest lower one).
         aif_ratio: Inner width of AIF's branches, relative to the encoder's width.
@@ -45,6 +47,7 @@ class LayerFusedConfig(PreTrainedConfig):
         label_pieces: ``first`` or ``all``: the pieces of a word that carry its label.
         window: Longest input in pieces, special tokens included; ``None``: what the encoder takes.
         provenance: Facts for the model card: arm, languages, data, scores …
+        fusion_options: Options of a fusion of another package.
     """
 
     model_type = "layer_fused"
@@ -62,6 +65,7 @@ class LayerFusedConfig(PreTrainedConfig):
         label_pieces: str = "first",
         window: int | None = None,
         provenance: dict[str, Any] | None = None,
+        fusion_options: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Take the options.
@@ -72,8 +76,11 @@ class LayerFusedConfig(PreTrainedConfig):
         if isinstance(encoder, dict):
             fields = dict(encoder)
             encoder = AutoConfig.for_model(fields.pop("model_type"), **fields)
-        if fusion not in FUSIONS:
-            raise ValueError(f"fusion {fusion!r} is not one of: {', '.join(FUSIONS)}")
+        if fusion not in FUSIONS and fusion not in _others():
+            raise ValueError(
+                f"fusion {fusion!r} is not one of: {', '.join((*FUSIONS, *_others()))}; install "
+                "the package that adds it"
+            )
         if aif_norm not in ("layer", "none"):
             raise ValueError(f"aif_norm {aif_norm!r} is not one of: layer, none")
         if not 0 < aif_last_share < 1:
@@ -88,7 +95,29 @@ class LayerFusedConfig(PreTrainedConfig):
         self.label_pieces = label_pieces
         self.window = window
         self.provenance = provenance
+        self.fusion_options = fusion_options
         super().__init__(**kwargs)
+
+
+def _others() -> dict[str, EntryPoint]:
+    """Return the fusions of other packages by name."""
+    return {entry.name: entry for entry in entry_points(group="xlner.fusions")}
+
+
+def _fusion(config: LayerFusedConfig, width: int, depth: int) -> Any:
+    if config.fusion not in FUSIONS:
+        kind = _others()[config.fusion].load()
+        return kind.module(width, depth, config.fusion_options or {})
+    return LayerFusion(
+        config.fusion,
+        width,
+        depth,
+        config.fusion_layer,
+        ratio=config.aif_ratio,
+        norm=config.aif_norm,
+        dropout=config.aif_dropout,
+        last_share=config.aif_last_share,
+    )
 
 
 class LayerFusedForTokenClassification(PreTrainedModel):
@@ -124,16 +153,8 @@ class LayerFusedForTokenClassification(PreTrainedModel):
         # A pre-norm encoder (ModernBERT) normalises its last layer only; the same norm makes a
         # lower layer comparable to it.
         self._pre_norm = hasattr(encoder, "final_norm")
-        self.fusion = LayerFusion(
-            config.fusion,
-            encoder_config.hidden_size,
-            depth_of(encoder_config.to_dict()),
-            config.fusion_layer,
-            ratio=config.aif_ratio,
-            norm=config.aif_norm,
-            dropout=config.aif_dropout,
-            last_share=config.aif_last_share,
-        )
+        depth = depth_of(encoder_config.to_dict())
+        self.fusion = _fusion(config, encoder_config.hidden_size, depth)
         accepted = inspect.signature(encoder.forward).parameters
         self._takes_token_types = "token_type_ids" in accepted
         if ready:
@@ -234,8 +255,7 @@ class LayerFusedForTokenClassification(PreTrainedModel):
         if not self._pre_norm:
             return layers
         norm: Any = self.encoder.final_norm
-        used = range(len(layers) - 1) if self.fusion.kind == "scalar_mix" else (self.fusion.layer,)
-        for index in used:
+        for index in self.fusion.lower:
             layers[index] = norm(layers[index])
         return layers
 

@@ -114,14 +114,7 @@ def head_fields(options: TrainConfig, fused: bool) -> dict[str, Any]:
     """Return the fields of ``LayerFusedConfig`` for an arm."""
     if not fused:
         return {"fusion": "none"}
-    return {
-        "fusion": options.fusion,
-        "fusion_layer": options.fusion_layer,
-        "aif_ratio": options.aif_ratio,
-        "aif_norm": options.aif_norm,
-        "aif_dropout": options.aif_dropout,
-        "aif_last_share": options.aif_last_share,
-    }
+    return options.fusion_kind().head(options.fusion)
 
 
 def entity_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> list[str]:
@@ -270,10 +263,11 @@ def check_encoder(config: RunConfig, fused: bool) -> Iterator[Problem]:
             "train.freeze_layers",
             f"is {options.freeze_layers}, but {source.name} has {depth} layers",
         )
-    if not fused or options.fusion in ("none", "scalar_mix"):
+    layer = options.fusion_kind().layer
+    if not fused or layer is None:
         return
     try:
-        resolve_fusion_layer(options.fusion_layer, depth)
+        resolve_fusion_layer(layer, depth)
     except ValueError as error:
         yield Problem("train.fusion_layer", f"{error} ({source.name})")
 

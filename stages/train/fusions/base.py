@@ -1,0 +1,78 @@
+"""What a layer fusion says of itself.
+
+A new fusion is a module with a subclass of :class:`FusionKind`. In another package, named by an
+entry point of the group ``xlner.fusions``, it brings its torch module: taggers with it can be
+loaded wherever that package is installed. One that ships has its module in
+:mod:`stages.train.fusion`, and its name in :data:`stages.train.layers.FUSIONS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from pydantic import Field
+
+from pipeline.config import ConfigModel
+from stages.train.layers import FUSIONS as OWN
+
+if TYPE_CHECKING:
+    from torch import nn
+
+O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
+
+
+class NoOptions(ConfigModel):
+    """Of a fusion without options."""
+
+
+class LayerOptions(ConfigModel):
+    """Which lower layer."""
+
+    fusion_layer: int = Field(
+        -3,
+        description="the lower layer that is fused with the last: 0 is the embeddings, k the k-th "
+        "layer; negative from the end, -1 being the last layer",
+    )
+
+
+class FusionKind(ABC, Generic[O_co]):
+    """A fusion with its options.
+
+    Attributes:
+        about: One line for help texts and tables.
+        Options: The type of its options.
+        options: Its options here.
+    """
+
+    about: ClassVar[str]
+    Options: ClassVar[type[ConfigModel]] = NoOptions
+
+    def __init__(self, options: O_co) -> None:
+        self.options = options
+
+    @property
+    def layer(self) -> int | None:
+        """The one lower layer that it reads, if it is one."""
+        found: int | None = getattr(self.options, "fusion_layer", None)
+        return found
+
+    def head(self, name: str) -> dict[str, Any]:
+        """Return the fields of ``LayerFusedConfig`` for it."""
+        options = self.options.model_dump(mode="json")
+        return {"fusion": name} | (options if name in OWN else {"fusion_options": options})
+
+    @classmethod
+    def module(cls, width: int, depth: int, options: Mapping[str, Any]) -> nn.Module:
+        """Build the torch module; only of fusions that do not ship.
+
+        It is called like :class:`stages.train.fusion.LayerFusion`, and has its attributes
+        ``needs_layers`` and ``lower`` and its method ``reset_module``.
+
+        Args:
+            width: The encoder's width.
+            depth: Its number of layers.
+            options: The options, as JSON values.
+        """
+        raise NotImplementedError(f"{cls.__name__} brings no module")

@@ -1,0 +1,13 @@
+"""``none``: the last layer alone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from stages.train.fusions.base import FusionKind, NoOptions
+
+
+class Fusion(FusionKind[NoOptions]):
+    """No fusion."""
+
+    about: ClassVar[str] = "the last layer as it is"
