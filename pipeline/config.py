@@ -44,6 +44,10 @@ class StageConfig(ConfigModel):
     neutral: ClassVar[frozenset[str]] = frozenset()
     deciding: ClassVar[frozenset[str]] = frozenset()
 
+    def given(self, changing: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was given, where keys are about to get the values ``changing``."""
+        return self.model_dump(exclude_unset=True)
+
     def identity(self) -> dict[str, Any]:
         """Return the options that decide the result, as JSON values."""
         return self.model_dump(mode="json", exclude=set(self.neutral))
@@ -268,6 +272,10 @@ class RunConfig(ConfigModel):
             return self
         problems: list[str] = []
         raw: dict[str, dict[str, Any]] = {}
+        by_section: dict[str, dict[str, Any]] = {}
+        for key, value in settings.items():
+            name, _, rest = key.partition(".")
+            by_section.setdefault(name, {})[rest] = value
         for key, value in settings.items():
             name, _, rest = key.partition(".")
             section = getattr(self, name, None)
@@ -275,7 +283,7 @@ class RunConfig(ConfigModel):
                 problems.append(f"{key!r} is no option of a stage, such as train.batch_size")
                 continue
             try:
-                set_key(raw.setdefault(name, section.model_dump(exclude_unset=True)), rest, value)
+                set_key(raw.setdefault(name, section.given(by_section[name])), rest, value)
             except ConfigError as error:
                 problems.append(f"{name}.{error}")
         changed = {}

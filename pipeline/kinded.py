@@ -50,6 +50,16 @@ class KindedConfig(ConfigModel):
         """Return the kind that ``key`` names, with its options."""
         return self.kinds[key][getattr(self, key)](self._chosen[key])
 
+    def given(self, changing: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was given, but for the options of a kind in whose place another comes."""
+        left = {
+            k
+            for key, options in self._chosen.items()
+            if changing.get(key, getattr(self, key)) != getattr(self, key)
+            for k in type(options).model_fields
+        }
+        return self.model_dump(exclude_unset=True, exclude=left)
+
     def with_chosen(self, key: str, options: ConfigModel) -> Self:
         """Return a copy with other options for the kind that ``key`` names."""
         copy = super().model_copy()

@@ -134,6 +134,11 @@ def test_copies_with_other_values() -> None:
     assert cart == read(spokes=8)
     with pytest.raises(ConfigError, match="no such keys here: inner"):
         cart.model_copy(update={"inner": 3})
+    whole = parse_config({"name": "t", "cart": {"spokes": 8, "load": 1}}, model=MODEL)
+    sled = whole.with_settings({"cart.carrier": "sled", "cart.rim": 2}).section("cart", CartConfig)
+    assert sled == read(carrier="sled", rim=2, load=1)
+    with pytest.raises(ConfigError, match=r"cart.spokes: carrier 'sled' has no such key"):
+        whole.with_settings({"cart.carrier": "sled", "cart.spokes": 3})
     with pytest.raises(ValidationError):
         cart.model_copy(update={"carrier": "boat"})
 
