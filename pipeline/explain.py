@@ -32,6 +32,8 @@ def explain(
             word = str(path[-1])
             yield f"unknown key {key!r}{suggest(word, allowed)}; allowed: {', '.join(allowed)}"
         elif item["type"] == "unknown_key":
+            yield f"unknown key {key!r}{item['msg']}"
+        elif item["type"] == "key_of_another_kind":
             yield f"{key}: {item['msg']}"
         elif item["type"] == "literal_error":
             allowed = [str(a) for a in _literals(item["ctx"]["expected"])]

@@ -10,7 +10,7 @@ imported when they are named and that other packages may add.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, LiteralString, Self
 
 from pydantic import (
     GetJsonSchemaHandler,
@@ -133,12 +133,13 @@ class KindedConfig(ConfigModel):
             for key, found in having.items()
             if found
         ]
+        kind: LiteralString = "key_of_another_kind"
         if not says:
             chosen = (kinds[names[key]].Options.model_fields for key, kinds in cls.kinds.items())
             known = sorted({*cls.model_fields, *(k for fields in chosen for k in fields)})
-            says = [f"unknown key{suggest(word, known)}; allowed: {', '.join(known)}"]
+            kind, says = "unknown_key", [f"{suggest(word, known)}; allowed: {', '.join(known)}"]
         return InitErrorDetails(
-            type=PydanticCustomError("unknown_key", "{says}", {"says": "; ".join(says)}),
+            type=PydanticCustomError(kind, "{says}", {"says": "; ".join(says)}),
             loc=(word,),
             input=given,
         )
@@ -221,8 +222,8 @@ class KindedConfig(ConfigModel):
 def _again(detail: Any) -> InitErrorDetails:
     """Return an error of pydantic as what it can be raised from once more."""
     kind: Any = detail["type"]
-    if kind == "unknown_key":
-        kind = PydanticCustomError("unknown_key", "{says}", detail["ctx"])
+    if kind in ("unknown_key", "key_of_another_kind"):
+        kind = PydanticCustomError(kind, "{says}", detail["ctx"])
     return InitErrorDetails(
         type=kind, loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {})
     )

@@ -52,7 +52,7 @@ def test_an_own_arm_is_like_another_but_for_what_it_sets(arms: Any) -> None:
     assert (mine.kind, mine.data, mine.fused) == ("train", ("source",), True)
     assert mine.settings == {"train.fusion_layer": 4}
     assert mine.about.endswith("layer-fused; train.fusion_layer 4")
-    assert config.for_arm("mine").train.fusion_layer == 4  # type: ignore[attr-defined]
+    assert config.for_arm("mine").train.identity()["fusion_layer"] == 4  # type: ignore[attr-defined]
     assert config.for_arm("fused") is config
     assert config.pairs()[-1] == ("mine", "fused")
     again = parse(arms=config.model_dump(mode="json")["arms"])
