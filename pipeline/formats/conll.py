@@ -83,7 +83,7 @@ def read_raw(
     width, word_at, tag_at, separator = layout.width, layout.word, layout.tag, layout.separator
     borders = _Borders(layout)
     careful = layout.rows_have_ids or width == 1 or layout.key is not None or borders.any
-    careful = careful or separator in ",;"
+    careful = careful or separator in ",;|"
     spaced = separator == " "
 
     def finish() -> RawSentence:

@@ -172,6 +172,15 @@ def choose_tags(found: Columns, word: int | None) -> TagColumn | None:
             where = [f"column {i} ({_shown(found, i)})" for i in holding]
             raise _unclear(found, where, f"tag_column: {next(iter(holding))}")
         return known
+    if holding and all(f.types <= _CHUNKS for f in holding.values()):
+        # Chunks, beside a column without any entity: tags all the same, if that is their place.
+        index = next(iter(holding))
+        empty = [i for i in candidates if i != index and _only(candidates, i)]
+        if empty and empty != [index + 1]:
+            where = [f"column {i} ({_shown(found, i)})" for i in sorted([index, *empty])]
+            raise _unclear(found, where, f"tag_column: {empty[-1]}")
+        if empty:
+            return TagColumn(empty[0], known="CoNLL-2003")
     if holding:
         index = next(iter(holding))
         return TagColumn(index, strength=holding[index].strength)
@@ -181,13 +190,14 @@ def choose_tags(found: Columns, word: int | None) -> TagColumn | None:
     if len(near) == 1:
         return TagColumn(next(iter(near)), strength=3)
     # Nothing but outside: a sample without entities. The last column is where tags usually are.
-    empty = [i for i, f in candidates.items() if f.strength == 0 and _only(found, i) in ("O", "o")]
+    empty = [i for i in candidates if _only(candidates, i)]
     empty = [i for i in empty if i or found.width > 2] or empty
     return TagColumn(empty[-1]) if empty else None
 
 
-def _only(found: Columns, index: int) -> str:
-    return found.rows[0][index] if found.rows else ""
+def _only(candidates: Mapping[int, Fit], index: int) -> bool:
+    """Whether a column holds the letter O and nothing else."""
+    return candidates[index].strength == 0 and candidates[index].notation.outside in ("O", "o")
 
 
 def _holding(candidates: Mapping[int, Fit]) -> dict[int, Fit]:
@@ -361,7 +371,7 @@ def sentence_columns(
     ids = next((i for i in left if number_kind(found, i) == "words"), None)
     sentence = [i for i in left if number_kind(found, i) == "sentences" or _is_label(found, i)]
     right = [i for i in others if i > word and not found.blank_lines]
-    sentence += [i for i in right if _numbers_sentences(found, i)]
+    sentence += [i for i in right if _numbers_sentences(found, i) or _is_label(found, i)]
     sentence += [i for i in others if found.name(i) in _SENTENCE_NAMES and i not in sentence]
     return ids, tuple(sentence), flags
 

@@ -103,8 +103,10 @@ class Layout:
                 parts = [p for p in re.split("[ \t]+", line) if p]
             return parts
         if separator in _QUOTING and '"' in line:
-            return next(csv.reader([line], delimiter=separator))
-        return line.split(separator)
+            found = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+        else:
+            found = line.split(separator)
+        return found if separator == "\t" else [p.strip(" ") for p in found]
 
     def fits(self, parts: Sequence[str]) -> bool:
         """Whether a row has the right number of columns."""
@@ -316,6 +318,13 @@ def _separator(lines: Sequence[str]) -> str:
     """Return what separates columns: what gives rows of the same width, more than one."""
     tabs = sum("\t" in line for line in lines)
     usual = "\t" if tabs * 2 > len(lines) else " "
+    for sign in ",;|":  # "Eva, B-PER" is no word with a comma
+        if (
+            tabs == 0
+            and lines
+            and all(sign in li and li.split(" ")[0][-1:] == sign for li in lines)
+        ):
+            usual = sign
     if _regularity(lines, usual) >= _REGULAR:
         return usual
     others = [" "] if usual == "\t" else []

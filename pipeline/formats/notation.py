@@ -21,6 +21,7 @@ OUTSIDE: Final = ("O", "o", "0", "_", "-", "", "OUT", "out", "Out")
 
 _PLAINLY_OUTSIDE: Final = frozenset({"O", "o", "0", "OUT", "out", "Out"})
 _LETTERS: Final = "BIESLUMW"
+_NEVER: Final = frozenset('=|;,*()[]<>{}"')
 _SEPARATORS: Final = "-_:/."
 _PREFIXED: Final = re.compile(rf"([{_LETTERS}]|[{_LETTERS.lower()}])([{_SEPARATORS}])(.+)")
 _SUFFIXED: Final = re.compile(rf"(.+)([{_SEPARATORS}])([{_LETTERS}]|[{_LETTERS.lower()}])")
@@ -44,7 +45,7 @@ def is_type(text: str, *, strict: bool = True) -> bool:
         return False
     if len(text) > 2 and text[1] == "-" and text[0] in "BI":
         return False
-    return not strict or (any(c.isalpha() for c in text) and not any(c in "=|;,*" for c in text))
+    return not strict or (any(c.isalpha() for c in text) and not any(c in _NEVER for c in text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,12 +284,12 @@ def brackets(tags: list[str]) -> list[tuple[str, str]]:
             if tag in OUTSIDE and not current:
                 found.append(("O", ""))
                 continue
-            raise BracketError(i, f"tag {tag!r} is neither *, (TYPE*, *) nor (TYPE)")
+            raise BracketError(i, "is neither *, (TYPE*, *) nor (TYPE)")
         opened, closed = parts[1], parts[3] is not None
         if opened and current:
-            raise BracketError(i, f"tag {tag!r} opens an entity within one of type {current}")
+            raise BracketError(i, f"opens an entity within one of type {current}")
         if closed and not (opened or current):
-            raise BracketError(i, f"tag {tag!r} closes an entity, but none is open")
+            raise BracketError(i, "closes an entity, but none is open")
         if opened:
             found.append(("B", opened))
             current = opened
@@ -297,5 +298,7 @@ def brackets(tags: list[str]) -> list[tuple[str, str]]:
         if closed:
             current = ""
     if current:
-        raise BracketError(len(tags) - 1, f"the entity of type {current} is not closed")
+        raise BracketError(
+            len(tags) - 1, f"is the last, and the entity of type {current} is not closed"
+        )
     return found

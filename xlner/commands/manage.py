@@ -25,18 +25,15 @@ def init(
         source = canonical(source_lang)
         found = look_into(folder, source)
         path = write_config(folder, source, found)
-        if as_json:
-            files = [
-                {"split": s, "lang": la, "file": f, "read": found.read.get(f)}
-                for (s, la), f in found.files.items()
-            ]
-            print_json({"config": str(path), "files": files, "unused": found.unused})
-            return
         for (split, lang), name in found.files.items():
             read = f": {found.read[name]}" if name in found.read else ""
             tell(f"  {split} {lang}: {name}{read}")
         for name, why in found.unused.items():
             tell(f"  not used: {name}: {why}")
+        if as_json:
+            files = [{"split": s, "lang": la, "file": f} for (s, la), f in found.files.items()]
+            print_json({"config": str(path), "files": files, "unused": found.unused})
+            return
         tell(f"wrote {path}\nnext: run_pipeline {shlex.quote(str(path))} --dry-run")
 
 

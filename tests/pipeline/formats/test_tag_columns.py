@@ -88,6 +88,8 @@ def test_brackets(tmp_path: Path) -> None:
         ("Ulm (LOC)", "Ulm *)", 4, "closes an entity, but none is open"),
         ("Mai *)", "Mai *", 4, "opens an entity within one of type PER"),
         ("Ulm (LOC)", "Ulm (ORG(LOC*", 4, "holds 2 tags"),
+        ("Ulm (LOC)", "Ulm LOC)", 4, "is neither"),
+        (". *\n\n", ". (LOC*\n\n", 5, "is the last, and the entity of type LOC is not closed"),
     ):
         path = save(tmp_path / "b.txt", rows.replace(row, new, 1))
         with pytest.raises(DataError, match=rf"b\.txt:{line}: .*{why}"):
@@ -164,6 +166,7 @@ LAYOUTS = {
     "5\t.\t_\tX\t_\t_\t2\tdep\t_\t_\n",
     "WikiNER": "Eva|NN|B-PER Mai|NN|I-PER saw|VB|O Ulm|NN|B-LOC .|.|O\n",
     "slashes": "Eva/B-PER Mai/I-PER saw/O Ulm/B-LOC ./O\n",
+    "commas and spaces": "Eva, B-PER\nMai, I-PER\nsaw, O\nUlm, B-LOC\n., O\n",
     "semicolons": "Eva;B-PER\nMai;I-PER\nsaw;O\nUlm;B-LOC\n.;O\n",
     "tag first": "B-PER\tEva\nI-PER\tMai\nO\tsaw\nB-LOC\tUlm\nO\t.\n",
     "MultiCoNER": "# id a-1\tdomain=en\nEva _ _ B-PER\nMai _ _ I-PER\nsaw _ _ O\nUlm _ _ B-LOC\n. _ _ O\n",
@@ -193,7 +196,20 @@ def test_columns_that_nothing_decides_are_named(tmp_path: Path) -> None:
     assert {s.type for s in read(path, tag_column=1)[0].spans} == {"PER", "LOC"}
 
 
+def test_chunks_are_no_tags_where_no_word_is_an_entity(tmp_path: Path) -> None:
+    rows = "It PRP B-NP O\nfell VBD B-VP O\n. . O O\n"
+    found = stream(save(tmp_path / "a.txt", rows))
+    assert brief(found) == [(["It", "fell", "."], [])]
+    assert str(found.report.layout).endswith("tag in column 3 of 4, as in CoNLL-2003")
+    path = save(tmp_path / "b.txt", "It O PRP B-NP\nfell O VBD B-VP\n. O . O\n")
+    with pytest.raises(DataError, match="2 columns hold tags: column 1 .*column 3 .*tag_column: 1"):
+        read(path)
+    alone = save(tmp_path / "c.txt", "It PRP B-NP\nfell VBD B-VP\n. . O\n")
+    assert {s.type for s in read(alone)[0].spans} == {"NP", "VP"}
+
+
 NO_TAGS = {
+    "angles": "Eva <B-PER>\nsaw <O>\nfell <O>\n",
     "treebank": "1\tEva\teva\tX\t_\t_\t2\tnsubj\t_\t_\n2\tfell\tfall\tX\t_\t_\t0\troot\t_\tSpaceAfter=No\n",
     "parts of speech": "Eva NNP\nsaw VBD\nUlm NNP\n. .\n",
     "parts of speech with O": "she O\nruns V\nhome N\nhe O\nhas V\nit O\n",
@@ -238,6 +254,7 @@ SENTENCES = {
     "Ufa B-ORG\n",
     "flag": "Eva\tB-PER\t_\nfell\tO\t_\n.\tO\tEndOfSentence\nUlm\tB-LOC\t_\n"
     "rain\tO\tEndOfLine|EndOfSentence\nUfa\tB-ORG\t_\n",
+    "name behind": "Eva\tB-PER\td-1\nfell\tO\td-1\n.\tO\td-1\nUlm\tB-LOC\td-2\nrain\tO\td-2\nUfa\tB-ORG\td-3\n",
     "number within documents": "d\t1\tEva\tB-PER\nd\t1\tfell\tO\nd\t1\t.\tO\nd\t2\tUlm\tB-LOC\nd\t2\train\tO\n"
     "e\t2\tUfa\tB-ORG\n",
     "number of the first word": "Sentence #,Word,Tag\nSentence: 1,Eva,B-PER\nNaN,fell,O\nNaN,.,O\n"
