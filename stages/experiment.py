@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, field_serializer, model_validator
 
 from pipeline.config import RunConfig
 from stages.arms import ARMS, LIKE_AGAINST_LIKE, Arm, predicted_on, touches
+from stages.before import of_before
 from stages.own_arms import ArmConfig, arm_entries, check_arms, resolve
 from stages.sweeps import SEED, Sweep, SweepConfig, check_sweeps, sweeps_of
 
@@ -50,9 +51,12 @@ class Experiment(RunConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _seeds_of_a_sweep(cls, raw: Any) -> Any:
+    def _completed(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        raw = of_before(raw)
         # Where a sweep names the only seeds, they are those of what it is compared with, too.
-        sweep = raw.get("sweep") if isinstance(raw, dict) else None
+        sweep = raw.get("sweep")
         given = sweep if isinstance(sweep, list) else [sweep]
         over = [s["over"] for s in given if isinstance(s, dict) and isinstance(s.get("over"), dict)]
         if over and "seeds" not in raw and isinstance(seeds := over[0].get(SEED), list):
