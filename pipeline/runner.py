@@ -20,6 +20,7 @@ from pipeline.artifacts import Artifact, Manifest, Partial, PartInfo
 from pipeline.config import RunConfig
 from pipeline.engine.memory import SMALLER, Advice, FrugalFactory, out_of_memory
 from pipeline.errors import ConfigError, DamagedError, XlnerError
+from pipeline.inputs import Inputs
 from pipeline.output import DatasetOutput, FilesOutput
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
@@ -334,7 +335,7 @@ class Runner(Planner):
             if folder.exists():  # begun by a process that was killed
                 shutil.rmtree(folder)
             folder.mkdir()
-            of.collect(self.configured(task), task, inputs, folder, self.progress)
+            of.collect(self.configured(task), task, Inputs(inputs), folder, self.progress)
             store.sync_tree(folder)
             store.write_atomic(mark, b"")
         return folder
@@ -364,13 +365,13 @@ class Runner(Planner):
         if task.kind in SCHEMAS:
             out = DatasetOutput(partial.out, task.kind, self.config.part_rows)
             if stored is None:
-                of.run(inputs, out, context)
+                of.run(Inputs(inputs), out, context)
             else:
-                of.decide(stored, inputs, out, context)
+                of.decide(stored, Inputs(inputs), out, context)
             drops = store.merge_counts([out.drops, {"rows": context.drops}])
             rows = sum(p.rows for p in out.parts)
             return {"parts": out.parts, "rows_out": rows, "drops": _no_empty(drops), **extra}
-        of.run(inputs, FilesOutput(partial.out), context)
+        of.run(Inputs(inputs), FilesOutput(partial.out), context)
         files = {
             str(p.relative_to(partial.out)): p
             for p in sorted(partial.out.rglob("*"))

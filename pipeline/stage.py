@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pipeline.config import RunConfig, StageConfig
+from pipeline.inputs import Inputs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,7 +73,8 @@ class Task:
         unit: Path of the output below the stage's folder: ``de``, ``train/en``,
             ``projected/seed-13`` …
         kind: What it writes.
-        inputs: Outputs of other tasks by the name that the stage reads them under. For a
+        inputs: Outputs of other tasks by the name that the stage reads them under, such as
+            ``projected/de`` (:class:`pipeline.inputs.Inputs`). For a
             :class:`RowStage` all of them have the same parts, row by row the same ids.
         side_inputs: For a :class:`RowStage`: outputs that every worker may read whole (a model, a
             dictionary). A :class:`RunStage` has everything in ``inputs``.
@@ -82,6 +84,8 @@ class Task:
         uses: Names of run-wide keys, beside the stage's own section, that change the result
             (``seed``, ``labels`` …); part of the fingerprint.
         sections: Names of other stages' sections that decide the result too, if any.
+        pair: Of what has two languages: the one that it goes from, and the one that it goes to. The
+            unit says the same.
         settings: Options that have another value for this task alone, by dotted key
             (:meth:`pipeline.config.RunConfig.with_settings`): it is planned and done with these.
         seeded_as: Unit of the same stage whose random numbers this task draws; default: its own.
@@ -97,6 +101,7 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     uses: tuple[str, ...] = ("seed",)
     sections: tuple[str, ...] = ()
+    pair: tuple[str, str] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     seeded_as: str | None = None
 
@@ -268,13 +273,13 @@ class RunStage(Stage):
     """A stage that sees its inputs whole."""
 
     @abstractmethod
-    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+    def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Do the work of ``context.task``, writing into ``out``."""
 
     def decide(
         self,
         stored: Artifact,
-        inputs: Mapping[str, Artifact],
+        inputs: Inputs[Artifact],
         out: Output,
         context: Context,
     ) -> None:
@@ -321,7 +326,7 @@ class RowStage(Stage):
         self,
         config: RunConfig,
         task: Task,
-        inputs: Mapping[str, Artifact],
+        inputs: Inputs[Artifact],
         folder: Path,
         progress: Progress,
     ) -> None:

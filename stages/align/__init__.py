@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import RunConfig
+from pipeline.inputs import Inputs
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.align.config import AlignConfig
 
@@ -95,7 +96,7 @@ class AlignStage(RowStage):
         self,
         config: RunConfig,
         task: Task,
-        inputs: Mapping[str, Artifact],
+        inputs: Inputs[Artifact],
         folder: Path,
         progress: Progress,
     ) -> None:

@@ -6,11 +6,12 @@ approximate randomisation with Holm's correction; error analysis; what projectio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
 from pipeline.errors import suggest
+from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, RunStage, Task
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.inputs import evaluation_inputs
@@ -63,7 +64,7 @@ class EvaluateStage(RunStage):
             if first == second:
                 yield Problem("evaluate.pairs", f"{first!r} is compared with itself")
 
-    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+    def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Score, compare, and write the tables."""
         from stages.evaluate.evaluation import evaluate
         from stages.evaluate.tables import write_results

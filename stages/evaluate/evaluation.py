@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.inputs import Inputs
 from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.grading import Graded, count_spans, f1_of, pair_up
@@ -130,9 +131,7 @@ class _Evaluation:
         ]
 
 
-def evaluate(
-    inputs: Mapping[str, Artifact], context: Context
-) -> tuple[Results, list[dict[str, Any]]]:
+def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[dict[str, Any]]]:
     """Evaluate a run.
 
     Args:
@@ -149,18 +148,18 @@ def evaluate(
     evaluation = _Evaluation(Comparer(types, options, context.seed), seen)
     statistics: list[ProjectionStatistics] = []
     arms: list[str] = []
-    total = sum(name.startswith(("predicted/", "projected/")) for name in inputs)
+    total = len(inputs.all("predicted")) + len(inputs.by_lang("projected"))
     with context.progress.task("evaluate", total=total, unit="prediction sets") as bar:
         for key, lang in test_sets(config):
-            gold = list(inputs[f"gold/{key}/{lang}"].rows())
+            gold = list(inputs.one("gold", key, lang).rows())
             described = evaluation.describe(lang, key, gold)
             if not described.entities:
                 _log.warning("evaluate: %s", described.nothing_to_score)
-                bar.advance(sum(name.startswith(f"predicted/{key}/{lang}/") for name in inputs))
+                bar.advance(len(inputs.all("predicted", key, lang)))
                 continue
             for arm in known.compared:
                 for seed in known.seeds_of(arm):
-                    predicted = inputs.get(f"predicted/{key}/{lang}/{arm}/{seed}")
+                    predicted = inputs.maybe("predicted", key, lang, arm, seed)
                     if predicted is None:  # the arm has nothing to say of the source language
                         continue
                     what = f"predict/{arm}/seed-{seed}/{key}/{lang}"
@@ -168,18 +167,16 @@ def evaluate(
                     evaluation.score(lang, key, arm, seed, graded)
                     arms.append(arm)
                     bar.advance()
-        for lang in config.languages:
-            if f"projected/{lang}" in inputs:
-                projected = inputs[f"projected/{lang}"]
-                statistics.append(projection_statistics(lang, projected.rows()))
-                if f"parallel/{lang}" in inputs:
-                    gold = list(inputs[f"parallel/{lang}"].rows())
-                    # Parallel text without labels is fine: then there is nothing to score.
-                    if any(row["spans"] for row in gold):
-                        evaluation.describe(lang, "parallel", gold)
-                        evaluation.score_projection(lang, gold, list(projected.rows()))
-                        arms.append(PROJECTION)
-                bar.advance()
+        for lang, projected in inputs.by_lang("projected").items():
+            statistics.append(projection_statistics(lang, projected.rows()))
+            if (parallel := inputs.maybe("parallel", lang)) is not None:
+                gold = list(parallel.rows())
+                # Parallel text without labels is fine: then there is nothing to score.
+                if any(row["spans"] for row in gold):
+                    evaluation.describe(lang, "parallel", gold)
+                    evaluation.score_projection(lang, gold, list(projected.rows()))
+                    arms.append(PROJECTION)
+            bar.advance()
         summary = evaluation.comparer.summarise()
         dev = _dev_scores(inputs, known)
         pairs = options.pairs if "pairs" in options.model_fields_set else known.pairs()
@@ -216,15 +213,15 @@ def evaluate(
     return results, evaluation.mistakes
 
 
-def _dev_scores(inputs: Mapping[str, Artifact], known: Experiment) -> dict[str, dict[int, float]]:
+def _dev_scores(inputs: Inputs[Artifact], known: Experiment) -> dict[str, dict[int, float]]:
     """Return F1 on source dev of the arms that are chosen there, by arm and seed."""
     found: dict[str, dict[int, float]] = {}
     if not known.chosen_on_dev:
         return found
-    gold = list(inputs[f"gold/dev/{known.source}"].rows())
+    gold = list(inputs.one("gold", "dev", known.source).rows())
     for arm in known.chosen_on_dev:
         for seed in known.seeds_of(arm):
-            predicted = inputs[f"predicted/dev/{known.source}/{arm}/{seed}"]
+            predicted = inputs.one("predicted", "dev", known.source, arm, seed)
             what = f"predict/{arm}/seed-{seed}/dev/{known.source}"
             graded = pair_up(gold, spans_only(predicted), what=what)
             types = sorted({s.type for g in graded for s in (*g.gold, *g.predicted)})
@@ -239,7 +236,7 @@ def spans_only(predicted: Artifact) -> Iterator[dict[str, Any]]:
         yield from data.select(["id", "words", "spans"]).to_pylist()
 
 
-def _types(inputs: Mapping[str, Artifact], configured: list[str] | None) -> list[str]:
+def _types(inputs: Inputs[Artifact], configured: list[str] | None) -> list[str]:
     """Return every type that occurs, the configured ones first."""
     import pyarrow.compute as pc
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pipeline.config import RunConfig
+from pipeline.inputs import Inputs
 from pipeline.stage import Ref
 from stages.arms import predicted_on
 from stages.experiment import experiment
 
 
-def evaluation_inputs(config: RunConfig) -> dict[str, Ref]:
+def evaluation_inputs(config: RunConfig) -> Inputs[Ref]:
     """Return the inputs of ``evaluate`` by name; empty if the run has nothing to evaluate.
 
     ``gold/<key>/<lang>`` and ``predicted/<key>/<lang>/<arm>/<seed>`` where there are arms and test
@@ -36,7 +37,7 @@ def evaluation_inputs(config: RunConfig) -> dict[str, Ref]:
             inputs[f"parallel/{lang}"] = Ref("prepare", f"parallel/{lang}")
     if inputs and config.data.train is not None:
         inputs["train"] = Ref("prepare", f"train/{config.source}")
-    return inputs
+    return Inputs(inputs)
 
 
 def test_sets(config: RunConfig) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
+from pipeline.inputs import Inputs
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import predicted_on
 from stages.experiment import experiment
@@ -41,19 +42,19 @@ class PredictStage(RowStage):
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per compared arm, seed and data set, and those that these rest on."""
         data = [
-            (f"test/{lang}", lang)
+            ("test", lang)
             for lang in config.languages
             if config.data.per_language("test", lang) is not None
         ]
         if self.options(config).source_test and config.data.source_test is not None:
-            data.append((f"source_test/{config.source}", config.source))
+            data.append(("source_test", config.source))
         tasks: dict[str, Task] = {}
         recipes = experiment(config).recipes
         for arm in experiment(config).compared:
             for seed in experiment(config).seeds_of(arm):
-                for name, lang in data:
-                    if predicted_on(recipes[arm], name.partition("/")[0]):
-                        for task in self._tasks(config, arm, seed, name, lang):
+                for key, lang in data:
+                    if predicted_on(recipes[arm], key):
+                        for task in self._tasks(config, arm, seed, f"{key}/{lang}", lang):
                             tasks.setdefault(task.unit, task)
         for arm in experiment(config).chosen_on_dev:
             for seed in experiment(config).seeds_of(arm):
@@ -179,7 +180,7 @@ class PredictStage(RowStage):
         self,
         config: RunConfig,
         task: Task,
-        inputs: Mapping[str, Artifact],
+        inputs: Inputs[Artifact],
         folder: Path,
         progress: Progress,
     ) -> None:

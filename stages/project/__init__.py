@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.inputs import Inputs
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import touches
 from stages.experiment import experiment
@@ -35,11 +36,10 @@ class _WorkerFactory:
         return ProjectWorker(self.config, self.config_dir, self.collected)
 
 
-def _languages(config: RunConfig, task: Task) -> tuple[str, str]:
+def _languages(task: Task) -> tuple[str, str]:
     """Return the labelled language and the one to project on to."""
-    if task.options["direction"] == "to_target":
-        return config.source, task.unit.rpartition("/")[2]
-    return task.unit.rpartition("/")[2], config.source
+    assert task.pair is not None, "a translation has two languages"
+    return task.pair
 
 
 def _translator(config: RunConfig, task: Task) -> ModelSource | None:
@@ -48,7 +48,7 @@ def _translator(config: RunConfig, task: Task) -> ModelSource | None:
 
     if _translator_problem(config, task) is not None:
         return None
-    source, target = _languages(config, task)
+    source, target = _languages(task)
     name = config.models.translator_for(source, target, config.source)
     return locate(name, config.config_dir) if name else None
 
@@ -56,7 +56,7 @@ def _translator(config: RunConfig, task: Task) -> ModelSource | None:
 def _translator_problem(config: RunConfig, task: Task) -> Problem | None:
     from stages.translate.checks import translator_problem
 
-    return translator_problem(config, *_languages(config, task))
+    return translator_problem(config, *_languages(task))
 
 
 def _marked(config: RunConfig) -> str:
@@ -122,6 +122,7 @@ class ProjectStage(RowStage):
             options={"direction": task.options["direction"]},
             sections=("translate",) if method.translates_entities else (),
             uses=(),
+            pair=task.pair,
             settings=settings,
             seeded_as=task.unit,
         )
@@ -155,7 +156,7 @@ class ProjectStage(RowStage):
         self,
         config: RunConfig,
         task: Task,
-        inputs: Mapping[str, Artifact],
+        inputs: Inputs[Artifact],
         folder: Path,
         progress: Progress,
     ) -> None:
@@ -188,7 +189,7 @@ class ProjectStage(RowStage):
         from stages.project.alone import Alone, entities_of_tables, translator
         from stages.translate.config import TranslateConfig
 
-        source, target = _languages(config, task)
+        source, target = _languages(task)
         model = _translator(config, task)
         if model is None:
             problem = _translator_problem(config, task)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.config import RunConfig
+from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Ref, RunStage, Task
 from stages.evaluate.inputs import evaluation_inputs
 from stages.experiment import experiment
@@ -36,21 +37,19 @@ class ReportStage(RunStage):
             return []
         inputs = {"evaluate": Ref("evaluate", "all")}
         known = experiment(config)
-        for ref in scored.values():
-            if ref.stage == "project":
-                for stage in ("translate", "align", "project"):
-                    inputs[f"{stage}/{ref.unit}"] = Ref(stage, ref.unit)
-                if any("synthetic" in known.recipes[arm].data for arm in known.with_teachers()):
-                    inputs[f"synthesize/{ref.unit}"] = Ref("synthesize", ref.unit)
-            elif ref.stage == "prepare" and ref.unit.startswith("train/"):
-                inputs["train"] = ref
-            elif ref.stage == "prepare" and ref.unit.startswith("parallel/"):
-                inputs[ref.unit] = ref  # perhaps with gold labels, to tell which are wrong
+        synthetic = any("synthetic" in known.recipes[arm].data for arm in known.with_teachers())
+        for lang in scored.by_lang("projected"):
+            for stage in ("translate", "align", "project", *(["synthesize"] if synthetic else [])):
+                inputs[f"{stage}/{lang}"] = Ref(stage, lang)
+        for lang, ref in scored.by_lang("parallel").items():
+            inputs[f"parallel/{lang}"] = ref  # perhaps with gold labels, to tell which are wrong
+        if (train := scored.maybe("train")) is not None:
+            inputs["train"] = train
         # What the page shows of the configuration is all of it, so that any change makes it again.
         uses = (*_SHOWN, "sweep") if known.sweep else _SHOWN
         return [Task("report", "all", "files", inputs, uses=uses)]
 
-    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+    def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Write the report."""
         from stages.report.writing import write_report
 

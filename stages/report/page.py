@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, RunFolder
+from pipeline.inputs import Inputs
 from pipeline.schema import REASONS
 from stages.evaluate.results import CATEGORIES, Results
 from stages.inspect.doubts import CERTAIN, DOUBTS, Renderings, is_wrong, judged
@@ -67,7 +68,7 @@ class _Told:
 class _Data:
     """The packed data of a page: chunks are made while the page is written."""
 
-    inputs: Mapping[str, Artifact]
+    inputs: Inputs[Artifact]
     options: ReportConfig
     results: Results
     tables: Tables = field(default_factory=Tables)
@@ -84,11 +85,11 @@ class _Data:
     def sentence_chunks(self) -> Iterator[Chunk]:
         for statistics in self.results.projection:
             lang = statistics.lang
-            projected = self.inputs[f"project/{lang}"]
+            projected = self.inputs.one("project", lang)
             views = projected_views(
                 projected,
-                self.inputs.get(f"align/{lang}"),
-                self.inputs.get(f"parallel/{lang}"),
+                self.inputs.maybe("align", lang),
+                self.inputs.maybe("parallel", lang),
             )
             told = _Told()
             stream = told.count(judged(views, Renderings.of(projected)))
@@ -165,7 +166,7 @@ def embedded_json(value: Any) -> Markup:
 
 def write_page(
     path: Path,
-    inputs: Mapping[str, Artifact],
+    inputs: Inputs[Artifact],
     results: Results,
     config: RunConfig,
     options: ReportConfig,
@@ -192,7 +193,7 @@ def write_page(
     environment.filters |= {"percent": percent, "signed": signed, "p": p_text}
     environment.globals |= {"verdict": verdict_text, "name_of": name_of}
     data = _Data(inputs, options, results)
-    run = RunFolder(inputs["evaluate"].folder.parents[1])
+    run = RunFolder(inputs.one("evaluate").folder.parents[1])
     made = [a for a in run.artifacts() if a.manifest.stage != "report"]
 
     def projections() -> list[sections.ProjectionSection]:
@@ -218,11 +219,11 @@ def write_page(
         "sweeps": [(s, sections.sweep_figures(s)) for s in results.sweeps],
         "times": sections.stage_times(made),
         "units": [a.manifest for a in made],
-        "versions": inputs["evaluate"].manifest.versions or _versions(made),
+        "versions": inputs.one("evaluate").manifest.versions or _versions(made),
         "config": config_text(config),
         "config_name": config.name,
         "sentence_chunks": data.sentence_chunks,
-        "error_chunks": lambda: data.error_chunks_of(_mistakes(inputs["evaluate"])),
+        "error_chunks": lambda: data.error_chunks_of(_mistakes(inputs.one("evaluate"))),
         "data": data,
     }
     with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
@@ -230,15 +231,12 @@ def write_page(
             file.write(piece)
 
 
-def _of_language(inputs: Mapping[str, Artifact], lang: str) -> dict[str, Artifact]:
-    found = {
-        stage: inputs[f"{stage}/{lang}"]
+def _of_language(inputs: Inputs[Artifact], lang: str) -> dict[str, Artifact]:
+    read = {"prepare": inputs.maybe("train")} | {
+        stage: inputs.maybe(stage, lang)
         for stage in ("translate", "align", "project", "synthesize")
-        if f"{stage}/{lang}" in inputs
     }
-    if "train" in inputs:
-        found["prepare"] = inputs["train"]
-    return found
+    return {stage: found for stage, found in read.items() if found is not None}
 
 
 def _versions(made: list[Artifact]) -> dict[str, str]:

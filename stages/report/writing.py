@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.inputs import Inputs
 from stages.evaluate.results import Results, load_results
 from stages.evaluate.sweeps import swept_aside
 from stages.evaluate.tables import SWEEPS
@@ -25,9 +25,9 @@ COPIED = ("scores.json", "scores.csv", "summary.csv", "significance.csv", "error
 """Tables of ``evaluate`` that lie beside the report, so that one folder holds everything."""
 
 
-def write_report(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:
+def write_report(inputs: Inputs[Artifact], folder: Path, context: Context) -> None:
     """Write tables, the answer, and report.html into ``folder``."""
-    source = inputs["evaluate"].folder
+    source = inputs.one("evaluate").folder
     results = load_results(source)
     for name in COPIED:
         shutil.copyfile(source / name, folder / name)

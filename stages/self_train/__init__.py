@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import RunConfig
+from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.experiment import experiment, labels_by_crop
@@ -121,7 +122,7 @@ class SelfTrainStage(RunStage):
         """Download the encoder if it is a hub id that is not here."""
         locate(config.models.encoder, config.config_dir).download()
 
-    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+    def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Train one student."""
         from stages.self_train.run import self_train_unit
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, derive_seed, write_atomic
 from pipeline.errors import DataError
+from pipeline.inputs import Inputs
 from pipeline.schema import Span
 from pipeline.stage import Context
 from stages.self_train.config import SelfTrainConfig
@@ -53,6 +54,17 @@ class Round:
     drops: dict[str, int]
 
 
+class _Asked(NamedTuple):
+    """Text that teachers label."""
+
+    kind: str
+    lang: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}/{self.lang}"
+
+
 class SelfTraining:
     """Trains a student on what teachers make of unlabelled text, round after round.
 
@@ -74,7 +86,7 @@ class SelfTraining:
         self,
         options: SelfTrainConfig,
         train: TrainConfig,
-        inputs: Mapping[str, Artifact],
+        inputs: Inputs[Artifact],
         dev: Sequence[tuple[Sequence[str], Sequence[Span]]],
         *,
         encoder: str | Path,
@@ -154,8 +166,9 @@ class SelfTraining:
         """Store the teachers' distributions of everything they have a say in."""
         loaded: dict[tuple[Path, ...], Teachers] = {}
         label_set: LabelSet | None = None
-        for name in self._asked():
-            folders = tuple(teachers[name.partition("/")[2]])
+        for asked in self._asked():
+            name, lang = asked.name, asked.lang
+            folders = tuple(teachers[lang])
             if folders not in loaded:
                 loaded = {folders: Teachers.load(folders)}  # one language's teachers at a time
             teacher = loaded[folders]
@@ -169,10 +182,9 @@ class SelfTraining:
                 continue
             total = sum(1 for _ in self._sentences(name))
             with self._context.progress.task(f"pseudo-label {name}", total=total) as bar:
-                kind, _, lang = name.partition("/")
                 found: Iterator[NDArray[np.float32]]
-                if kind == "synthetic" and lang in self._crop:
-                    found = self._by_translation(teacher, name, work, bar.advance)
+                if asked.kind == "synthetic" and lang in self._crop:
+                    found = self._by_translation(teacher, asked, work, bar.advance)
                 else:
                     words = (words for _, words in self._sentences(name))
                     found = teacher.distributions(words, bar.advance)
@@ -182,11 +194,11 @@ class SelfTraining:
         return label_set
 
     def _by_translation(
-        self, teachers: Teachers, name: str, work: Path, advance: Callable[[int], None]
+        self, teachers: Teachers, asked: _Asked, work: Path, advance: Callable[[int], None]
     ) -> Iterator[NDArray[np.float32]]:
         """Yield distributions made by CROP's recipe; keep the reasons of those of no use."""
         reasons: dict[str, str] = {}
-        lang = name.partition("/")[2]
+        name, lang = asked.name, asked.lang
         translated = ((r["source_id"], r["words"]) for r in self._rows(name))
         labelled = self._crop[lang].label(teachers, translated, work / "crop" / lang, advance)
         for (row_id, _), (probs, reason) in zip(self._sentences(name), labelled, strict=True):
@@ -195,11 +207,17 @@ class SelfTraining:
             yield probs
         write_atomic(_reasons_path(work, name), json.dumps(reasons).encode())
 
-    def _asked(self) -> list[str]:
+    def _asked(self) -> list[_Asked]:
+        """Return what the teachers have a say in, in the order of the inputs."""
         options = self._options
         about_projected = options.disagreement != "ignore" or options.teacher_share > 0
         kinds = ("synthetic", "projected") if about_projected else ("synthetic",)
-        return [n for n in self._inputs if n.partition("/")[0] in kinds]
+        mine = {
+            f"{kind}/{lang}": _Asked(kind, lang)
+            for kind in kinds
+            for lang in self._inputs.by_lang(kind)
+        }
+        return [mine[name] for name in self._inputs if name in mine]
 
     def _sentences(self, name: str) -> Iterator[tuple[str, Sequence[str]]]:
         """Stream ids and words of the sentences of an input that are used."""
@@ -207,7 +225,8 @@ class SelfTraining:
 
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
         kept = (r for r in self._inputs[name].rows() if r["kept"] and r["words"])
-        limit = self._options.max_sentences if name.startswith("synthetic/") else None
+        synthetic = name in self._inputs.only("synthetic")
+        limit = self._options.max_sentences if synthetic else None
         return islice(kept, limit)
 
     def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[Taught]:
@@ -225,15 +244,12 @@ class SelfTraining:
         def drop(reason: str) -> None:
             drops[reason] = drops.get(reason, 0) + 1
 
-        asked = set(self._asked())
-        untouched = {
-            n: a for n, a in self._inputs.items() if n not in asked and not n.startswith("teacher/")
-        }
+        asked = self._asked()
+        names = {x.name for x in asked}
+        untouched = Inputs({n: a for n, a in self._inputs.items() if n not in names})
         yield from read_examples(self._train, untouched, self._seed, counts)
-        for name in self._inputs:
-            if name not in asked:
-                continue
-            if name.startswith("projected/"):
+        for name, kind in ((x.name, x.kind) for x in asked):
+            if kind == "projected":
                 examples = self._reconsidered(work, name, label_set, counts, drop)
                 times = self._train.projected_repeat
                 examples = repeat_examples(examples, times, derive_seed(self._seed, name))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
+from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Context
 from stages.experiment import experiment, labels_by_crop
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
     from stages.translate.translator import Translator
 
 
-def self_train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:
+def self_train_unit(inputs: Inputs[Artifact], folder: Path, context: Context) -> None:
     """Train the student of ``context.task`` into ``folder``."""
     config, task = context.config, context.task
     options = config.section("self_train", SelfTrainConfig)
     train = student_options(options, train_options(config))
     arm, seed = str(task.options["arm"]), int(task.options["seed"])
     languages = list(task.options["languages"])
-    apart = ("teacher/", "dev", "translations/", "alignments/")
-    data = {n: a for n, a in inputs.items() if not n.startswith(apart)}
+    data = inputs.only("train", "projected", "gold", "synthetic")
     training = SelfTraining(
         options,
         train,
@@ -62,13 +62,11 @@ def self_train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Conte
     context.notes["chosen_round"] = chosen.number
 
 
-def _crop(
-    config: RunConfig, options: SelfTrainConfig, inputs: Mapping[str, Artifact], lang: str
-) -> Crop:
+def _crop(config: RunConfig, options: SelfTrainConfig, inputs: Inputs[Artifact], lang: str) -> Crop:
     back = _back_translator(config, lang) if options.crop_projection == "markers" else None
     return Crop(
-        inputs[f"translations/{lang}"],
-        inputs[f"alignments/{lang}"],
+        inputs.one("translations", lang),
+        inputs.one("alignments", lang),
         config.section("project", ProjectConfig),
         config.config_dir,
         back,
@@ -95,10 +93,7 @@ def _back_translator(config: RunConfig, lang: str) -> BackTranslate:
     return translate
 
 
-def teacher_folders(inputs: Mapping[str, Artifact], lang: str) -> list[Path]:
+def teacher_folders(inputs: Inputs[Artifact], lang: str) -> list[Path]:
     """Return the folders of the teachers of a language: joint ones, and those of its own."""
-    return [
-        artifact.folder
-        for name, artifact in inputs.items()
-        if name.startswith("teacher/") and (name.count("/") == 1 or name.endswith(f"/{lang}"))
-    ]
+    teachers = inputs.all("teacher").items()
+    return [found.folder for (_, *of), found in teachers if of in ([], [lang])]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
 from pipeline.errors import DataError, ModelError
+from pipeline.inputs import Inputs
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.arms import touches
@@ -48,18 +49,17 @@ class SynthesizeStage(RunStage):
         Arms that set options of this stage, or of ``project``, which makers start from, have units
         of their own, ``<arm>/<lang>``.
         """
-        units = list(config.languages)
+        units = [(lang, lang) for lang in config.languages]
         if "unlabelled" in translated_to_source(config):
-            units += [f"{_REAL_ONLY}/{lang}" for lang in config.languages]
-        tasks = [self._task(config, unit) for unit in units]
+            units += [(f"{_REAL_ONLY}/{lang}", lang) for lang in config.languages]
+        tasks = [self._task(config, *unit) for unit in units]
         known = experiment(config)
         for arm in known.with_teachers():
             if touches(known.recipes[arm], "project", "synthesize"):
-                tasks += [self._task(known.for_arm(arm), unit, arm) for unit in units]
+                tasks += [self._task(known.for_arm(arm), *unit, arm) for unit in units]
         return tasks
 
-    def _task(self, config: RunConfig, unit: str, arm: str | None = None) -> Task:
-        lang = unit.rpartition("/")[2]
+    def _task(self, config: RunConfig, unit: str, lang: str, arm: str | None = None) -> Task:
         known = experiment(config)
         makers = self._makers(config, unit)
         data = config.data
@@ -154,7 +154,7 @@ class SynthesizeStage(RunStage):
         named = options.substitution.gazetteers
         return {kind: config.path(text.replace("{lang}", lang)) for kind, text in named.items()}
 
-    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+    def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Make the text of one language.
 
         Raises:
@@ -181,7 +181,7 @@ class SynthesizeStage(RunStage):
             list(projected_sentences(inputs["projected"].rows())) if "projected" in inputs else []
         )
         evaluation = EvaluationIndex(
-            row["words"] for key in inputs if key.startswith("eval/") for row in inputs[key].rows()
+            row["words"] for found in inputs.all("eval").values() for row in found.rows()
         )
         measures = Measures(lang, options.gate, evaluation)
         chunks = Chunks(context.work_dir)
@@ -218,7 +218,7 @@ class SynthesizeStage(RunStage):
     def decide(
         self,
         stored: Artifact,
-        inputs: Mapping[str, Artifact],
+        inputs: Inputs[Artifact],
         out: Output,
         context: Context,
     ) -> None:
@@ -356,7 +356,7 @@ def _round_trip_known(config: RunConfig, lang: str) -> bool:
     return all(translator_problem(config, *both) is None for both in directions)
 
 
-def _sentences(inputs: Mapping[str, Artifact], names: Sequence[str]) -> list[Sentence]:
+def _sentences(inputs: Inputs[Artifact], names: Sequence[str]) -> list[Sentence]:
     from pipeline.schema import Sentence
 
     found = []

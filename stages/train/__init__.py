@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import RunConfig
+from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Context, Output, Problem, RunStage, Task
 from stages.train.config import TrainConfig
@@ -65,7 +66,7 @@ class TrainStage(RunStage):
         """Download the encoder if it is a hub id that is not here."""
         locate(config.models.encoder, config.config_dir).download()
 
-    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+    def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Train one tagger."""
         from stages.train.run import train_unit
 

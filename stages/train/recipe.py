@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import RunConfig
 from pipeline.errors import ModelError
+from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Problem, Ref
 from stages.arms import Arm
@@ -117,21 +118,20 @@ def head_fields(options: TrainConfig, fused: bool) -> dict[str, Any]:
     return options.fusion_kind().head(options.fusion)
 
 
-def entity_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> list[str]:
+def entity_types(config: RunConfig, inputs: Inputs[Artifact]) -> list[str]:
     """Return the entity types: those of ``labels.types``, or all in the training data, sorted."""
     if config.labels.types is not None:
         return list(config.labels.types)
     found: set[str] = set()
-    for name, artifact in inputs.items():
-        if name == "train" or name.startswith(("gold/", "projected/")):
-            for data in artifact.tables():
-                for spans in data.column("spans").to_pylist():
-                    found.update(s["type"] for s in spans)
+    for artifact in inputs.only("train", "gold", "projected").values():
+        for data in artifact.tables():
+            for spans in data.column("spans").to_pylist():
+                found.update(s["type"] for s in spans)
     return sorted(found)
 
 
 def read_examples(
-    options: TrainConfig, inputs: Mapping[str, Artifact], seed: int, counts: dict[str, int]
+    options: TrainConfig, inputs: Inputs[Artifact], seed: int, counts: dict[str, int]
 ) -> Iterator[Example]:
     """Stream the labelled training sentences: gold source, kept projected, gold target.
 
@@ -144,17 +144,15 @@ def read_examples(
     from pipeline.artifacts import derive_seed
     from stages.train.data import repeat_examples
 
-    for name, artifact in inputs.items():
-        kind = name.partition("/")[0]
-        if kind == "projected":
+    projected = inputs.only("projected")
+    for name, artifact in inputs.only("train", "projected", "gold").items():
+        if name in projected:
             examples: Iterable[Example] = projected_examples(artifact.rows(), options)
             times = options.projected_repeat
-        elif kind in ("train", "gold"):
-            weight = options.source_weight if kind == "train" else 1.0
-            examples = gold_examples(artifact.rows(), weight)
-            times = options.source_repeat if kind == "train" else 1.0
         else:
-            continue
+            weight = options.source_weight if name == "train" else 1.0
+            examples = gold_examples(artifact.rows(), weight)
+            times = options.source_repeat if name == "train" else 1.0
         for example in repeat_examples(examples, times, derive_seed(seed, name)):
             counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
             yield example
@@ -194,15 +192,13 @@ def kept_spans(row: Mapping[str, Any]) -> list[Span]:
 
 
 def read_dev(
-    options: TaggerOptions, inputs: Mapping[str, Artifact]
+    options: TaggerOptions, inputs: Inputs[Artifact]
 ) -> list[tuple[list[str], list[Span]]]:
     """Return words and gold spans of the sentences that weights are chosen on."""
     from pipeline.schema import spans_of
 
     chosen: list[tuple[list[str], list[Span]]] = []
-    for name, artifact in inputs.items():
-        if name != "dev" and not name.startswith("dev/"):
-            continue
+    for artifact in inputs.only("dev").values():
         for number, row in enumerate(artifact.rows()):
             if options.dev_sentences is not None and number >= options.dev_sentences:
                 break

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
+from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Context
 from stages.experiment import experiment
@@ -18,7 +19,7 @@ from stages.train.trainer import TrainingResult
 from stages.train.training import train_tagger
 
 
-def train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -> None:
+def train_unit(inputs: Inputs[Artifact], folder: Path, context: Context) -> None:
     """Train the tagger of ``context.task`` into ``folder``."""
     config, task = context.config, context.task
     arm, seed = str(task.options["arm"]), int(task.options["seed"])
@@ -35,7 +36,7 @@ def train_unit(inputs: Mapping[str, Artifact], folder: Path, context: Context) -
 
 
 def train_on(
-    inputs: Mapping[str, Artifact],
+    inputs: Inputs[Artifact],
     options: TrainConfig,
     folder: Path,
     context: Context,
@@ -85,7 +86,7 @@ def provenance(
     arm: str,
     seed: int,
     languages: list[str],
-    inputs: Mapping[str, Artifact],
+    inputs: Inputs[Artifact],
 ) -> dict[str, Any]:
     """Return the facts for the model card of an arm's tagger."""
     facts = training_facts(config, languages, inputs, seed, f"{config.name}: {arm}, seed {seed}")
@@ -95,7 +96,7 @@ def provenance(
 def training_facts(
     config: RunConfig,
     languages: list[str],
-    inputs: Mapping[str, Artifact],
+    inputs: Inputs[Artifact],
     seed: int,
     name: str,
 ) -> dict[str, Any]:

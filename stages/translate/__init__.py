@@ -40,11 +40,12 @@ class TranslateStage(RowStage):
                 inputs = {"source": train}
                 if given:
                     inputs["given"] = Ref("prepare", f"parallel/{lang}")
-                tasks.append(self._task(config, lang, lang, "to_target", inputs))
+                pair = (config.source, lang)
+                tasks.append(self._task(config, lang, pair, "to_target", inputs))
         for data, lang in self._to_source(config):
             unit = f"to_source/{lang}" if data == "test" else f"to_source/{data}/{lang}"
             inputs = {"source": Ref("prepare", f"{data}/{lang}")}
-            tasks.append(self._task(config, unit, config.source, "to_source", inputs))
+            tasks.append(self._task(config, unit, (lang, config.source), "to_source", inputs))
         return tasks
 
     def _to_source(self, config: RunConfig) -> list[tuple[str, str]]:
@@ -60,10 +61,14 @@ class TranslateStage(RowStage):
         return list(dict.fromkeys(found))
 
     def _task(
-        self, config: RunConfig, unit: str, lang: str, direction: str, inputs: Mapping[str, Ref]
+        self,
+        config: RunConfig,
+        unit: str,
+        pair: tuple[str, str],
+        direction: str,
+        inputs: Mapping[str, Ref],
     ) -> Task:
-        other = unit.rpartition("/")[2]
-        source = config.source if direction == "to_target" else other
+        source, lang = pair
         options = {"direction": direction, "source": source, "target": lang}
         if direction == "to_source":
             options["labels"] = "none"  # no arm may see those of the test data
@@ -71,7 +76,7 @@ class TranslateStage(RowStage):
         if "given" not in inputs:
             options["model"] = config.models.translator_for(source, lang, config.source) or ""
             uses = ("seed",) if self.options(config).sampling else ()
-        return Task(self.name, unit, "translations", inputs, {}, lang, options, uses)
+        return Task(self.name, unit, "translations", inputs, {}, lang, options, uses, pair=pair)
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find models that are missing and languages that they cannot produce."""

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.config import RunConfig, config_model, parse_config
+from pipeline.inputs import Inputs
 from pipeline.output import FilesOutput
 from pipeline.progress import Progress
 from pipeline.stage import Context, Ref, RunStage, Task
@@ -44,7 +45,7 @@ def run_stage(stage: RunStage, config: RunConfig, run: Path) -> Artifact:
     out = folder.folder(task.ref)
     out.mkdir(parents=True)
     (run / "config.json").write_text(json.dumps(config.model_dump(mode="json")))
-    stage.run(inputs, FilesOutput(out), context)
+    stage.run(Inputs(inputs), FilesOutput(out), context)
     write_manifest(out, task.ref, "files", notes=context.notes, counts=context.counts)
     return Artifact(out)
 

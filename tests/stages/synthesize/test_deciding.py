@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.inputs import Inputs
 from pipeline.progress import Progress
 from pipeline.stage import Context
 from stages.synthesize import STAGE
@@ -50,7 +51,7 @@ def _decided(config: Any, stored: list[dict[str, Any]], notes: Any, work: Path) 
     (task,) = STAGE.tasks(config)
     context = Context(config, task, seed=5, work_dir=work, progress=Progress())
     out = _Out(work)
-    STAGE.decide(_Stored(stored, _Manifest(notes)), _inputs(), out, context)  # type: ignore[arg-type]
+    STAGE.decide(_Stored(stored, _Manifest(notes)), Inputs(_inputs()), out, context)  # type: ignore[arg-type]
     return out.rows, context
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.config import RunConfig, config_model, parse_config
 from pipeline.errors import DataError
+from pipeline.inputs import Inputs
 from pipeline.progress import Progress
 from pipeline.schema import Sentence, table
 from pipeline.stage import Context
@@ -139,7 +140,7 @@ def _run(config: RunConfig, work: Path, inputs: dict[str, Any] | None = None) ->
     work.mkdir(exist_ok=True)
     context = Context(config, task, seed=5, work_dir=work, progress=Progress())
     out = _Out(work)
-    STAGE.run(inputs or _inputs(), out, context)
+    STAGE.run(Inputs(inputs or _inputs()), out, context)
     return out.rows, context
 
 
