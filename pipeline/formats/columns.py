@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.errors import DataError
+from pipeline.formats.foreign import hint
 from pipeline.formats.report import CharSpan, RawSentence
 
-WORDS: Final = ("tokens", "words")
+WORDS: Final = ("tokens", "words", "tokenized_text")
 TAGS: Final = ("ner_tags", "tags", "labels", "ner", "label", "word_labels", "bio_tags", "iob_tags")
-TEXT: Final = ("text", "sentence")
-SPANS: Final = ("spans", "entities", "labels", "label")
+TEXT: Final = ("text", "sentence", "content")
+SPANS: Final = ("spans", "entities", "labels", "label", "ner", "annotation")
 IDS: Final = ("id", "sent_id", "guid")
 OFFSETS: Final = "offsets"
 """A record's own word for what its spans count; our exports for doccano have it."""
@@ -28,6 +29,7 @@ _TYPES: Final = ("type", "label", "entity_group", "tag", "entity_type", "categor
 _STARTS: Final = (("start", "end"), ("start_offset", "end_offset"), ("begin", "end"))
 _SURFACES: Final = ("text", "word", "surface", "mention", "surface_form")
 _SHOWN: Final = ("spans", "entities", "labels", "label")
+_NAMED: Final = ("ner_tags", "tags", "labels", "ner", "label", "spans", "entities")
 
 
 class RecordReader:
@@ -76,8 +78,8 @@ class RecordReader:
         if text is None:
             raise self._error(
                 line,
-                f"neither words ({' or '.join(WORDS)}) nor text ({' or '.join(TEXT)}); "
-                f"the record has {', '.join(record) or 'nothing'}",
+                "neither words (tokens or words) nor text (text or sentence); "
+                f"the record has {', '.join(record) or 'nothing'}{hint(record)}",
             )
         sentence.text = text
         if self.labelled:
@@ -117,7 +119,7 @@ class RecordReader:
                 return
         raise self._error(
             line,
-            f"words without labels: none of the columns {', '.join(dict.fromkeys(TAGS + SPANS))}; "
+            f"words without labels: none of the columns {', '.join(_NAMED)}; "
             f"the record has {', '.join(record)}",
         )
 
@@ -179,6 +181,10 @@ class RecordReader:
             DataError: If it is none.
         """
         surface = None
+        if isinstance(item, Mapping) and isinstance(item.get("points"), list) and item["points"]:
+            # Dataturks: {"label": ["PER"], "points": [{"start": 0, "end": 3, "text": "Anna"}]}.
+            label = item.get("label")
+            item = item["points"][0] | {"type": label[0] if isinstance(label, list) else label}
         if isinstance(item, Mapping):
             start, end = next(
                 ((item[a], item[b]) for a, b in _STARTS if a in item and b in item), (None, None)

@@ -13,6 +13,7 @@ from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 
 _LOOKED_AT: Final = 20
+_RECORD: Final = frozenset({"text", "tokens", "words", "sentence", "content", "tokenized_text"})
 _NO_SPACE: Final = re.compile(r"[^ \t\r\n]")
 
 
@@ -78,7 +79,7 @@ def _is_json_lines(first: str, head: list[str]) -> bool:
 
 def _wrapped(value: Any) -> list[Any] | None:
     """Return the one list of records that an object holds, if that is what it is."""
-    if not isinstance(value, dict) or value.keys() & {"text", "tokens", "words", "sentence"}:
+    if not isinstance(value, dict) or value.keys() & _RECORD:
         return None
     lists = [v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
     return lists[0] if len(lists) == 1 and not value.keys() & {"annotations", "result"} else None

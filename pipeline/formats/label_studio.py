@@ -188,7 +188,12 @@ def _regions(
 
 def _is_entity(region: Mapping[str, Any]) -> bool:
     value = region.get("value", region)
-    return isinstance(value, Mapping) and isinstance(value.get("labels"), list)
+    return isinstance(value, Mapping) and _labels(value) is not None
+
+
+def _labels(value: Mapping[str, Any]) -> list[Any] | None:
+    found = value.get("labels", value.get("hypertextlabels"))
+    return found if isinstance(found, list) else None
 
 
 def _char_spans(region: Mapping[str, Any], where: str) -> list[CharSpan]:
@@ -199,7 +204,7 @@ def _char_spans(region: Mapping[str, Any], where: str) -> list[CharSpan]:
     said = value.get("text")
     try:
         start, end = int(at["start"]), int(at["end"])
-        labels = [str(label) for label in value["labels"]]
+        labels = [str(label) for label in _labels(value) or ()]
     except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(f"{where}: a region without start, end and labels: {region!r}") from None
     if not labels:

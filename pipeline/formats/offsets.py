@@ -153,12 +153,12 @@ class OffsetEvidence:
             if len(found) > 1 and self.surfaces < self.spans:
                 ways = ", or as ".join(map(str, found.values()))
                 raise AmbiguousError(
-                    f"the {self.spans} spans do not fit as {first}, but they do as {ways}; set "
-                    "offsets and span_end of this data source to what it is"
+                    f"the spans do not all fit as {first}, but they do as {ways}; set offsets and "
+                    "span_end of this data source to what it is"
                 )
             if found:
                 reading = min(found.values(), key=order.index)
-                note = f"positions are read as {reading}: so all {self.spans} spans fit"
+                note = f"positions are read as {reading}: so every span fits"
                 return reading, None if self.surfaces else note
         if not self.surfaces and not (self._with_words and self._with_text):
             return first, None
@@ -190,8 +190,8 @@ class OffsetEvidence:
         if 5 * uneven <= self.spans or self._with_words:
             return None
         return (
-            f"{uneven} of {self.spans} spans begin or end inside a word, read as {first}; if they "
-            "count otherwise, set offsets and span_end"
+            f"{uneven} of {self.spans} spans begin or end inside a word or in white space, read as "
+            f"{first}; if they count otherwise, set offsets and span_end"
         )
 
     def _ambiguous(self, first: Reading, order: Sequence[Reading]) -> str | None:
@@ -208,9 +208,8 @@ class OffsetEvidence:
         if not others or self.surfaces or not self._with_text:
             return None
         return (
-            f"positions are read as {_NAMES[first.unit]}, though all {self.spans} spans would fit "
-            f"as {_NAMES[others[0].unit]}, too; set offsets: {others[0].unit} if that is what they "
-            "are"
+            f"positions are read as {_NAMES[first.unit]}, though every span would fit as "
+            f"{_NAMES[others[0].unit]}, too; set offsets: {others[0].unit} if that is what they are"
         )
 
 

@@ -42,9 +42,12 @@ class Table(Format):
         rows = csv.reader((f"{line}\n" for _, line in sample.lines), delimiter=separator)
         try:
             next(rows)
-            first = dict(zip(names, next(rows), strict=False))
+            row = next(rows)
         except (StopIteration, csv.Error):
             return False
+        if len(row) != len(names):  # then it is at least an error about a table
+            return sample.suffix == ".csv"
+        first = dict(zip(names, row, strict=True))
         content = next(first.get(k, "") for k in names if k in _CONTENT)
         labels = [first.get(k, "") for k in names if k in _LABELS]
         # One word per row is a matter of CoNLL.

@@ -97,8 +97,8 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
         ),
         (
             '{"tokens": ["a"]}',
-            "words without labels: none of the columns ner_tags, tags, labels, ner, label, "
-            "word_labels, bio_tags, iob_tags, spans, entities; the record has tokens",
+            "words without labels: none of the columns ner_tags, tags, labels, ner, label, spans, "
+            "entities; the record has tokens",
         ),
         ('{"tokens": ["a", "b"], "ner_tags": ["O"]}', "2 words but 1 ner_tags"),
         ('{"tokens": ["a", 3], "ner_tags": ["O", "O"]}', "tokens holds 3, which is not a string"),

@@ -81,7 +81,7 @@ def test_the_users_word_counts_more(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl", [record | {"spans": [[0, 4, "X"]]}])
     found = stream(path)
     assert [s.spans[0].end for s in found] == [1]
-    assert "all 1 spans would fit as words, too; set offsets: words" in found.report.warnings[0]
+    assert "every span would fit as words, too; set offsets: words" in found.report.warnings[0]
     assert brief(read(path, offsets="words"))[0][1] == [(0, 4, "X")]
     assert brief(read(path, offsets="words", span_end="inclusive"))[0][1] == [(0, 5, "X")]
 

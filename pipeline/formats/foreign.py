@@ -1,0 +1,75 @@
+"""What is not read, told by what it is and with what to do, rather than by a row that does not fit.
+
+Each entry knows files of one kind that circulate as data for entity recognition. None of the ways
+out that it names loses a label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipeline.errors import DataError
+from pipeline.formats.format import Sample
+
+_MARKED: Final = re.compile(
+    r"<([A-Za-z][\w.-]*)(?: [^<>]*)?>[^<>\n]+</\1>"  # <PER>Anna</PER>
+    r"|\[[^\[\]\n]+\]\([\w. :{}\"-]+\)"  # [Anna](PER)
+    r"|\[[A-Z][\w-]* [^\[\]\n]+\]"  # [PER Anna]
+)
+_XML: Final = re.compile(r"<\?xml|<(TEI|xmi:XMI|GateDocument|collection|corpus)\b")
+_PUBTATOR: Final = re.compile(r"[^|\s]+\|t\|")
+_SHARE: Final = 0.5
+
+
+def refuse_foreign(sample: Sample) -> None:
+    """Refuse a text that is known and not read.
+
+    Raises:
+        DataError: If it is one, with what it is and what to do.
+    """
+    first, path = sample.first_line.lstrip("\ufeff "), sample.path
+    if first.startswith("#FORMAT=WebAnno"):
+        raise DataError(
+            f"{path}: a WebAnno/INCEpTION TSV; export the project as CoNLL 2002 or CoNLL 2003 "
+            "instead, which has the same entities"
+        )
+    if first.startswith("<?xml") or re.match(
+        r"<(TEI|xmi:|GateDocument|collection|corpus)\b", first
+    ):
+        raise DataError(
+            f"{path}: an XML file; export it from its tool as CoNLL, brat or JSON, or turn its "
+            "elements into {text, spans} records (JSON Lines)"
+        )
+    if _PUBTATOR.match(first):
+        raise DataError(
+            f"{path}: a PubTator file; its positions count characters of title and abstract joined "
+            "by one space: write JSON Lines of {text, spans: [[start, end, type]]}"
+        )
+    rows = [line for _, line in sample.lines if line.strip()]
+    marked = sum(_MARKED.search(line) is not None for line in rows)
+    if rows and marked and marked >= _SHARE * len(rows):
+        found = next(m[0] for line in rows if (m := _MARKED.search(line)))
+        raise DataError(
+            f"{path}: plain text with entities marked inside it ({found[:60]!r}); write it as JSON "
+            "Lines of {text, spans: [[start, end, type]]}, with positions in the text without the "
+            "marks, or as CoNLL"
+        )
+
+
+def hint(record: Mapping[str, Any]) -> str:
+    """Return what a JSON record without words and text is, and what to do; empty if unknown."""
+    if "documents" in record or "passages" in record:
+        return (
+            "; a BioC or Azure collection? Write a record per passage: {text, spans: [[start, end, "
+            "type]]}, positions counted from the passage's own beginning"
+        )
+    if {"_referenced_fss", "%TYPES", "%FEATURE_STRUCTURES"} & record.keys():
+        return "; a UIMA CAS? Export the project as CoNLL 2002 or CoNLL 2003"
+    if "rasa_nlu_data" in record:
+        return "; Rasa's training data? Name the list in it: common_examples, as JSON Lines"
+    splits = [k for k in record if isinstance(record[k], list)]
+    if len(splits) > 1:
+        return f"; write the lists {', '.join(splits)} to files of their own"
+    return ""
