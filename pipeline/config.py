@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pipeline.errors import ConfigError, suggest
 from pipeline.explain import explain
-from pipeline.languages import canonical
+from pipeline.languages import base, canonical
 from pipeline.listed import texts_of
 from pipeline.resources import resolve_path, shipped_configs
 from pipeline.yaml_text import parse_yaml
@@ -179,7 +179,7 @@ class ModelsConfig(ConfigModel):
         if not name:
             return None
         # Not format(): a name may have other braces, and gets nothing else filled in.
-        return name.replace("{source}", source).replace("{target}", target)
+        return name.replace("{source}", base(source)).replace("{target}", base(target))
 
 
 class RayConfig(ConfigModel):

@@ -1,40 +1,81 @@
-"""Language codes: ISO 639-1 where there is one, ISO 639-3 otherwise; either is accepted."""
+"""Language codes: ISO 639-1 where there is one, ISO 639-3 otherwise; either is accepted.
+
+A code may have a script or a region, as BCP 47 writes them (``zh-Hant``, ``sr-Latn``, ``pt-PT``;
+``_`` for ``-`` is accepted). What goes without saying is left out: Chinese is written in simplified
+characters, Serbian in Cyrillic letters, and Portuguese is mostly Brazil's, so ``zh-Hans`` is
+``zh``, ``sr-Cyrl`` is ``sr`` and ``pt-BR`` is ``pt``; ``zh-TW`` is ``zh-Hant``.
+"""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pipeline.errors import ConfigError
 
+_TAG = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|\d{3}))?")
 
+
+@lru_cache(maxsize=4096)
 def canonical(code: str) -> str:
     """Return the canonical code of a language: ``swa`` and ``swh`` → ``sw``, ``DE`` → ``de``.
 
+    A script that is not the usual one of the language stays (``zh-Hant``), else a region that is
+    not (``pt-PT``).
+
     Raises:
-        ConfigError: If ``code`` is not an ISO 639-1, 639-2 or 639-3 code.
+        ConfigError: If ``code`` is not an ISO 639-1, 639-2 or 639-3 code, or has a script or region
+            that there is not.
     """
     import langcodes
 
-    text = code.strip()
-    if not re.fullmatch(r"[A-Za-z]{2,3}", text):
-        raise ConfigError(f"{code!r} is not an ISO 639 language code, such as 'de' or 'swa'")
-    language = langcodes.Language.get(text.lower())
-    if not language.is_valid():
+    match = _TAG.fullmatch(code.strip().replace("_", "-"))
+    if match is None:
+        raise ConfigError(
+            f"{code!r} is not an ISO 639 language code, such as 'de' or 'swa', 'zh-Hant' with a "
+            "script or 'pt-PT' with a region"
+        )
+    language, script, region = match.groups()
+    if not langcodes.Language.get(language.lower()).is_valid():
         raise ConfigError(f"{code!r} is not a known ISO 639 language code")
     # macro=True turns an individual language into its macrolanguage's two-letter code (swh -> sw).
-    short = langcodes.standardize_tag(text.lower(), macro=True)
-    return short.split("-")[0]
+    short = langcodes.standardize_tag(language.lower(), macro=True).split("-")[0]
+    if script is None and region is None:
+        return short
+    given = langcodes.Language.get("-".join(filter(None, (short, script, region))))
+    if not given.is_valid():
+        raise ConfigError(
+            f"{code!r} names a script or a region that there is not; scripts are written as "
+            "'Latn', 'Cyrl', 'Hant', regions as 'BR'"
+        )
+    usual, full = langcodes.Language.get(short).maximize(), given.maximize()
+    if full.script and full.script != usual.script:
+        return f"{short}-{full.script}"
+    if region and full.territory != usual.territory:
+        return f"{short}-{full.territory}"
+    return short
+
+
+def base(code: str) -> str:
+    """Return a code without its script or region: ``zh-Hant`` → ``zh``."""
+    return code.partition("-")[0]
+
+
+def script_of(code: str) -> str | None:
+    """Return the script that a canonical code states, if it is not the usual one: ``Hant``."""
+    rest = code.partition("-")[2]
+    return rest if len(rest) == 4 else None
 
 
 def alpha3(code: str) -> str:
     """Return the ISO 639-3 (terminological) code of a language: ``sw`` → ``swa``."""
     import langcodes
 
-    return langcodes.Language.get(canonical(code)).to_alpha3(variant="T")
+    return langcodes.Language.get(base(canonical(code))).to_alpha3(variant="T")
 
 
 def english_name(code: str) -> str:
-    """Return the English name of a language: ``sw`` → ``Swahili``."""
+    """Return the English name: ``sw`` → ``Swahili``, ``zh-Hant`` → ``Chinese (Traditional)``."""
     import langcodes
 
-    return langcodes.Language.get(canonical(code)).language_name("en")
+    return langcodes.Language.get(canonical(code)).display_name("en")

@@ -21,19 +21,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from pipeline.schema import as_stored
+from stages.language_id import language_scorer
 from stages.synthesize.config import GateConfig
 from stages.synthesize.makers.base import Made
 from stages.synthesize.overlap import EvaluationIndex, shingles, words_key
 from stages.translate.tokenise import detokenise
 
-# py3langid's names where they are not ours.
-_LANGID = {"nb": "no", "fil": "tl", "ff": "fuv", "gn": "gug", "ki": "kik"}
 _PERMUTATIONS = 64
 
 REASONS = frozenset(
@@ -68,7 +66,7 @@ class Measures:
         self._lang = lang
         self._config = config
         self._evaluation = evaluation
-        self._language = _language_scorer(lang) if config.language is not None else None
+        self._language = language_scorer(lang) if config.language is not None else None
 
     @property
     def judges_language(self) -> bool:
@@ -253,25 +251,3 @@ def _low_bits(shingle: int) -> int:
 
 def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
     return len(a & b) / len(a | b) if a or b else 1.0
-
-
-def _language_scorer(lang: str) -> Callable[[str], float] | None:
-    """Return a function from a text to the probability of ``lang``; ``None`` if it is unknown."""
-    identifier = _identifier()
-    name = lang if lang in identifier.labels else _LANGID.get(lang, lang)
-    if name not in identifier.labels:
-        return None
-
-    def score(text: str) -> float:
-        best, probability = identifier.classify(text)
-        # The whole ranking costs as much again; mostly the first place is all that is asked.
-        return float(probability) if best == name else dict(identifier.rank(text))[name]
-
-    return score
-
-
-@cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import ConfigError, ModelError
-from pipeline.languages import alpha3, canonical
+from pipeline.languages import alpha3, base, canonical, script_of
 
 Family = Literal["marian", "m2m100", "nllb"]
 
@@ -146,7 +146,10 @@ class Languages:
     def code(self, lang: str) -> str | None:
         """Return the model's name for an ISO code, or ``None`` if it has none."""
         code = canonical(lang)
-        row = table().get(code)
+        script, row = script_of(code), table().get(base(code))
+        if script is not None:
+            return self._variant(base(code), script, row)
+        code = base(code)
         if self.family == "marian":
             names = [code, alpha3(code), *(row.marian if row else ())]
             if row and row.nllb:
@@ -161,16 +164,29 @@ class Languages:
         prefix = f"{alpha3(code)}_"
         return next((t for t in sorted(self._tokens) if t.startswith(prefix)), None)
 
+    def _variant(self, code: str, script: str, row: Codes | None) -> str | None:
+        """Return the model's name for a language in a script that is not its usual one."""
+        names = [code, alpha3(code), *(n.split("_")[0] for n in (row.marian if row else ()))]
+        if row and row.nllb:
+            names.append(row.nllb.split("_")[0])
+        wanted = [f"{name}_{script}" for name in dict.fromkeys(names)]
+        if (code, script) == ("zh", "Hant"):
+            wanted += ["zh_TW", "zh_tw", "zh_HK", "zh_hk", "cmn_Hant"]
+        return next((name for name in wanted if name in self._tokens), None)
+
     def available(self) -> list[str]:
         """Return the ISO codes of the languages in the vocabulary, sorted."""
         pair = [self._options.get("target_lang")] if not self._tokens else []
         names = [*self._tokens, *filter(None, pair)]
         found = set()
         for name in names:
-            try:
-                found.add(canonical(re.split(r"[_-]", "nso" if name == "ns" else name)[0]))
-            except ConfigError:  # a group of languages (roa), or a tag of another kind
-                continue
+            whole = "nso" if name == "ns" else name
+            for code in (whole, re.split(r"[_-]", whole)[0]):
+                try:
+                    found.add(canonical(code))
+                    break
+                except ConfigError:  # a group of languages (roa), or a tag of another kind
+                    continue
         return sorted(found)
 
     def direction(self, source: str, target: str) -> Direction:
@@ -186,7 +202,8 @@ class Languages:
             return Direction("marian", None, f">>{self._known(target)}<<")
         given = self._pair()
         for lang, one in zip((source, target), given, strict=True):
-            if one is not None and one != lang:
+            # A region is no other language to a model of one pair; a script may be.
+            if one is not None and one != (lang if script_of(lang) else base(lang)):
                 raise ConfigError(
                     f"{self.name} translates {given[0] or '?'} to {given[1] or '?'}, "
                     f"not {source} to {target}"
@@ -223,16 +240,25 @@ def direction_problem(name: str, folder: Path | None, source: str, target: str) 
             return str(error)
         return None
     pair = opus_pair(name)
-    if pair and pair != (canonical(source), canonical(target)):
+    asked = tuple(c if script_of(c) else base(c) for c in (canonical(source), canonical(target)))
+    if pair and pair != asked:
         return f"{name} translates {pair[0]} to {pair[1]}, not {source} to {target}"
     family: Family | None = "nllb" if "nllb" in name else "m2m100" if "m2m100" in name else None
     if family is None:
         return None
     known = {code for code, row in table().items() if getattr(row, family)}
+    if family == "nllb":
+        known |= _NLLB_VARIANTS
     for lang in (canonical(source), canonical(target)):
-        if lang not in known:
+        if (lang if script_of(lang) else base(lang)) not in known:
             return _unknown(name, lang, sorted(known))
     return None
+
+
+# Languages that NLLB has in a second script.
+_NLLB_VARIANTS = frozenset(
+    {"zh-Hant", "ace-Arab", "bjn-Arab", "ks-Deva", "kr-Arab", "min-Arab", "ar-Latn", "taq-Tfng"}
+)
 
 
 def _unknown(name: str, lang: str, available: Sequence[str]) -> str:

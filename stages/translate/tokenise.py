@@ -23,6 +23,7 @@ from itertools import accumulate, pairwise
 
 from pipeline.errors import DataError
 from pipeline.formats.sentences import abbreviations
+from pipeline.languages import base
 from pipeline.listed import words_of
 
 # Scripts written without spaces between words; Hangul is not among them.
@@ -87,6 +88,7 @@ def tokenise(text: str, lang: str) -> list[str]:
     """
     if not isinstance(text, str):
         raise DataError(f"tokenise takes one text, a string, not a {type(text).__name__}")
+    lang = base(lang)
     chunks = text.split()
     words: list[str] = []
     last = len(chunks) - 1
@@ -107,6 +109,7 @@ def detokenise(words: Iterable[str], lang: str) -> str:
         words: The words of one sentence; empty ones are passed over.
         lang: ISO 639 code; decides spaces before French punctuation, elisions and clitics.
     """
+    lang = base(lang)
     words = [w for w in words_of(words, "detokenise: the words") if w]
     parts: list[str] = []
     glue = True  # whether the next word follows without a space

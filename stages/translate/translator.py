@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ModelError
+from pipeline.languages import base
 from pipeline.listed import texts_of
 from stages.translate.cleaning import plain_quotes
 from stages.translate.codes import Languages
@@ -277,7 +278,7 @@ class Translator:
         """Join the hypotheses of the pieces of one text, rank by rank."""
         if len(parts) == 1:
             return list(parts[0])
-        glue = "" if self.target in UNSPACED_LANGUAGES else " "
+        glue = "" if base(self.target) in UNSPACED_LANGUAGES else " "
         joined = []
         for rank in range(min(len(p) for p in parts)):
             ranked = [p[rank] for p in parts]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,74 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"add_source_bos": False}))
     with pytest.raises(ModelError, match="needs the tokeniser files of its checkpoint beside"):
         Languages(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("zh-Hant", "zh-Hant"),
+        ("zh_TW", "zh-Hant"),
+        ("zho_Hant", "zh-Hant"),
+        ("zh-Hans", "zh"),
+        ("zh-CN", "zh"),
+        ("sr-Latn", "sr-Latn"),
+        ("sr_Cyrl", "sr"),
+        ("pt-BR", "pt"),
+        ("pt-PT", "pt-PT"),
+        ("en-GB", "en-GB"),
+        ("EN-us", "en"),
+        ("swh-Latn", "sw"),
+    ],
+)
+def test_scripts_and_regions(code: str, expected: str) -> None:
+    assert canonical(code) == expected and canonical(expected) == expected
+
+
+@pytest.mark.parametrize("code", ["zz-Hant", "zh-Abcd", "zh-hant-foo", "english", "d", "-", "de-"])
+def test_what_is_no_language_is_refused(code: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(repr(code))):
+        canonical(code)
+
+
+def test_variants_reach_the_translators_that_know_them(tmp_path: Path) -> None:
+    nllb = folder(tmp_path / "n", "NllbTokenizer", ["eng_Latn", "zho_Hans", "zho_Hant", "srp_Cyrl"])
+    known = Languages(nllb)
+    assert known.code("zh-Hant") == "zho_Hant" and known.code("zh-TW") == "zho_Hant"
+    assert known.code("zh") == known.code("zh-CN") == "zho_Hans"
+    assert known.code("sr-Cyrl") == "srp_Cyrl" and known.code("sr-Latn") is None
+    assert known.code("en-GB") == "eng_Latn"
+    assert "zh-Hant" in known.available()
+    with pytest.raises(ConfigError, match="does not know 'sr-Latn'"):
+        known.direction("en", "sr-Latn")
+    m2m = folder(tmp_path / "m", "M2M100Tokenizer", ["__en__", "__zh__", "__pt__"])
+    assert Languages(m2m).code("zh-Hant") is None and Languages(m2m).code("pt-PT") == "pt"
+    marian = folder(
+        tmp_path / "o", "MarianTokenizer", [">>cmn_Hant<<", ">>cmn_Hans<<", ">>srp_Latn<<"]
+    )
+    assert Languages(marian).code("zh-Hant") == "cmn_Hant"
+    assert Languages(marian).code("sr-Latn") == "srp_Latn"
+
+
+def test_names_of_the_hub_are_checked_with_variants() -> None:
+    name = "facebook/nllb-200-distilled-600M"
+    assert direction_problem(name, None, "en", "zh-Hant") is None
+    assert "'sr-Latn'" in (direction_problem(name, None, "en", "sr-Latn") or "")
+    assert direction_problem("facebook/m2m100_418M", None, "en-GB", "pt-PT") is None
+    assert "'zh-Hant'" in (direction_problem("facebook/m2m100_418M", None, "en", "zh-Hant") or "")
+    assert direction_problem("Helsinki-NLP/opus-mt-en-de", None, "en-GB", "de-AT") is None
+    assert direction_problem("Helsinki-NLP/opus-mt-en-sr", None, "en", "sr-Latn") is not None
+
+
+def folder(path: Path, kind: str, tokens: list[str]) -> Path:
+    """The tokeniser files that languages are read from, without a model."""
+    path.mkdir()
+    named = {"additional_special_tokens": tokens, "tokenizer_class": kind}
+    for name, content in (
+        ("tokenizer_config.json", named),
+        ("vocab.json", {t: i for i, t in enumerate(tokens)}),
+        ("tokenizer.json", {}),
+    ):
+        (path / name).write_text(json.dumps(content))
+    for name in ("source.spm", "target.spm", "sentencepiece.bpe.model"):
+        (path / name).touch()
+    return path
