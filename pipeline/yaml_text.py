@@ -7,9 +7,27 @@ with all its aliases written out.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import yaml
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads ``true`` and ``false`` as truth values and nothing else, as YAML 1.2 has it.
+
+    To YAML 1.1 ``no`` is false, and so Norwegian would be. Options that are truth values take
+    ``yes``, ``no``, ``on`` and ``off`` all the same.
+    """
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 MAX_VALUES: Final = 100_000
 """Most values (keys, scalars, lists, mappings) of a text; a configuration has some hundreds."""
@@ -25,7 +43,7 @@ def parse_yaml(text: str) -> Any:
     """
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None

@@ -13,7 +13,9 @@ import yaml
 
 from pipeline.config import DataSource
 from pipeline.errors import ConfigError, XlnerError
-from pipeline.languages import canonical, english_name
+from pipeline.formats.labels import nearest_type
+from pipeline.formats.packed import SUFFIXES as PACKED
+from pipeline.languages import base, canonical, english_name
 
 if TYPE_CHECKING:
     from pipeline.formats import ReadReport
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 SHIPPED_LANGUAGES: Final = frozenset({"de", "en", "es", "fr", "nl", "sw"})
 """What the models that ship can read and write."""
 
+_TRANSLATOR: Final = "facebook/nllb-200-distilled-600M"
 _SUFFIXES = {".txt", ".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio", ".tsv"}
-_SUFFIXES |= {".jsonl", ".ndjson", ".json", ".parquet", ""}
+_SUFFIXES |= {".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".spacy", ""}
+_FOLDERS = ("*.ann", "dataset_info.json", "dataset_dict.json")  # brat's, and those of datasets
+_ALIKE = 5  # files of a kind that is not read are named each up to here
 _SPLITS = {
     "train": "train",
     "training": "train",
@@ -88,7 +93,8 @@ def look_into(folder: Path, source: str = "en") -> Found:
             raise ConfigError(f"{folder} is a file; name the folder that it lies in")
         raise ConfigError(f"folder not found: {folder}")
     found = Found()
-    for path in sorted(_candidates(folder)):
+    candidates, found.unused = _candidates(folder)
+    for path in candidates:
         name = str(path.relative_to(folder))
         try:
             report = _peek(path)
@@ -97,7 +103,7 @@ def look_into(folder: Path, source: str = "en") -> Found:
             continue
         words = re.split(r"[^a-z0-9]+", name.lower())
         split = next((_SPLITS[w] for w in reversed(words) if w in _SPLITS), None)
-        lang = next((code for w in words if (code := _language(w))), None)
+        lang = _named_language(name)
         if not report.labelled:
             if split in ("train", "dev", "test"):
                 found.unused[name] = "plain text without labels, though its name says otherwise"
@@ -121,13 +127,42 @@ def look_into(folder: Path, source: str = "en") -> Found:
     return found
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
+def _candidates(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """Return the files (and folders that are one data set) to look into, and why not the others."""
+    whole = [p for p in folder.rglob("*") if p.is_dir() and _is_data_set(p)]
+    whole = [p for p in whole if not any(p.is_relative_to(q) for q in whole if q != p)]
+    found, unused = list(whole), {}
+    others: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
         hidden = any(p.startswith(".") for p in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.suffix.lower() in _SUFFIXES:
-            if path.name.upper().startswith(("README", "LICENSE", "LICENCE")):
-                continue
-            yield path
+        if hidden or not path.is_file() or any(path.is_relative_to(p) for p in whole):
+            continue
+        if path.name.upper().startswith(("README", "LICENSE", "LICENCE")):
+            unused[name] = "a text about the data"
+        elif name == "xlner.yaml":
+            unused[name] = "a config"
+        elif _suffix(path) in _SUFFIXES or _suffix(path)[1:] in _SPLITS:
+            found.append(path)
+        else:
+            others.setdefault(_suffix(path), []).append(name)
+    for suffix, names in others.items():
+        why = f"files that end in {suffix} are not read"
+        if len(names) > _ALIKE:
+            unused[f"*{suffix}, {len(names):,} files"] = why
+        else:
+            unused.update(dict.fromkeys(names, why))
+    return sorted(found), unused
+
+
+def _is_data_set(path: Path) -> bool:
+    return any(next(path.glob(pattern), None) is not None for pattern in _FOLDERS)
+
+
+def _suffix(path: Path) -> str:
+    """Return how the name of a file ends, the ending of what packs it aside."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix in PACKED else suffix
 
 
 def _peek(path: Path) -> ReadReport:
@@ -138,7 +173,7 @@ def _peek(path: Path) -> ReadReport:
     """
     from pipeline.formats import detect_format, read_labelled
 
-    if path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise ConfigError("the file is empty")
     labelled = detect_format(path, labelled=False) != "text"
     stream = read_labelled(
@@ -153,6 +188,25 @@ def _first_line(error: Exception, path: Path) -> str:
     text = str(error).strip().split("\n")[0] or type(error).__name__
     text = text.removeprefix(f"{path}:").strip()
     return re.sub(r"^(\d+): ", r"line \1: ", text)
+
+
+def _named_language(name: str) -> str | None:
+    """Return the language that a name holds, with its script or region: ``zh-Hant``.
+
+    What stands nearer to the file tells more: ``en/test.de.conll`` is German.
+    """
+    words = [w for part in reversed(Path(name).parts) for w in re.split(r"[^A-Za-z0-9_-]+", part)]
+    for word in words:
+        for part in (word, *re.split(r"[_-]", word)):
+            tag = re.fullmatch(r"([A-Za-z]{2,3})[_-]([A-Z][a-z]{3}|[A-Z]{2})", part)
+            if tag and _language(tag[1].lower()):
+                try:
+                    return canonical(part)
+                except ConfigError:
+                    continue
+            if code := _language(part.lower()):
+                return code
+    return None
 
 
 def _language(word: str) -> str | None:
@@ -203,8 +257,8 @@ def _text(folder: Path, found: Found, source: str) -> str:
         f"name: {_quote(name)}",
         "seed: 13",
         "",
-        f"source: {source}                 # {english_name(source)}: the labelled language",
-        f"languages: [{', '.join(targets)}]"
+        f"source: {_quote(source)}                 # {english_name(source)}: the labelled language",
+        f"languages: [{', '.join(map(_quote, targets))}]"
         + ("" if named else "   # no file names a target language: put yours here"),
         "",
         "# Files are relative to this config. Formats (CoNLL variants, JSONL, Parquet, HF data",
@@ -216,8 +270,7 @@ def _text(folder: Path, found: Found, source: str) -> str:
     lines += [
         "",
         f"# Entity types seen at the beginning of the files: {', '.join(seen) or 'none'}.",
-        "# labels:",
-        "#   map: {MISC: O}             # rename labels, or drop them with O",
+        *_label_lines(found, source),
         "",
         *_model_lines([source, *targets]),
         "",
@@ -225,7 +278,12 @@ def _text(folder: Path, found: Found, source: str) -> str:
     if ("dev", source) not in found.files:
         lines += ["# Without dev data there is nothing to choose checkpoints by.", "train:"]
         lines += ["  select: last", ""]
-    arms = ["zero_shot", "fused", "projected", "self_trained"]
+    arms = ["zero_shot", "fused"]
+    if untranslatable := _untranslatable(source, targets):
+        names = ", ".join(english_name(lang) for lang in untranslatable)
+        lines.append(f"# The translator does not know {names}: name one that does for other arms.")
+    else:
+        arms += ["projected", "self_trained"]
     if all(lang in gold for lang in targets):
         arms.append("supervised")
     lines += [
@@ -235,9 +293,8 @@ def _text(folder: Path, found: Found, source: str) -> str:
     ]
     if not set(found.languages("test")) - {source}:
         lines += [
-            "# No target test data: labels are projected, and can be looked at, but nothing is",
-            "# compared. To train taggers all the same, name the stages:",
-            "# stages: [prepare, translate, align, project, synthesize, train, self_train]",
+            "# No target test data: taggers are trained, and projected labels can be looked at,",
+            "# but nothing is compared.",
         ]
     if found.unused:
         lines += ["", "# Not used:"]
@@ -261,18 +318,29 @@ def _data_lines(found: Found, source: str, targets: list[str]) -> Iterator[str]:
         langs = [lang for lang in found.languages(split) if lang != source]
         if langs:
             yield f"  {key}:                    # {_REMARKS[key]}"
-            yield from (f"    {la}: {{path: {_quote(found.files[split, la])}}}" for la in langs)
+            yield from (
+                f"    {_quote(la)}: {{path: {_quote(found.files[split, la])}}}" for la in langs
+            )
         else:
-            yield f"  # {key}: {{{targets[0]}: {{path: …}}}}   # {_REMARKS[key]}"
+            yield f"  # {key}: {{{_quote(targets[0])}: {{path: …}}}}   # {_REMARKS[key]}"
     for lang in found.languages("dev"):
         if lang != source:
             name = _quote(found.files["dev", lang])
             remark = "only for train.select: target_dev"
-            yield f"  # target_dev: {{{lang}: {{path: {name}}}}}   # {remark}"
+            yield f"  # target_dev: {{{_quote(lang)}: {{path: {name}}}}}   # {remark}"
+
+
+def _untranslatable(source: str, targets: list[str]) -> list[str]:
+    """Return the target languages that the translator of :func:`_model_lines` does not know."""
+    from stages.translate.codes import direction_problem
+
+    if all(base(lang) in SHIPPED_LANGUAGES for lang in (source, *targets)):
+        return []
+    return [t for t in targets if direction_problem(_TRANSLATOR, None, source, t)]
 
 
 def _model_lines(languages: list[str]) -> list[str]:
-    unknown = [lang for lang in languages if lang not in SHIPPED_LANGUAGES]
+    unknown = [lang for lang in languages if base(lang) not in SHIPPED_LANGUAGES]
     shipped = ", ".join(sorted(SHIPPED_LANGUAGES))
     if unknown:
         names = ", ".join(english_name(lang) for lang in unknown)
@@ -281,16 +349,37 @@ def _model_lines(languages: list[str]) -> list[str]:
             "# from the hub at the first run. Local folders in the same format are as good.",
             "models:",
             "  encoder: bert-base-multilingual-cased",
-            "  translator: facebook/nllb-200-distilled-600M",
+            f"  translator: {_TRANSLATOR}",
         ]
     return [
         f"# The small models that ship know {shipped}. For other languages, or better results,",
         "# name models of the hub, or local folders in the same format:",
         "# models:",
         "#   encoder: bert-base-multilingual-cased",
-        "#   translator: facebook/nllb-200-distilled-600M",
+        f"#   translator: {_TRANSLATOR}",
     ]
 
 
+def _label_lines(found: Found, source: str) -> list[str]:
+    """Return the section ``labels``: types that only the other side has, by their nearest name."""
+    known = set(found.types.get(found.files.get(("train", source), ""), ()))
+    others = sorted({t for types in found.types.values() for t in types} - known)
+    named = {t: near for t in others if (near := nearest_type(t, known))}
+    lines = []
+    if others:
+        lines.append(f"# Not among the types of the training data: {', '.join(others)}.")
+    if named:
+        pairs = ", ".join(f"{_quote(t)}: {_quote(near)}" for t, near in named.items())
+        lines += ["labels:", f"  map: {{{pairs}}}   # by the likeness of names: look it through"]
+    else:
+        lines += [
+            "# labels:",
+            "#   map: {MISC: O}             # rename labels, or drop them with O",
+        ]
+    return lines
+
+
 def _quote(text: str) -> str:
-    return yaml.safe_dump(text, default_style=None, width=10_000, allow_unicode=True).split("\n")[0]
+    """Return a text as it stands in a flow sequence or mapping of YAML; ``no`` is quoted."""
+    dumped: str = yaml.safe_dump([text], default_flow_style=True, width=10_000, allow_unicode=True)
+    return dumped.strip()[1:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -28,6 +29,37 @@ def map_labels(sentences: Iterable[Sentence], mapping: Mapping[str, str]) -> Ite
         yield sentence
 
 
+_SAME = (
+    {"PER", "PERS", "PERSON", "PRS", "PERSONNE", "PERSONA", "PEOPLE"},
+    {"LOC", "LOCATION", "PLACE", "GPE", "LUG", "LIEU", "ORT"},
+    {"ORG", "ORGANIZATION", "ORGANISATION", "COMPANY", "ORGANIZACION"},
+    {"MISC", "MISCELLANEOUS", "OTH", "OTHER"},
+    {"DATE", "TIME"},
+)
+"""What one type is called in different corpora."""
+
+
+def nearest_type(name: str, known: Iterable[str]) -> str | None:
+    """Return what a type is called among ``known``, or the one most like it; ``None`` for neither.
+
+    ``PERS`` and ``person`` are ``PER``, ``B-LOC`` with a slip is ``LOC``.
+    """
+    by_form = {k.casefold(): k for k in sorted(listed(known, "nearest_type: the known types"))}
+    form = name.casefold()
+    if form in by_form:
+        return by_form[form]
+    for names in _SAME:
+        if name.upper() in names:
+            for other in sorted(names):
+                if other.casefold() in by_form:
+                    return by_form[other.casefold()]
+    close = difflib.get_close_matches(form, by_form, n=1, cutoff=0.6)
+    if close:
+        return by_form[close[0]]
+    starts = [k for k in by_form if len(k) > 2 and (form.startswith(k) or k.startswith(form))]
+    return by_form[starts[0]] if len(starts) == 1 and len(form) > 2 else None
+
+
 def require_known_types(
     found: Iterable[str], known: Iterable[str], *, key: str, reference: str
 ) -> None:
@@ -45,7 +77,7 @@ def require_known_types(
     known = listed(known, f"{key}: the known types")
     unknown = sorted(set(found) - set(known))
     if unknown:
-        example = ", ".join(f"{t}: O" for t in unknown)
+        example = ", ".join(f"{t}: {nearest_type(t, known) or 'O'}" for t in unknown)
         raise DataError(
             f"{key}: has the entity types {', '.join(unknown)}, which {reference} does not have "
             f"({', '.join(sorted(known)) or 'none'}); rename or drop them, "

@@ -46,6 +46,8 @@ def test_splits_and_languages_are_told_from_names(tmp_path: Path) -> None:
     assert found.unused == {
         "x.txt": "its name tells no split (train, dev, test)",
         "test.de.tsv": "de-test.tsv is used as test of de",
+        "README.txt": "a text about the data",
+        "train.swe.weird": "files that end in .weird are not read",
     }
 
 
@@ -99,12 +101,8 @@ def test_what_is_written_can_be_run(tmp_path: Path, names: tuple[str, ...]) -> N
     touch(tmp_path, *(n for n in names if n.endswith("jsonl")), text=row + "\n")
     path = write_config(tmp_path)
     tasks = checked(path)
-    tested = any("test" in n for n in names)
-    assert any(t.startswith("train/projected/") for t in tasks) == tested
-    assert "project/fr" in tasks
-    if not tested:  # the line that the config offers does what it says
-        path.write_text(path.read_text().replace("# stages:", "stages:"))
-        assert any(t.startswith("self_train/") for t in checked(path))
+    assert any(t.startswith("train/projected/") for t in tasks), "with test data or without"
+    assert any(t.startswith("self_train/") for t in tasks) and "project/fr" in tasks
 
 
 def test_a_language_that_the_models_do_not_know(tmp_path: Path) -> None:
@@ -180,3 +178,118 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     touch(tmp_path, "train.conll")
     with pytest.raises(ConfigError, match="is a file; name the folder"):
         write_config(tmp_path / "train.conll")
+
+
+CODES = [
+    *("no", "on", "y", "yes", "off", "n", "null", "nan", "true", "nb", "nn", "sr-Latn", "zh-Hant"),
+    *("pt-PT", "yor", "fil", "zh_TW", "uz_Cyrl", "ja", "he", "id", "is", "it", "as", "or", "be"),
+]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_init_and_dry_run_agree_for_every_language_code(tmp_path: Path, code: str) -> None:
+    from pipeline.languages import canonical
+
+    touch(tmp_path, "train.en.conll", "dev.en.conll")
+    touch(tmp_path, f"{code}/test.conll")
+    path = write_config(tmp_path)
+    config = load_config(str(path), ["arms=[zero_shot]"])
+    try:
+        wanted = canonical(code)
+    except ConfigError:  # "yes" and "off" are no languages: the file is in the source language
+        assert config.languages == ["de"]
+        return
+    assert config.languages == [wanted]
+    assert f"prepare/test/{wanted}" in checked(path) or wanted not in SHIPPED_LANGUAGES
+    touch(tmp_path / "o", f"train.{code}.conll", "test.de.conll")
+    other = write_config(tmp_path / "o", wanted)
+    assert load_config(str(other)).source == wanted
+
+
+@pytest.mark.parametrize(
+    "name", ["a, b", "{x}", "no", "1e3", "null", "a: b", "# c", "'q'", "ü", "[1]", "&x", "*", "%d"]
+)
+def test_init_and_dry_run_agree_for_every_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    touch(folder, "train.conll", f"{name}/de/test.conll")
+    path = write_config(folder)
+    assert "prepare/test/de" in checked(path)
+    config = load_config(str(path))
+    assert isinstance(config.name, str)
+    source = config.data.per_language("test", "de")
+    assert source is not None and source.path == f"{name}/de/test.conll"
+
+
+@pytest.mark.parametrize("text", ["[no]", "[No, on]", "[y]"])
+def test_norwegian_is_no_truth_value(tmp_path: Path, text: str) -> None:
+    touch(tmp_path, "train.conll")
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"languages: {text}\ndata: {{train: {{path: train.conll}}, test: {{no: {{path: x}}}}}}\n"
+        "repair_encoding: yes\n"
+    )
+    try:
+        config = load_config(str(path))
+    except ConfigError as error:
+        assert "known ISO 639" in str(error) or "is not an ISO" in str(error)
+        return
+    assert config.languages == ["no"] and config.repair_encoding is True
+    assert config.data.per_language("test", "no") is not None
+
+
+def test_every_file_is_named_as_used_or_not(tmp_path: Path) -> None:
+    touch(tmp_path, "train.en.conll", "LICENSE", "notes.docx", "de/test.conll", "x.yaml")
+    touch(tmp_path, *(f"images/{k}.png" for k in range(9)))
+    found = look_into(tmp_path)
+    assert found.unused["*.png, 9 files"] == "files that end in .png are not read"
+    assert {"LICENSE", "notes.docx", "x.yaml"} <= set(found.unused)
+    text = write_config(tmp_path, "en", found).read_text()
+    assert all(f"#   {name}: " in text for name in found.unused)
+
+
+def test_files_that_are_packed_or_have_the_names_of_conll_are_seen(tmp_path: Path) -> None:
+    import gzip
+
+    touch(tmp_path, "eng.train", "eng.testa", "deu.testb", text="Berlin NN B-LOC\n\n" * 3)
+    with gzip.open(tmp_path / "test.es.conll.gz", "wt") as file:
+        file.write("Berlin B-LOC\n\n" * 3)
+    found = look_into(tmp_path)
+    assert found.files == {
+        ("train", "en"): "eng.train",
+        ("dev", "en"): "eng.testa",
+        ("test", "de"): "deu.testb",
+        ("test", "es"): "test.es.conll.gz",
+    }, found.unused
+
+
+def test_labels_that_the_training_data_lacks_get_the_nearest_name(tmp_path: Path) -> None:
+    touch(tmp_path, "train.en.conll", text="Anna B-PER\nOslo B-LOC\n\n")
+    touch(tmp_path, "test.de.conll", text="Anna B-PERS\nOslo B-LOC\n1963 B-DATE\n\n")
+    text = write_config(tmp_path).read_text()
+    assert yaml.safe_load(text)["labels"] == {"map": {"PERS": "PER"}}
+    assert "Not among the types of the training data: DATE, PERS." in text
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "nearest"),
+    [
+        ("PERS", ["PER", "LOC"], "PER"),
+        ("person", ["PER", "LOC"], "PER"),
+        ("per", ["PER"], "PER"),
+        ("GPE", ["PER", "LOC", "ORG"], "LOC"),
+        ("organisation", ["Organization", "LOC"], "Organization"),
+        ("LOCATON", ["LOCATION"], "LOCATION"),
+        ("DATE", ["PER", "LOC"], None),
+        ("PER", [], None),
+    ],
+)
+def test_the_nearest_name(name: str, known: list[str], nearest: str | None) -> None:
+    from pipeline.formats import require_known_types
+    from pipeline.formats.labels import nearest_type
+
+    assert nearest_type(name, known) == nearest
+    if name not in known:
+        from pipeline.errors import DataError
+
+        with pytest.raises(DataError, match=f"{name}: {nearest or 'O'}}}"):
+            require_known_types([name], known, key="data.test.de", reference="data.train")
