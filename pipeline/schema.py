@@ -162,6 +162,7 @@ PROJECTED: Final = pa.schema(
         ("words", WORDS),
         ("spans", pa.list_(PROJECTED_SPAN)),  # kept and dropped ones
         ("lost", pa.list_(LOST_SPAN)),  # source spans for which there is no target span at all
+        ("scores", pa.list_(SCORE)),  # of the pair, see stages.project.pairs
         ("kept", pa.bool_()),  # whether the sentence is used for training
         ("reason", pa.string()),
     ]
@@ -214,7 +215,7 @@ REASONS: Final[Mapping[str, str]] = {
     "no_candidate": "no target span scored above zero",
     "conflict": "another entity took the words",
     "low_score": "below the minimum score",
-    "length_ratio": "far longer or shorter than the source span",
+    "length_ratio": "far longer or shorter than its source",
     "restrict_target": "RESTRICT-TGT: more than one target word for a one-word entity",
     "marker_lost": "the markers did not survive translation",
     # project, per sentence
@@ -223,6 +224,9 @@ REASONS: Final[Mapping[str, str]] = {
     "comp_target": "COMP-TGT: a projected span has holes",
     "comp_instances": "COMP-INS: the number of entities differs between source and target",
     "lost_span": "a source span could not be projected",
+    "copied_source": "the translation is a copy of the source",
+    "lost_names": "the translation has hardly any name or number of the source",
+    "doubled_names": "the translation has a name more often than the source",
     "wrong_language": "language identification says it is another language",
     # synthesize
     "duplicate": "an exact duplicate",

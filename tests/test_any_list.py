@@ -112,7 +112,7 @@ def rows() -> list[dict[str, Any]]:
     names = ("id", "lang", "source_id", "source_lang")
     return [
         dict.fromkeys(names, "x")
-        | {"source_words": ["a"], "words": ["a"], "source_spans": [span], "lost": []}
+        | {"source_words": ["a"], "words": ["a"], "source_spans": [span], "lost": [], "scores": []}
         | {"spans": [span | more], "kept": True, "reason": None}
     ]
 

@@ -34,6 +34,7 @@ class Doubt:
 DOUBTS: Final = {
     "not_gold": "wrong: gold has another label here",
     "gold_missed": "wrong: gold has an entity that was not labelled",
+    "translation": "the translation looks wrong",
     "stands_elsewhere": "the source name stands word for word elsewhere in the target sentence",
     "other_word": "these words are linked to another source word, and to none of the name",
     "repeated": "the name stands in the target sentence again, without a label",
@@ -51,6 +52,7 @@ CERTAIN: Final = frozenset({"not_gold", "gold_missed"})
 _WEIGHTS: Final = {
     "not_gold": 9,
     "gold_missed": 8,
+    "translation": 6,
     "stands_elsewhere": 5,
     "other_word": 4,
     "usually_other": 4,
@@ -161,12 +163,25 @@ def doubts_of(view: View, renderings: Renderings) -> Iterator[Doubt]:
     for index, item in enumerate(view.spans):
         if item.kept and (wrong is None or index in wrong):
             yield from _signs(view, index, renderings)
+    if wrong is None and (doubt := _of_translation(view)):
+        yield doubt
     if wrong is None and view.kept:
         labelled = {s.source for s in view.spans if s.kept}
         for number, source in enumerate(view.source_spans):
             if number not in labelled:
                 name = _text(view.source_words, source)
                 yield Doubt("unlabelled", None, f"{name} ({source.type})")
+
+
+def _of_translation(view: View) -> Doubt | None:
+    """Return what speaks against the sentence pair, by the usual thresholds of the filters."""
+    from pipeline.schema import REASONS
+    from stages.project.config import PairFilters
+    from stages.project.decide import pair_reason
+
+    scores = [{"name": name, "value": value} for name, value in view.scores.items()]
+    reason = pair_reason(scores, PairFilters())
+    return Doubt("translation", None, REASONS[reason]) if reason else None
 
 
 def _against_gold(view: View, gold: Sequence[Span]) -> Iterator[Doubt]:

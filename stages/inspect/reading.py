@@ -38,6 +38,7 @@ class View:
 
     Attributes:
         lost: Source spans (by index) without any target span, with the reason.
+        scores: Of the sentence pair, by name (:mod:`stages.project.pairs`).
         kept: Whether training uses the sentence; ``None`` where nothing was decided.
         gold: Gold labels of the target side; ``None`` where there are none.
         doubts: What speaks against the kept labels (:func:`stages.inspect.doubts.judged`).
@@ -53,6 +54,7 @@ class View:
     source_spans: list[Span] = field(default_factory=list)
     lost: list[tuple[int, str]] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
     kept: bool | None = None
     reason: str | None = None
     gold: list[Span] | None = None
@@ -79,6 +81,7 @@ class View:
                 | {"kept": s.kept, "reason": s.reason, "source": s.source, "method": s.method}
                 for s in self.spans
             ],
+            "scores": {name: _rounded(value) for name, value in self.scores.items()},
             "lost": [{"source": index, "reason": reason} for index, reason in self.lost],
             "links": [[link.source, link.target, _rounded(link.prob)] for link in self.links],
             "gold": None if self.gold is None else [_span_json(s) for s in self.gold],
@@ -275,6 +278,7 @@ def _projected(row: Mapping[str, Any], links: Sequence[Mapping[str, Any]]) -> Vi
         source_words=row["source_words"],
         source_spans=spans_of(row, "source_spans"),
         lost=[(item["source"], item["reason"]) for item in row["lost"]],
+        scores={item["name"]: item["value"] for item in row.get("scores") or ()},
         links=_links(links),
         kept=row["kept"],
         reason=row["reason"],

@@ -105,6 +105,7 @@ def for_test_sentences(options: ProjectConfig) -> ProjectConfig:
         min_score=filters.min_score,
         max_length_ratio=filters.max_length_ratio,
         restrict_target=filters.restrict_target,
+        pairs=None,
     )
     return options.model_copy(update={"filters": spans_only})
 

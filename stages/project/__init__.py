@@ -74,7 +74,7 @@ class ProjectStage(RowStage):
     """Projects the entities of ``source_words`` on to ``words``, in either direction."""
 
     name = "project"
-    version = "4"
+    version = "5"
     config_type = ProjectConfig
     about = "carry labels over from the source sentence on to its translation"
 
@@ -162,9 +162,11 @@ class ProjectStage(RowStage):
     ) -> None:
         """Translate the entities alone, and make the first pass over the corpus, if asked for."""
         from stages.project.build import needs_statistics
+        from stages.project.pairs import save_usual_ratio
         from stages.project.worker import collect_statistics
 
         options = self.options(config)
+        save_usual_ratio(inputs["translations"].tables(), folder)
         alone = None
         if self.method(config).translates_entities:
             alone = self._translate_entities(config, task, inputs["translations"], progress)

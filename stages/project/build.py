@@ -19,6 +19,8 @@ from stages.project.statistics import Statistics
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from stages.project.pairs import PairScorer
+
 _KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
 HEAD: Final = 5_000
 """Rows that are kept in memory and projected twice to gather statistics."""
@@ -86,8 +88,18 @@ def project_tables(
     *,
     min_link: float = 0.5,
     batch: Batch | None = None,
+    scored: PairScorer | None = None,
 ) -> pa.Table:
     """Project one part: ``translations`` and ``alignments`` to a ``projected`` table, decided.
+
+    Args:
+        translations: The sentence pairs.
+        alignments: Their links.
+        projector: Who projects.
+        filters: What decides.
+        min_link: For the filters.
+        batch: The two tables as a batch, if there is one already.
+        scored: Scores the pairs for the filters; without, no translation is refused.
 
     Raises:
         DataError: If the two tables do not fit together.
@@ -101,6 +113,7 @@ def project_tables(
         for name in ("source_words", "source_spans", "words"):
             row[name] = row[name] or []
         row["spans"], row["lost"] = spans[r]
+        row["scores"] = scored(row) if scored is not None else []
     return decide_rows(rows, filters, alignments, min_link=min_link)
 
 

@@ -20,6 +20,33 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class PairFilters(ConfigModel):
+    """Drop sentences whose translation went wrong; each can be switched off with ``null``.
+
+    The scores are those of :mod:`stages.project.pairs`; docs/projection.md has what the thresholds
+    keep and drop of good and of bad translations.
+    """
+
+    max_repetition: float | None = Field(
+        0.2, ge=0, le=1, description="largest share of words that repeat those before them"
+    )
+    max_doubled_names: int | None = Field(
+        1, ge=0, description="how often more the translation may have a name than the source"
+    )
+    max_copied: float | None = Field(
+        0.6, ge=0, le=1, description="largest share of the source's own words that are copied"
+    )
+    min_language: float | None = Field(
+        0.1, ge=0, le=1, description="least probability of the target language (py3langid)"
+    )
+    max_length_ratio: float | None = Field(
+        2.0, gt=1, description="largest deviation from the corpus' median length ratio, as a factor"
+    )
+    max_lost_names: float | None = Field(
+        0.8, ge=0, le=1, description="largest share of names and numbers that are not there"
+    )
+
+
 class FilterConfig(ConfigModel):
     """Decisions on stored scores; moving them never needs another projection."""
 
@@ -49,12 +76,8 @@ class FilterConfig(ConfigModel):
     require_all: bool = Field(
         False, description="drop the sentence if a source span is lost or dropped"
     )
-    min_language_score: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="drop the sentence if language identification gives its language a lower "
-        "probability (reason wrong_language)",
+    pairs: PairFilters | None = Field(
+        PairFilters(), description="what a translation has to be like; null: train on all of them"
     )
 
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
 from pipeline.listed import each
 from pipeline.schema import as_stored, table
 from pipeline.stage import Part, Worker
-from stages.project.config import FilterConfig
+from stages.project.config import FilterConfig, PairFilters
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,6 +87,7 @@ def decide_row(
     row: Row, filters: FilterConfig, links: Links | None = None, *, min_link: float = 0.5
 ) -> Row:
     """Return the row with ``kept`` and ``reason`` set on every span and on the sentence."""
+    row = {"scores": [], **row}
     source = row["source_spans"]
     spans = []
     for span in row["spans"]:
@@ -121,6 +121,8 @@ def _row_reason(
 ) -> str | None:
     if not row["words"]:
         return "untranslated"
+    if filters.pairs is not None and (reason := pair_reason(row["scores"], filters.pairs)):
+        return reason
     if filters.comp_source or filters.comp_target:
         if links is None:
             raise DataError(
@@ -138,10 +140,35 @@ def _row_reason(
         return "comp_instances"
     if filters.require_all and {s["source"] for s in kept} != set(range(len(row["source_spans"]))):
         return "lost_span"
-    if filters.min_language_score is not None and row["words"]:
-        likely = _language_probability(row["lang"], " ".join(row["words"]))
-        if likely < filters.min_language_score:
-            return "wrong_language"
+    return None
+
+
+def pair_reason(scores: Iterable[Mapping[str, Any]], filters: PairFilters) -> str | None:
+    """Return why a translation is not to be trained on, from its scores, or ``None``.
+
+    Args:
+        scores: As they are stored: ``name`` and ``value``; one that is not there decides nothing.
+        filters: The thresholds.
+    """
+    found = {s["name"]: as_stored(s["value"]) for s in scores}
+
+    def above(name: str, most: float | None) -> bool:
+        return most is not None and found.get(name, 0.0) > as_stored(most)
+
+    if above("repetition", filters.max_repetition):
+        return "repetition"
+    if above("doubled_names", filters.max_doubled_names):
+        return "doubled_names"
+    if above("copied", filters.max_copied):
+        return "copied_source"
+    least = filters.min_language
+    if least is not None and found.get("language", 1.0) < as_stored(least):
+        return "wrong_language"
+    ratio, most = found.get("length_ratio"), filters.max_length_ratio
+    if ratio is not None and most is not None and not 1 / most <= ratio <= most:
+        return "length_ratio"
+    if above("lost_names", filters.max_lost_names):
+        return "lost_names"
     return None
 
 
@@ -159,18 +186,3 @@ def _has_hole(row: Row, links: Links) -> bool:
         if any(j not in linked for j in range(span["start"], span["end"])):
             return True
     return False
-
-
-@cache
-def _identifier() -> Callable[[str], list[tuple[str, float]]]:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    rank: Callable[[str], list[tuple[str, float]]] = identifier.rank
-    return rank
-
-
-def _language_probability(lang: str, text: str) -> float:
-    """Return the probability of a language; 1 for languages that the identifier does not know."""
-    ranked = {code: float(p) for code, p in _identifier()(text)}
-    return ranked.get(lang, 1.0)

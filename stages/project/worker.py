@@ -16,6 +16,7 @@ from stages.project.build import (
     project_tables,
 )
 from stages.project.config import ProjectConfig, method_of
+from stages.project.pairs import PairScorer, load_usual_ratio
 from stages.project.statistics import Statistics
 from stages.project.words import Vocabulary
 
@@ -77,6 +78,7 @@ class ProjectWorker:
         self.projector = build_projector(config, statistics, config_dir=config_dir)
         self.vocabulary = Vocabulary()
         self.alone = Alone.load(collected)
+        self.scored = PairScorer(load_usual_ratio(collected))
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the projected rows of one part."""
@@ -92,6 +94,7 @@ class ProjectWorker:
             self.config.filters,
             min_link=self.config.min_link,
             batch=batch,
+            scored=self.scored,
         )
         part.advance(result.num_rows)
         return result

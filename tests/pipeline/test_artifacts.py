@@ -139,6 +139,7 @@ def test_drops_are_counted_by_level() -> None:
             {**span, "kept": True, "reason": None},
         ],
         "lost": [{"source": 1, "reason": "no_link"}],
+        "scores": [],
         "kept": False,
         "reason": "lost_span",
     }

@@ -170,6 +170,7 @@ def projected_row(translation: Mapping[str, Any], rng: random.Random) -> dict[st
         **{k: translation[k] for k in ("source_words", "source_spans", "words")},
         "spans": spans,
         "lost": lost,
+        "scores": [],
         "kept": kept,
         "reason": None if kept else "lost_span",
     }

@@ -81,16 +81,6 @@ def test_untranslated_sentences_are_dropped() -> None:
     assert reasons(decide_row(row(words=[], spans=[]), FilterConfig()))[1] == "untranslated"
 
 
-def test_language_identification() -> None:
-    filters = FilterConfig(min_language_score=0.5)
-    german, english = (x.split() for x in (GERMAN, ENGLISH))
-    plain = row(spans=[], source_spans=[])
-    assert reasons(decide_row({**plain, "words": german}, filters))[1] is None
-    assert reasons(decide_row({**plain, "words": english}, filters))[1] == "wrong_language"
-    unknown = {**plain, "words": english, "lang": "bm"}
-    assert reasons(decide_row(unknown, filters))[1] is None, "a language it does not know"
-
-
 def test_decisions_can_be_moved_back_and_forth() -> None:
     first = decide_row(row(), FilterConfig())
     strict = decide_row(first, FilterConfig(min_score=0.95, require_all=True))

@@ -35,6 +35,8 @@ WORDS = {"visited": "besuchte", "today": "heute", "York": "York", "New": "Neu", 
 class WordByWord:
     """A translator that knows a few words and leaves all others, slots among them, as they are."""
 
+    unknown_quotes: frozenset[str] = frozenset()
+
     def __init__(self, spoil: Callable[[str], str] = str) -> None:
         self.spoil = spoil
         self.asked: list[str] = []
