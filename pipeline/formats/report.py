@@ -17,6 +17,7 @@ LONG_SENTENCE: Final = 200
 MAX_EXAMPLES: Final = 5
 """How many places of a repair are named in a report."""
 
+_MUCH: Final = 0.05
 _SHOWN_TYPES: Final = 20
 _REPAIRS: Final = {
     "inside_without_begin": "{n} I- with no B- before it, read as B-",
@@ -118,7 +119,9 @@ class ReadReport:
         own_ids: Whether every sentence has an id of its own.
         layout: For CoNLL: separator, columns and prefix, as one line.
         sampled: Whether only the first sentences were looked at.
+        words_seen: Words of the whole source, about as many where it has text.
         long_sentences: Sentences of more than :data:`LONG_SENTENCE` words.
+        long_words: Words of these sentences.
         sentences: Sentences read (within the limit, without empty ones).
         tokens: Words of these sentences.
         spans: Spans of these sentences by type, under the types' names in the file.
@@ -155,7 +158,9 @@ class ReadReport:
     own_ids: bool = False
     layout: str | None = None
     sampled: bool = False
+    words_seen: int = 0
     long_sentences: int = 0
+    long_words: int = 0
     sentences: int = 0
     tokens: int = 0
     spans: Counter[str] = field(default_factory=Counter)
@@ -192,8 +197,10 @@ class ReadReport:
     def look_at_length(self, raw: RawSentence) -> None:
         """Count a sentence that is too long to be one."""
         words = len(raw.words) if raw.words is not None else (raw.text or "").count(" ") + 1
+        self.words_seen += words
         if words > LONG_SENTENCE:
             self.long_sentences += 1
+            self.long_words += words
             self.example("long_sentences", f"{self.origin}:{raw.line} ({words:,} words)")
 
     def leave_out(self, kind: str, number: int = 1) -> None:
@@ -203,12 +210,15 @@ class ReadReport:
 
     def forget_records(self) -> None:
         """Count anew: what was counted were documents, not sentences."""
-        self.total = self.long_sentences = 0
+        self.total = self.words_seen = self.long_sentences = self.long_words = 0
         self.examples.pop("long_sentences", None)
 
     def warn_of_long_sentences(self) -> None:
-        """Warn of sentences that are too long to be one, by name."""
-        if self.long_sentences:
+        """Warn by name of sentences that are too long to be one, if they hold much of the text.
+
+        A few are in many corpora (tables, lists); :meth:`summary` tells of those.
+        """
+        if self.long_words > _MUCH * self.words_seen:
             places = ", ".join(self.examples["long_sentences"])
             self.warn(
                 f"{self.origin}: {self.long_sentences:,} of {_count(self.total, 'sentence')} with "
@@ -231,6 +241,10 @@ class ReadReport:
         if some:
             sentences = f"{self.sentences:,}{some} sentences"
         said.append(f"{first}{sentences}, {_count(self.tokens, 'word')}")
+        if self.long_sentences:
+            place = self.examples["long_sentences"][0].removeprefix(f"{self.origin}:")
+            long = f"{self.long_sentences:,} of more than {LONG_SENTENCE}"
+            said[-1] += f", {long} (the first: line {place})"
         if self.labelled:
             said.append(self._types())
         repaired = [
@@ -259,7 +273,7 @@ class ReadReport:
             value = getattr(self, name)
             if isinstance(value, Counter):
                 value = dict(sorted(value.items()))
-            if name != "labelled" and (value or name in always):
+            if name not in ("labelled", "words_seen") and (value or name in always):
                 notes[name] = value
         return notes
 

@@ -400,5 +400,11 @@ def test_documents_for_sentences_are_warned_about_by_name(tmp_path: Path) -> Non
         f"{path}: 1 of 3 sentences with more than 200 words: {path}:3 (201 words); if these are "
         "documents, the borders of their sentences (blank lines) are missing"
     ]
+    few = save(tmp_path / "c.txt", "a O\n\n" * 5000 + "Eva B-PER\n" + "fell O\n" * 200)
+    assert not stream(few).report.warnings
+    assert (
+        "5,001 sentences, 5,201 words, 1 of more than 200 (the first: line 10001 (201 words)); PER 1"
+        in summary(few)
+    )
     short = save(tmp_path / "b.txt", "Eva B-PER\n" + "fell O\n" * 199)
     assert not stream(short).report.warnings

@@ -127,7 +127,7 @@ def test_labels_are_mapped_and_compared(tmp_path: Path) -> None:
     data = {"train": {"path": "en"}, "test": {"path": "de"}}
     assert failure(tmp_path, data) == (
         "data.test: has the entity types DATE, GPE, which data.train does not have "
-        "(LOC, ORG, PER); rename or drop them, for example labels.map: {DATE: O, GPE: O}"
+        "(LOC, ORG, PER); rename or drop them, for example labels.map: {DATE: O, GPE: LOC}"
     )
     result = run(tmp_path, data, labels={"map": {"DATE": "O", "GPE": "LOC"}})
     assert triples(outputs(result)["test/de"][0].spans) == [(0, 1, "LOC")]
@@ -138,7 +138,7 @@ def test_labels_are_mapped_and_compared(tmp_path: Path) -> None:
     types = ["PER", "LOC", "ORG"]
     assert failure(tmp_path, {"train": {"path": "de"}}, labels={"types": types}) == (
         "data.train: has the entity types DATE, GPE, which labels.types does not have "
-        "(LOC, ORG, PER); rename or drop them, for example labels.map: {DATE: O, GPE: O}"
+        "(LOC, ORG, PER); rename or drop them, for example labels.map: {DATE: O, GPE: LOC}"
     )
 
 
@@ -394,3 +394,37 @@ def test_splits_and_globs_of_local_files(tmp_path: Path) -> None:
     assert "data.train.path: " in said and "holds several splits (train: " in said
     assert "data.dev.split: " in said and "no split 'tets' (did you mean 'test'?)" in said
     assert "no file with such a name" in failure(tmp_path, {"train": {"path": "data/eval-*"}})
+
+
+def test_what_was_understood_is_said_before_and_after(tmp_path: Path) -> None:
+    save(tmp_path / "en", (TRAIN.replace(" O", " 0") + "\n") * 700)
+    save(tmp_path / "de", "Bonn B-LOC\n")
+    said = StringIO()
+    data = {"train": {"path": "en"}, "test": {"path": "de"}, "unlabelled": {"hub": "some/set"}}
+    runner = Runner(
+        config(tmp_path, data), tmp_path / "runs", Progress(Console(file=said, width=40)), REGISTRY
+    )
+    with_hub = list(runner.previews(runner.plan(runner.tasks())))
+    train = (
+        "data.train: en: conll (space-separated, word in column 0, tag in column 1 of 2), scheme "
+        "iob2, outside '0'; {}; LOC {n}, ORG {n}, PER {n}"
+    )
+    assert with_hub == [
+        train.format("the first 2,000 sentences, 4,668 words", n=667),
+        "data.test: de: conll (space-separated, word in column 0, tag in column 1 of 2), scheme "
+        "iob2; 1 sentence, 1 word; LOC 1",
+        "data.unlabelled: some/set: on the hub, read when prepare runs",
+    ]
+    del data["unlabelled"]
+    runner = Runner(
+        config(tmp_path, data), tmp_path / "runs", Progress(Console(file=said)), REGISTRY
+    )
+    runner.run()
+    assert "  " + train.format("2,100 sentences, 4,900 words", n=700) + "\n" in said.getvalue()
+
+
+def test_a_preview_refuses_what_cannot_be_read(tmp_path: Path) -> None:
+    save(tmp_path / "en", "Ann NNP\nleft VBD\n")
+    runner = Runner(config(tmp_path, {"train": {"path": "en"}}), tmp_path / "runs", None, REGISTRY)
+    with pytest.raises(DataError, match="no column holds tags"):
+        list(runner.previews(runner.plan(runner.tasks())))

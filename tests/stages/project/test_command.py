@@ -42,6 +42,31 @@ def test_labels_are_written(files: dict[str, Path]) -> None:
     assert tags == ["B-PER", "I-PER", "O", "B-LOC", "O", "B-LOC", "O"]
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "Angela\nMerkel\nverließ\nBonn\n\nJa\n\nUlm\nwartet\n",
+        "Angela Merkel verließ Bonn\nJa\nUlm wartet\n",
+    ],
+)
+def test_the_target_may_be_a_word_or_a_sentence_a_line(files: dict[str, Path], target: str) -> None:
+    files["target.conll"] = files["target.conll"].with_name("target.txt")
+    files["target.conll"].write_text(target)
+    result = run(files)
+    assert result.exit_code == 0, result.output
+    assert "3 sentences, 3 entities: 3 projected; dropped: none" in result.output
+
+
+def test_words_that_look_like_tags_make_no_tags(files: dict[str, Path]) -> None:
+    files["source.conll"].write_text("The O\nS-Bahn B-PRO\nleaves O\nBonn B-LOC\n. O\n")
+    files["target.conll"].with_name("target.txt").write_text("Die S-Bahn verlässt Bonn .\n")
+    files["target.conll"] = files["target.conll"].with_name("target.txt")
+    files["links"].write_text("0-0 1-1 2-2 3-3 4-4\n")
+    result = run(files)
+    assert result.exit_code == 0, result.output
+    assert "1 sentences, 2 entities: 2 projected; dropped: none" in result.output
+
+
 def test_score_is_seqevals(files: dict[str, Path]) -> None:
     result = run(files, "--score")
     lines = {x.split()[0]: x.split()[1:] for x in result.output.splitlines()[3:]}

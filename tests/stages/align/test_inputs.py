@@ -1,0 +1,32 @@
+"""The files that align_words is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.align.inputs import read_word_pairs
+
+PAIRS = [
+    (["The", "S-Bahn", "leaves", "."], ["Die", "S-Bahn", "fährt", "."]),
+    (["Ann", "O", "waits", "."], ["Ann", "O", "wartet", "."]),
+]
+
+
+def side(index: int, form: str) -> str:
+    """One side of the pairs: a sentence a line, a word a line, or CoNLL."""
+    sentences = [pair[index] for pair in PAIRS]
+    if form == "lines":
+        return "".join(" ".join(s) + "\n" for s in sentences)
+    rest = "" if form == "words" else " O"
+    return "\n".join("".join(f"{w}{rest}\n" for w in s) for s in sentences)
+
+
+@pytest.mark.parametrize("source", ["lines", "words", "conll"])
+@pytest.mark.parametrize("target", ["lines", "words", "conll"])
+def test_sides_in_any_form_are_read_alike(source: str, target: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "en.txt", tmp_path / "de.txt"
+    first.write_text(side(0, source))
+    second.write_text(side(1, target))
+    assert [tuple(p) for p in read_word_pairs(first, second)] == PAIRS
