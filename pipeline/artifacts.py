@@ -34,7 +34,7 @@ from pipeline.manifest import (
     read_manifest,
     write_manifest,
 )
-from pipeline.stage import Ref
+from pipeline.task import Ref
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pipeline.errors import ConfigError, suggest
 from pipeline.explain import explain
+from pipeline.format_table import FORMATS
 from pipeline.languages import base, canonical
 from pipeline.listed import texts_of
 from pipeline.resources import resolve_path, shipped_configs
@@ -98,9 +99,6 @@ class DataSource(ConfigModel):
     @classmethod
     def _format(cls, value: str) -> str:
         if value != "auto":
-            # Formats import this module, and a config that names none needs none of them.
-            from pipeline.formats.kinds import FORMATS
-
             allowed = ["auto", *FORMATS]
             if value not in allowed:
                 raise ValueError(

@@ -8,7 +8,7 @@ from pipeline.artifacts import Partial, RunFolder, file_sha256, write_atomic
 from pipeline.errors import DamagedError
 from pipeline.manifest import MANIFEST
 from pipeline.plan import Selection, Step
-from pipeline.stage import Ref
+from pipeline.task import Ref
 
 _NAMED = 10  # damaged files that an error names one by one
 

@@ -8,46 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, field_serializer, model_validator
+from pydantic import field_serializer, model_validator
 
 from pipeline.config import RunConfig
 from stages.arms import ARMS, LIKE_AGAINST_LIKE, Arm, predicted_on, touches
 from stages.before import of_before
-from stages.own_arms import ArmConfig, arm_entries, check_arms, resolve
-from stages.sweeps import SEED, Sweep, SweepConfig, check_sweeps, sweeps_of
-
-OwnArms = Annotated[
-    dict[str, ArmConfig | None],
-    BeforeValidator(
-        arm_entries,
-        json_schema_input_type=list[str | dict[str, ArmConfig | None]]
-        | dict[str, ArmConfig | None],
-    ),
-]
-Sweeps = Annotated[
-    list[SweepConfig],
-    BeforeValidator(
-        lambda value: [value] if isinstance(value, dict) else value,
-        json_schema_input_type=SweepConfig | list[SweepConfig],
-    ),
-]
+from stages.own_arms import ArmConfig, check_arms, resolve
+from stages.sweeps import SEED, Sweep, SweepsConfig, check_sweeps, sweeps_of
 
 
-class Experiment(RunConfig):
+class Experiment(SweepsConfig):
     """A run that compares arms; :data:`stages.registry.STAGES` builds configurations on it."""
-
-    arms: OwnArms = Field(
-        default_factory=dict,
-        description="arms of the comparison: names of arms that ship, and arms of your own, "
-        "{mine: {like: fused, set: {train.fusion_layer: 4}}}",
-    )
-    sweep: Sweeps = Field(
-        default_factory=list,
-        description="arms that differ in the values of some options: {like: fused, over: "
-        "{train.fusion_layer: all, seed: [1, 2, 3]}}, or a list of such",
-    )
 
     @model_validator(mode="before")
     @classmethod

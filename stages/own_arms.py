@@ -9,16 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
-from pipeline.config import ConfigModel
+from pipeline.config import ConfigModel, RunConfig
 from pipeline.errors import ConfigError, suggest
 from stages.arms import ARMS, Arm, sections_of
-
-if TYPE_CHECKING:
-    from stages.experiment import Experiment
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TAKEN = frozenset({"to_source", "unlabelled", "all"})
@@ -82,6 +79,26 @@ def arm_entries(value: object) -> object:
     return found
 
 
+OwnArms = Annotated[
+    dict[str, ArmConfig | None],
+    BeforeValidator(
+        arm_entries,
+        json_schema_input_type=list[str | dict[str, ArmConfig | None]]
+        | dict[str, ArmConfig | None],
+    ),
+]
+
+
+class ArmsConfig(RunConfig):
+    """A run that names arms."""
+
+    arms: OwnArms = Field(
+        default_factory=dict,
+        description="arms of the comparison: names of arms that ship, and arms of your own, "
+        "{mine: {like: fused, set: {train.fusion_layer: 4}}}",
+    )
+
+
 def resolve(name: str, own: Mapping[str, ArmConfig]) -> Arm:
     """Return an arm by its name, one's own made of what it is like.
 
@@ -131,7 +148,7 @@ def short(value: Any) -> str:
     return str(value)
 
 
-def check_arms(config: Experiment) -> Iterator[str]:
+def check_arms(config: ArmsConfig) -> Iterator[str]:
     """Yield what is wrong with the arms of a configuration."""
     own = {name: arm for name, arm in config.arms.items() if arm is not None}
     yield from _check_names(config, own)
@@ -147,7 +164,7 @@ def check_arms(config: Experiment) -> Iterator[str]:
             yield from check_settings(config, f"{key}.set", arm)
 
 
-def _check_names(config: Experiment, own: Mapping[str, ArmConfig]) -> Iterator[str]:
+def _check_names(config: ArmsConfig, own: Mapping[str, ArmConfig]) -> Iterator[str]:
     seen: dict[str, str] = {}
     for name in config.arms:
         same = seen.setdefault(name.casefold(), name)
@@ -187,7 +204,7 @@ def _check_teachers(key: str, name: str, arm: Arm, own: Mapping[str, ArmConfig])
                 yield f"{key}.teachers: {teacher!r} has no tagger of its own that could teach"
 
 
-def check_settings(config: Experiment, key: str, arm: Arm) -> Iterator[str]:
+def check_settings(config: ArmsConfig, key: str, arm: Arm) -> Iterator[str]:
     """Yield what is wrong with the settings of an arm of one's own.
 
     Args:

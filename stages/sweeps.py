@@ -10,18 +10,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from pipeline.config import ConfigModel
 from pipeline.errors import ConfigError, ModelError, suggest
 from pipeline.models import locate
 from stages.arms import LIKE_AGAINST_LIKE, Arm
-from stages.own_arms import check_settings, flat_settings, resolve, short
-
-if TYPE_CHECKING:
-    from stages.experiment import Experiment
+from stages.own_arms import ArmsConfig, check_settings, flat_settings, resolve, short
 
 SEED: Final = "seed"
 LAYER: Final = "train.fusion_layer"
@@ -73,6 +70,25 @@ class SweepConfig(ConfigModel):
         return value
 
 
+Sweeps = Annotated[
+    list[SweepConfig],
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, dict) else value,
+        json_schema_input_type=SweepConfig | list[SweepConfig],
+    ),
+]
+
+
+class SweepsConfig(ArmsConfig):
+    """A run that names arms and sweeps."""
+
+    sweep: Sweeps = Field(
+        default_factory=list,
+        description="arms that differ in the values of some options: {like: fused, over: "
+        "{train.fusion_layer: all, seed: [1, 2, 3]}}, or a list of such",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """A sweep with its arms.
@@ -92,7 +108,7 @@ class Sweep:
     against: str | None
 
 
-def sweeps_of(config: Experiment) -> list[Sweep]:
+def sweeps_of(config: SweepsConfig) -> list[Sweep]:
     """Return the sweeps of a configuration.
 
     Raises:
@@ -102,7 +118,7 @@ def sweeps_of(config: Experiment) -> list[Sweep]:
     return [_sweep(config, each) for each in config.sweep]
 
 
-def _sweep(config: Experiment, given: SweepConfig) -> Sweep:
+def _sweep(config: SweepsConfig, given: SweepConfig) -> Sweep:
     own = {name: arm for name, arm in config.arms.items() if arm is not None}
     base = resolve(given.like, own)
     base = replace(base, settings={**base.settings, **given.set})
@@ -129,11 +145,11 @@ def _sweep(config: Experiment, given: SweepConfig) -> Sweep:
     return Sweep(prefix, keys, points, arms, against)
 
 
-def _values(config: Experiment, given: SweepConfig, key: str) -> list[Any]:
+def _values(config: SweepsConfig, given: SweepConfig, key: str) -> list[Any]:
     values = given.over[key]
     if key != LAYER:
         return list(values)
-    from stages.train.layers import depth_of, resolve_fusion_layer
+    from stages.tagger.layers import depth_of, resolve_fusion_layer
 
     encoder = config.models.encoder
     try:
@@ -166,7 +182,7 @@ def _name(prefix: str, settings: Mapping[str, Any]) -> str:
     return f"{prefix}-{told}"[:_LONGEST].rstrip("-.")
 
 
-def check_sweeps(config: Experiment) -> Iterator[str]:
+def check_sweeps(config: SweepsConfig) -> Iterator[str]:
     """Yield what is wrong with the sweeps of a configuration."""
     taken: set[str] = {name.casefold() for name in config.arms}
     for given in config.sweep:
@@ -190,8 +206,9 @@ def check_sweeps(config: Experiment) -> Iterator[str]:
         taken.update(n.casefold() for n in sweep.arms)
 
 
-def _check_seeds(config: Experiment, sweep: Sweep) -> Iterator[str]:
-    theirs = config.recipes[sweep.against or ""].seeds or tuple(config.seeds)
+def _check_seeds(config: SweepsConfig, sweep: Sweep) -> Iterator[str]:
+    own = {name: arm for name, arm in config.arms.items() if arm is not None}
+    theirs = resolve(sweep.against or "", own).seeds or tuple(config.seeds)
     for arm in sweep.arms.values():
         if arm.seeds is not None and not set(arm.seeds) & set(theirs):
             yield (

@@ -22,15 +22,15 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.formats import PharaohLine
 from pipeline.schema import Link, Sentence, Span
 from stages.align.scoring import score
-from stages.align.statistical.aligner import StatisticalAligner
 from stages.evaluate.grading import Graded, count_spans, pair_up, seqeval_scores
 from stages.project.batch import Batch, Pair
 from stages.project.build import project_batches, project_pairs
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.decide import decide_rows
-from stages.train.labels import span_f1
-from stages.translate.tokenise import detokenise
+from stages.tagger.labels import span_f1
+from stages.tokenise import detokenise
 from stages.translate.translator import Translator
+from stages.word_alignment.statistical.aligner import StatisticalAligner
 from tests.stages.align.fixed import Fixed
 from tests.stages.train.families import build_family
 from tests.stages.train.test_tagger import tagger

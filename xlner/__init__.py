@@ -22,17 +22,17 @@ _EXPORTS = {
     "Span": "pipeline.schema",
     "load_config": "xlner.api",
     "Runner": "xlner.api",
-    "Entity": "stages.train.tagger",
-    "Tagger": "stages.train.tagger",
-    "LayerFusedConfig": "stages.train.modeling",
-    "LayerFusedForTokenClassification": "stages.train.modeling",
+    "Entity": "stages.tagger.tagger",
+    "Tagger": "stages.tagger.tagger",
+    "LayerFusedConfig": "stages.tagger.modeling",
+    "LayerFusedForTokenClassification": "stages.tagger.modeling",
 }
 
 if TYPE_CHECKING:
     from pipeline.errors import ConfigError, DataError, ModelError, XlnerError
     from pipeline.schema import Link, Sentence, Span
-    from stages.train.modeling import LayerFusedConfig, LayerFusedForTokenClassification
-    from stages.train.tagger import Entity, Tagger
+    from stages.tagger.modeling import LayerFusedConfig, LayerFusedForTokenClassification
+    from stages.tagger.tagger import Entity, Tagger
     from xlner.api import Runner, load_config
 
 __all__ = [

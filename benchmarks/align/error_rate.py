@@ -27,7 +27,6 @@ from benchmarks.align.languages import Links, report
 from pipeline.formats import read_pharaoh
 from stages._pretraining.sources import TextSource
 from stages.align.agreement import compare
-from stages.align.aligner import WordPair
 from stages.align.build import build, learn
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
@@ -35,12 +34,13 @@ from stages.align.inputs import read_word_pairs
 from stages.align.kinds.auto import AUTO, Rule, Share
 from stages.align.kinds.base import PairsToLearn
 from stages.align.kinds.eflomal import eflomal_installed
-from stages.align.kinds.encoder import EncoderOptions
 from stages.align.kinds.ensemble import combine
 from stages.align.kinds.member import MemberConfig
 from stages.align.planning import plan
-from stages.align.statistical.aligner import learnt_words
+from stages.align.setting import EncoderOptions
 from stages.align.text import read_pairs
+from stages.word_alignment.aligner import WordPair
+from stages.word_alignment.statistical.aligner import learnt_words
 from xlner.commands.shared import quiet_libraries
 
 ROOT = Path(__file__).resolve().parents[2]

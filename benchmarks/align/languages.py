@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.project.rewriting import in_characters, in_cyrillic, without_case
 from pipeline.formats import PharaohLine, read_pharaoh
 from pipeline.schema import Link
-from stages.align.aligner import WordPair, asserted
 from stages.align.build import build, learn
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
@@ -34,6 +33,7 @@ from stages.align.kinds.base import PairsToLearn
 from stages.align.kinds.eflomal import eflomal_installed
 from stages.align.planning import plan
 from stages.align.scoring import score
+from stages.word_alignment.aligner import WordPair, asserted
 from xlner.commands.shared import quiet_libraries
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -30,12 +30,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.align.encoders import random_bert
-from stages.align.aligner import WordPair
 from stages.align.build import build
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.planning import plan
-from stages.translate.tokenise import tokenise
+from stages.tokenise import tokenise
+from stages.word_alignment.aligner import WordPair
 
 NEWS = Path(__file__).resolve().parents[3] / "shared" / "data" / "parallel" / "wmt-news"
 METHODS = {"inter": "a", "itermax": "i", "match": "m"}

@@ -13,8 +13,9 @@ from collections import Counter
 from pathlib import Path
 
 from pipeline.artifacts import Artifact, RunFolder
-from stages.inspect.doubts import CERTAIN, DOUBTS, Renderings, doubts_of
+from stages.inspect.doubts import CERTAIN, Renderings, doubts_of
 from stages.inspect.reading import units, views
+from stages.inspect.view import DOUBTS
 
 
 def main(run: Path) -> None:

@@ -164,12 +164,12 @@ def measure_alignment(models: Path, cache_dir: Path) -> Result:
     from transformers import AutoConfig, logging
 
     from pipeline.formats.pharaoh import read_pharaoh
-    from stages.align.aligner import asserted
     from stages.align.build import build
     from stages.align.config import AlignConfig
     from stages.align.context import AlignmentContext
     from stages.align.planning import plan
     from stages.align.scoring import score
+    from stages.word_alignment.aligner import asserted
 
     logging.set_verbosity_error()
     folder = DATA / "alignments"

@@ -211,8 +211,8 @@ def _conll(limit: int | None) -> list[Sentence]:
 
 def measure_tags(model: Measured) -> Rows:
     """Sentences whose translation has every tag once, balanced; and entities that have both."""
-    from stages.project.tags import LETTERS, read_tags, whole
     from stages.translate.markers import mark
+    from stages.translate.tags import LETTERS, read_tags, whole
     from stages.translate.translator import Translator
 
     rows: Rows = []
@@ -272,8 +272,8 @@ def name_words(sentence: Sentence, text: str, column: int) -> Iterator[tuple[str
 
 def measure_speed(model: Measured) -> Rows:
     """Processor seconds, best of three, int8, one thread."""
+    from stages.tokenise import detokenise
     from stages.translate.config import DecodingConfig
-    from stages.translate.tokenise import detokenise
     from stages.translate.translator import Translator
 
     texts = [detokenise(s.words, "en") for s in _sample(500)]

@@ -76,7 +76,7 @@ def without_dates(sentences: Sequence[Sentence]) -> Labelled:
 
 def agreement(ours: Labelled, theirs: Labelled) -> float:
     """Return F1 of one labelling against the other, in percent."""
-    from stages.train.labels import span_f1
+    from stages.tagger.labels import span_f1
 
     return 100 * span_f1([s for _, s in ours], [s for _, s in theirs])["f1"]
 
@@ -85,11 +85,11 @@ def train_and_score(
     sentences: Labelled, test: Labelled, encoder: str, seed: int, options: dict[str, Any]
 ) -> float:
     """Train one tagger; return its F1 on ``test`` in percent."""
+    from stages.tagger.labels import LabelSet, span_f1
+    from stages.tagger.tagger import Tagger
     from stages.train.config import TrainConfig
     from stages.train.data import Example
-    from stages.train.labels import LabelSet, span_f1
     from stages.train.recipe import head_fields
-    from stages.train.tagger import Tagger
     from stages.train.training import train_tagger
 
     chosen = TrainConfig(select="last", **options)

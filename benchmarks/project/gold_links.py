@@ -24,7 +24,7 @@ from benchmarks.project.gold_projection import OURS, PEERS, scores
 from pipeline.config import DataSource
 from pipeline.formats import PharaohLine, read_labelled
 from pipeline.schema import Sentence, Span
-from stages.align.aligner import WordPair
+from stages.word_alignment.aligner import WordPair
 from xlner.commands.shared import quiet_libraries
 
 Name = tuple[str, ...]

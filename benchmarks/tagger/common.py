@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled
 from pipeline.schema import Sentence
-from stages.train.labels import LabelSet
+from stages.tagger.labels import LabelSet
 
 
 def arguments(about: str) -> argparse.ArgumentParser:

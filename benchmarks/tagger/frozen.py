@@ -22,10 +22,10 @@ from unittest import mock
 from benchmarks.project.corpora import DATA
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled
+from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
 from stages.train.data import Example
 from stages.train.frozen import FrozenPrefix
-from stages.train.labels import LabelSet
 from stages.train.training import train_tagger
 
 

@@ -27,11 +27,11 @@ def main() -> None:
     import torch
     from transformers import pipeline
 
+    from stages.quiet import quiet
+    from stages.tagger.modeling import LayerFusedForTokenClassification
+    from stages.tagger.tagger import Tagger
     from stages.train.config import TrainConfig
     from stages.train.data import Example
-    from stages.train.modeling import LayerFusedForTokenClassification
-    from stages.train.quiet import quiet
-    from stages.train.tagger import Tagger
     from stages.train.training import train_tagger
 
     if args.threads:

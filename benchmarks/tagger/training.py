@@ -26,11 +26,11 @@ def main() -> None:
     from transformers import get_linear_schedule_with_warmup
 
     from pipeline.progress import Progress
+    from stages.quiet import quiet
+    from stages.tagger.encoding import WordEncoder, load_tokenizer
+    from stages.tagger.modeling import LayerFusedForTokenClassification
     from stages.train.config import TrainConfig
     from stages.train.data import Example, TrainingSet, plan_batches
-    from stages.train.encoding import WordEncoder, load_tokenizer
-    from stages.train.modeling import LayerFusedForTokenClassification
-    from stages.train.quiet import quiet
     from stages.train.trainer import TaggerTrainer
 
     if args.threads:

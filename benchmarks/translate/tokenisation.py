@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=2500, help="sentences per corpus")
     arguments = parser.parse_args()
 
-    from stages.translate.tokenise import detokenise
+    from stages.tokenise import detokenise
 
     print(
         f"{'':4}{'':8}{'sentences':>10}{'identical':>10}{'recall':>8}{'precision':>10}{'per s':>9}"
@@ -55,7 +55,7 @@ def read(path: Path) -> list[list[str]]:
 def splitters(lang: str) -> dict[str, Callable[[str], list[str]]]:
     from sacremoses import MosesTokenizer
 
-    from stages.translate.tokenise import tokenise
+    from stages.tokenise import tokenise
 
     moses = MosesTokenizer(lang)
     found: dict[str, Callable[[str], list[str]]] = {

@@ -5,31 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from pipeline import format_table
 from pipeline.errors import DataError
 from pipeline.formats.files import require_file
 from pipeline.formats.foreign import refuse_foreign
 from pipeline.formats.format import Format, Sample
 from pipeline.kinds import Kinds
 
-FORMATS: Final = Kinds[type[Format]](
-    "format",
-    "xlner.formats",
-    {
-        "hub": "pipeline.formats.hub:Hub",
-        "parquet": "pipeline.formats.parquet:Parquet",
-        "brat": "pipeline.formats.brat:Brat",
-        "spacy": "pipeline.formats.spacy_docbin:DocBinFile",
-        "label-studio": "pipeline.formats.label_studio:LabelStudio",
-        "prodigy": "pipeline.formats.prodigy:Prodigy",
-        "doccano": "pipeline.formats.doccano:Doccano",
-        "spacy-json": "pipeline.formats.spacy_json:SpacyJson",
-        "table": "pipeline.formats.table:Table",
-        "jsonl": "pipeline.formats.jsonl:JsonLines",
-        "inline": "pipeline.formats.inline:Inline",
-        "conll": "pipeline.formats.conll:Conll",
-        "text": "pipeline.formats.text:PlainText",
-    },
-)
+FORMATS: Final[Kinds[type[Format]]] = format_table.FORMATS
 """In the order in which a file is tried; those of other packages come before the last resorts."""
 
 

@@ -1,8 +1,9 @@
 """Whether an encoder knows the languages at hand: do its links agree with those of statistics?
 
-What :mod:`stages.align.statistical` asserts is right nine times out of ten in any language, and
-with little text too (it then asserts little). An encoder that knows both languages asserts most of
-these links as well, one that has never met the script next to none. So much is its opinion worth.
+What :mod:`stages.word_alignment.statistical` asserts is right nine times out of ten in any
+language, and with little text too (it then asserts little). An encoder that knows both languages
+asserts most of these links as well, one that has never met the script next to none. So much is its
+opinion worth.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.schema import Link
-from stages.align.aligner import Aligner, WordPair, asserted
-from stages.align.pair_source import PairSource, sample
-from stages.align.statistical.aligner import MAX_WORDS
-from stages.align.statistical.spelling import plain
+from stages.word_alignment.aligner import Aligner, WordPair, asserted
+from stages.word_alignment.pair_source import PairSource, sample
+from stages.word_alignment.statistical.aligner import MAX_WORDS
+from stages.word_alignment.statistical.spelling import plain
 
 _FILE: Final = "trust.json"
 # Pairs of words that are looked at: some 250 sentence pairs of 20 words.

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from stages.align.aligner import ASSERTED, Aligner
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import Plan
+from stages.word_alignment.aligner import ASSERTED, Aligner
 
 NOTHING: Final = Path("nothing-was-learnt")
 """For ``collected`` where no aligner learns: it is not looked at."""
@@ -43,7 +43,7 @@ def _weights(plan: Plan, collected: Path) -> list[float]:
     words = 0
     statistical = plan.statistical()
     if statistical is not None and any(m.options.weight_little is not None for m in plan.members):
-        from stages.align.statistical.aligner import learnt_words
+        from stages.word_alignment.statistical.aligner import learnt_words
 
         words = learnt_words(plan.place(statistical, collected))
     return [member.options.weight_at(words) for member in plan.members]

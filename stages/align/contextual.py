@@ -25,8 +25,7 @@ from stages.align.pieces import (
 from stages.machine import torch_device
 
 if TYPE_CHECKING:
-    from stages.align.kinds.base import Setting
-    from stages.align.kinds.encoder import EncoderOptions
+    from stages.align.setting import EncoderOptions, Setting
 
 
 def contextual_aligner(

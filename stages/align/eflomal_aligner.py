@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.schema import Link
-from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
-from stages.align.pair_source import PairSource, digest
-from stages.align.statistical.spelling import GRANULARITIES
+from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.word_alignment.pair_source import PairSource, digest
+from stages.word_alignment.statistical.spelling import GRANULARITIES
 
 _FILE: Final = "eflomal.npz"
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from pipeline.schema import Link
 from stages.align import matching
-from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair
 from stages.align.embeddings import Embedded, Embedder
 from stages.align.pieces import Pieces, Specials, WordPieces
+from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair
 
 Method = Literal["inter", "itermax", "match", "forward", "reverse", "softmax"]
 TokenType = Literal["bpe", "word"]

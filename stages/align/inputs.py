@@ -9,7 +9,7 @@ from pipeline.errors import DataError
 from pipeline.formats import conll, detect_format, whitespace_offsets
 from pipeline.formats.files import read_lines
 from pipeline.formats.layout import detect_layout
-from stages.align.aligner import WordPair
+from stages.word_alignment.aligner import WordPair
 
 SEPARATOR = "|||"
 

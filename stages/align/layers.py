@@ -225,7 +225,7 @@ def load_encoder(folder: Path) -> Any:
     from transformers import AutoModel
 
     from pipeline.models import refuse_pickled_weights
-    from stages.train.quiet import quiet
+    from stages.quiet import quiet
 
     refuse_pickled_weights(folder)
     try:

@@ -9,8 +9,8 @@ from pipeline.errors import ConfigError
 from pipeline.models import locate
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
-from stages.align.kinds.base import Choice, Setting
-from stages.align.kinds.member import Combine, MemberConfig, Resolved
+from stages.align.kinds.member import Choice, Combine, MemberConfig, Resolved
+from stages.align.setting import Setting
 
 
 def resolve(config: AlignConfig, context: AlignmentContext) -> Resolved:

@@ -9,8 +9,8 @@ from pipeline.errors import DataError
 from pipeline.languages import canonical
 from pipeline.resources import resolve_path
 from stages._pretraining.sources import TextSource, read_rows
-from stages.align.aligner import WordPair
 from stages.align.context import AlignmentContext
+from stages.word_alignment.aligner import WordPair
 
 
 def _fitting(
@@ -52,7 +52,7 @@ def read_pairs(sources: Sequence[TextSource], context: AlignmentContext) -> Iter
     Raises:
         DataError: If a file is missing or cannot be read as configured.
     """
-    from stages.translate.tokenise import tokenise
+    from stages.tokenise import tokenise
 
     if not sources:
         return  # nothing to split into words, so the languages need not be known

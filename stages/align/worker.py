@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.schema import table
 from pipeline.stage import Part
-from stages.align.aligner import Aligner
 from stages.align.build import build
 from stages.align.planning import Plan
 from stages.translate.cleaning import clean_words
+from stages.word_alignment.aligner import Aligner
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,44 +7,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from stages.inspect.view import Doubt, View
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.schema import Span
-    from stages.inspect.reading import View
 
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """One thing that speaks against a label.
-
-    Attributes:
-        kind: A key of :data:`DOUBTS`.
-        span: Index of the target span that is meant; ``None`` where a label is missing.
-        text: The words that show it, to be put after the description; may be empty.
-    """
-
-    kind: str
-    span: int | None
-    text: str = ""
-
-
-DOUBTS: Final = {
-    "not_gold": "wrong: gold has another label here",
-    "gold_missed": "wrong: gold has an entity that was not labelled",
-    "translation": "the translation looks wrong",
-    "stands_elsewhere": "the source name stands word for word elsewhere in the target sentence",
-    "other_word": "these words are linked to another source word, and to none of the name",
-    "repeated": "the name stands in the target sentence again, without a label",
-    "usually_other": "the same source name is usually rendered otherwise",
-    "not_a_name": "the source name has a capital letter, the target words have none",
-    "other_length": "far more or far fewer words than the source name",
-    "unsure": "the projector was unsure (low score)",
-    "unlabelled": "this source entity has no label, and training uses the sentence",
-}
-"""Kinds of doubt, in words, the most telling ones first."""
 
 CERTAIN: Final = frozenset({"not_gold", "gold_missed"})
 """Kinds that gold labels prove."""

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipeline.schema import REASONS, Link, Span
-from stages.inspect.doubts import CERTAIN, CHOSEN, DOUBTS, Doubt, shown_score
+from stages.inspect.doubts import CERTAIN, CHOSEN, shown_score
 from stages.inspect.reading import View, ViewedSpan
+from stages.inspect.view import DOUBTS, Doubt
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -3,102 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.artifacts import MANIFEST, Artifact, RunFolder
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.schema import Link, Span, spans_of
-from stages.inspect.doubts import DOUBTS, Doubt
+from stages.inspect.view import View, ViewedSpan
 
 SPAN_STAGES: Final = ("project", "translate", "align", "synthesize", "predict", "prepare")
 """The stages that can be looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class ViewedSpan:
-    """A span on the target side, with what is known about it.
-
-    Attributes:
-        source: Index of the source span it came from, if any.
-        reason: Why it was dropped; ``None`` when kept.
-    """
-
-    span: Span
-    kept: bool = True
-    reason: str | None = None
-    source: int | None = None
-    method: str | None = None
-
-
-@dataclass(slots=True)
-class View:
-    """One sentence as it is shown: source above, target below, links between.
-
-    Attributes:
-        lost: Source spans (by index) without any target span, with the reason.
-        scores: Of the sentence pair, by name (:mod:`stages.project.pairs`).
-        kept: Whether training uses the sentence; ``None`` where nothing was decided.
-        gold: Gold labels of the target side; ``None`` where there are none.
-        doubts: What speaks against the kept labels (:func:`stages.inspect.doubts.judged`).
-    """
-
-    id: str
-    lang: str
-    words: list[str]
-    spans: list[ViewedSpan] = field(default_factory=list)
-    source_id: str | None = None
-    source_lang: str | None = None
-    source_words: list[str] = field(default_factory=list)
-    source_spans: list[Span] = field(default_factory=list)
-    lost: list[tuple[int, str]] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
-    scores: dict[str, float] = field(default_factory=dict)
-    kept: bool | None = None
-    reason: str | None = None
-    gold: list[Span] | None = None
-    doubts: list[Doubt] = field(default_factory=list)
-
-    def kept_spans(self) -> list[Span]:
-        """Return the spans that were not dropped."""
-        return [s.span for s in self.spans if s.kept]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {
-            "id": self.id,
-            "lang": self.lang,
-            "kept": self.kept,
-            "reason": self.reason,
-            "source_id": self.source_id,
-            "source_lang": self.source_lang,
-            "source_words": self.source_words,
-            "source_spans": [_span_json(s) for s in self.source_spans],
-            "words": self.words,
-            "spans": [
-                _span_json(s.span)
-                | {"kept": s.kept, "reason": s.reason, "source": s.source, "method": s.method}
-                for s in self.spans
-            ],
-            "scores": {name: _rounded(value) for name, value in self.scores.items()},
-            "lost": [{"source": index, "reason": reason} for index, reason in self.lost],
-            "links": [[link.source, link.target, _rounded(link.prob)] for link in self.links],
-            "gold": None if self.gold is None else [_span_json(s) for s in self.gold],
-            "doubts": [
-                {"kind": d.kind, "span": d.span, "text": d.text, "about": DOUBTS[d.kind]}
-                for d in self.doubts
-            ],
-        }
-
-
-def _span_json(span: Span) -> dict[str, Any]:
-    score = None if span.score is None else _rounded(span.score)
-    return {"start": span.start, "end": span.end, "type": span.type, "score": score}
-
-
-def _rounded(value: float) -> float:
-    return round(value, 4)
 
 
 def find_run(name: str, runs_dir: Path) -> RunFolder:

@@ -187,7 +187,7 @@ class PredictStage(RowStage):
         """Make the first pass of the projection over what was labelled."""
         if task.options.get("step") != "project_back":
             return
-        from stages.predict.back_projection import turned_round
+        from stages.project.back_projection import turned_round
         from stages.project.worker import collect_statistics
 
         tables = (inputs[n].tables() for n in ("translations", "alignments", "tagged"))
@@ -196,7 +196,7 @@ class PredictStage(RowStage):
 
     def remark(self, counts: Mapping[str, int]) -> str | None:
         """Warn where the encoder cannot read what it labels."""
-        from stages.train.encoding import unreadable
+        from stages.tagger.encoding import unreadable
 
         return unreadable(counts)
 
@@ -227,7 +227,7 @@ class PredictStage(RowStage):
 
     def decider(self, config: RunConfig, task: Task) -> Callable[[], Worker]:
         """Return a factory of workers that filter stored rows that were projected back."""
-        from stages.predict.back_projection import with_reasons
+        from stages.project.back_projection import with_reasons
         from stages.project.decide import DecideFactory
 
         options = _project_options(config)
@@ -241,7 +241,7 @@ def _projection(config: RunConfig) -> ProjectionMethod[Any]:
 
 
 def _project_options(config: RunConfig) -> ProjectConfig:
-    from stages.predict.back_projection import for_test_sentences
+    from stages.project.back_projection import for_test_sentences
     from stages.project.config import ProjectConfig
 
     return for_test_sentences(config.section("project", ProjectConfig))

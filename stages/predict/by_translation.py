@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.errors import DataError
 from pipeline.schema import labels_of, span_row, table
 from pipeline.stage import Part
-from stages.predict.back_projection import (
+from stages.project.back_projection import (
     Floats,
     flat_distributions,
     mean_distributions,
@@ -21,7 +21,7 @@ from stages.predict.back_projection import (
     word_distributions,
 )
 from stages.project.config import ProjectConfig
-from stages.train.labels import LabelSet
+from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +77,7 @@ class ProjectedWorker:
     """Makes predictions of what was projected back.
 
     The entities are the projected ones; the distributions are those of
-    :func:`stages.predict.back_projection.word_distributions`.
+    :func:`stages.project.back_projection.word_distributions`.
     """
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.schema import span_row, table
 from pipeline.stage import Part
 from stages.predict.config import PredictConfig
-from stages.train.tagger import Tagger
+from stages.tagger.tagger import Tagger
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,7 @@ def _tokenizer(config: RunConfig, lang: str) -> Tokenizer:
 
     if not config.section("prepare", PrepareConfig).tokenise:
         return whitespace_offsets
-    from stages.translate.tokenise import tokenise
+    from stages.tokenise import tokenise
 
     return offsets_by(lambda text: tokenise(text, lang))
 

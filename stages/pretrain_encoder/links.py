@@ -1,8 +1,8 @@
 """Word links for the alignment objective, from the project's statistical aligner.
 
-Hidden Markov models of both directions on three granularities (`stages.align.statistical`) need no
-model and no gold links, and are a far better aligner than an encoder that has seen a few million
-words: a good teacher for it.
+Hidden Markov models of both directions on three granularities (`stages.word_alignment.statistical`)
+need no model and no gold links, and are a far better aligner than an encoder that has seen a few
+million words: a good teacher for it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def link_corpus(
 def _align(pairs: list[tuple[list[str], list[str]]], least: float) -> list[Links]:
     import numpy as np
 
-    from stages.align.statistical.aligner import StatisticalAligner
+    from stages.word_alignment.statistical.aligner import StatisticalAligner
 
     aligner = StatisticalAligner.fit(lambda: iter(pairs), lambda: iter(()))
     return [

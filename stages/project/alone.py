@@ -112,9 +112,9 @@ def translator(
     """
 
     def translate(entities: Sequence[Words]) -> list[list[str]]:
+        from stages.tokenise import detokenise, tokenise
         from stages.translate.cleaning import clean_words
         from stages.translate.config import DecodingConfig
-        from stages.translate.tokenise import detokenise, tokenise
         from stages.translate.translator import Translator
 
         options = decoding or DecodingConfig()

@@ -3,8 +3,8 @@
 The entities were wrapped in brackets before translation; here the brackets are read off the marked
 translation. Markers say where an entity is but not which one: which of the bracketed texts belongs
 to which entity is an assignment by fuzzy match of the spelling, of what the alignment says of those
-words, and of the order. CROP's slots (:mod:`stages.project.slots`) and LabelPigeon's tags
-(:mod:`stages.project.tags`) say which entity it is and need no match.
+words, and of the order. CROP's slots (:mod:`stages.translate.slots`) and LabelPigeon's tags
+(:mod:`stages.translate.tags`) say which entity it is and need no match.
 Where a marker was lost, the fallback projector decides.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 
 from stages.project.batch import Batch
 from stages.project.projector import Projection, Projector, settle
-from stages.project.slots import read_inserted, read_replaced
-from stages.project.tags import read_tags
 from stages.project.words import fold
+from stages.translate.slots import read_inserted, read_replaced
+from stages.translate.tags import read_tags
 
 _ORDER_WEIGHT = 0.25
 _ALIGNMENT_WEIGHT = 1.0

@@ -17,7 +17,7 @@ from stages.project.candidates import Candidates, segment_sum
 from stages.project.words import BoolArray, FloatArray
 
 if TYPE_CHECKING:
-    from stages.train.tagger import Tagger
+    from stages.tagger.tagger import Tagger
 
 Use = Literal["prefer", "only"]
 
@@ -33,7 +33,7 @@ class Offers:
     """Offers the spans of a tagger as candidates.
 
     Args:
-        tagger: A tagger (:class:`stages.train.tagger.Tagger`) or a folder that holds one, which is
+        tagger: A tagger (:class:`stages.tagger.tagger.Tagger`) or a folder that holds one, which is
             loaded when it is first needed.
         use: ``prefer``: a candidate that is offered becomes :attr:`odds` times as likely against
             the others; ``only``: the others are ruled out.
@@ -89,7 +89,7 @@ class Offers:
 
     def _loaded(self) -> SpanSource:
         if isinstance(self._tagger, Path):
-            from stages.train.tagger import Tagger
+            from stages.tagger.tagger import Tagger
 
             loaded: Tagger = Tagger.from_pretrained(self._tagger)
             self._tagger = loaded

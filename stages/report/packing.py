@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from stages.inspect.doubts import DOUBTS, weight
+from stages.inspect.doubts import weight
 from stages.inspect.pretty import visible
 from stages.inspect.reading import View
+from stages.inspect.view import DOUBTS
 
 CHUNK: Final = 1000
 """Sentences per chunk: small enough to show the first page at once."""

@@ -12,9 +12,10 @@ from pipeline.artifacts import Artifact, RunFolder
 from pipeline.inputs import Inputs
 from pipeline.schema import REASONS
 from stages.evaluate.results import CATEGORIES, Results
-from stages.inspect.doubts import CERTAIN, DOUBTS, Renderings, is_wrong, judged
+from stages.inspect.doubts import CERTAIN, Renderings, is_wrong, judged
 from stages.inspect.funnel import funnel
 from stages.inspect.reading import View, projected_views
+from stages.inspect.view import DOUBTS
 from stages.report import sections
 from stages.report.answer import QUESTION, answer, name_of
 from stages.report.figures import p_text, percent, signed, verdict_text

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataError
 from pipeline.schema import Span, span_row, table
-from stages.predict.back_projection import turned_round, with_reasons, word_distributions
+from stages.project.back_projection import turned_round, with_reasons, word_distributions
 from stages.project.config import ProjectConfig
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.artifacts import Artifact
     from stages.self_train.teachers import Teachers
-    from stages.train.labels import LabelSet
+    from stages.tagger.labels import LabelSet
 
 Labelled = tuple[NDArray[np.float32], str | None]
 """(words, labels) and the reason for which they are of no use, if there is one."""
@@ -167,7 +167,7 @@ def _decode(probs: NDArray[np.float32], labels: LabelSet) -> list[Span]:
 def _distributions(
     projected: pa.Table, alignments: pa.Table, tagged: pa.Table, labels: LabelSet
 ) -> Iterator[Labelled]:
-    from stages.predict.back_projection import flat_distributions
+    from stages.project.back_projection import flat_distributions
 
     known = flat_distributions(tagged.column("probs"))
     links = alignments.column("links").to_pylist()

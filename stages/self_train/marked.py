@@ -12,8 +12,8 @@ from stages.project.config import FilterConfig
 from stages.project.decide import decide_row
 from stages.project.markers import MarkerProjector
 from stages.project.words import fold
+from stages.tokenise import tokenise
 from stages.translate.markers import CLOSE, OPEN, mark, unmark
-from stages.translate.tokenise import tokenise
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.schema import Span
 from stages.self_train.config import SelfTrainConfig
+from stages.tagger.labels import LabelSet
 from stages.train.data import Example
-from stages.train.labels import LabelSet
 
 Drop = Callable[[str], None]
 

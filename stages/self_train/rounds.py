@@ -28,9 +28,9 @@ from stages.self_train.pseudo import (
     teach,
 )
 from stages.self_train.teachers import Store, Teachers
+from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
 from stages.train.data import Example, repeat_examples
-from stages.train.labels import LabelSet
 from stages.train.recipe import projected_examples, read_examples
 from stages.train.training import HISTORY, TrainingResult, train_tagger
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
-from stages.train.labels import LabelSet
-from stages.train.tagger import Tagger
+from stages.tagger.labels import LabelSet
+from stages.tagger.tagger import Tagger
 
 _CHUNK = 500
 

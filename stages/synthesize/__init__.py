@@ -310,9 +310,9 @@ class SynthesizeStage(RunStage):
         if "back" not in task.options["models"]:
             return None
         from stages.synthesize.round_trip import RoundTrip
+        from stages.tokenise import detokenise
         from stages.translate.cleaning import clean_words
         from stages.translate.config import TranslateConfig
-        from stages.translate.tokenise import detokenise
         from stages.translate.translator import Translator
 
         lang = str(task.lang)

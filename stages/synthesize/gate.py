@@ -30,7 +30,7 @@ from stages.language_id import language_scorer
 from stages.synthesize.config import GateConfig
 from stages.synthesize.makers.base import Made
 from stages.synthesize.overlap import EvaluationIndex, shingles, words_key
-from stages.translate.tokenise import detokenise
+from stages.tokenise import detokenise
 
 _PERMUTATIONS = 64
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stages.synthesize.makers.base import Made
+from stages.tokenise import detokenise
 from stages.translate.cleaning import clean_words
-from stages.translate.tokenise import detokenise
 
 if TYPE_CHECKING:
     from stages.translate.translator import Translator

@@ -14,7 +14,7 @@ from pipeline.schema import Sentence, Span, span_row, spans_of
 from stages.synthesize.gate import REASONS, Gate
 from stages.synthesize.makers.base import Made, Maker, Request
 from stages.synthesize.makers.substitution import Entity
-from stages.translate.tokenise import tokenise
+from stages.tokenise import tokenise
 
 _BLOCK = 1000  # sentences judged together: the batches of the round trip
 

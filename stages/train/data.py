@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.schema import Span
-from stages.train.encoding import Pieces, Windows, WordEncoder
-from stages.train.inference import ranges
-from stages.train.labels import LabelSet
+from stages.tagger.encoding import Pieces, Windows, WordEncoder
+from stages.tagger.inference import ranges
+from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
     import torch

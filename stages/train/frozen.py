@@ -20,7 +20,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from stages.train.modeling import LayerFusedForTokenClassification
+from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.optimisation import layer_stack
 
 LIMIT: Final = 512 * 2**20

@@ -51,8 +51,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _train(given: argparse.Namespace) -> None:
     options = _options(given.set, given.dev is not None)
 
+    from stages.tagger.labels import LabelSet
     from stages.train.data import Example
-    from stages.train.labels import LabelSet
     from stages.train.recipe import head_fields
     from stages.train.training import train_tagger
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from stages.train.layers import depth_of
+from stages.tagger.layers import depth_of
 
 
 def parameter_groups(

@@ -16,8 +16,8 @@ from pipeline.models import locate
 from pipeline.stage import Problem, Ref
 from stages.arms import Arm
 from stages.experiment import experiment
+from stages.tagger.layers import depth_of, resolve_fusion_layer
 from stages.train.config import TaggerOptions, TrainConfig
-from stages.train.layers import depth_of, resolve_fusion_layer
 from stages.train.trackers import missing_trackers
 
 if TYPE_CHECKING:

@@ -20,17 +20,17 @@ from transformers.trainer_callback import PrinterCallback
 from pipeline.progress import Progress
 from pipeline.schema import Span
 from stages.machine import has_bfloat16
+from stages.quiet import quiet
+from stages.tagger.encoding import WordEncoder
+from stages.tagger.inference import tokens_per_batch, word_distributions
+from stages.tagger.labels import LabelSet, span_f1
+from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.callbacks import BestWeights, ProgressBar
 from stages.train.config import TaggerOptions
 from stages.train.data import IGNORED, TrainingSet, plan_batches
-from stages.train.encoding import WordEncoder
 from stages.train.frozen import FrozenPrefix
-from stages.train.inference import tokens_per_batch, word_distributions
-from stages.train.labels import LabelSet, span_f1
 from stages.train.loss import tagging_loss
-from stages.train.modeling import LayerFusedForTokenClassification
 from stages.train.optimisation import parameter_groups
-from stages.train.quiet import quiet
 from stages.train.trackers import close_trackers, tensorboard_folder
 
 

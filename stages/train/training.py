@@ -13,13 +13,13 @@ from transformers import set_seed
 from pipeline.errors import ConfigError, DataError, ModelError
 from pipeline.progress import Progress
 from pipeline.schema import Span
+from stages.quiet import quiet
+from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
+from stages.tagger.labels import LabelSet
+from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.config import TaggerOptions
 from stages.train.data import Example, TrainingSet
-from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
-from stages.train.labels import LabelSet
-from stages.train.modeling import LayerFusedForTokenClassification
 from stages.train.optimisation import freeze_layers
-from stages.train.quiet import quiet
 from stages.train.trackers import missing_trackers
 from stages.train.trainer import DevSet, TaggerTrainer, TrainingResult
 

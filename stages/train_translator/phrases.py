@@ -39,7 +39,7 @@ def find_phrases(
             `StatisticalAligner.fit`).
         advance: Told each language that is done.
     """
-    from stages.align.statistical.aligner import StatisticalAligner
+    from stages.word_alignment.statistical.aligner import StatisticalAligner
 
     found: list[list[Phrase]] = [[] for _ in pairs]
     by_language: dict[str, list[int]] = {}

@@ -4,7 +4,7 @@ Treebanks write brackets and quotation marks as ``-LRB-`` and ``` `` ```, Moses 
 characters as XML does, keyboards and editors leave decomposed accents, zero-width and control
 characters. A translator or an encoder has seen none of that. Words are cleaned one for one, so that
 positions stay what they are: what a spread-out escape (``& amp ;``) leaves over is an empty word,
-which :func:`stages.translate.tokenise.detokenise` passes over. The words that are stored and shown
+which :func:`stages.tokenise.detokenise` passes over. The words that are stored and shown
 stay as they came.
 """
 

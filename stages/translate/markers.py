@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.schema import Span
-from stages.project.slots import has_slot, put_slots, remove_slots, spoiled
-from stages.project.tags import has_tag, put_tags, read_tags, remove_tags
-from stages.translate.tokenise import detokenise
+from stages.tokenise import detokenise
+from stages.translate.slots import has_slot, put_slots, remove_slots, spoiled
+from stages.translate.tags import has_tag, put_tags, read_tags, remove_tags
 
 OPEN, CLOSE = "[", "]"
 Style = Literal["brackets", "insert", "replace", "xml"]

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.schema import Span
-from stages.project.slots import fill_slots, has_slot, put_slots, slots_of
-from stages.translate.tokenise import detokenise
+from stages.tokenise import detokenise
+from stages.translate.slots import fill_slots, has_slot, put_slots, slots_of
 
 if TYPE_CHECKING:
     from stages.translate.translator import Hypothesis

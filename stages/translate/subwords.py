@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.project.tags import from_pieces, to_pieces
 from stages.translate.cleaning import QUOTES
 from stages.translate.codes import Direction
 from stages.translate.conversion import load_tokenizer
+from stages.translate.tags import from_pieces, to_pieces
 
 
 class Subwords:

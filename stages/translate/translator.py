@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.errors import ModelError
 from pipeline.languages import base
 from pipeline.listed import texts_of
+from stages.tokenise import UNSPACED_LANGUAGES
 from stages.translate.cleaning import plain_quotes
 from stages.translate.codes import Languages
 from stages.translate.config import DecodingConfig
@@ -19,7 +20,6 @@ from stages.translate.conversion import converted, max_positions
 from stages.translate.precision import resolve_device
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
-from stages.translate.tokenise import UNSPACED_LANGUAGES
 
 _IN_FLIGHT = 3  # batches that CTranslate2 works on while Python prepares and finishes others
 _SPARE = 20  # output tokens that short inputs may use beyond max_output_ratio

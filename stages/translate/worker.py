@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ConfigError, DataError
 from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
-from stages.project.tags import has_tag
+from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean
 from stages.translate.markers import mark, unmark, went_wrong
 from stages.translate.names import NameKeeper
-from stages.translate.tokenise import detokenise, tokenise
+from stages.translate.tags import has_tag
 
 if TYPE_CHECKING:
     import pyarrow as pa

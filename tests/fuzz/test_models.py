@@ -14,8 +14,8 @@ from stages.align.build import build
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.planning import plan
-from stages.train.modeling import LayerFusedForTokenClassification
-from stages.train.tagger import Tagger
+from stages.tagger.modeling import LayerFusedForTokenClassification
+from stages.tagger.tagger import Tagger
 from tests.fuzz.junk import CASES, ODD, fuzzed
 from tests.stages.align.tiny_encoders import build_bert, build_xlmr
 from tests.stages.train.families import build_family

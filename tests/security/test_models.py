@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import ModelError
 from pipeline.models import ALLOW_BIN, locate
 from stages.align.layers import load_encoder
-from stages.train.tagger import Tagger
+from stages.tagger.tagger import Tagger
 from tests.stages.train.families import build_family
 
 LABELS = ["O", "B-PER", "I-PER"]
@@ -128,7 +128,7 @@ def test_code_in_a_model_folder_is_not_run(loader: str, tagger: Path, tmp_path: 
 
 def test_code_of_a_tokenizer_is_not_run(tagger: Path, tmp_path: Path) -> None:
     from stages.align.contextual import load_tokenizer as for_aligner
-    from stages.train.encoding import load_tokenizer as for_tagger
+    from stages.tagger.encoding import load_tokenizer as for_tagger
 
     sprung = tmp_path / "sprung"
     (tagger / "evil.py").write_text(

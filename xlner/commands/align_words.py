@@ -27,9 +27,9 @@ from xlner.commands.shared import (
 
 if TYPE_CHECKING:
     from pipeline.schema import Link
-    from stages.align.aligner import WordPair
     from stages.align.config import AlignConfig
     from stages.align.context import AlignmentContext
+    from stages.word_alignment.aligner import WordPair
 
 ABOUT = "Link the words of sentence pairs."
 ENCODER = "artifacts/models/encoder"
@@ -135,9 +135,9 @@ def _align(
 ) -> None:
     from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
-    from stages.align.aligner import asserted
     from stages.align.inputs import read_word_pairs
     from stages.translate.cleaning import clean_words
+    from stages.word_alignment.aligner import asserted
 
     quiet_libraries()
     config = _config(options, parallel, langs)

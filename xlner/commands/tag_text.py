@@ -24,7 +24,7 @@ from xlner.commands.shared import (
 
 if TYPE_CHECKING:
     from pipeline.formats.report import RawSentence
-    from stages.train.tagger import Entity, Tagger
+    from stages.tagger.tagger import Entity, Tagger
 
 ABOUT = "Tag the named entities in a file."
 FORMATS = ("jsonl", "conll", "text")
@@ -95,7 +95,7 @@ def tag_text(
         )
         where = f"; wrote {out}" if out else ""
         tell(f"{counts[0]} sentences, {counts[1]} entities{where}")
-        from stages.train.encoding import unreadable
+        from stages.tagger.encoding import unreadable
 
         if warning := unreadable(tagger.seen):
             tell(f"warning: {warning}")
@@ -103,7 +103,7 @@ def tag_text(
 
 def _load(model: str, **options: Any) -> Tagger:
     from pipeline.models import locate
-    from stages.train.tagger import Tagger
+    from stages.tagger.tagger import Tagger
 
     source = locate(model)
     source.require_weights()
@@ -158,7 +158,7 @@ def _tag(
     out: Path | None,
 ) -> tuple[int, int]:
     """Tag in chunks, so that memory does not grow with the file."""
-    from stages.train.tagger import word_splitter
+    from stages.tagger.tagger import word_splitter
 
     ranges = word_splitter(lang)
     sentences = entities = 0

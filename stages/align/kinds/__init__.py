@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.kinds import Kinds
 
 if TYPE_CHECKING:
-    from stages.align.kinds.base import AlignerKind, Choice
+    from stages.align.kinds.base import AlignerKind
+    from stages.align.kinds.member import Choice
 
 ALIGNERS: Final[Kinds[type[AlignerKind[Any] | Choice[Any]]]] = Kinds(
     "aligner",

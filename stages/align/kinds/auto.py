@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from pipeline.errors import ConfigError
 from stages.align.kinds import ALIGNERS
-from stages.align.kinds.base import Choice
-from stages.align.kinds.encoder import EncoderOptions
-from stages.align.kinds.member import Combine, MemberConfig, Resolved
+from stages.align.kinds.member import Choice, Combine, MemberConfig, Resolved
+from stages.align.setting import EncoderOptions
 
 if TYPE_CHECKING:
     from stages.align.context import AlignmentContext, Resource

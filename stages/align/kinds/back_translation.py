@@ -17,9 +17,10 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import Link
-from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
-from stages.align.kinds.base import AlignerKind, PairsToLearn, Setting
-from stages.align.pair_source import PairSource, digest
+from stages.align.kinds.base import AlignerKind, PairsToLearn
+from stages.align.setting import Setting
+from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.word_alignment.pair_source import PairSource, digest
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
@@ -95,7 +96,7 @@ class BackTranslationAligner(Aligner):
             advance: Told the number of pairs whose targets are translated.
             floor: The least probability of a link that :meth:`load` will be asked for.
         """
-        from stages.align.statistical.aligner import StatisticalAligner
+        from stages.word_alignment.statistical.aligner import StatisticalAligner
 
         folder.mkdir(parents=True, exist_ok=True)
         translations: dict[bytes, list[str]] = {}
@@ -130,7 +131,7 @@ class BackTranslationAligner(Aligner):
         cls, folder: Path, *, soft: bool = False, floor: float = 0.05
     ) -> BackTranslationAligner:
         """Read what :meth:`fit` wrote."""
-        from stages.align.statistical.aligner import StatisticalAligner
+        from stages.word_alignment.statistical.aligner import StatisticalAligner
 
         with (folder / _FILE).open(encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
@@ -162,9 +163,9 @@ def back_translator(model: Path, source: str, target: str, device: str) -> BackT
         ConfigError: If the model does not translate in this direction.
         ModelError: If it cannot be loaded.
     """
+    from stages.tokenise import detokenise, tokenise
     from stages.translate.cleaning import clean_words
     from stages.translate.config import DecodingConfig
-    from stages.translate.tokenise import detokenise, tokenise
     from stages.translate.translator import Translator
 
     config = DecodingConfig.model_validate({"device": device})

@@ -16,41 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from pipeline.config import ConfigModel
-from stages.align.aligner import Aligner, no_advance
-from stages.align.pair_source import PairSource
+from stages.align.setting import Setting
+from stages.word_alignment.aligner import Aligner, no_advance
+from stages.word_alignment.pair_source import PairSource
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from pipeline.progress import Progress
     from stages.align.context import AlignmentContext
-    from stages.align.kinds.member import Resolved
 
 O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
 
 
 class NoOptions(ConfigModel):
     """Of a kind without options."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the section ``align`` and the run say for every aligner.
-
-    Attributes:
-        source: Language of the source words, if known.
-        target: Language of the target words, if known.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        batch_tokens: Tokens that an encoder gets at once.
-        soft: Whether links below 0.5 are wanted, too.
-        floor: The least probability of a link.
-    """
-
-    source: str | None
-    target: str | None
-    device: str
-    batch_tokens: int
-    soft: bool
-    floor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +98,4 @@ class AlignerKind(ABC, Generic[O_co]):
             setting: What goes for every aligner.
             model: Folder of the model that it :attr:`needs`.
             learnt: What :meth:`learn` wrote.
-        """
-
-
-class Choice(ABC, Generic[O_co]):
-    """What stands for one or several aligners (``auto``, ``ensemble``).
-
-    Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
-        options: Its options here.
-    """
-
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]]
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
-
-    @abstractmethod
-    def resolve(self, context: AlignmentContext) -> Resolved:
-        """Return the aligners.
-
-        Raises:
-            ConfigError: If there are none that could be used.
         """

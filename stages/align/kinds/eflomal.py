@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from stages.align.aligner import Aligner
-from stages.align.kinds.base import AlignerKind, NoOptions, PairsToLearn, Setting
+from stages.align.kinds.base import AlignerKind, NoOptions, PairsToLearn
+from stages.align.setting import Setting
+from stages.word_alignment.aligner import Aligner
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource

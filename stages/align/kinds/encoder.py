@@ -6,48 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
-from pydantic import Field
-
-from pipeline.config import ConfigModel
-from stages.align.aligner import Aligner
-from stages.align.kinds.base import AlignerKind, Setting
+from stages.align.kinds.base import AlignerKind
+from stages.align.setting import EncoderOptions, Setting
+from stages.word_alignment.aligner import Aligner
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
     from stages.align.embedding_aligner import Extraction
-
-
-class LayerOptions(ConfigModel):
-    """Which states of which model."""
-
-    model: str | None = Field(
-        None,
-        description="local folder or hub id; default: models.encoder, and models.translator for "
-        "the aligner translator",
-    )
-    layer: int | None = Field(
-        None,
-        ge=0,
-        description="encoder layer, 0 for the embeddings; default: two thirds of the way up (8 of "
-        "12), the last for the aligner translator",
-    )
-    token_type: Literal["bpe", "word"] = Field(
-        "bpe", description="match subwords, or words (the mean of their subwords)"
-    )
-
-
-class EncoderOptions(LayerOptions):
-    """Which states, and who computes them."""
-
-    dtype: Literal["float32", "bfloat16", "int8"] = Field(
-        "float32", description="precision of the encoder"
-    )
-    backend: Literal["auto", "torch", "ctranslate2"] = Field(
-        "auto",
-        description="who computes the encoder; auto: torch, as the quickest; ctranslate2: on the "
-        "CPU, float32 or int8, encoders of BERT's make",
-    )
 
 
 E = TypeVar("E", bound=EncoderOptions, covariant=True)

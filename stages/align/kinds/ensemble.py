@@ -9,9 +9,8 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
 from pipeline.schema import Link
-from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair
-from stages.align.kinds.base import Choice
-from stages.align.kinds.member import LITTLE, MUCH, Combine, MemberConfig, Resolved
+from stages.align.kinds.member import LITTLE, MUCH, Choice, Combine, MemberConfig, Resolved
+from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair
 
 if TYPE_CHECKING:
     from stages.align.context import AlignmentContext

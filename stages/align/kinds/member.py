@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Generic, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipeline.config import ConfigModel
 from pipeline.kinded import KindedConfig
 from pipeline.kinds import Kinds
+from stages.align.context import AlignmentContext
 from stages.align.kinds import ALIGNERS
-from stages.align.kinds.base import AlignerKind, Choice
+from stages.align.kinds.base import AlignerKind, O_co
 
 Combine = Literal["union", "intersection", "vote", "mean"]
 
@@ -79,3 +82,27 @@ class Resolved:
 
     members: tuple[MemberConfig, ...]
     combine: Combine = "mean"
+
+
+class Choice(ABC, Generic[O_co]):
+    """What stands for one or several aligners (``auto``, ``ensemble``).
+
+    Attributes:
+        about: One line for help texts and tables.
+        Options: The type of its options.
+        options: Its options here.
+    """
+
+    about: ClassVar[str]
+    Options: ClassVar[type[ConfigModel]]
+
+    def __init__(self, options: O_co) -> None:
+        self.options = options
+
+    @abstractmethod
+    def resolve(self, context: AlignmentContext) -> Resolved:
+        """Return the aligners.
+
+        Raises:
+            ConfigError: If there are none that could be used.
+        """

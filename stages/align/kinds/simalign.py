@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from stages.align.kinds.base import Setting
-from stages.align.kinds.encoder import EncoderKind, EncoderOptions
+from stages.align.kinds.encoder import EncoderKind
+from stages.align.setting import EncoderOptions, Setting
 
 if TYPE_CHECKING:
     from stages.align.embedding_aligner import Extraction

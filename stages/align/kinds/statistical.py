@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from stages.align.aligner import Aligner
-from stages.align.kinds.base import AlignerKind, NoOptions, PairsToLearn, Setting
+from stages.align.kinds.base import AlignerKind, NoOptions, PairsToLearn
+from stages.align.setting import Setting
+from stages.word_alignment.aligner import Aligner
 
 
 class Statistical(AlignerKind[NoOptions]):
-    """The aligner of :mod:`stages.align.statistical`."""
+    """The aligner of :mod:`stages.word_alignment.statistical`."""
 
     about: ClassVar[str] = (
         "learns from the sentence pairs themselves (and align.parallel); no model"
@@ -19,7 +20,7 @@ class Statistical(AlignerKind[NoOptions]):
 
     def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
         """Learn (see :meth:`AlignerKind.learn`)."""
-        from stages.align.statistical.aligner import StatisticalAligner
+        from stages.word_alignment.statistical.aligner import StatisticalAligner
 
         with pairs.shown("learn statistical", StatisticalAligner.rounds(), "rounds") as told:
             found = StatisticalAligner.fit(
@@ -29,6 +30,6 @@ class Statistical(AlignerKind[NoOptions]):
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Read what was learnt."""
-        from stages.align.statistical.aligner import StatisticalAligner
+        from stages.word_alignment.statistical.aligner import StatisticalAligner
 
         return StatisticalAligner.load(learnt, soft=setting.soft, floor=setting.floor)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pipeline.schema import Sentence, Span
 from stages.synthesize.config import GenerationConfig
 from stages.synthesize.makers.base import Made, Maker, Request
-from stages.translate.tokenise import detokenise, tokenise
+from stages.tokenise import detokenise, tokenise
 
 
 class GenerationMaker(Maker):

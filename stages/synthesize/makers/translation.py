@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from stages.synthesize.makers.base import Made, Maker, Request
+from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean_words
-from stages.translate.tokenise import detokenise, tokenise
 
 if TYPE_CHECKING:
     from stages.translate.translator import Hypothesis, Translator

@@ -1,6 +1,6 @@
 """The layer fusions that there are, by name; one module of options each.
 
-Their torch modules are in :mod:`stages.train.fusion`, which is saved beside the weights for users
+Their torch modules are in :mod:`stages.tagger.fusion`, which is saved beside the weights for users
 without this package.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.kinds import Kinds
-from stages.train.layers import FUSIONS as OWN
+from stages.tagger.layers import FUSIONS as OWN
 
 if TYPE_CHECKING:
     from stages.train.fusions.base import FusionKind

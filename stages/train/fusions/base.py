@@ -3,7 +3,7 @@
 A new fusion is a module with a subclass of :class:`FusionKind`. In another package, named by an
 entry point of the group ``xlner.fusions``, it brings its torch module: taggers with it can be
 loaded wherever that package is installed. One that ships has its module in
-:mod:`stages.train.fusion`, and its name in :data:`stages.train.layers.FUSIONS`.
+:mod:`stages.tagger.fusion`, and its name in :data:`stages.tagger.layers.FUSIONS`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from stages.train.layers import FUSIONS as OWN
+from stages.tagger.layers import FUSIONS as OWN
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,7 +67,7 @@ class FusionKind(ABC, Generic[O_co]):
     def module(cls, width: int, depth: int, options: Mapping[str, Any]) -> nn.Module:
         """Build the torch module; only of fusions that do not ship.
 
-        It is called like :class:`stages.train.fusion.LayerFusion`, and has its attributes
+        It is called like :class:`stages.tagger.fusion.LayerFusion`, and has its attributes
         ``needs_layers`` and ``lower`` and its method ``reset_module``.
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.schema import Link
-from stages.align.aligner import Advance, Aligner, WordPair
+from stages.word_alignment.aligner import Advance, Aligner, WordPair
 
 
 class Fixed(Aligner):

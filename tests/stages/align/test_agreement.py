@@ -11,11 +11,11 @@ import pytest
 from pipeline.schema import Link
 from stages.align import build, planning
 from stages.align.agreement import Agreement, compare, judge, trusts
-from stages.align.aligner import WordPair
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.inputs import read_word_pairs
 from stages.align.kinds.base import PairsToLearn
+from stages.word_alignment.aligner import WordPair
 from tests.stages.align.fixed import Fixed
 
 ENCODER = Path(__file__).resolve().parents[3] / "artifacts" / "models" / "encoder"

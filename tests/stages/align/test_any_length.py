@@ -17,7 +17,7 @@ from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
-from stages.align.statistical.aligner import MAX_WORDS
+from stages.word_alignment.statistical.aligner import MAX_WORDS
 from tests.stages.align.test_command import run, write
 from tests.stages.translate.tiny_models import build_marian
 

@@ -12,7 +12,6 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.formats import PharaohLine
 from pipeline.schema import Link
 from stages.align import build, planning
-from stages.align.aligner import WordPair
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.kinds import auto
@@ -20,6 +19,7 @@ from stages.align.kinds.base import PairsToLearn
 from stages.align.kinds.ensemble import Ensemble
 from stages.align.kinds.member import LITTLE, MUCH
 from stages.align.scoring import score
+from stages.word_alignment.aligner import WordPair
 from tests.stages.align.fixed import Fixed
 
 A = Fixed("a", (0, 0, 0.9), (1, 1, 0.6), (2, 2, 0.3))

@@ -15,7 +15,8 @@ from stages.align.build import build, learn
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.kinds import ALIGNERS
-from stages.align.kinds.base import Choice, PairsToLearn
+from stages.align.kinds.base import PairsToLearn
+from stages.align.kinds.member import Choice
 from stages.align.planning import plan, resolve
 from stages.registry import STAGES
 

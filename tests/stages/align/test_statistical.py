@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.align.aligner import asserted
-from stages.align.pair_source import sample
-from stages.align.statistical import fertility
-from stages.align.statistical.aligner import StatisticalAligner
-from stages.align.statistical.corpus import build_corpus
-from stages.align.statistical.hmm import MAX_JUMP, Direction, Jumps, expectation
-from stages.align.statistical.spelling import likeness, plain
-from stages.align.statistical.training import Settings, generated_by_none, train
+from stages.word_alignment.aligner import asserted
+from stages.word_alignment.pair_source import sample
+from stages.word_alignment.statistical import fertility
+from stages.word_alignment.statistical.aligner import StatisticalAligner
+from stages.word_alignment.statistical.corpus import build_corpus
+from stages.word_alignment.statistical.hmm import MAX_JUMP, Direction, Jumps, expectation
+from stages.word_alignment.statistical.spelling import likeness, plain
+from stages.word_alignment.statistical.training import Settings, generated_by_none, train
 
 Pairs = list[tuple[list[str], list[str]]]
 

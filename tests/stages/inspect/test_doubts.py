@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pipeline.schema import Link, Span
-from stages.inspect.doubts import DOUBTS, Renderings, doubts_of, judged, weight
+from stages.inspect.doubts import Renderings, doubts_of, judged, weight
 from stages.inspect.reading import View, ViewedSpan
+from stages.inspect.view import DOUBTS
 
 
 def view(source: str, target: str, *, score: float = 0.9, links: str = "") -> View:

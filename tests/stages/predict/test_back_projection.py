@@ -9,14 +9,14 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.schema import table
-from stages.predict.back_projection import (
+from stages.project.back_projection import (
     flat_distributions,
     for_test_sentences,
     turned_round,
     word_distributions,
 )
 from stages.project.config import ProjectConfig
-from stages.train.labels import LabelSet
+from stages.tagger.labels import LabelSet
 
 LABELS = LabelSet.of_types(["LOC", "PER"])  # O B-LOC I-LOC B-PER I-PER
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import ConfigError
 from pipeline.schema import labels_of
 from pipeline.stage import Ref
-from stages.train.labels import LabelSet
+from stages.tagger.labels import LabelSet
 from tests.stages.predict.toys import make_runner
 from tests.stages.train.toys import write_corpus
 from xlner.api import Runner

@@ -9,9 +9,9 @@ import pyarrow as pa
 from pipeline.stage import Part
 from stages.predict import STAGE
 from stages.predict.worker import PredictWorker
-from stages.train.encoding import load_tokenizer
-from stages.train.modeling import LayerFusedForTokenClassification
-from stages.train.tagger import Tagger
+from stages.tagger.encoding import load_tokenizer
+from stages.tagger.modeling import LayerFusedForTokenClassification
+from stages.tagger.tagger import Tagger
 from tests.stages.train.families import LABELS
 
 

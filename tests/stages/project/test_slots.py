@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.schema import Span
 from stages.project.batch import Batch, Pair
 from stages.project.markers import MarkerProjector, words_between
-from stages.project.slots import put_slots, read_inserted, read_replaced
+from stages.translate.slots import put_slots, read_inserted, read_replaced
 
 SOURCE = ["Angela", "Merkel", "visited", "New", "York", "."]
 SPANS = [Span(3, 5, "LOC"), Span(0, 2, "PER")]

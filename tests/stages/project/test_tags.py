@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pipeline.schema import Span
 from stages.project.batch import Batch, Pair
 from stages.project.markers import MarkerProjector
-from stages.project.tags import (
+from stages.translate.markers import mark, unmark, went_wrong
+from stages.translate.tags import (
     from_pieces,
     has_tag,
     put_tags,
@@ -18,7 +19,6 @@ from stages.project.tags import (
     to_pieces,
     whole,
 )
-from stages.translate.markers import mark, unmark, went_wrong
 
 WORDS = ["Angela", "Merkel", "met", "(", "Bob", ")", "."]
 SPANS = [Span(4, 5, "PER"), Span(0, 2, "PER")]

@@ -16,7 +16,7 @@ from pipeline.stage import Ref
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.self_train.crop import Crop
 from stages.self_train.marked import MarkedBackTranslation, find_entities
-from stages.train.labels import LabelSet
+from stages.tagger.labels import LabelSet
 from tests.stages.predict.toys import make_runner
 from tests.stages.train.families import toy_rows
 from tests.stages.train.toys import write_corpus

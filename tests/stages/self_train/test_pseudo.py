@@ -22,9 +22,9 @@ from stages.self_train.pseudo import (
 )
 from stages.self_train.rounds import student_options
 from stages.self_train.teachers import Store, Teachers
+from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
 from stages.train.data import Example
-from stages.train.labels import LabelSet
 
 LABELS = LabelSet.of_types(["LOC", "PER"])
 

@@ -19,11 +19,11 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from pipeline.errors import ConfigError
 from pipeline.formats import write_conll
 from pipeline.schema import Sentence
+from stages.tagger.card import MARK
+from stages.tagger.encoding import load_tokenizer
+from stages.tagger.modeling import LayerFusedForTokenClassification
+from stages.tagger.tagger import Tagger
 from stages.train import trackers
-from stages.train.card import MARK
-from stages.train.encoding import load_tokenizer
-from stages.train.modeling import LayerFusedForTokenClassification
-from stages.train.tagger import Tagger
 from tests.stages.train.families import LABELS, toy_rows
 from tests.stages.train.test_training import train
 
@@ -100,7 +100,7 @@ def test_a_saved_tagger_loads_in_a_fresh_process_with_and_without_this_package(
     ours = fresh(_WITH_PACKAGE + "options = {}\n" + _LOAD, str(saved), TEXT, folder=tmp_path)
     code = _NO_PACKAGE + "options = {'trust_remote_code': True}\n" + _LOAD
     alone = fresh(code, str(saved), TEXT, folder=tmp_path)
-    assert ours["module"] == "stages.train.modeling"
+    assert ours["module"] == "stages.tagger.modeling"
     assert alone["module"].startswith("transformers_modules.")
     for found in (ours, alone):
         assert (found["fusion"], found["layer"], found["same"]) == ("dlfa_aif", 1, True)

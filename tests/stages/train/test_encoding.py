@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
-from stages.train.tagger import word_splitter
+from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
+from stages.tagger.tagger import word_splitter
 from tests.stages.train.families import FAMILIES, toy_rows
 
 Family = Callable[[str], Path]

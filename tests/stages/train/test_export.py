@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError
-from stages.train.encoding import load_tokenizer
-from stages.train.export import compare, export_onnx
-from stages.train.modeling import LayerFusedForTokenClassification
-from stages.train.tagger import Tagger
+from stages.tagger.encoding import load_tokenizer
+from stages.tagger.export import compare, export_onnx
+from stages.tagger.modeling import LayerFusedForTokenClassification
+from stages.tagger.tagger import Tagger
 from tests.stages.train.families import LABELS, toy_rows
 
 

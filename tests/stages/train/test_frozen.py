@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
+from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train import frozen
 from stages.train.frozen import FrozenPrefix
-from stages.train.modeling import LayerFusedForTokenClassification
 from stages.train.optimisation import freeze_layers
 from tests.stages.train.families import FAMILIES, LABELS, build_family
 from tests.stages.train.test_training import same, train

@@ -33,7 +33,7 @@ def test_a_key_that_does_nothing_is_refused_with_the_fusions_that_have_it() -> N
 
 @pytest.mark.parametrize("name", list(FUSIONS))
 def test_every_fusion_says_what_it_is_and_builds_its_module(name: str) -> None:
-    from stages.train.fusion import LayerFusion
+    from stages.tagger.fusion import LayerFusion
 
     kind = FUSIONS[name]
     assert 10 < len(kind.about) < 90 and "\n" not in kind.about

@@ -11,7 +11,7 @@ from seqeval.scheme import IOB2
 
 from pipeline.errors import DataError, ModelError
 from pipeline.schema import Span
-from stages.train.labels import LabelSet, span_f1
+from stages.tagger.labels import LabelSet, span_f1
 
 LABELS = LabelSet.of_types(["LOC", "PER"])
 

@@ -19,10 +19,10 @@ from transformers import (
     pipeline,
 )
 
-from stages.train.encoding import load_tokenizer
-from stages.train.fusion import LayerFusion, masked_mean
-from stages.train.layers import FUSIONS, depth_of, resolve_fusion_layer
-from stages.train.modeling import LayerFusedForTokenClassification
+from stages.tagger.encoding import load_tokenizer
+from stages.tagger.fusion import LayerFusion, masked_mean
+from stages.tagger.layers import FUSIONS, depth_of, resolve_fusion_layer
+from stages.tagger.modeling import LayerFusedForTokenClassification
 from tests.stages.train.families import DEPTH, FAMILIES, LABELS
 
 Family = Callable[[str], Path]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.train.encoding import WordEncoder, load_tokenizer, unreadable
-from stages.train.spelling import respell
+from stages.tagger.encoding import WordEncoder, load_tokenizer, unreadable
+from stages.tagger.spelling import respell
 
 Family = Callable[[str], Path]
 PLAIN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'-")

@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import ConfigError
 from pipeline.schema import labels_of
 from pipeline.stage import Ref
-from stages.train.tagger import Tagger
+from stages.tagger.tagger import Tagger
 from tests.stages.train.toys import make_runner, write_corpus
 
 Family = Callable[[str], Path]

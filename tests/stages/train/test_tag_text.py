@@ -10,9 +10,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from stages.train.encoding import load_tokenizer
-from stages.train.modeling import LayerFusedForTokenClassification
-from stages.train.tagger import Tagger
+from stages.tagger.encoding import load_tokenizer
+from stages.tagger.modeling import LayerFusedForTokenClassification
+from stages.tagger.tagger import Tagger
 from tests.stages.train.families import LABELS
 from xlner.commands.shared import make_app
 from xlner.commands.tag_text import tag_text

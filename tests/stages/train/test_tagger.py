@@ -11,9 +11,9 @@ import torch
 from transformers import AutoModelForTokenClassification
 
 from pipeline.errors import DataError, ModelError
-from stages.train.encoding import load_tokenizer
-from stages.train.modeling import LayerFusedForTokenClassification
-from stages.train.tagger import Tagger
+from stages.tagger.encoding import load_tokenizer
+from stages.tagger.modeling import LayerFusedForTokenClassification
+from stages.tagger.tagger import Tagger
 from tests.stages.train.families import FAMILIES, LABELS, toy_rows
 
 Family = Callable[[str], Path]

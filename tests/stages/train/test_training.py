@@ -16,14 +16,14 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.errors import DataError, ModelError
+from stages.tagger.encoding import WordEncoder, load_tokenizer
+from stages.tagger.labels import LabelSet
+from stages.tagger.modeling import LayerFusedForTokenClassification
+from stages.tagger.tagger import Tagger
 from stages.train.config import TrainConfig
 from stages.train.data import Example, TrainingSet, plan_batches, repeat_examples
-from stages.train.encoding import WordEncoder, load_tokenizer
-from stages.train.labels import LabelSet
 from stages.train.loss import tagging_loss
-from stages.train.modeling import LayerFusedForTokenClassification
 from stages.train.optimisation import freeze_layers, parameter_groups
-from stages.train.tagger import Tagger
 from stages.train.trainer import TrainingResult, last_checkpoint
 from stages.train.training import train_tagger
 from tests.stages.train.families import DEPTH, LABELS, toy_rows

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from pipeline.schema import Span, span_row, table
 from pipeline.stage import Part
+from stages.tokenise import detokenise
 from stages.translate import STAGE
 from stages.translate.cleaning import QUOTES, clean, clean_words, in_words, plain_quotes
 from stages.translate.config import TranslateConfig
-from stages.translate.tokenise import detokenise
 from stages.translate.translator import Hypothesis
 from stages.translate.worker import TranslateWorker
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.schema import Span
+from stages.tokenise import detokenise
 from stages.translate.markers import mark
 from stages.translate.names import NameKeeper, missing_names
-from stages.translate.tokenise import detokenise
 from stages.translate.translator import Hypothesis
 
 PER = frozenset({"PER"})

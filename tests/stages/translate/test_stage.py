@@ -14,10 +14,10 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.schema import TRANSLATIONS, Sentence, Span, table
 from pipeline.stage import Part, Task
 from stages.experiment import Experiment
+from stages.tokenise import tokenise
 from stages.translate import STAGE
 from stages.translate.config import TranslateConfig
 from stages.translate.markers import mark, unmark
-from stages.translate.tokenise import tokenise
 from tests.stages.translate.tiny_models import sentences
 
 

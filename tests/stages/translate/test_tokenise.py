@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.translate.tokenise import detokenise, tokenise
+from stages.tokenise import detokenise, tokenise
 from tests.shared_data import shared_data
 
 CASES = [

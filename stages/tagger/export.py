@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import ModelError
-from stages.train.tagger import Tagger
+from stages.tagger.tagger import Tagger
 
 MODEL = "model.onnx"
 INT8 = "model_int8.onnx"

@@ -72,7 +72,7 @@ class LayerFusion(nn.Module):
         kind: One of the above.
         width: H.
         depth: D.
-        layer: The fusion layer; see :func:`stages.train.layers.resolve_fusion_layer`.
+        layer: The fusion layer; see :func:`stages.tagger.layers.resolve_fusion_layer`.
         ratio: Inner width of AIF's branches, relative to H.
         norm: ``layer`` or ``none``: the norm inside AIF's branches.
         dropout: Dropout inside AIF's branches.

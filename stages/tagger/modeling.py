@@ -1,6 +1,6 @@
 """The layer-fused tagger as a transformers model.
 
-``LayerFusedForTokenClassification`` puts :class:`stages.train.fusion.LayerFusion` between any
+``LayerFusedForTokenClassification`` puts :class:`stages.tagger.fusion.LayerFusion` between any
 encoder that transformers knows and the token-classification head of that encoder's family. With
 ``fusion="none"`` it computes, to the bit, what ``AutoModelForTokenClassification`` computes.
 
@@ -36,7 +36,7 @@ class LayerFusedConfig(PreTrainedConfig):
 
     Attributes:
         encoder: The encoder's own configuration.
-        fusion: One of :data:`stages.train.layers.FUSIONS`, or of another package's
+        fusion: One of :data:`stages.tagger.layers.FUSIONS`, or of another package's
             (entry points ``xlner.fusions``).
         fusion_layer: The lower layer; 0 is the embeddings' output, negative ones count from the
             end (-1 is the last layer, so -2 is the highest lower one).

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from stages.align.aligner import WordPair
+from stages.word_alignment.aligner import WordPair
 
 PairSource = Callable[[], Iterator[WordPair]]
 """Starts reading sentence pairs from the beginning."""

@@ -18,9 +18,9 @@ from pipeline.listed import listed, sentences_of
 from pipeline.models import bin_allowed, refuse_pickled_weights
 from pipeline.schema import Span
 from stages.machine import has_bfloat16
-from stages.train.encoding import WordEncoder, load_tokenizer, longest_window
-from stages.train.inference import tokens_per_batch, word_distributions
-from stages.train.labels import LabelSet
+from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
+from stages.tagger.inference import tokens_per_batch, word_distributions
+from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ class Tagger:
 
     Attributes:
         seen: How many ``words`` were read so far, and of these ``words_respelt`` and
-            ``words_unknown`` (see :class:`stages.train.encoding.Pieces`).
+            ``words_unknown`` (see :class:`stages.tagger.encoding.Pieces`).
 
     Raises:
         ModelError: If the model's labels are not IOB2 labels.
@@ -112,8 +112,8 @@ class Tagger:
         import torch
         from transformers import AutoConfig
 
-        from stages.train import modeling
-        from stages.train.quiet import quiet
+        from stages.quiet import quiet
+        from stages.tagger import modeling
 
         modeling.register()
         refuse_pickled_weights(path)
@@ -146,7 +146,7 @@ class Tagger:
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Save weights, configuration, tokenizer, the code of the model, and a model card."""
-        from stages.train.quiet import quiet
+        from stages.quiet import quiet
 
         with quiet():
             self.model.save_pretrained(folder)
@@ -271,11 +271,11 @@ class Tagger:
 def word_splitter(lang: str) -> Callable[[str], Sequence[tuple[int, int]]]:
     """Return a function that gives the character ranges of the words of a text.
 
-    The words are those of :func:`stages.translate.tokenise.tokenise`, as in translated training
+    The words are those of :func:`stages.tokenise.tokenise`, as in translated training
     data.
     """
     from pipeline.formats import offsets_by
-    from stages.translate.tokenise import tokenise
+    from stages.tokenise import tokenise
 
     return offsets_by(partial(tokenise, lang=lang))
 

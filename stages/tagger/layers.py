@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 FUSIONS: Final = ("none", "dlfa_aif", "dlfa_sum", "concat", "scalar_mix")
-"""How the layers of the encoder are combined; see :mod:`stages.train.fusion`."""
+"""How the layers of the encoder are combined; see :mod:`stages.tagger.fusion`."""
 
 _DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 

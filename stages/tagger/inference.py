@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.train.encoding import Pieces, Windows, WordEncoder
+from stages.tagger.encoding import Pieces, Windows, WordEncoder
 
 if TYPE_CHECKING:
     import torch

@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stages.align.statistical import fertility
-from stages.align.statistical.corpus import Corpus, Doubles, Floats, Ints
+from stages.word_alignment.statistical import fertility
+from stages.word_alignment.statistical.corpus import Corpus, Doubles, Floats, Ints
 
 MAX_JUMP: Final = 12
 """Jumps of this width and all wider ones are one case, whose probability they share."""
@@ -136,8 +136,8 @@ class Expected:
         links: For each cell, the probability of the link.
         jumps: Expected numbers of jumps.
         fertilities: For each word of the side that gives states, how often it is expected to have
-            each number of links (see :mod:`stages.align.statistical.fertility`); ``None`` without a
-            prior.
+            each number of links (see :mod:`stages.word_alignment.statistical.fertility`);
+            ``None`` without a prior.
     """
 
     links: Floats

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.formats.encoding import without_halves
-from stages.train.spelling import respell
+from stages.tagger.spelling import respell
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -255,7 +255,7 @@ def unreadable(seen: Mapping[str, int]) -> str | None:
     """Return a warning if more than one word in twenty is unknown to a vocabulary.
 
     Args:
-        seen: What :attr:`stages.train.tagger.Tagger.seen` has counted.
+        seen: What :attr:`stages.tagger.tagger.Tagger.seen` has counted.
     """
     unknown, words = seen.get("words_unknown", 0), seen.get("words", 0)
     if not unknown or 20 * unknown <= words:

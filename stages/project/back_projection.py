@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataError
 from stages.project.config import FilterConfig, ProjectConfig
-from stages.train.labels import LabelSet
+from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
     import pyarrow as pa

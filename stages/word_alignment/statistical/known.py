@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.schema import Link
-from stages.align.aligner import WordPair
-from stages.align.pair_source import digest
-from stages.align.statistical.corpus import Floats, Ints
+from stages.word_alignment.aligner import WordPair
+from stages.word_alignment.pair_source import digest
+from stages.word_alignment.statistical.corpus import Floats, Ints
 
 _FILE: Final = "links.npz"
 

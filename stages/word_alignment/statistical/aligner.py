@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.schema import Link
-from stages.align.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
-from stages.align.pair_source import PairSource, sample
-from stages.align.statistical.collapsed import Model, Side, learn, link
-from stages.align.statistical.corpus import Corpus, Floats, build_corpus
-from stages.align.statistical.hmm import Jumps
-from stages.align.statistical.known import KnownLinks, strong
-from stages.align.statistical.spelling import GRANULARITIES, likeness
-from stages.align.statistical.training import Settings, train
+from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.word_alignment.pair_source import PairSource, sample
+from stages.word_alignment.statistical.collapsed import Model, Side, learn, link
+from stages.word_alignment.statistical.corpus import Corpus, Floats, build_corpus
+from stages.word_alignment.statistical.hmm import Jumps
+from stages.word_alignment.statistical.known import KnownLinks, strong
+from stages.word_alignment.statistical.spelling import GRANULARITIES, likeness
+from stages.word_alignment.statistical.training import Settings, train
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class StatisticalAligner(Aligner):
             own: The pairs that are to be aligned.
             extra: Further pairs in the same languages.
             settings: How to learn.
-            max_cells: Bounds memory and time, see :func:`stages.align.pair_source.sample`.
+            max_cells: Bounds memory and time, see :func:`stages.word_alignment.pair_source.sample`.
             soft: Whether to hand out links below 0.5.
             floor: The least probability of those.
             advance: Told each of the :meth:`rounds` that is done.

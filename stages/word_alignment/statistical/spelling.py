@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from stages.align.statistical.corpus import Floats, Ints
+from stages.word_alignment.statistical.corpus import Floats, Ints
 
 _CHUNK: Final = 500_000
 # Words less alike than this are as good as unlike.

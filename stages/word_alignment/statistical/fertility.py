@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from stages.align.statistical.corpus import Doubles, Floats
+from stages.word_alignment.statistical.corpus import Doubles, Floats
 
 MOST: Final = 4
 """So many links or more are one case."""

@@ -1,0 +1,63 @@
+"""What goes for every aligner, and the options of those that read an encoder's states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config import ConfigModel
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the section ``align`` and the run say for every aligner.
+
+    Attributes:
+        source: Language of the source words, if known.
+        target: Language of the target words, if known.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        batch_tokens: Tokens that an encoder gets at once.
+        soft: Whether links below 0.5 are wanted, too.
+        floor: The least probability of a link.
+    """
+
+    source: str | None
+    target: str | None
+    device: str
+    batch_tokens: int
+    soft: bool
+    floor: float
+
+
+class LayerOptions(ConfigModel):
+    """Which states of which model."""
+
+    model: str | None = Field(
+        None,
+        description="local folder or hub id; default: models.encoder, and models.translator for "
+        "the aligner translator",
+    )
+    layer: int | None = Field(
+        None,
+        ge=0,
+        description="encoder layer, 0 for the embeddings; default: two thirds of the way up (8 of "
+        "12), the last for the aligner translator",
+    )
+    token_type: Literal["bpe", "word"] = Field(
+        "bpe", description="match subwords, or words (the mean of their subwords)"
+    )
+
+
+class EncoderOptions(LayerOptions):
+    """Which states, and who computes them."""
+
+    dtype: Literal["float32", "bfloat16", "int8"] = Field(
+        "float32", description="precision of the encoder"
+    )
+    backend: Literal["auto", "torch", "ctranslate2"] = Field(
+        "auto",
+        description="who computes the encoder; auto: torch, as the quickest; ctranslate2: on the "
+        "CPU, float32 or int8, encoders of BERT's make",
+    )
