@@ -1,6 +1,6 @@
 """How the rows of a CoNLL-like file are built: separator, words, tags, and what ends a sentence.
 
-The layout is detected on the first lines, on the whole file where those do not decide, and then
+The layout is detected on the first 2,000 lines, on 200,000 where those do not decide, and then
 holds for the whole file.
 """
 
@@ -29,6 +29,7 @@ from pipeline.formats.evidence import (
 from pipeline.formats.files import read_lines
 
 _SNIFFED: Final = 2000
+_LOOKED_AT: Final = 200_000
 COMMENT: Final = re.compile(r"#\s*[\w.:-]+(?:\s+id)?\s*=")
 _COLUMN_NAMES: Final = re.compile(r"#\s*global\.columns\s*=\s*(.*\S)")
 _QUOTING: Final = ",;"
@@ -169,6 +170,7 @@ def detect_layout(
     word_column: int | str | None = None,
     tag_column: int | str | None = None,
     labelled: bool = True,
+    quick: bool = False,
 ) -> Layout:
     """Find out how the rows of a file are built, from its lines and what the user knows.
 
@@ -182,12 +184,12 @@ def detect_layout(
     sample = _read_sample(path, encoding, _SNIFFED)
     try:
         layout, sure = _layout(path, sample, wanted)
-        if sure or sample.whole:
+        if sure or quick or sample.whole:
             return layout
     except DataError:
-        if sample.whole:
+        if quick or sample.whole:
             raise
-    return _layout(path, _read_sample(path, encoding, None), wanted)[0]
+    return _layout(path, _read_sample(path, encoding, _LOOKED_AT), wanted)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def looks_like_conll(sample: Sample) -> bool:
 
 def _has_tags(path: Path, encoding: str, rows: list[str]) -> bool:
     try:
-        layout = detect_layout(path, encoding=encoding)
+        layout = detect_layout(path, encoding=encoding, quick=True)
     except DataError as error:
         return "columns hold tags" in str(error)
     parts = [p for p in map(layout.split, rows) if layout.fits(p)]

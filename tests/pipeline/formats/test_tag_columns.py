@@ -196,6 +196,14 @@ def test_columns_that_nothing_decides_are_named(tmp_path: Path) -> None:
     assert {s.type for s in read(path, tag_column=1)[0].spans} == {"PER", "LOC"}
 
 
+def test_entities_that_come_late_decide_all_the_same(tmp_path: Path) -> None:
+    rows = "".join(f"w{i} NN O O\n" + "\n" * (i % 20 == 0) for i in range(1, 3001))
+    late = save(tmp_path / "a.txt", rows + "Eva NN B-PER O\nfell VB O O\n")
+    assert brief(read(late))[-1] == (["Eva", "fell"], [(0, 1, "PER")])
+    last = save(tmp_path / "b.txt", rows + "Eva NN O B-PER\nfell VB O O\n")
+    assert brief(read(last))[-1] == (["Eva", "fell"], [(0, 1, "PER")])
+
+
 def test_chunks_are_no_tags_where_no_word_is_an_entity(tmp_path: Path) -> None:
     rows = "It PRP B-NP O\nfell VBD B-VP O\n. . O O\n"
     found = stream(save(tmp_path / "a.txt", rows))
