@@ -104,7 +104,10 @@ class Layout:
                 parts = [p for p in re.split("[ \t]+", line) if p]
             return parts
         if separator in _QUOTING and '"' in line:
-            found = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+            try:
+                found = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+            except csv.Error:  # a carriage return in the middle of the line
+                found = line.split(separator)
         else:
             found = line.split(separator)
         return found if separator == "\t" else [p.strip(" ") for p in found]

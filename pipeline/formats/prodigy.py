@@ -51,7 +51,7 @@ class Prodigy(Format):
             tokens = record.get("tokens")
             if isinstance(tokens, list) and tokens:
                 plain["tokens"] = tokens
-            if _in_characters(plain):
+            if not self.request.labelled or _in_characters(plain):
                 raw = reader(plain | {"id": record.get("id")}, line)
                 raw.may_be_document = True
                 yield raw

@@ -47,7 +47,10 @@ class DocBinFile(Format):
                 continue
             annotated += 1
             report.leave_out("spans of doc.spans", sum(len(g) for g in doc.spans.values()))
-            yield from _sentences(doc, number)
+            for raw in _sentences(doc, number):
+                if not labelled:
+                    raw.spans, raw.char_spans = None, None if raw.char_spans is None else []
+                yield raw
         if number and not annotated:
             raise DataError(
                 f"{path}: none of the {number} documents has entities annotated (doc.ents); is it "

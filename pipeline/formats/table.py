@@ -94,7 +94,10 @@ def _separator(line: str) -> str | None:
 
 
 def _names(line: str, separator: str) -> list[str]:
-    cells = next(csv.reader([line], delimiter=separator), [])
+    try:
+        cells = next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a carriage return in the middle of the line
+        cells = line.split(separator)
     return [c.strip().lower().replace(" ", "_") for c in cells]
 
 

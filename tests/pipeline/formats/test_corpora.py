@@ -93,7 +93,8 @@ def test_counts_are_those_of_awk(name: str) -> None:
     }
     strays = 1 if name in STRAY else 0
     assert report.repaired_tags.total() == strays
-    assert not report.warnings
+    # Some sentences of these corpora are long indeed.
+    assert not [w for w in report.warnings if "with more than 200 words" not in w]
     assert report.double_encoded == name.startswith("as-found")
 
 
