@@ -5,37 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import shutil
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline import artifacts as store
 from pipeline import engine as engines
-from pipeline.artifacts import Artifact, Manifest, Partial, PartInfo
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
-from pipeline.engine.memory import SMALLER, Advice, FrugalFactory, out_of_memory
-from pipeline.errors import ConfigError, DamagedError, XlnerError
-from pipeline.inputs import Inputs
-from pipeline.output import DatasetOutput, FilesOutput
+from pipeline.doing import Doer
+from pipeline.errors import ConfigError
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.repair import changed_input, content, keep_sound, refuse_damage
-from pipeline.schema import SCHEMAS
-from pipeline.stage import Context, Ref, RowStage, RunStage, Task, Worker
+from pipeline.repair import changed_input, content, refuse_damage
+from pipeline.stage import Ref
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-_HALVINGS = 6  # of a batch size, before memory is given up on
-
-STORED = "stored"
-"""The name under which what decides anew reads the rows that are there."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +54,7 @@ class Runner(Planner):
         registry: Registry,
     ) -> None:
         super().__init__(config, runs_dir, progress, registry)
-        self._sound: set[Ref] = set()
-        self._engine = engines.engine(config)
+        self._doer = Doer(registry, self.folder, engines.engine(config), self.progress)
 
     def run(self, selection: Selection | None = None) -> Result:
         """Check, plan, and do what is not up to date.
@@ -88,7 +75,7 @@ class Runner(Planner):
         self.check(tasks)
         for name in dict.fromkeys(t.stage for t in tasks if t.stage in selected):
             self.registry[name].fetch(self.config, [t for t in tasks if t.stage == name])
-        with self.folder.lock(), contextlib.closing(self._engine):
+        with self.folder.lock(), contextlib.closing(self._doer):
             self.folder.tidy()
             steps = self.plan(tasks, selection)
             refuse_damage(self.folder, steps, selection)
@@ -128,7 +115,7 @@ class Runner(Planner):
             )
             before = content(self.folder, ref) if selection.repair else None
             with store.disk_errors(self.folder.folder(ref)):
-                result.done.append(self._do(step))
+                result.done.append(self._doer.do(self.configured(step.task), step))
             if before is not None and before != content(self.folder, ref):
                 changed.add(ref)
 
@@ -148,56 +135,6 @@ class Runner(Planner):
         text = json.dumps(self.config.model_dump(mode="json"), indent=2, ensure_ascii=False)
         store.write_atomic(self.folder.path / store.CONFIG, text.encode())
 
-    def _do(self, step: Step) -> Artifact:
-        task = step.task
-        partial = self.folder.partial(task.ref, step.fingerprint)
-        if partial.complete:
-            return partial.finish(None)
-        of = self.registry[task.stage]
-        if step.state == "repair" and isinstance(of, RowStage):
-            keep_sound(self.folder, step, partial)
-        started = datetime.now(UTC)
-        clock = time.monotonic()
-        inputs = {name: self._input(ref) for name, ref in task.inputs.items()}
-        facts: dict[str, Any]
-        try:
-            stored = self._input(task.ref) if step.state == "decide" else None
-            if isinstance(of, RowStage):
-                facts = self._rows(of, task, inputs, partial, stored)
-            elif isinstance(of, RunStage):
-                inputs |= {name: self._input(ref) for name, ref in task.side_inputs.items()}
-                facts = self._whole(of, task, inputs, partial, stored)
-            else:  # pragma: no cover - a programming error
-                raise TypeError(f"stage {task.stage!r} is neither a RowStage nor a RunStage")
-        except Exception as error:
-            if isinstance(error, XlnerError) or not out_of_memory(error):
-                raise
-            told = str(error).strip().partition("\n")[0] or type(error).__name__
-            advice = Advice(str(task.ref), of.batch_option, 1)
-            raise XlnerError(f"{task.ref}: memory ran out ({told}): {advice}") from error
-        finally:
-            # A worker that was killed or stopped may have been writing.
-            partial.sweep()
-        seconds = round(time.monotonic() - clock, 3)
-        manifest = Manifest(
-            stage=task.stage,
-            unit=task.unit,
-            kind=task.kind,
-            lang=task.lang,
-            fingerprint=step.fingerprint,
-            identity=step.identity,
-            seed=self.config.seed,
-            rows_in={n: a.num_rows for n, a in inputs.items() if a.manifest.parts},
-            columns=_columns(task.kind),
-            started=started,
-            # Not the clock's word for it: it may have been set in between.
-            finished=started + timedelta(seconds=seconds),
-            seconds=seconds,
-            versions=store.library_versions(),
-            **facts,
-        )
-        return partial.finish(manifest)
-
     def previews(self, steps: Sequence[Step]) -> Iterator[str]:
         """Yield what the stages of a plan can tell before anything runs."""
         for name in dict.fromkeys(s.task.stage for s in steps):
@@ -214,187 +151,3 @@ class Runner(Planner):
                 if renderable is not None:
                     shown.append(renderable)
         return shown
-
-    def _input(self, ref: Ref) -> Artifact:
-        found = self.folder.artifact(ref)
-        if found is None:
-            raise XlnerError(f"{self.folder.folder(ref)} has disappeared; run again")
-        # Parts are compared as they are read. Files are read by libraries, so now.
-        if found.manifest.files and ref not in self._sound:
-            for damage in found.damage(contents=True):
-                raise DamagedError(
-                    f"{found.folder / damage.name} {damage.what}; run_pipeline with --repair makes "
-                    "it again"
-                )
-            self._sound.add(ref)
-        return found
-
-    def _seed(self, task: Task, *more: object) -> int:
-        return store.derive_seed(self.config.seed, task.stage, task.seeded_as or task.unit, *more)
-
-    def _rows(
-        self,
-        of: RowStage,
-        task: Task,
-        inputs: Mapping[str, Artifact],
-        partial: Partial,
-        stored: Artifact | None,
-    ) -> dict[str, Any]:
-        if stored is not None:
-            inputs = {**inputs, STORED: stored}
-        lead = next(iter(inputs.values()))
-        _same_parts(inputs)
-        jobs = [
-            engines.PartJob(
-                index=i,
-                rows=info.rows,
-                inputs={name: a.parts[i] for name, a in inputs.items()},
-                output=partial.out / store.part_name(i),
-                sidecar=partial.sidecar(i),
-                kind=task.kind,
-                seed=self._seed(task, i),
-                sums={name: a.manifest.parts[i].sha256 for name, a in inputs.items()},
-            )
-            for i, info in enumerate(lead.manifest.parts)
-        ]
-        left = [j for j in jobs if not j.output.exists()]
-        factory: Callable[[], Worker] | None = None
-        if left and stored is not None:
-            factory = of.decider(self.configured(task), task)
-        elif left:
-            factory = self._factory(of, task, inputs, partial)
-        with self.progress.task(f"{task.stage} {task.unit}", total=lead.num_rows) as bar:
-            bar.advance(sum(j.rows for j in jobs if j.output.exists()))
-            if factory is not None:
-                for _, rows in self._engine.run(factory, left, self.config.workers):
-                    bar.advance(rows)
-        notes = [engines.part_facts(j) for j in jobs]
-        parts = [PartInfo(**{k: n[k] for k in PartInfo.model_fields}) for n in notes]
-        return {
-            "parts": parts,
-            "rows_out": sum(p.rows for p in parts),
-            "drops": store.merge_counts(n["drops"] for n in notes),
-            "notes": self._part_notes(of, task, notes) if stored is None else stored.manifest.notes,
-        }
-
-    def _factory(
-        self, of: RowStage, task: Task, inputs: Mapping[str, Artifact], partial: Partial
-    ) -> FrugalFactory:
-        """Return what builds workers: as configured, and those for when memory runs out."""
-        side = {name: self._input(ref).folder for name, ref in task.side_inputs.items()}
-        side["collected"] = self._collect(of, task, inputs, partial)
-        sizes: list[int] = []
-        configured = self.configured(task)
-        factories = [of.worker(configured, task, side)]
-        for times in range(1, _HALVINGS + 1):
-            smaller = of.smaller(configured, times)
-            if smaller is None:
-                break
-            config, size = smaller
-            factories.append(of.worker(config, task, side))
-            sizes.append(size)
-        advice = Advice(str(task.ref), of.batch_option, self.config.workers)
-        return FrugalFactory(tuple(factories), tuple(sizes), advice)
-
-    def _part_notes(
-        self, of: RowStage, task: Task, facts: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        counts: Counter[str] = Counter()
-        for fact in facts:
-            counts.update({k: n for k, n in fact["notes"].items() if k != SMALLER})
-        remark = of.remark(counts)
-        if remark is not None:
-            logger.warning("%s: %s", task.ref, remark)
-        return {**counts, **self._smaller(of, task, facts)}
-
-    def _smaller(
-        self, of: RowStage, task: Task, facts: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        smaller = {f["name"]: f["notes"][SMALLER] for f in facts if SMALLER in f["notes"]}
-        if not smaller or of.batch_option is None:
-            return {}
-        if of.batch_option.partition(".")[2] in of.options(self.configured(task)).neutral:
-            return {}
-        logger.warning(
-            "%s: memory ran out on %d of %d parts, which were made with a lower %s (down to %d); "
-            "the last digits of their scores may differ for it. The manifest names them",
-            task.ref,
-            len(smaller),
-            len(facts),
-            of.batch_option,
-            min(smaller.values()),
-        )
-        return {SMALLER: smaller}
-
-    def _collect(
-        self, of: RowStage, task: Task, inputs: Mapping[str, Artifact], partial: Partial
-    ) -> Path:
-        folder = partial.work / "collected"
-        mark = partial.work / "collected.done"
-        if not mark.exists():
-            if folder.exists():  # begun by a process that was killed
-                shutil.rmtree(folder)
-            folder.mkdir()
-            of.collect(self.configured(task), task, Inputs(inputs), folder, self.progress)
-            store.sync_tree(folder)
-            store.write_atomic(mark, b"")
-        return folder
-
-    def _whole(
-        self,
-        of: RunStage,
-        task: Task,
-        inputs: Mapping[str, Artifact],
-        partial: Partial,
-        stored: Artifact | None,
-    ) -> dict[str, Any]:
-        self._engine.close()  # processes that wait for more rows hold memory
-        # A half-written output is begun again; what is worth keeping is in partial.work.
-        shutil.rmtree(partial.out)
-        partial.out.mkdir()
-        work = partial.work / "stage"
-        work.mkdir(exist_ok=True)
-        context = Context(
-            config=self.configured(task),
-            task=task,
-            seed=self._seed(task),
-            work_dir=work,
-            progress=self.progress,
-        )
-        extra = {"counts": context.counts, "notes": context.notes}
-        if task.kind in SCHEMAS:
-            out = DatasetOutput(partial.out, task.kind, self.config.part_rows)
-            if stored is None:
-                of.run(Inputs(inputs), out, context)
-            else:
-                of.decide(stored, Inputs(inputs), out, context)
-            drops = store.merge_counts([out.drops, {"rows": context.drops}])
-            rows = sum(p.rows for p in out.parts)
-            return {"parts": out.parts, "rows_out": rows, "drops": _no_empty(drops), **extra}
-        of.run(Inputs(inputs), FilesOutput(partial.out), context)
-        files = {
-            str(p.relative_to(partial.out)): p
-            for p in sorted(partial.out.rglob("*"))
-            if p.is_file()
-        }
-        return {
-            "files": {name: store.file_sha256(p) for name, p in files.items()},
-            "sizes": {name: p.stat().st_size for name, p in files.items()},
-            "drops": _no_empty({"rows": context.drops}),
-            **extra,
-        }
-
-
-def _same_parts(inputs: Mapping[str, Artifact]) -> None:
-    counts = {name: [p.rows for p in a.manifest.parts] for name, a in inputs.items()}
-    if len({tuple(c) for c in counts.values()}) > 1:
-        told = ", ".join(f"{name}: {sum(c)} rows in {len(c)} parts" for name, c in counts.items())
-        raise XlnerError(f"the inputs do not match part by part ({told}); run again with --force")
-
-
-def _columns(kind: str) -> dict[str, str]:
-    return {f.name: str(f.type) for f in SCHEMAS[kind]} if kind in SCHEMAS else {}
-
-
-def _no_empty(counts: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    return {k: v for k, v in counts.items() if v}

@@ -304,7 +304,7 @@ def test_a_clock_that_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     import time
 
     clock = Backwards()
-    monkeypatch.setattr("pipeline.runner.datetime", clock)
+    monkeypatch.setattr("pipeline.doing.datetime", clock)
     monkeypatch.setattr(time, "time", lambda: clock.now().timestamp())
     monkeypatch.setattr(time, "time_ns", lambda: int(clock.now().timestamp() * 1e9))
     make_runner(tmp_path).run()

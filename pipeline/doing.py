@@ -1,0 +1,320 @@
+"""Does one step of a plan: a function of the configuration, the step and the folder of the run.
+
+Nothing else decides what comes of it, so that it can be done in any process, beside others whose
+inputs are there.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline import artifacts as store
+from pipeline import engine as engines
+from pipeline.artifacts import Artifact, Manifest, Partial, PartInfo, RunFolder
+from pipeline.config import RunConfig
+from pipeline.engine.memory import SMALLER, Advice, FrugalFactory, out_of_memory
+from pipeline.errors import DamagedError, XlnerError
+from pipeline.inputs import Inputs
+from pipeline.output import DatasetOutput, FilesOutput
+from pipeline.plan import Step
+from pipeline.progress import Progress
+from pipeline.registry import Registry
+from pipeline.repair import keep_sound
+from pipeline.schema import SCHEMAS
+from pipeline.stage import Context, Ref, RowStage, RunStage, Task, Worker
+
+_HALVINGS = 6  # of a batch size, before memory is given up on
+
+STORED = "stored"
+"""The name under which what decides anew reads the rows that are there."""
+
+logger = logging.getLogger(__name__)
+
+
+class Doer:
+    """Does steps in one process, one after another.
+
+    Args:
+        registry: The stages.
+        folder: The folder of the run, locked by this process or the one that started it.
+        engine: Where row-wise work runs.
+        progress: Where to show how far it is.
+    """
+
+    def __init__(
+        self, registry: Registry, folder: RunFolder, engine: engines.Engine, progress: Progress
+    ) -> None:
+        self._registry = registry
+        self._folder = folder
+        self._engine = engine
+        self._progress = progress
+        self._sound: set[Ref] = set()
+
+    def close(self) -> None:
+        """End whatever processes wait for more rows."""
+        self._engine.close()
+
+    def do(self, config: RunConfig, step: Step) -> Artifact:
+        """Do one step and put its output in place.
+
+        Args:
+            config: The configuration, with the settings of the task.
+            step: What to do; what it reads is complete.
+
+        Raises:
+            DamagedError: If an input is not what was written.
+            XlnerError: If memory ran out, with what can be done about it.
+        """
+        task = step.task
+        partial = self._folder.partial(task.ref, step.fingerprint)
+        if partial.complete:
+            return partial.finish(None)
+        of = self._registry[task.stage]
+        if step.state == "repair" and isinstance(of, RowStage):
+            keep_sound(self._folder, step, partial)
+        started = datetime.now(UTC)
+        clock = time.monotonic()
+        inputs = {name: self._input(ref) for name, ref in task.inputs.items()}
+        facts: dict[str, Any]
+        try:
+            stored = self._input(task.ref) if step.state == "decide" else None
+            if isinstance(of, RowStage):
+                facts = self._rows(of, config, task, inputs, partial, stored)
+            elif isinstance(of, RunStage):
+                inputs |= {name: self._input(ref) for name, ref in task.side_inputs.items()}
+                facts = self._whole(of, config, task, inputs, partial, stored)
+            else:  # pragma: no cover - a programming error
+                raise TypeError(f"stage {task.stage!r} is neither a RowStage nor a RunStage")
+        except Exception as error:
+            if isinstance(error, XlnerError) or not out_of_memory(error):
+                raise
+            told = str(error).strip().partition("\n")[0] or type(error).__name__
+            advice = Advice(str(task.ref), of.batch_option, 1)
+            raise XlnerError(f"{task.ref}: memory ran out ({told}): {advice}") from error
+        finally:
+            # A worker that was killed or stopped may have been writing.
+            partial.sweep()
+        seconds = round(time.monotonic() - clock, 3)
+        manifest = Manifest(
+            stage=task.stage,
+            unit=task.unit,
+            kind=task.kind,
+            lang=task.lang,
+            fingerprint=step.fingerprint,
+            identity=step.identity,
+            seed=config.seed,
+            rows_in={n: a.num_rows for n, a in inputs.items() if a.manifest.parts},
+            columns=_columns(task.kind),
+            started=started,
+            # Not the clock's word for it: it may have been set in between.
+            finished=started + timedelta(seconds=seconds),
+            seconds=seconds,
+            versions=store.library_versions(),
+            **facts,
+        )
+        return partial.finish(manifest)
+
+    def _input(self, ref: Ref) -> Artifact:
+        found = self._folder.artifact(ref)
+        if found is None:
+            raise XlnerError(f"{self._folder.folder(ref)} has disappeared; run again")
+        # Parts are compared as they are read. Files are read by libraries, so now.
+        if found.manifest.files and ref not in self._sound:
+            for damage in found.damage(contents=True):
+                raise DamagedError(
+                    f"{found.folder / damage.name} {damage.what}; run_pipeline with --repair makes "
+                    "it again"
+                )
+            self._sound.add(ref)
+        return found
+
+    def _rows(
+        self,
+        of: RowStage,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        partial: Partial,
+        stored: Artifact | None,
+    ) -> dict[str, Any]:
+        if stored is not None:
+            inputs = {**inputs, STORED: stored}
+        lead = next(iter(inputs.values()))
+        _same_parts(inputs)
+        jobs = [
+            engines.PartJob(
+                index=i,
+                rows=info.rows,
+                inputs={name: a.parts[i] for name, a in inputs.items()},
+                output=partial.out / store.part_name(i),
+                sidecar=partial.sidecar(i),
+                kind=task.kind,
+                seed=_seed(config, task, i),
+                sums={name: a.manifest.parts[i].sha256 for name, a in inputs.items()},
+            )
+            for i, info in enumerate(lead.manifest.parts)
+        ]
+        left = [j for j in jobs if not j.output.exists()]
+        factory: Callable[[], Worker] | None = None
+        if left and stored is not None:
+            factory = of.decider(config, task)
+        elif left:
+            factory = self._factory(of, config, task, inputs, partial)
+        with self._progress.task(f"{task.stage} {task.unit}", total=lead.num_rows) as bar:
+            bar.advance(sum(j.rows for j in jobs if j.output.exists()))
+            if factory is not None:
+                for _, rows in self._engine.run(factory, left, config.workers):
+                    bar.advance(rows)
+        notes = [engines.part_facts(j) for j in jobs]
+        parts = [PartInfo(**{k: n[k] for k in PartInfo.model_fields}) for n in notes]
+        return {
+            "parts": parts,
+            "rows_out": sum(p.rows for p in parts),
+            "drops": store.merge_counts(n["drops"] for n in notes),
+            "notes": self._part_notes(of, config, task, notes)
+            if stored is None
+            else stored.manifest.notes,
+        }
+
+    def _factory(
+        self,
+        of: RowStage,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        partial: Partial,
+    ) -> FrugalFactory:
+        """Return what builds workers: as configured, and those for when memory runs out."""
+        side = {name: self._input(ref).folder for name, ref in task.side_inputs.items()}
+        side["collected"] = self._collect(of, config, task, inputs, partial)
+        sizes: list[int] = []
+        factories = [of.worker(config, task, side)]
+        for times in range(1, _HALVINGS + 1):
+            smaller = of.smaller(config, times)
+            if smaller is None:
+                break
+            changed, size = smaller
+            factories.append(of.worker(changed, task, side))
+            sizes.append(size)
+        advice = Advice(str(task.ref), of.batch_option, config.workers)
+        return FrugalFactory(tuple(factories), tuple(sizes), advice)
+
+    def _part_notes(
+        self, of: RowStage, config: RunConfig, task: Task, facts: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        counts: Counter[str] = Counter()
+        for fact in facts:
+            counts.update({k: n for k, n in fact["notes"].items() if k != SMALLER})
+        remark = of.remark(counts)
+        if remark is not None:
+            logger.warning("%s: %s", task.ref, remark)
+        return {**counts, **self._smaller(of, config, task, facts)}
+
+    def _smaller(
+        self, of: RowStage, config: RunConfig, task: Task, facts: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        smaller = {f["name"]: f["notes"][SMALLER] for f in facts if SMALLER in f["notes"]}
+        if not smaller or of.batch_option is None:
+            return {}
+        if of.batch_option.partition(".")[2] in of.options(config).neutral:
+            return {}
+        logger.warning(
+            "%s: memory ran out on %d of %d parts, which were made with a lower %s (down to %d); "
+            "the last digits of their scores may differ for it. The manifest names them",
+            task.ref,
+            len(smaller),
+            len(facts),
+            of.batch_option,
+            min(smaller.values()),
+        )
+        return {SMALLER: smaller}
+
+    def _collect(
+        self,
+        of: RowStage,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        partial: Partial,
+    ) -> Path:
+        folder = partial.work / "collected"
+        mark = partial.work / "collected.done"
+        if not mark.exists():
+            if folder.exists():  # begun by a process that was killed
+                shutil.rmtree(folder)
+            folder.mkdir()
+            of.collect(config, task, Inputs(inputs), folder, self._progress)
+            store.sync_tree(folder)
+            store.write_atomic(mark, b"")
+        return folder
+
+    def _whole(
+        self,
+        of: RunStage,
+        config: RunConfig,
+        task: Task,
+        inputs: Mapping[str, Artifact],
+        partial: Partial,
+        stored: Artifact | None,
+    ) -> dict[str, Any]:
+        self._engine.close()  # processes that wait for more rows hold memory
+        # A half-written output is begun again; what is worth keeping is in partial.work.
+        shutil.rmtree(partial.out)
+        partial.out.mkdir()
+        work = partial.work / "stage"
+        work.mkdir(exist_ok=True)
+        context = Context(
+            config=config,
+            task=task,
+            seed=_seed(config, task),
+            work_dir=work,
+            progress=self._progress,
+        )
+        extra = {"counts": context.counts, "notes": context.notes}
+        if task.kind in SCHEMAS:
+            out = DatasetOutput(partial.out, task.kind, config.part_rows)
+            if stored is None:
+                of.run(Inputs(inputs), out, context)
+            else:
+                of.decide(stored, Inputs(inputs), out, context)
+            drops = store.merge_counts([out.drops, {"rows": context.drops}])
+            rows = sum(p.rows for p in out.parts)
+            return {"parts": out.parts, "rows_out": rows, "drops": _no_empty(drops), **extra}
+        of.run(Inputs(inputs), FilesOutput(partial.out), context)
+        files = {
+            str(p.relative_to(partial.out)): p
+            for p in sorted(partial.out.rglob("*"))
+            if p.is_file()
+        }
+        return {
+            "files": {name: store.file_sha256(p) for name, p in files.items()},
+            "sizes": {name: p.stat().st_size for name, p in files.items()},
+            "drops": _no_empty({"rows": context.drops}),
+            **extra,
+        }
+
+
+def _seed(config: RunConfig, task: Task, *more: object) -> int:
+    return store.derive_seed(config.seed, task.stage, task.seeded_as or task.unit, *more)
+
+
+def _same_parts(inputs: Mapping[str, Artifact]) -> None:
+    counts = {name: [p.rows for p in a.manifest.parts] for name, a in inputs.items()}
+    if len({tuple(c) for c in counts.values()}) > 1:
+        told = ", ".join(f"{name}: {sum(c)} rows in {len(c)} parts" for name, c in counts.items())
+        raise XlnerError(f"the inputs do not match part by part ({told}); run again with --force")
+
+
+def _columns(kind: str) -> dict[str, str]:
+    return {f.name: str(f.type) for f in SCHEMAS[kind]} if kind in SCHEMAS else {}
+
+
+def _no_empty(counts: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {k: v for k, v in counts.items() if v}
