@@ -72,6 +72,10 @@ class Measured:
         made: list[dict[str, Any]] = worker({"source": rows}, Part(0, 0)).to_pylist()
         return made
 
+    def knows_tags(self) -> bool:
+        """Whether tags are pieces of its vocabulary."""
+        return "\u2581<a>" in (self.folder / "vocab.json").read_text(encoding="utf-8")
+
     def chrf(self, name: str, code: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """One row: chrF of the translations out of English."""
         from sacrebleu.metrics import CHRF
@@ -125,9 +129,9 @@ def measure_text(model: Measured) -> Rows:
     """What goes wrong in the default run's translations, in percent."""
     rows: Rows = []
     sentences = _sample(model.limit)
-    for code in LANGUAGES:
+    for code, mend in ((code, mend) for code in LANGUAGES for mend in (False, True)):
         known = word_list(code)
-        made = model.sentences(code, sentences, TranslateConfig())
+        made = model.sentences(code, sentences, TranslateConfig(mend=mend))
         broken = copied = strange = words = 0
         for sentence, row in zip(sentences, made, strict=True):
             broken += is_broken(row["text"])
@@ -141,6 +145,7 @@ def measure_text(model: Measured) -> Rows:
         rows.append(
             {
                 "to": code,
+                "mended": mend,
                 "sentences": size,
                 "repeats or monsters": round(100 * broken / size, 1),
                 "copies": round(100 * copied / size, 1),
@@ -241,11 +246,13 @@ def measure_names(model: Measured) -> Rows:
     sentences = _conll(model.limit)
     for column, code in enumerate(("de", "es")):
         for label, config in (
-            ("plain", TranslateConfig(keep_names=[])),
+            ("as it comes", TranslateConfig(mend=False)),
             ("persons kept", TranslateConfig()),
             ("all kept", TranslateConfig(keep_names=["PER", "LOC", "ORG"])),
             ("tags, persons kept", TranslateConfig(markers="xml")),
         ):
+            if config.markers == "xml" and not model.knows_tags():
+                continue
             made = model.sentences(code, sentences, config)
             tally: dict[str, list[int]] = {}
             for sentence, row in zip(sentences, made, strict=True):

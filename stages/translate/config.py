@@ -89,9 +89,13 @@ class TranslateConfig(DecodingConfig):
         "<a>…</a> around each entity, for translators that have learnt to carry them (as the one "
         "that ships)",
     )
+    mend: bool = Field(
+        True,
+        description="make translations again that stutter, or lack a name or a tag: with more "
+        "beams, against repetition, with slots for names; with markers none and xml",
+    )
     keep_names: list[str] = Field(
         ["PER", "PERSON"],
-        description="types of entities whose names must stand in the translation: a sentence that "
-        "lacks one is translated again with slots for names, by translators that have learnt slots "
-        "(the one that ships; others are not asked); with markers none and xml",
+        description="mend: types of entities whose names must stand in the translation, of "
+        "translators that have learnt slots (the one that ships)",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -123,6 +124,17 @@ class Translator:
             )
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.folder}: CTranslate2 cannot load it: {error}") from error
+
+    def n_best(self, size: int, repetition_penalty: float | None = None) -> Translator:
+        """The same model, searching for the `size` best translations of each text."""
+        other = copy.copy(self)
+        changes: dict[str, Any] = {
+            "beam_size": max(size, self.config.beam_size),
+            "num_hypotheses": size,
+            "repetition_penalty": repetition_penalty or self.config.repetition_penalty,
+        }
+        other.config = self.config.model_copy(update=changes)
+        return other
 
     def translate(
         self,

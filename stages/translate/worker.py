@@ -13,8 +13,7 @@ from pipeline.stage import Part
 from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean
 from stages.translate.markers import mark, unmark, went_wrong
-from stages.translate.names import NameKeeper
-from stages.translate.tags import has_tag
+from stages.translate.mending import Mender
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,21 +88,11 @@ class TranslateWorker:
         self._target = target
         self._style = None if config.markers == "none" else config.markers
         self._keep_spans = keep_spans
-        # Only a translator that knows slots as pieces has learnt to carry them.
-        self._keeper: NameKeeper | None = None
-        if config.keep_names and keep_spans and translator.subwords.knows_slots:
-            self._keeper = self._name_keeper(config.keep_names)
-
-    def _name_keeper(self, types: Sequence[str]) -> NameKeeper | None:
-        if self._style not in (None, "xml"):
-            return None
-        tagged = self._style == "xml"
-
-        def write(words: Sequence[str], spans: Sequence[Span]) -> str | None:
-            marked = mark(words, spans, self._source, "xml") if tagged else None
-            return marked or detokenise(words, self._source)
-
-        return NameKeeper(self._translator.translate, write, self._source, types)
+        self._mender = None
+        if config.mend and not config.sampling and self._style in (None, "xml"):
+            types = config.keep_names if translator.subwords.knows_slots else ()
+            tagged = self._style == "xml"
+            self._mender = Mender(translator, source, types, tagged=tagged)
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the translations of ``inputs["source"]``, n-best of a sentence together."""
@@ -121,15 +110,13 @@ class TranslateWorker:
             texts.append(text)
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
         self._make_again(rows, results, marked, part.seed)
-        if self._keeper is not None:
-            changed, missing = self._keeper.keep(
-                [(row["read"], spans_of(row)) for row in rows], results
-            )
-            part.notes["names_by_slots"] = len(changed)
-            part.notes["names_missing"] = missing
-            for k in changed:
-                if self._style == "xml" and has_tag(results[k][0].text):
-                    marked[k] = results[k][0].text
+        if self._mender is not None:
+            mended = self._mender.mend([(row["read"], spans_of(row)) for row in rows], results)
+            part.notes["mended_by_search"] = len(mended.changed) - mended.by_slots
+            part.notes["mended_by_slots"] = mended.by_slots
+            part.notes["faulty"] = mended.faulty
+            for k in mended.changed if self._style == "xml" else ():
+                marked[k] = results[k][0].text
         slotted = self._slotted(marked, part.seed) if self._style == "replace" else {}
         return table(
             "translations",

@@ -1,0 +1,251 @@
+"""Translations that went wrong in a way that can be seen are made again.
+
+Seen is a word, or two, that stand twice at once; a word longer than any should be; five words of
+the source in a row; and, as the labelled side knows where the names are, a name or a tag that is
+missing. Such a sentence is searched with more beams, and against repetition, for a translation
+without faults. Then numbered slots stand in for names (CROP's *replace*, Yang et al. 2022), which a
+translator of `train_translator` has learnt to carry; the names are written in their places, with
+the ending that the translator gave the slot (*__SLOT0__s Besuch*).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.schema import Span
+from stages.tokenise import detokenise
+from stages.translate.markers import mark
+from stages.translate.slots import fill_slots, has_slot, put_slots, slots_of
+from stages.translate.tags import LETTERS, has_tag, read_tags, remove_tags, whole
+
+if TYPE_CHECKING:
+    from stages.translate.translator import Hypothesis, Translator
+
+MOST_SLOTS = 10
+"""So many slots a translator of `train_translator` knows."""
+_BEST = 8
+"""So many translations are searched for one without faults."""
+_PENALTY = 1.2
+"""Of repetition, in the second search."""
+_LONGEST_WORD = 24
+_SHORTEST = 0.6
+"""A translation with fewer than this times the words of the source, or of the first translation,
+has left things out instead of mending them."""
+_COPY = 5
+"""So many words of the source in a row are a copy."""
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_MARKS = string.punctuation + "„“”‘’«»¿¡‹›"
+Labelled = tuple[Sequence[str], Sequence[Span]]
+
+
+class Offer(Protocol):
+    """Takes hypotheses of a row, if they are better than what there is."""
+
+    def __call__(self, k: int, hypotheses: list[Hypothesis], slots: bool) -> None:
+        """Take them, or leave them."""
+
+
+def stutters(text: str) -> int:
+    """How often a word, or two, stand twice at once, and words of more than 24 letters."""
+    words = [word.casefold() for word in _WORD.findall(text)]
+    pairs = list(itertools.pairwise(words))
+    return (
+        sum(a == b for a, b in pairs)
+        + sum(a == b and a[0] != a[1] for a, b in zip(pairs, pairs[2:], strict=False))
+        + sum(len(word) > _LONGEST_WORD for word in words)
+    )
+
+
+def copies(source: str, text: str) -> int:
+    """How many places of the source stand untranslated in a text: five words in a row.
+
+    At least two of them are written small, so that names in a row are no copy.
+    """
+    runs = [_runs(_WORD.findall(side)) for side in (source, text)]
+    return len(runs[0] & runs[1])
+
+
+def _runs(words: Sequence[str]) -> set[tuple[str, ...]]:
+    runs = (tuple(words[i : i + _COPY]) for i in range(len(words) - _COPY + 1))
+    return {run for run in runs if sum(word.islower() for word in run) >= 2}
+
+
+def missing_names(
+    words: Sequence[str], spans: Sequence[Span], translation: str, types: frozenset[str]
+) -> list[int]:
+    """Return the numbers of the entities of these types of which a word is not in a translation.
+
+    Only capitalised words count (of *van der Bellen* the last), without regard to capitals, full
+    stops and hyphens; an `s` behind them (genitive) is allowed.
+    """
+    found = {_bare(w) for w in translation.split()}
+    found |= {_bare(w) for w in translation.replace("-", " ").replace("'", " ").split()}
+    return [
+        number
+        for number, span in enumerate(spans)
+        if span.type in types
+        and any(
+            _bare(word) not in found and _bare(word) + "s" not in found
+            for word in words[span.start : span.end]
+            if word[:1].isupper()
+        )
+    ]
+
+
+def _bare(word: str) -> str:
+    return word.replace("’", "'").strip(_MARKS).replace(".", "").removesuffix("'s").casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What came of making translations again.
+
+    Attributes:
+        changed: The rows that have other hypotheses now.
+        by_slots: How many of them got there by slots.
+        faulty: How many rows still have faults.
+    """
+
+    changed: list[int]
+    by_slots: int
+    faulty: int
+
+
+class Mender:
+    """Translates sentences again whose translations have faults.
+
+    Args:
+        translator: Which one.
+        language: Of the words that it reads.
+        types: Whose names must be kept.
+        tagged: Whether entities are in tags, which must be kept too.
+    """
+
+    def __init__(
+        self, translator: Translator, language: str, types: Sequence[str], *, tagged: bool
+    ) -> None:
+        self._translator = translator
+        self._language = language
+        self._types = frozenset(types)
+        self._tagged = tagged
+
+    def mend(self, sentences: Sequence[Labelled], results: list[list[Hypothesis]]) -> Mended:
+        """Put better hypotheses in the place of those that have faults.
+
+        Args:
+            sentences: Words, as the translator read them, and entities.
+            results: Their hypotheses; replaced where there are better ones.
+        """
+        faults = {
+            k: count
+            for k, (sentence, hypotheses) in enumerate(zip(sentences, results, strict=True))
+            if not has_slot(" ".join(sentence[0]))
+            and (count := self._faults(sentence, hypotheses[0]))
+        }
+        changed: dict[int, None] = {}
+        by_slots: set[int] = set()
+
+        def offer(k: int, hypotheses: list[Hypothesis], slots: bool) -> None:
+            least = _SHORTEST * min(len(sentences[k][0]), len(results[k][0].text.split()))
+            hypotheses = [
+                h for h in hypotheses if h.reason is None and len(h.text.split()) >= least
+            ]
+            if not hypotheses:
+                return
+            best = min(hypotheses, key=lambda h: self._faults(sentences[k], h))
+            count = self._faults(sentences[k], best)
+            if count >= faults[k]:
+                return
+            wanted = len(results[k])
+            others = [h for h in hypotheses if h is not best]
+            results[k] = [best, *others][:wanted]
+            changed[k] = None
+            by_slots.discard(k)
+            if slots:
+                by_slots.add(k)
+            faults[k] = count
+            if not count:
+                del faults[k]
+
+        for penalty in (self._translator.config.repetition_penalty, _PENALTY):
+            rows = list(faults)
+            texts = [self._write(*sentences[k]) for k in rows]
+            search = self._translator.n_best(_BEST, penalty)
+            for k, hypotheses in zip(rows, search.translate(texts), strict=True):
+                offer(k, hypotheses, slots=False)
+        for every in (True, False) if self._translator.subwords.knows_slots else ():
+            self._with_slots(sentences, results, list(faults), every, offer)
+        return Mended(list(changed), len(by_slots), len(faults))
+
+    def _with_slots(
+        self,
+        sentences: Sequence[Labelled],
+        results: Sequence[Sequence[Hypothesis]],
+        rows: Sequence[int],
+        every: bool,
+        offer: Offer,
+    ) -> None:
+        """Translate with slots for all names, or for those alone that are missing."""
+        asked: list[tuple[int, list[int], str]] = []
+        for k in rows:
+            words, spans = sentences[k]
+            numbers = self._missing(sentences[k], results[k][0].text)
+            if numbers and every:
+                numbers = [n for n, span in enumerate(spans) if span.type in self._types]
+            if numbers := numbers[:MOST_SLOTS]:
+                asked.append((k, numbers, self._write(*_slotted(words, spans, numbers))))
+        answers = self._translator.n_best(_BEST).translate([text for _, _, text in asked])
+        for (k, numbers, _), hypotheses in zip(asked, answers, strict=True):
+            words, spans = sentences[k]
+            names = [
+                detokenise(words[spans[n].start : spans[n].end], self._language) for n in numbers
+            ]
+            filled = [
+                h.with_text(fill_slots(h.text, names))
+                for h in hypotheses
+                if sorted(slots_of(h.text)) == list(range(len(names)))
+            ]
+            offer(k, filled, slots=True)
+
+    def _write(self, words: Sequence[str], spans: Sequence[Span]) -> str:
+        marked = mark(words, spans, self._language, "xml") if self._tagged else None
+        return marked or detokenise(words, self._language)
+
+    def _missing(self, sentence: Labelled, text: str) -> list[int]:
+        plain = remove_tags(text) if self._tagged else text
+        return missing_names(*sentence, plain, self._types)
+
+    def _faults(self, sentence: Labelled, hypothesis: Hypothesis) -> int:
+        """How many faults there are; many where there is no translation."""
+        words, spans = sentence
+        if hypothesis.reason is not None:
+            return len(words) + len(spans) + 1
+        text = hypothesis.text
+        found = len(self._missing(sentence, text))
+        # What stutters in the source may do so.
+        plain, source = remove_tags(text), " ".join(words)
+        found += max(0, stutters(plain) - stutters(source))
+        found += copies(source, plain)
+        if self._tagged and spans and not any(has_tag(word) for word in words):
+            wanted = min(len(spans), len(LETTERS))
+            lost = wanted - len(read_tags(text))
+            found += lost or (not whole(text, wanted))
+        return found
+
+
+def _slotted(
+    words: Sequence[str], spans: Sequence[Span], names: Sequence[int]
+) -> tuple[list[str], list[Span]]:
+    """The words with a slot in the place of each named span, and where the spans are then."""
+    slotted = put_slots(words, [spans[n] for n in names], "replace")
+    moved = []
+    for span in spans:
+        shift = sum(spans[n].end - spans[n].start - 1 for n in names if spans[n].start < span.start)
+        size = 1 if any(spans[n] == span for n in names) else span.end - span.start
+        moved.append(Span(span.start - shift, span.start - shift + size, span.type, span.score))
+    return slotted, moved
