@@ -27,6 +27,8 @@ _TRANSLATOR: Final = "facebook/nllb-200-distilled-600M"
 _SUFFIXES = {".txt", ".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio", ".tsv"}
 _SUFFIXES |= {".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".spacy", ""}
 _FOLDERS = ("*.ann", "dataset_info.json", "dataset_dict.json")  # brat's, and those of datasets
+_SHARD = re.compile(r"-\d{5}-of-")
+_SHARED_TASKS = {"esp": "es", "ned": "nl"}  # as CoNLL-2002 calls its files: esp.train, ned.testb
 _ALIKE = 5  # files of a kind that is not read are named each up to here
 _SPLITS = {
     "train": "train",
@@ -152,7 +154,18 @@ def _candidates(folder: Path) -> tuple[list[Path], dict[str, str]]:
             unused[f"*{suffix}, {len(names):,} files"] = why
         else:
             unused.update(dict.fromkeys(names, why))
-    return sorted(found), unused
+    return _shards_together(sorted(found)), unused
+
+
+def _shards_together(paths: list[Path]) -> list[Path]:
+    """Return shards (``train-00000-of-00002.parquet`` …) as the glob that fits them all."""
+
+    def pattern(path: Path) -> Path:
+        return path.with_name(_SHARD.sub("-*-of-", path.name, count=1))
+
+    shards = Counter(map(pattern, paths))
+    joined = (p if shards[pattern(p)] < 2 else pattern(p) for p in paths)
+    return list(dict.fromkeys(joined))
 
 
 def _is_data_set(path: Path) -> bool:
@@ -172,10 +185,11 @@ def _peek(path: Path) -> ReadReport:
         XlnerError: If the file cannot be read, or holds nothing.
     """
     from pipeline.formats import detect_format, read_labelled
+    from pipeline.formats.splits import local_files
 
     if path.is_file() and path.stat().st_size == 0:
         raise ConfigError("the file is empty")
-    labelled = detect_format(path, labelled=False) != "text"
+    labelled = detect_format(local_files(path)[0], labelled=False) != "text"
     stream = read_labelled(
         DataSource(path=str(path)), "en", path=path, labelled=labelled, sample=_PEEK
     )
@@ -195,6 +209,9 @@ def _named_language(name: str) -> str | None:
 
     What stands nearer to the file tells more: ``en/test.de.conll`` is German.
     """
+    shared_task = re.fullmatch(r"(esp|ned)\.(?:train|testa|testb)(?:\..+)?", Path(name).name)
+    if shared_task:
+        return _SHARED_TASKS[shared_task[1]]
     words = [w for part in reversed(Path(name).parts) for w in re.split(r"[^A-Za-z0-9_-]+", part)]
     for word in words:
         for part in (word, *re.split(r"[_-]", word)):

@@ -293,3 +293,19 @@ def test_the_nearest_name(name: str, known: list[str], nearest: str | None) -> N
 
         with pytest.raises(DataError, match=f"{name}: {nearest or 'O'}}}"):
             require_known_types([name], known, key="data.test.de", reference="data.train")
+
+
+def test_shards_are_one_source_and_shared_tasks_have_names_of_their_own(tmp_path: Path) -> None:
+    shard = "data/en/train-0000{}-of-00002.jsonl"
+    row = '{"tokens": ["Bonn"], "ner_tags": ["B-LOC"]}'
+    touch(tmp_path, shard.format(0), shard.format(1), "data/en/dev-00000-of-00001.jsonl", text=row)
+    touch(tmp_path, "esp.testb", "ned.testa")
+    found = look_into(tmp_path)
+    assert found.files == {
+        ("train", "en"): "data/en/train-*-of-00002.jsonl",
+        ("dev", "en"): "data/en/dev-00000-of-00001.jsonl",
+        ("test", "es"): "esp.testb",
+        ("dev", "nl"): "ned.testa",
+    }
+    assert "2 sentences" in found.read["data/en/train-*-of-00002.jsonl"]
+    assert "prepare/train/en" in checked(write_config(tmp_path))
