@@ -8,7 +8,12 @@ words with half-open spans (:mod:`pipeline.schema`).
 module                 what it knows
 =====================  ===========================================================================
 ``format``, ``kinds``  what a format is; the table of formats, and which of them a file is in
+``splits``/``packed``  which files a path stands for; packed files
+``resolving``          positions (``offsets``) and documents (``sentences``), made out over a source
+``foreign``            what is not read, told by what it is
 ``conll``              CoNLL-like columns
+``brat`` …             one module per format: brat, doccano, inline, label_studio, prodigy,
+                       spacy_docbin, spacy_json, table
 ``jsonl``              JSON Lines
 ``parquet``            Parquet, with HF ``ClassLabel`` features
 ``hub``                HF data sets, from the hub or from ``save_to_disk``

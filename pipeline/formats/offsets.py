@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import Final, Literal
 
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.words import cuts, is_mark, locate_words
 from pipeline.schema import Span
 
 Unit = Literal["characters", "words", "utf-16", "utf-8", "graphemes"]
@@ -28,11 +29,6 @@ _NAMES: Final = {
     "utf-8": "bytes of UTF-8",
     "graphemes": "grapheme clusters",
 }
-# Scripts that write no spaces: a border between two of their letters cuts no word.
-_UNSPACED: Final = (
-    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0x9FFF), (0xA000, 0xA4CF),
-    (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +256,7 @@ class _Place:
     def ends_in_letters(self, found: tuple[int, int] | None) -> bool:
         """Whether the first and the last character are no punctuation."""
         inside = "" if found is None or found[0] < 0 else self.text[found[0] : found[1]]
-        return bool(inside) and all(c.isalnum() or _is_mark(c) for c in (inside[0], inside[-1]))
+        return bool(inside) and all(c.isalnum() or is_mark(c) for c in (inside[0], inside[-1]))
 
     def even(self, found: tuple[int, int] | None, reading: Reading) -> bool:
         """Whether both borders are borders of words."""
@@ -291,38 +287,6 @@ def _edges(text: str, unit: Unit) -> list[int]:
     for number, cluster in enumerate(CharacterBreaker(clean, "root"), 1):
         edges += [number - 1] * (len(str(cluster)) - 1) + [number]
     return edges
-
-
-def cuts(text: str, position: int) -> bool:
-    """Whether a border at ``position`` falls inside a word or between a letter and its accents."""
-    if not 0 < position < len(text):
-        return False
-    before, after = text[position - 1], text[position]
-    if _is_mark(after):
-        return True
-    if not (before.isalnum() and after.isalnum()):
-        return False
-    return not any(a <= ord(c) <= b for c in (before, after) for a, b in _UNSPACED)
-
-
-def _is_mark(character: str) -> bool:
-    return unicodedata.category(character).startswith("M")
-
-
-def locate_words(text: str, words: Sequence[str]) -> list[tuple[int, int]] | None:
-    """Return where the words lie in a text, or ``None`` if they are not its words in order.
-
-    Between two words there may be nothing but white space.
-    """
-    found = []
-    position = 0
-    for word in words:
-        start = text.find(word, position)
-        if start < 0 or text[position:start].strip():
-            return None
-        position = start + len(word)
-        found.append((start, position))
-    return found
 
 
 def _is_surface(text: str, found: tuple[int, int] | None, surface: str | None) -> tuple[bool, bool]:

@@ -17,7 +17,7 @@ from pipeline.formats.notation import OUTSIDE, STANDARD, Notation
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.resolving import RecordEvidence, place
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
-from pipeline.formats.splits import local_files
+from pipeline.formats.splits import doubtful_split, local_files
 from pipeline.formats.words import (
     SpanBorderError,
     Tokenizer,
@@ -242,6 +242,8 @@ def _open(
         name = _common_format(path, files, source.encoding, labelled)
     kind = FORMATS[name]
     report = ReadReport(origin or str(path), name)
+    if doubt := doubtful_split(path, files, source.split):
+        report.warn(f"{report.origin}: {doubt}")
     if kind.joins_files and files != [path]:
         opened = kind(Request(path, source, lang, labelled, tuple(files)), report)
     elif len(files) > 1:

@@ -17,12 +17,11 @@ from pipeline.formats.offsets import (
     OffsetEvidence,
     Reading,
     SurfaceError,
-    locate_words,
     resolve,
 )
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.sentences import split_document, split_text, split_words
-from pipeline.formats.words import SpanBorderError, words_from_text
+from pipeline.formats.words import SpanBorderError, locate_words, words_from_text
 from pipeline.schema import Span
 
 LONG: Final = 200

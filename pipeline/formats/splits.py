@@ -46,6 +46,19 @@ def is_pattern(text: str | Path) -> bool:
     return glob.has_magic(str(text)) and not Path(text).exists()
 
 
+def doubtful_split(path: Path, files: Sequence[Path], split: str | None) -> str | None:
+    """Return a sentence where names tell of other splits than what is read; ``None`` otherwise."""
+    named = {split_of(f, f.parent) for f in files} - {None}
+    if split is None:
+        if not is_pattern(path) or len(named) < 2:
+            return None
+        return f"the pattern fits files of several splits: {', '.join(sorted(map(str, named)))}"
+    wanted = {SPLITS.get(part.strip().lower(), part.strip()) for part in split.split("+")}
+    if path.is_dir() or not named or named <= wanted:
+        return None
+    return f"split is {split!r}, but the name says {', '.join(sorted(map(str, named)))}"
+
+
 def matches(pattern: Path) -> list[Path]:
     """Return what a glob fits, sorted; hidden files only where it says so."""
     parts = pattern.parts
@@ -209,7 +222,7 @@ def _one_kind(folder: Path, files: list[Path]) -> list[Path]:
             f"({', '.join(sorted(suffixes))}); name the file, or a glob such as "
             f"{folder}/*{_suffix(files[0])}"
         )
-    languages = {_languages(f) for f in files}
+    languages = {_languages(f, folder) for f in files}
     if len(languages) > 1:
         raise DataError(
             f"{folder}: {_listed(folder, files)} are named for several languages; name the file of "
@@ -224,11 +237,13 @@ def _suffix(path: Path) -> str:
     return "" if suffix[1:] in SPLITS else suffix
 
 
-def _languages(path: Path) -> tuple[str, ...]:
+def _languages(path: Path, folder: Path) -> tuple[str, ...]:
+    """Return the languages that the name of a file and those of its folders tell."""
     from pipeline.languages import canonical
 
     found = []
-    for word in re.split(r"[^a-z0-9]+", path.stem.lower()):
+    within = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+    for word in re.split(r"[^a-z0-9]+", str(within.with_suffix("")).lower()):
         if word in SPLITS or not re.fullmatch(r"[a-z]{2,3}", word) or word == "of":
             continue
         try:

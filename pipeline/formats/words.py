@@ -18,6 +18,11 @@ Tokenizer = Callable[[str], Sequence[tuple[int, int]]]
 
 # Control and format characters (zero-width ones, direction marks, soft hyphens) and separators.
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+# Scripts that write no spaces: a border between two of their letters cuts no word.
+_UNSPACED: Final = (
+    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0x9FFF), (0xA000, 0xA4CF),
+    (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF),
+)  # fmt: skip
 _NOT_SPACE: Final = re.compile(r"[^ \t\r\n\f\v]+")
 
 
@@ -76,6 +81,39 @@ def offsets_by(tokenise: Callable[[str], Sequence[str]]) -> Tokenizer:
         return found
 
     return offsets
+
+
+def cuts(text: str, position: int) -> bool:
+    """Whether a border at ``position`` falls inside a word or between a letter and its accents."""
+    if not 0 < position < len(text):
+        return False
+    before, after = text[position - 1], text[position]
+    if is_mark(after):
+        return True
+    if not (before.isalnum() and after.isalnum()):
+        return False
+    return not any(a <= ord(c) <= b for c in (before, after) for a, b in _UNSPACED)
+
+
+def is_mark(character: str) -> bool:
+    """Whether a character is a combining mark."""
+    return unicodedata.category(character).startswith("M")
+
+
+def locate_words(text: str, words: Sequence[str]) -> list[tuple[int, int]] | None:
+    """Return where the words lie in a text, or ``None`` if they are not its words in order.
+
+    Between two words there may be nothing but white space.
+    """
+    found = []
+    position = 0
+    for word in words:
+        start = text.find(word, position)
+        if start < 0 or text[position:start].strip():
+            return None
+        position = start + len(word)
+        found.append((start, position))
+    return found
 
 
 class SpanBorderError(ValueError):

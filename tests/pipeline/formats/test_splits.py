@@ -132,3 +132,21 @@ def test_errors_in_one_of_several_files_name_it(tmp_path: Path) -> None:
 def test_local_files_of_a_file(tmp_path: Path) -> None:
     path = put(tmp_path / "test.jsonl", "a")
     assert local_files(path, "train") == [path]
+
+
+def test_names_that_contradict_what_is_read_are_warned_of(tmp_path: Path) -> None:
+    path = put(tmp_path / "test.jsonl", "a")
+    put(tmp_path / "train.jsonl", "b")
+    assert (
+        "split is 'train', but the name says test" in stream(path, split="train").report.warnings[0]
+    )
+    assert not stream(path, split="eval").report.warnings
+    both = stream(tmp_path / "t*.jsonl")
+    assert "the pattern fits files of several splits: test, train" in both.report.warnings[0]
+
+
+def test_folders_of_languages_are_not_mixed(tmp_path: Path) -> None:
+    put(tmp_path / "en" / "train.jsonl", "a")
+    put(tmp_path / "de" / "train.jsonl", "b")
+    assert "are named for several languages" in failure(tmp_path, split="train")
+    assert words(tmp_path / "de", split="train") == ["b"]
