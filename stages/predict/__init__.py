@@ -30,7 +30,7 @@ class PredictStage(RowStage):
     """
 
     name = "predict"
-    version = "2"
+    version = "3"
     config_type = PredictConfig
     about = "label the test data with every arm's taggers"
     batch_option = "predict.batch_tokens"

@@ -29,7 +29,7 @@ class SelfTrainStage(RunStage):
 
     name = "self_train"
     goal = True
-    version = "3"
+    version = "4"
     config_type = SelfTrainConfig
     about = "let taggers label synthetic and unlabelled text, and train students on it"
     batch_option = "train.batch_size"

@@ -9,6 +9,7 @@ fit is read through overlapping windows.
 from __future__ import annotations
 
 import contextlib
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.formats.encoding import without_halves
+from pipeline.formats.words import invisible
 from stages.tagger.spelling import respell
 
 if TYPE_CHECKING:
@@ -91,6 +93,9 @@ class WordEncoder:
         # No piece has the number -1: byte-level vocabularies write everything.
         unknown = -1 if tokenizer.unk_token_id is None else tokenizer.unk_token_id
         self._unknown = unknown
+        # SentencePiece turns what cannot be seen into a space, and a space into a piece.
+        space = tokenizer.convert_tokens_to_ids("\u2581")
+        self._space = space if isinstance(space, int) and space != unknown else None
         self._special = [i for i in tokenizer.all_special_ids if unknown not in (-1, i)]
         self._respelt = lru_cache(_KEPT)(self._respell)
         self._writes = lru_cache(_KEPT)(lambda letter: unknown not in self._pieces(2 * letter))
@@ -103,6 +108,8 @@ class WordEncoder:
         counts: list[NDArray[np.int64]] = []
         cut = respelt = unknown = 0
         for words, (pieces, owners) in zip(sentences, self._split(sentences), strict=True):
+            if self._space is not None:
+                pieces, owners = self._without_lone_space(words, pieces, owners)
             odd = np.unique(owners[pieces == self._unknown]).tolist()
             if odd:
                 pieces, owners, helped = self._respell_words(words, pieces, owners, odd)
@@ -127,6 +134,17 @@ class WordEncoder:
             respelt,
             unknown,
         )
+
+    def _without_lone_space(
+        self, words: Sequence[str], pieces: NDArray[np.int32], owners: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Leave out the pieces of words that are a space to the vocabulary and cannot be seen."""
+        at = np.flatnonzero(pieces == self._space)
+        counts = np.bincount(owners, minlength=len(words))
+        gone = [k for k in at.tolist() if counts[owners[k]] == 1 and invisible(words[owners[k]])]
+        if not gone:
+            return pieces, owners
+        return np.delete(pieces, gone), np.delete(owners, gone)
 
     def _respell_words(
         self,
@@ -162,7 +180,13 @@ class WordEncoder:
     def _split(
         self, sentences: Sequence[Sequence[str]]
     ) -> Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-        """Yield the pieces of each sentence, and the word that each of them belongs to."""
+        """Yield the pieces of each sentence, and the word that each of them belongs to.
+
+        Words are composed first: text in other forms (``e`` and two marks) has the pieces of the
+        same text composed, and no mark gets lost, as in the NFKC map of ``tokenizers``, which
+        takes a letter with all its marks for the first of them.
+        """
+        sentences = [[_composed(w) for w in s] for s in sentences]
         backend: Any = getattr(self.tokenizer, "backend_tokenizer", None)
         if backend is None:
             for words in sentences:
@@ -249,6 +273,10 @@ class WordEncoder:
             ids[row, lead : lead + e - b] = pieces.ids[b:e]
             ids[row, lead + e - b : lead + e - b + len(self.suffix)] = self.suffix
         return ids, mask
+
+
+def _composed(word: str) -> str:
+    return word if word.isascii() else unicodedata.normalize("NFC", word)
 
 
 def unreadable(seen: Mapping[str, int]) -> str | None:

@@ -28,7 +28,7 @@ class TrainStage(RunStage):
 
     name = "train"
     goal = True
-    version = "4"
+    version = "5"
     config_type = TrainConfig
     about = "train the taggers (transformers' Trainer, layer fusion)"
     batch_option = "train.batch_size"

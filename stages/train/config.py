@@ -21,15 +21,23 @@ class TaggerOptions(StageConfig):
 
     neutral: ClassVar[frozenset[str]] = frozenset({"checkpoint_steps", "report_to", "report_dir"})
 
-    learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder")
+    learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of the encoder; default: by its size"
+    )
     head_learning_rate: float | None = Field(
         None, gt=0, description="learning rate of fusion and classifier; default: learning_rate"
     )
-    layer_decay: float = Field(
-        1.0,
+    layer_decay: float | None = Field(
+        None,
         gt=0,
         le=1,
-        description="layer-wise learning-rate decay (LLRD): factor per layer downwards; 1 is off",
+        description="layer-wise learning-rate decay (LLRD): factor per layer downwards; 1 is off; "
+        "default: by the encoder's size",
+    )
+    freeze_embeddings: bool = Field(
+        False,
+        description="keep the embeddings as they are: no gradients and no optimiser state for the "
+        "rows of a large vocabulary",
     )
     freeze_layers: int = Field(
         0,

@@ -48,7 +48,7 @@ def parameter_groups(
     return list(groups.values())
 
 
-def freeze_layers(model: nn.Module, layers: int) -> None:
+def freeze_layers(model: nn.Module, layers: int, embeddings: bool = False) -> None:
     """Keep the embeddings and the lowest layers of a layer-fused tagger as they are.
 
     Multilingual encoders transfer better with their lower layers frozen (Wu and Dredze 2019,
@@ -56,12 +56,13 @@ def freeze_layers(model: nn.Module, layers: int) -> None:
 
     Args:
         model: A ``LayerFusedForTokenClassification``.
-        layers: How many layers beside the embeddings; 0 freezes nothing, not even these.
+        layers: How many layers; above 0 the embeddings stay as they are, too.
+        embeddings: Whether the embeddings stay as they are in any case.
 
     Raises:
         ValueError: If the encoder has fewer layers.
     """
-    if not layers:
+    if not layers and not embeddings:
         return
     height = _Heights(model)
     if layers > height.top:

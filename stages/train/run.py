@@ -76,6 +76,8 @@ def note_result(context: Context, result: TrainingResult, counts: Mapping[str, i
         "planned_steps": result.planned_steps,
         "best_step": result.best_step,
         "dev_f1": result.best_f1,
+        "learning_rate": result.learning_rate,
+        "layer_decay": result.layer_decay,
         "precision": result.precision,
         "device": result.device,
     }
@@ -117,7 +119,6 @@ def training_facts(
         "data": {name: f"{a.num_rows} rows" for name, a in inputs.items() if a.manifest.parts},
         "training": {
             "seed": seed,
-            "learning rate": options.learning_rate,
             "batch size": options.batch_size * options.gradient_accumulation,
             "updates" if options.max_steps else "epochs": options.max_steps or options.epochs,
         },

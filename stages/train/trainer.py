@@ -48,6 +48,8 @@ class TrainingResult:
         precision: ``float32`` or ``bfloat16``.
         device: Where it ran.
         processes: How many trained together.
+        learning_rate: Peak rate of the encoder.
+        layer_decay: Factor per layer downwards.
     """
 
     steps: int
@@ -59,6 +61,8 @@ class TrainingResult:
     precision: str = "float32"
     device: str = "cpu"
     processes: int = 1
+    learning_rate: float = 0.0
+    layer_decay: float = 1.0
 
 
 class DevSet:
@@ -131,7 +135,10 @@ class TaggerTrainer(Trainer):
         temperature: float = 1.0,
         title: str = "train",
     ) -> None:
+        if options.learning_rate is None or options.layer_decay is None:
+            raise ValueError("the learning rates must be settled first: presets.resolved")
         self._options = options
+        self._rate, self._decay = options.learning_rate, options.layer_decay
         self._data = data
         self._net = model
         self._selection = selection
@@ -153,7 +160,7 @@ class TaggerTrainer(Trainer):
             max_steps=self.planned,
             per_device_train_batch_size=options.batch_size,
             gradient_accumulation_steps=options.gradient_accumulation,
-            learning_rate=options.learning_rate,
+            learning_rate=self._rate,
             weight_decay=options.weight_decay,
             warmup_steps=round(options.warmup * self.planned),
             lr_scheduler_type=(
@@ -215,6 +222,8 @@ class TaggerTrainer(Trainer):
             precision="bfloat16" if self.args.bf16 else "float32",
             device=describe_device(self.args.device),
             processes=self.args.world_size,
+            learning_rate=self._rate,
+            layer_decay=self._decay,
         )
 
     def _above_frozen_layers(self) -> contextlib.AbstractContextManager[None]:
@@ -281,13 +290,13 @@ class TaggerTrainer(Trainer):
             target: Any = self.model if model is None else model
             kind, kwargs = self.get_optimizer_cls_and_kwargs(self.args, target)
             kwargs.pop("lr", None)
-            rate = self._options.learning_rate
+            rate = self._rate
             groups = parameter_groups(
                 target,
                 set(self.get_decay_parameter_names(target)),
                 learning_rate=rate,
                 head_learning_rate=self._options.head_learning_rate or rate,
-                layer_decay=self._options.layer_decay,
+                layer_decay=self._decay,
                 weight_decay=self._options.weight_decay,
             )
             self.optimizer = kind(groups, lr=rate, **kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,10 +21,12 @@ from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.config import TaggerOptions
 from stages.train.data import Example, TrainingSet
 from stages.train.optimisation import freeze_layers
+from stages.train.presets import doubts, layer_parameters, preset_for, resolved
 from stages.train.trackers import missing_trackers
 from stages.train.trainer import DevSet, TaggerTrainer, TrainingResult
 
 HISTORY = "training.json"
+logger = logging.getLogger(__name__)
 
 
 def train_tagger(
@@ -85,9 +88,11 @@ def train_tagger(
                 provenance=dict(provenance or {}),
                 **(head or {}),
             )
-        freeze_layers(model, options.freeze_layers)
+        freeze_layers(model, options.freeze_layers, options.freeze_embeddings)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot build a tagger on {encoder}: {error}") from error
+    preset = preset_for(layer_parameters(model))
+    options = resolved(options, preset)
     limit = longest_window(model.config, tokenizer)
     words = WordEncoder(tokenizer, min(options.window or limit, limit))
     model.config.window = words.window
@@ -114,7 +119,14 @@ def train_tagger(
     )
     result = trainer.run(progress or Progress())
     if trainer.is_world_process_zero():
+        if doubt := doubts(result, result.learning_rate, preset):
+            logger.warning("%s: %s", title, doubt)
         facts = dict(provenance or {})
+        facts["training"] = {
+            **facts.get("training", {}),
+            "learning rate": result.learning_rate,
+            "layer decay": result.layer_decay,
+        }
         if result.best_f1 is not None:
             facts["scores"] = {**facts.get("scores", {}), f"F1 on {options.select}": result.best_f1}
         model.config.provenance = facts

@@ -31,6 +31,7 @@ from tests.stages.train.families import DEPTH, LABELS, toy_rows
 Family = Callable[[str], Path]
 OPTIONS: dict[str, Any] = {
     "learning_rate": 3e-3,
+    "layer_decay": 1.0,
     "max_steps": 30,
     "batch_size": 16,
     "evaluations": 3,

@@ -112,6 +112,7 @@ def make_config(folder: Path, encoder: Path, **changes: Any) -> RunConfig:
         },
         "train": {
             "learning_rate": 3e-3,
+            "layer_decay": 1.0,
             "max_steps": 24,
             "batch_size": 16,
             "evaluations": 2,
