@@ -37,11 +37,20 @@ def init(
         tell(f"wrote {path}\nnext: run_pipeline {shlex.quote(str(path))} --dry-run")
 
 
-def list_runs(as_json: AsJson = False, runs_dir: RunsDir = DEFAULT_RUNS) -> None:
+def list_runs(
+    as_json: AsJson = False,
+    runs_dir: RunsDir = DEFAULT_RUNS,
+    kinds: Annotated[
+        bool, typer.Option("--kinds", help="Show the kinds of aligners, formats … instead.")
+    ] = False,
+) -> None:
     """Show the runs with their state and headline result."""
     from pipeline.listing import describe_runs
 
     with reported_errors():
+        if kinds:
+            _list_kinds(as_json)
+            return
         runs = describe_runs(runs_dir)
         if as_json:
             print_json(runs)
@@ -58,6 +67,24 @@ def list_runs(as_json: AsJson = False, runs_dir: RunsDir = DEFAULT_RUNS) -> None
         for run in runs:
             values = (str(run[k]) for k in ("run", "state", "tasks", "changed", "headline"))
             table.add_row(*(Text(printable(value)) for value in values))  # no markup in names
+        data_console().print(table)
+
+
+def _list_kinds(as_json: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from xlner.kinds import REGISTRIES, kinds
+    from xlner.terminal import printable
+
+    found = {sort: list(kinds(sort)) for sort in REGISTRIES}
+    if as_json:
+        print_json(found)
+        return
+    for sort, rows in found.items():
+        table = Table(title=sort, title_justify="left", box=None, show_header=False, pad_edge=False)
+        for row in rows:
+            table.add_row(*(Text(printable(row[key])) for key in ("name", "about")))
         data_console().print(table)
 
 

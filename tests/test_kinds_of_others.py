@@ -1,0 +1,186 @@
+"""A pip-installed package adds kinds: they are listed, completed, checked and used."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the toy package in it, built and installed by pip, offline."""
+    pytest.importorskip("setuptools", reason="setuptools, which builds the toy, is not installed")
+    place = tmp_path_factory.mktemp("toys")
+    source = shutil.copytree(ROOT / "tests" / "toy_package", place / "source")
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]
+    command += ["--no-build-isolation", "--target", str(place / "site"), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "No module named pip" in done.stderr:
+        pytest.skip("pip is not installed")
+    assert done.returncode == 0, done.stderr
+    return place / "site"
+
+
+def run(site: Path, code: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{site}", "COLUMNS": "200", "NO_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=environment | more,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def command(site: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+    module = name if name != "run_pipeline" else "run"
+    code = f"import sys; sys.argv[0] = {name!r}; from xlner.commands.{module} import main; main()"
+    return run(site, code, *words)
+
+
+def test_they_are_listed_after_those_that_ship(site: Path) -> None:
+    done = command(site, "run_pipeline", "list", "--kinds", "--json")
+    listed = json.loads(done.stdout)
+    last = {sort: rows[-1]["name"] for sort, rows in listed.items() if sort in LAST}
+    assert last == LAST
+    assert listed["aligners"][-1] == {
+        "name": "diagonal",
+        "about": "links the n-th word with the n-th",
+        "options": {"shift": "words that the target begins with"},
+    }
+    assert "diagonal" in command(site, "align_words", "--help").stdout
+    assert "same_words" in command(site, "project_labels", "--help").stdout
+
+
+LAST = {
+    "formats": "shouted",
+    "aligners": "diagonal",
+    "projectors": "same_words",
+    "fusions": "weighted",
+}
+
+
+def test_they_are_completed(site: Path) -> None:
+    code = (
+        "from xlner.commands.options import complete_words\n"
+        "from stages.align.kinds import ALIGNERS\n"
+        "print(complete_words(*ALIGNERS)('dia'))"
+    )
+    assert run(site, code).stdout.strip() == "['diagonal']"
+
+
+def test_their_options_are_checked(site: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+
+    def told(text: str) -> str:
+        config.write_text(text)
+        done = command(site, "run_pipeline", str(config), "--dry-run")
+        return done.stdout + done.stderr
+
+    assert "align.shift: Input should be greater than or equal to 0" in told(
+        "align: {aligner: diagonal, shift: -1}"
+    )
+    assert "aligner 'simalign' has no such key; the one that has it: diagonal" in told(
+        "align: {aligner: simalign, shift: 1}"
+    )
+    assert "aligner 'diagonal' has no such key" in told("align: {aligner: diagonal, layer: 1}")
+    assert "'diagnal' is not allowed (did you mean 'diagonal'?)" in told(
+        "align: {aligner: diagnal}"
+    )
+    assert "unknown key 'project.scor' (did you mean 'score'?)" in told(
+        "project: {method: same_words, scor: 1}"
+    )
+    assert "the one that has it: weighted" in told("train: {fusion: concat, share: 1}")
+    assert "did you mean 'shouted'" in told("data: {train: {path: x, format: shoutd}}")
+
+
+def test_an_aligner_and_a_projector_in_the_commands(site: Path, tmp_path: Path) -> None:
+    source, target, links = (tmp_path / n for n in ("s.conll", "t.txt", "links"))
+    source.write_text("Anna B-PER\nsleeps O\n\n")
+    target.write_text("Oh Anna schläft\n", encoding="utf-8")
+    done = command(
+        site,
+        "align_words",
+        str(source),
+        str(target),
+        "--aligner",
+        "diagonal",
+        "--option",
+        "shift=1",
+    )
+    assert done.stdout.strip() == "0-1 1-2", done.stderr
+    links.write_text(done.stdout)
+    files = [str(p) for p in (source, target, links)]
+    done = command(
+        site, "project_labels", *files, "--method", "same_words", "--option", "score=0.5", "--json"
+    )
+    (row,) = json.loads(done.stdout)["rows"]
+    assert [(s["start"], s["end"], s["type"], s["score"]) for s in row["spans"]] == [
+        (1, 2, "PER", 0.5)
+    ], done.stderr
+
+
+def test_a_run_reads_their_format_and_uses_their_aligner_and_method(
+    site: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "en.shout").write_text("ANNA sleeps\nwe saw ANNA\n")
+    (tmp_path / "de.txt").write_text("ANNA schläft\nwir sahen ANNA\n", encoding="utf-8")
+    (tmp_path / "c.yaml").write_text(
+        "{name: c, languages: [de], arms: [], stages: [prepare, translate, align, project],\n"
+        "data: {train: {path: en.shout}, parallel: {path: de.txt}},\n"
+        "align: {aligner: ensemble, members: [{aligner: diagonal}, {aligner: statistical}]},\n"
+        "project: {method: ensemble, members: [{method: same_words, score: 0.7}, span]}}"
+    )
+    runs = tmp_path / "runs"
+    done = command(site, "run_pipeline", str(tmp_path / "c.yaml"), "--runs-dir", str(runs))
+    assert done.returncode == 0, done.stdout + done.stderr
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(next((runs / "c" / "project" / "de").glob("*.parquet"))).to_pylist()
+    assert [[(s["start"], s["type"]) for s in r["spans"]] for r in rows] == [
+        [(0, "NAME")],
+        [(2, "NAME")],
+    ]
+
+
+def test_a_tagger_with_their_fusion(site: Path, tmp_path: Path) -> None:
+    from tests.stages.train.families import build_family
+
+    folder = build_family("bert", tmp_path)
+    code = f"""
+from stages.tagger.modeling import LayerFusedForTokenClassification as Model
+from stages.train.config import TrainConfig
+from stages.train.recipe import head_fields
+head = head_fields(TrainConfig(fusion="weighted", fusion_layer=0, share=0.25), fused=True)
+model = Model.from_encoder({str(folder)!r}, ["O", "B-X", "I-X"], **head).eval()
+model.save_pretrained({str(tmp_path / "tagger")!r})
+again = Model.from_pretrained({str(tmp_path / "tagger")!r}).eval()
+import torch
+ids = torch.tensor([[2, 5, 6, 3]])
+assert torch.equal(model(ids).logits, again(ids).logits)
+other = dict(head, fusion_options=head["fusion_options"] | {{"share": 1.0}})
+print(again.config.fusion, again.config.fusion_options, again.fusion.lower)
+"""
+    done = run(site, code)
+    expected = "weighted {'fusion_layer': 0, 'share': 0.25} (0,)"
+    assert done.stdout.strip().endswith(expected), done.stderr
+
+
+def test_the_tables_in_the_docs_are_those_of_the_registries() -> None:
+    from xlner.kinds import with_tables
+
+    pages = list((ROOT / "docs").glob("*.md"))
+    with_blocks = [p for p in pages if "<!-- kinds: " in p.read_text(encoding="utf-8")]
+    assert len(with_blocks) >= 3
+    for page in with_blocks:
+        text = page.read_text(encoding="utf-8")
+        assert with_tables(text) == text, f"python -m xlner.kinds {page}"

@@ -1,0 +1,150 @@
+"""Kinds of another package: what one file per kind comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.config import ConfigModel
+from pipeline.formats import Format, ReadReport, Sample
+from pipeline.formats.report import RawSentence
+from pipeline.schema import Link
+from stages.align.kinds.base import AlignerKind
+from stages.align.setting import Setting
+from stages.project.methods.base import ProjectionMethod, ProjectionSetting
+from stages.train.fusions.base import FusionKind, LayerOptions
+from stages.word_alignment.aligner import Aligner, no_advance
+
+
+class DiagonalOptions(ConfigModel):
+    """Options of ``diagonal``."""
+
+    shift: int = Field(0, ge=0, description="words that the target begins with")
+
+
+class DiagonalAligner(Aligner):
+    """Links the n-th word with the n-th."""
+
+    name = "diagonal"
+
+    def __init__(self, shift: int) -> None:
+        self.shift = shift
+
+    def _align(self, pairs: Any, advance: Any = no_advance) -> list[list[Link]]:
+        """Align sentence pairs."""
+        advance(len(pairs))
+        return [
+            [Link(i, i + self.shift, 1.0) for i in range(min(len(a), len(b) - self.shift))]
+            for a, b in pairs
+        ]
+
+
+class Diagonal(AlignerKind[DiagonalOptions]):
+    """An aligner."""
+
+    about: ClassVar[str] = "links the n-th word with the n-th"
+    Options: ClassVar[type[DiagonalOptions]] = DiagonalOptions
+
+    def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
+        """Build it."""
+        return DiagonalAligner(self.options.shift)
+
+
+class SameWordsOptions(ConfigModel):
+    """Options of ``same_words``."""
+
+    score: float = Field(0.9, ge=0, le=1, description="what every span scores")
+
+
+class SameWords(ProjectionMethod[SameWordsOptions]):
+    """A projection method."""
+
+    about: ClassVar[str] = "entities whose words stand in the target sentence as they are"
+    Options: ClassVar[type[SameWordsOptions]] = SameWordsOptions
+
+    def build(self, setting: ProjectionSetting) -> Any:
+        """Build the projector."""
+        return _SameWords(self.options.score)
+
+
+class _SameWords:
+    name: ClassVar[str] = "same_words"
+
+    def __init__(self, score: float) -> None:
+        self.score = score
+
+    def project(self, batch: Any) -> Any:
+        import numpy as np
+
+        from stages.project.projector import settle
+
+        found = []
+        source, target = batch.source.codes.tolist(), batch.target.codes.tolist()
+        for e in range(batch.n_entities):
+            words = source[int(batch.entity_start[e]) : int(batch.entity_end[e])]
+            row = int(batch.entity_row[e])
+            first = int(batch.target.offsets[row])
+            last = first + int(batch.target.lengths[row]) - len(words)
+            for at in range(first, last + 1):
+                if target[at : at + len(words)] == words:
+                    found.append((e, at, at + len(words)))
+                    break
+        columns = np.array(found, np.int64).reshape(-1, 3).T
+        score = np.full(len(found), self.score)
+        return settle(batch, *columns, score, self.name)
+
+
+class WeightedOptions(LayerOptions):
+    """Options of ``weighted``."""
+
+    share: float = Field(0.5, ge=0, le=1, description="weight of the last layer")
+
+
+class Weighted(FusionKind[WeightedOptions]):
+    """A layer fusion."""
+
+    about: ClassVar[str] = "a fixed weighted mean of the last layer and a lower one"
+    Options: ClassVar[type[WeightedOptions]] = WeightedOptions
+
+    @classmethod
+    def module(cls, width: int, depth: int, options: Mapping[str, Any]) -> Any:
+        """Build the torch module."""
+        from torch import nn
+
+        from stages.tagger.layers import resolve_fusion_layer
+
+        layer, share = resolve_fusion_layer(options["fusion_layer"], depth), options["share"]
+
+        class Module(nn.Module):
+            needs_layers = True
+            lower = (layer,)
+
+            def reset_module(self, module: Any, std: float) -> None:
+                """Nothing is learnt."""
+
+            def forward(self, layers: Any, mask: Any) -> Any:
+                return share * layers[-1] + (1 - share) * layers[layer]
+
+        return Module()
+
+
+class Shouted(Format):
+    """A format."""
+
+    about: ClassVar[str] = "words in capitals are names"
+    suffixes: ClassVar[frozenset[str]] = frozenset({".shout"})
+
+    @classmethod
+    def sniff(cls, sample: Sample) -> bool:
+        """Whether its name says so."""
+        return sample.suffix in cls.suffixes
+
+    def read(self, report: ReadReport) -> Iterator[RawSentence]:
+        """Yield one sentence per line."""
+        for number, line in enumerate(self.request.file.read_text().splitlines(), 1):
+            words = line.split()
+            tags = ["B-NAME" if w.isupper() else "O" for w in words]
+            yield RawSentence(words=words, tags=tags, line=number)
