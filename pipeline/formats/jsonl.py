@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import RecordReader
+from pipeline.formats.columns import WORDS, RecordReader
 from pipeline.formats.format import JSON_SUFFIXES, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
@@ -53,12 +53,32 @@ def read_raw(
         DataError: If a record is not a JSON object or its fields do not fit, with file and line.
     """
     reader = RecordReader(str(path), default_names=label_names, labelled=labelled)
-    for number, record in read_records(path, encoding):
-        if not isinstance(record, dict):
-            raise DataError(
-                f"{path}:{number}: a JSON object was expected, not a {type(record).__name__}"
-            )
-        yield reader(record, number)
+    for number, value in read_records(path, encoding):
+        for record in _rows(value):
+            if not isinstance(record, dict):
+                raise DataError(
+                    f"{path}:{number}: a JSON object was expected, not a {type(record).__name__}"
+                )
+            yield reader(record, number)
+
+
+def _rows(value: Any) -> Iterator[Any]:
+    """Yield the records of a value: itself, a list of word-tag pairs, or a table by columns."""
+    if isinstance(value, list) and value and all(map(_is_pair, value)):
+        yield {"tokens": [word for word, _ in value], "ner_tags": [tag for _, tag in value]}
+        return
+    words = next((value[k] for k in WORDS if k in value), None) if isinstance(value, dict) else None
+    columns = {k: v for k, v in value.items() if isinstance(v, list)} if words else {}
+    if words and isinstance(words, list) and all(isinstance(w, list) for w in words):
+        columns = {k: v for k, v in columns.items() if len(v) == len(words)}
+        for row in zip(*columns.values(), strict=True):
+            yield dict(zip(columns, row, strict=True))
+        return
+    yield value
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list) and [type(part) for part in item] == [str, str]
 
 
 def write_jsonl(sentences: Iterable[Sentence], path: str | Path) -> int:

@@ -52,7 +52,7 @@ class Table(Format):
         labels = [first.get(k, "") for k in names if k in _LABELS]
         # One word per row is a matter of CoNLL.
         return len(split_list(content)) > 1 and any(
-            len(split_list(x)) > 1 or x.strip() == "[]" for x in labels
+            len(split_list(x)) > 1 or x.strip()[:1] == "[" for x in labels
         )
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:

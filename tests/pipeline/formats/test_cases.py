@@ -191,3 +191,16 @@ def test_other_records_that_circulate(tmp_path: Path) -> None:
     }
     task = {"data": {"text": TEXT}, "annotations": [{"result": [html]}]}
     assert entities(dump(tmp_path / "d.json", [task])) == [[PER]]
+
+
+def test_json_by_pairs_and_by_columns_and_spans_in_a_table(tmp_path: Path) -> None:
+    pairs = [[["Anna", "B-PER"], ["slept", "O"]], [["Bonn", "B-LOC"]]]
+    assert entities(dump(tmp_path / "a.json", pairs)) == [[("Anna", "PER")], [("Bonn", "LOC")]]
+    columns = {"tokens": [["Anna", "slept"], ["Bonn"]], "ner_tags": [["B-PER", "O"], ["B-LOC"]]}
+    assert entities(dump(tmp_path / "b.json", columns)) == [[("Anna", "PER")], [("Bonn", "LOC")]]
+    for cell in (
+        "{'start': 0, 'end': 10, 'label': 'PER'}",
+        '{""start"": 0, ""end"": 10, ""label"": ""PER""}',
+    ):
+        path = save(tmp_path / "c.csv", f'text,entities\n"{TEXT}","[{cell}]"\n')
+        assert entities(path) == [[PER]]
