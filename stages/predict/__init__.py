@@ -187,11 +187,10 @@ class PredictStage(RowStage):
         """Make the first pass of the projection over what was labelled."""
         if task.options.get("step") != "project_back":
             return
-        from stages.project.back_projection import turned_round
         from stages.project.worker import collect_statistics
 
-        tables = (inputs[n].tables() for n in ("translations", "alignments", "tagged"))
-        parts = (turned_round(*three) for three in zip(*tables, strict=True))
+        tables = (inputs.one(n).tables() for n in ("translations", "alignments", "tagged"))
+        parts = zip(*tables, strict=True)
         collect_statistics(_project_options(config), config.config_dir, parts, folder)
 
     def remark(self, counts: Mapping[str, int]) -> str | None:

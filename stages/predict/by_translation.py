@@ -16,7 +16,6 @@ from stages.project.back_projection import (
     Floats,
     flat_distributions,
     mean_distributions,
-    turned_round,
     with_reasons,
     word_distributions,
 )
@@ -65,11 +64,7 @@ class ProjectBackWorker:
 
         The source side of the rows is the translation with its predicted entities.
         """
-        translations, alignments = turned_round(
-            inputs["translations"], inputs["alignments"], inputs["tagged"]
-        )
-        projected = self._worker({"translations": translations, "alignments": alignments}, part)
-        return with_reasons(projected, alignments)
+        return with_reasons(self._worker(inputs, part), inputs["alignments"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +82,13 @@ class ProjectedWorker:
         links = inputs["alignments"].column("links").to_pylist()
         rows = []
         for row, found, probs in zip(inputs["projected"].to_pylist(), links, tagged, strict=True):
-            turned = [
-                {"source": x["target"], "target": x["source"], "prob": x["prob"]} for x in found
-            ]
             known = probs if probs.size else np.zeros((0, len(labels)), np.float32)
             spans = [
                 {k: s[k] for k in ("start", "end", "type", "score")}
                 for s in row["spans"]
                 if s["kept"]
             ]
-            distribution = word_distributions(row, turned, known, labels)
+            distribution = word_distributions(row, found, known, labels)
             rows.append(prediction_row(row, spans, distribution))
         part.advance(len(rows))
         return table("predictions", rows, labels.names)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DataError
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.tagger.labels import LabelSet
 
@@ -22,62 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Floats = NDArray[np.float32]
-
-
-def turned_round(
-    translations: pa.Table, alignments: pa.Table, tagged: pa.Table
-) -> tuple[pa.Table, pa.Table]:
-    """Return translations and alignments as ``project`` reads them, the labelled side the source.
-
-    Args:
-        translations: Target sentences (``source_words``) and their translations (``words``).
-        alignments: Links between the two.
-        tagged: Predictions for the translations, row by row.
-
-    Raises:
-        DataError: If the tagger saw other words than were translated.
-    """
-    from pipeline.schema import table
-
-    columns = ["id", "source_id", "source_lang", "source_words", "lang", "words"]
-    rows = []
-    labelled = tagged.select(["id", "words", "spans"]).to_pylist()
-    for row, label in zip(translations.select(columns).to_pylist(), labelled, strict=True):
-        if row["id"] != label["id"] or (row["words"] or []) != (label["words"] or []):
-            raise DataError(
-                f"translation {row['id']!r} is not what was labelled as {label['id']!r}: predict "
-                "again"
-            )
-        rows.append(
-            {
-                "id": row["id"],
-                "lang": row["source_lang"],
-                "source_id": row["source_id"],
-                "source_lang": row["lang"],
-                "source_words": row["words"] or [],
-                "source_spans": label["spans"],
-                "text": None,
-                "words": row["source_words"] or [],
-                "score": None,
-                "rank": 0,
-                "marked": None,
-                "reason": None,
-            }
-        )
-    return table("translations", rows), _turned_links(alignments)
-
-
-def _turned_links(alignments: pa.Table) -> pa.Table:
-    from pipeline.schema import table
-
-    rows = []
-    for row in alignments.to_pylist():
-        links = [
-            {"source": x["target"], "target": x["source"], "prob": x["prob"]} for x in row["links"]
-        ]
-        links.sort(key=lambda x: (x["source"], x["target"]))
-        rows.append({**row, "lang": row["source_lang"], "source_lang": row["lang"], "links": links})
-    return table("alignments", rows)
 
 
 def with_reasons(projected: pa.Table, alignments: pa.Table) -> pa.Table:
@@ -142,7 +85,7 @@ def word_distributions(
 
     Args:
         row: A ``projected`` row; its source side is the translation.
-        links: From the translation's words (source) to the target words.
+        links: From the target words (source) to the translation's words, as they were aligned.
         probs: (translation words, labels).
         labels: The labels.
 
@@ -168,7 +111,7 @@ def word_distributions(
         inside[entity["start"] : entity["end"]] = True
     weight = np.zeros(size, np.float32)
     for link in links:
-        source, target = link["source"], link["target"]
+        source, target = link["target"], link["source"]
         if not taken[target] and not inside[source]:
             found[target] += np.float32(link["prob"]) * probs[source]
             weight[target] += np.float32(link["prob"])

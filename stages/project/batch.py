@@ -187,12 +187,24 @@ class Batch:
 
     @classmethod
     def from_tables(
-        cls, translations: pa.Table, alignments: pa.Table, vocabulary: Vocabulary | None = None
+        cls,
+        translations: pa.Table,
+        alignments: pa.Table,
+        vocabulary: Vocabulary | None = None,
+        *,
+        labelled: pa.Table | None = None,
     ) -> Batch:
         """Build a batch from one part of a ``translations`` and of an ``alignments`` dataset.
 
+        Args:
+            translations: Sentences and their translations, to whose words entities go forth.
+            alignments: The links between the two.
+            vocabulary: What is known of words.
+            labelled: Predictions for the translations, row by row: then these are the labelled
+                side, and entities go back to the words of the sentences.
+
         Raises:
-            DataError: If the two do not hold the same ids, or an index is out of range.
+            DataError: If the tables do not hold the same rows, or an index is out of range.
         """
         if translations.num_rows != alignments.num_rows:
             raise DataError(
@@ -204,25 +216,35 @@ class Batch:
             if left != right:
                 raise DataError(f"translation {left!r} stands beside alignment {right!r}")
         vocabulary = Vocabulary() if vocabulary is None else vocabulary  # an empty one is false
-        span_rows, spans = _flatten(translations, "source_spans")
+        source, target = ("source", "target") if labelled is None else ("target", "source")
+        words = {"source": "source_words", "target": "words"}
+        if labelled is None:
+            span_rows, spans = _flatten(translations, "source_spans")
+        else:
+            _check_labelled(translations, labelled)
+            span_rows, spans = _flatten(labelled, "spans")
         link_rows, links = _flatten(alignments, "links")
         span_counts = np.bincount(span_rows, minlength=len(ids)) if len(ids) else np.zeros(0, int)
         firsts = np.concatenate([[0], np.cumsum(span_counts)])[:-1]
+        linked_from, linked_to = _ints(links, source), _ints(links, target)
+        prob = links.field("prob").to_numpy(zero_copy_only=False).astype(np.float64)
+        # Links are stored in the order of the sentences' words; it is that of the labelled side's.
+        order = np.lexsort((linked_to, linked_from, link_rows)) if labelled is not None else ...
         return cls._build(
             vocabulary,
-            _side_of_column(translations, "source_words", vocabulary),
-            _side_of_column(translations, "words", vocabulary),
+            _side_of_column(translations, words[source], vocabulary),
+            _side_of_column(translations, words[target], vocabulary),
             span_rows,
             _ints(spans, "start"),
             _ints(spans, "end"),
             spans.field("type").to_pylist(),
             np.arange(len(span_rows)) - firsts[span_rows],
-            link_rows,
-            _ints(links, "source"),
-            _ints(links, "target"),
-            links.field("prob").to_numpy(zero_copy_only=False).astype(np.float64),
+            link_rows[order],
+            linked_from[order],
+            linked_to[order],
+            prob[order],
             ids,
-            translations.column("marked").to_pylist(),
+            translations.column("marked").to_pylist() if labelled is None else [None] * len(ids),
         )
 
     @classmethod
@@ -298,6 +320,19 @@ class Batch:
             marked,
             first_token=first_token,
         )
+
+
+def _check_labelled(translations: pa.Table, labelled: pa.Table) -> None:
+    columns = ["id", "words"]
+    ours, theirs = translations.select(columns), labelled.select(columns)
+    if ours.num_rows == theirs.num_rows and ours.equals(theirs):
+        return
+    for one, other in zip(ours.to_pylist(), theirs.to_pylist(), strict=True):
+        if one["id"] != other["id"] or (one["words"] or []) != (other["words"] or []):
+            raise DataError(
+                f"translation {one['id']!r} is not what was labelled as {other['id']!r}: predict "
+                "again"
+            )
 
 
 def _side(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Side:

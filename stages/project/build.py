@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from stages.project.pairs import PairScorer
 
 _KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
+_TURNED = {
+    "id": "id",
+    "source_lang": "lang",
+    "source_id": "source_id",
+    "lang": "source_lang",
+    "words": "source_words",
+    "source_words": "words",
+}
 HEAD: Final = 5_000
 """Rows that are kept in memory and projected twice to gather statistics."""
 BATCH_ROWS: Final = 1_000
@@ -89,6 +97,7 @@ def project_tables(
     min_link: float = 0.5,
     batch: Batch | None = None,
     scored: PairScorer | None = None,
+    labelled: pa.Table | None = None,
 ) -> pa.Table:
     """Project one part: ``translations`` and ``alignments`` to a ``projected`` table, decided.
 
@@ -100,21 +109,40 @@ def project_tables(
         min_link: For the filters.
         batch: The two tables as a batch, if there is one already.
         scored: Scores the pairs for the filters; without, no translation is refused.
+        labelled: See :meth:`Batch.from_tables`: entities go back from translation to sentence.
 
     Raises:
-        DataError: If the two tables do not fit together.
+        DataError: If the tables do not fit together.
     """
     from stages.project.decide import decide_rows
 
-    batch = batch or Batch.from_tables(translations, alignments)
+    batch = batch or Batch.from_tables(translations, alignments, labelled=labelled)
     spans = span_rows(batch, projector.project(batch))
-    rows = translations.select(_KEPT_COLUMNS).to_pylist()
+    rows = pair_rows(translations, labelled)
     for r, row in enumerate(rows):
-        for name in ("source_words", "source_spans", "words"):
-            row[name] = row[name] or []
         row["spans"], row["lost"] = spans[r]
         row["scores"] = scored(row) if scored is not None else []
-    return decide_rows(rows, filters, alignments, min_link=min_link)
+    back = labelled is not None
+    return decide_rows(rows, filters, alignments, min_link=min_link, back=back)
+
+
+def pair_rows(translations: pa.Table, labelled: pa.Table | None = None) -> list[dict[str, Any]]:
+    """Return the columns that ``projected`` rows have from the pairs, the labelled side as source.
+
+    Args:
+        translations: The sentence pairs.
+        labelled: See :meth:`Batch.from_tables`.
+    """
+    if labelled is None:
+        rows = translations.select(_KEPT_COLUMNS).to_pylist()
+    else:
+        # The sentence was the source of the translation; now the translation is its source.
+        turned = translations.select(list(_TURNED)).rename_columns(list(_TURNED.values()))
+        rows = turned.append_column("source_spans", labelled.column("spans")).to_pylist()
+    for row in rows:
+        for name in ("source_words", "source_spans", "words"):
+            row[name] = row[name] or []
+    return rows
 
 
 def span_rows(

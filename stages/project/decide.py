@@ -32,6 +32,7 @@ def decide_rows(
     alignments: pa.Table | None = None,
     *,
     min_link: float = 0.5,
+    back: bool = False,
 ) -> pa.Table:
     """Return a ``projected`` table of rows with ``kept`` and ``reason`` decided anew.
 
@@ -40,6 +41,7 @@ def decide_rows(
         filters: The thresholds.
         alignments: The alignments, row by row; COMP-SRC and COMP-TGT need their links.
         min_link: Links weaker than this do not count for those two.
+        back: Whether the links lead from the side that was projected on to the labelled one.
 
     Raises:
         DataError: If links are needed and missing.
@@ -48,6 +50,8 @@ def decide_rows(
     rows = each(rows, "decide_rows: the rows")
     if alignments is not None and (filters.comp_source or filters.comp_target):
         links = alignments.column("links").to_pylist()
+        if back:
+            links = [[turned(x) for x in found] for found in links]
         decided = [
             decide_row(row, filters, found, min_link=min_link)
             for row, found in zip(rows, links, strict=True)
@@ -55,6 +59,11 @@ def decide_rows(
     else:
         decided = [decide_row(row, filters, min_link=min_link) for row in rows]
     return table("projected", decided)
+
+
+def turned(link: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a link that leads the other way."""
+    return {"source": link["target"], "target": link["source"], "prob": link["prob"]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,19 +29,20 @@ FOLDER = "statistics"
 def collect_statistics(
     config: ProjectConfig,
     config_dir: Path | None,
-    parts: Iterable[tuple[pa.Table, pa.Table]],
+    parts: Iterable[Sequence[pa.Table]],
     folder: Path,
     advance: Callable[[int], None] = lambda rows: None,
     alone: Alone | None = None,
 ) -> None:
-    """Make the first pass over ``(translations, alignments)`` parts; write into ``folder``.
+    """Make the first pass over the parts of a corpus; write into ``folder``.
 
     Nothing is written where the method does not look at the corpus.
 
     Args:
         config: The options.
         config_dir: For the path of the weights.
-        parts: Read once, streaming.
+        parts: ``(translations, alignments)``, and as a third the predictions for the translations
+            where entities go back (:meth:`Batch.from_tables`); read once, streaming.
         folder: Where to write.
         advance: Called with the number of rows of every part that was read.
         alone: The entities translated alone, if they were.
@@ -53,9 +54,10 @@ def collect_statistics(
     vocabulary = Vocabulary()
 
     def batches() -> Iterable[Batch]:
-        for translations, alignments in parts:
+        for translations, alignments, *rest in parts:
             vocabulary.shrink()
-            batch = Batch.from_tables(translations, alignments, vocabulary)
+            labelled = rest[0] if rest else None
+            batch = Batch.from_tables(translations, alignments, vocabulary, labelled=labelled)
             yield alone.attach(batch) if alone is not None else batch
             advance(translations.num_rows)
 
@@ -81,10 +83,14 @@ class ProjectWorker:
         self.scored = PairScorer(load_usual_ratio(collected))
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
-        """Return the projected rows of one part."""
+        """Return the projected rows of one part.
+
+        Where there is an input ``tagged``, predictions for the translations, entities go back.
+        """
         translations, alignments = inputs["translations"], inputs["alignments"]
+        labelled = inputs.get("tagged")
         self.vocabulary.shrink()
-        batch = Batch.from_tables(translations, alignments, self.vocabulary)
+        batch = Batch.from_tables(translations, alignments, self.vocabulary, labelled=labelled)
         if self.alone is not None:
             self.alone.attach(batch)
         result = project_tables(
@@ -95,6 +101,7 @@ class ProjectWorker:
             min_link=self.config.min_link,
             batch=batch,
             scored=self.scored,
+            labelled=labelled,
         )
         part.advance(result.num_rows)
         return result

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataError
 from pipeline.schema import Span, span_row, table
-from stages.project.back_projection import turned_round, with_reasons, word_distributions
+from stages.project.back_projection import with_reasons, word_distributions
 from stages.project.config import ProjectConfig
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Labelled = tuple[NDArray[np.float32], str | None]
 """(words, labels) and the reason for which they are of no use, if there is one."""
 BackTranslate = Callable[[Sequence[str]], Sequence[str | None]]
 """Source-language texts to target-language texts; ``None`` where nothing came of one."""
-Project = Callable[["pa.Table", "pa.Table"], "pa.Table"]
+Project = Callable[["pa.Table", "pa.Table", "pa.Table"], "pa.Table"]
 
 _CHUNK = 500
 
@@ -96,17 +96,17 @@ class Crop:
             return pq.read_table(folder / f"{name}-{number:05d}.parquet")
 
         project = self._projector(
-            lambda: ((read(names[0], n), read(names[1], n)) for n in range(count)), folder
+            lambda: ([read(name, n) for name in names] for n in range(count)), folder
         )
         for number in range(count):
             translations, alignments, tagged = (read(name, number) for name in names)
-            projected = with_reasons(project(translations, alignments), alignments)
+            projected = with_reasons(project(translations, alignments, tagged), alignments)
             yield from _distributions(projected, alignments, tagged, labels)
 
     def _tagged(
         self, teachers: Teachers, sentences: Iterable[tuple[str, Sequence[str]]]
     ) -> Iterator[tuple[pa.Table, pa.Table, pa.Table]]:
-        """Yield translations and alignments, turned round, and what the teachers say of them."""
+        """Yield translations and alignments, and what the teachers say of the translations."""
         pairs = zip(self._translations.rows(), self._alignments.rows(), strict=True)
         wanted = iter(sentences)
         while chunk := list(islice(wanted, _CHUNK)):
@@ -124,15 +124,11 @@ class Crop:
                 for (row, _), p in zip(found, probs, strict=True)
             ]
             predictions = table("predictions", tagged, teachers.label_set.names)
-            translations, alignments = turned_round(
-                table("translations", [row for row, _ in found]),
-                table("alignments", [links for _, links in found]),
-                predictions,
-            )
-            yield translations, alignments, predictions
+            translations = table("translations", [row for row, _ in found])
+            yield translations, table("alignments", [links for _, links in found]), predictions
 
     def _projector(
-        self, parts: Callable[[], Iterable[tuple[pa.Table, pa.Table]]], folder: Path
+        self, parts: Callable[[], Iterable[Sequence[pa.Table]]], folder: Path
     ) -> Project:
         """Return what projects one part, after the first pass over all of them."""
         if self._back_translate is not None:
@@ -144,8 +140,8 @@ class Crop:
 
         collect_statistics(self._options, self._config_dir, parts(), folder)
         worker = ProjectWorker(self._options, self._config_dir, folder)
-        return lambda translations, alignments: worker(
-            {"translations": translations, "alignments": alignments}, Part(0, 0)
+        return lambda translations, alignments, tagged: worker(
+            {"translations": translations, "alignments": alignments, "tagged": tagged}, Part(0, 0)
         )
 
 

@@ -12,10 +12,12 @@ from pipeline.schema import table
 from stages.project.back_projection import (
     flat_distributions,
     for_test_sentences,
-    turned_round,
     word_distributions,
 )
-from stages.project.config import ProjectConfig
+from stages.project.batch import Batch
+from stages.project.build import pair_rows, project_tables
+from stages.project.config import FilterConfig, ProjectConfig
+from stages.project.span import SpanProjector
 from stages.tagger.labels import LabelSet
 
 LABELS = LabelSet.of_types(["LOC", "PER"])  # O B-LOC I-LOC B-PER I-PER
@@ -39,7 +41,7 @@ def test_an_entity_takes_its_mean_distribution_along() -> None:
         "spans": [span(1, 4, 0)],
     }
     # By hand: mean (0.1, 0.1, 0, 0.3, 0.5), so LOC 0.1 and PER 0.8: B- first, I- after.
-    found = word_distributions(row, [link(0, 1, 1.0)], probs, LABELS)
+    found = word_distributions(row, [link(1, 0, 1.0)], probs, LABELS)
     np.testing.assert_allclose(
         found,
         [
@@ -59,7 +61,8 @@ def test_other_words_follow_their_links() -> None:
         "source_spans": [{"start": 2, "end": 3}],
         "spans": [span(3, 4, 0, kept=False)],
     }
-    links = [link(0, 0, 0.5), link(0, 1, 1.0), link(1, 1, 0.6), link(2, 2, 1.0)]
+    # From the words of the sentence to those of its translation.
+    links = [link(0, 0, 0.5), link(1, 0, 1.0), link(1, 1, 0.6), link(2, 2, 1.0)]
     found = word_distributions(row, links, probs, LABELS)
     np.testing.assert_allclose(
         found,
@@ -125,17 +128,29 @@ def test_the_labelled_side_becomes_the_source() -> None:
     }
     data = table("translations", [translation])
     links = table("alignments", [alignment])
-    there, turned = turned_round(data, links, table("predictions", [tagged]))
-    (row,) = there.to_pylist()
+    predictions = table("predictions", [tagged])
+    (row,) = pair_rows(data, predictions)
     assert (row["source_words"], row["words"]) == (["came", "Anna"], ["Anna", "kam"])
     assert row["source_spans"] == tagged["spans"]  # the labels of the test set are not there
     assert (row["source_lang"], row["lang"]) == ("en", "de")
-    (row,) = turned.to_pylist()
-    assert [(x["source"], x["target"]) for x in row["links"]] == [(0, 1), (1, 0)]
-    assert row["links"][0]["prob"] == pytest.approx(0.7)
+    batch = Batch.from_tables(data, links, labelled=predictions)
+    names = list(batch.vocabulary.codes)
+    assert batch.source_words(0, names) == ["came", "Anna"]
+    assert batch.target_words(0, names) == ["Anna", "kam"]
+    assert (batch.entity_start.tolist(), batch.entity_type) == ([1], ["PER"])
+    assert (batch.link_source.tolist(), batch.link_target.tolist()) == ([0, 1], [1, 0])
+    assert batch.link_prob.tolist() == pytest.approx([0.7, 0.5])  # in the order of the translation
+    # COMP-SRC asks for links of the labelled side.
+    filters = FilterConfig(comp_source=True)
+    projected = project_tables(data, links, SpanProjector(), filters, labelled=predictions)
+    assert projected.column("reason").to_pylist() == [None]
+    assert [(s["start"], s["end"]) for s in projected.to_pylist()[0]["spans"]] == [(0, 1)]
+    weak = table("alignments", [{**alignment, "links": [link(0, 1, 0.1), link(1, 0, 0.7)]}])
+    projected = project_tables(data, weak, SpanProjector(), filters, labelled=predictions)
+    assert projected.column("reason").to_pylist() == ["comp_source"]
     other = table("predictions", [{**tagged, "words": ["came", "Hanna"]}])
     with pytest.raises(DataError, match="'x' is not what was labelled"):
-        turned_round(data, links, other)
+        Batch.from_tables(data, links, labelled=other)
 
 
 def test_no_test_sentence_is_filtered_away() -> None:

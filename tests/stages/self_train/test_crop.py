@@ -151,23 +151,26 @@ def test_rows_of_marked_back_translation_say_what_was_lost() -> None:
     projector = MarkedBackTranslation(lambda texts: ["[Wien] und mehr"])
     row = {
         "id": "x",
-        "lang": "de",
+        "lang": "en",
         "source_id": "x",
-        "source_lang": "en",
-        "source_words": ["Rome", "and", "more"],
-        "source_spans": [{"start": 0, "end": 1, "type": "LOC", "score": 0.5}],
+        "source_lang": "de",
+        "source_words": ["Rom", "und", "mehr"],
+        "source_spans": [],
         "text": None,
-        "words": ["Rom", "und", "mehr"],
+        "words": ["Rome", "and", "more"],
         "score": None,
         "rank": 0,
         "marked": None,
         "reason": None,
     }
     data = table("translations", [row])
-    (made,) = projector(data, table("alignments", [])).to_pylist()
+    spans = [{"start": 0, "end": 1, "type": "LOC", "score": 0.5}]
+    tagged = {"id": "x", "lang": "en", "words": row["words"], "spans": spans, "probs": []}
+    given = (data, table("alignments", []), table("predictions", [tagged]))
+    (made,) = projector(*given).to_pylist()
     assert made["spans"] == [] and made["lost"] == [{"source": 0, "reason": "no_candidate"}]
     lost = MarkedBackTranslation(lambda texts: [None])
-    (made,) = lost(data, table("alignments", [])).to_pylist()
+    (made,) = lost(*given).to_pylist()
     assert made["lost"] == [{"source": 0, "reason": "marker_lost"}]
 
 
