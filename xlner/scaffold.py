@@ -45,6 +45,7 @@ _SPLITS = {
     "raw": "unlabelled",
 }
 _NO_LANGUAGES = {"txt", "bio", "iob", "tsv", "ner", "all", "new", "gold", "data"}
+_CONLL_2002 = {"esp": "es", "ned": "nl"}  # what its files are called
 _PEEK = 2000  # sentences that are read of each labelled file
 
 _REMARKS: Final = {
@@ -228,6 +229,8 @@ def _named_language(name: str) -> str | None:
 
 def _language(word: str) -> str | None:
     # Words of three letters are mostly not codes ("raw", "dev", "bio" are, as it happens).
+    if word in _CONLL_2002:
+        return _CONLL_2002[word]
     if word in _SPLITS or word in _NO_LANGUAGES or not re.fullmatch(r"[a-z]{2,3}", word):
         return None
     try:
@@ -253,11 +256,17 @@ def write_config(folder: Path, source: str = "en", found: Found | None = None) -
         raise ConfigError(f"{path} exists already; move it away, or edit it")
     if ("train", source) not in found.files:
         others = "".join(f"\n  {name}: {why}" for name, why in found.unused.items())
+        there = [f"{name} ({split} of {lang})" for (split, lang), name in found.files.items()]
+        labelled = [lang for split, lang in found.files if split == "train"]
+        hint = f" Found: {', '.join(there)}." if there else ""
+        if labelled:
+            hint += f" If the labelled language is {english_name(labelled[0])}: --source-lang "
+            hint += f"{labelled[0]}."
         raise ConfigError(
             f"{folder} holds no labelled {english_name(source)} training data, which every run "
             f"needs: put it there as train.conll or {source}/train.txt, say (CoNLL, JSONL or "
             "Parquet); test data of a target language as de/test.txt, plain text as "
-            f"de/unlabelled.txt{f'. Not used:{others}' if others else ''}"
+            f"de/unlabelled.txt.{hint}{f' Not used:{others}' if others else ''}"
         )
     path.write_text(_text(folder, found, source), encoding="utf-8")
     return path

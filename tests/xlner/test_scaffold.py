@@ -250,7 +250,8 @@ def test_every_file_is_named_as_used_or_not(tmp_path: Path) -> None:
 def test_files_that_are_packed_or_have_the_names_of_conll_are_seen(tmp_path: Path) -> None:
     import gzip
 
-    touch(tmp_path, "eng.train", "eng.testa", "deu.testb", text="Berlin NN B-LOC\n\n" * 3)
+    names = ("eng.train", "eng.testa", "deu.testb", "ned.testa", "esp.testb")
+    touch(tmp_path, *names, text="Berlin NN B-LOC\n\n" * 3)
     with gzip.open(tmp_path / "test.es.conll.gz", "wt") as file:
         file.write("Berlin B-LOC\n\n" * 3)
     found = look_into(tmp_path)
@@ -258,8 +259,20 @@ def test_files_that_are_packed_or_have_the_names_of_conll_are_seen(tmp_path: Pat
         ("train", "en"): "eng.train",
         ("dev", "en"): "eng.testa",
         ("test", "de"): "deu.testb",
-        ("test", "es"): "test.es.conll.gz",
-    }, found.unused
+        ("dev", "nl"): "ned.testa",
+        ("test", "es"): "esp.testb",
+    }
+    assert found.unused == {"test.es.conll.gz": "esp.testb is used as test of es"}
+
+
+def test_another_labelled_language_is_found_and_named(tmp_path: Path) -> None:
+    touch(tmp_path, "train.de.conll", "test.es.conll")
+    with pytest.raises(ConfigError) as caught:
+        write_config(tmp_path)
+    told = str(caught.value)
+    assert "Found: test.es.conll (test of es), train.de.conll (train of de)." in told
+    assert "If the labelled language is German: --source-lang de." in told
+    assert load_config(str(write_config(tmp_path, "de"))).languages == ["es"]
 
 
 def test_labels_that_the_training_data_lacks_get_the_nearest_name(tmp_path: Path) -> None:
