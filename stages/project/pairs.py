@@ -24,6 +24,7 @@ Scores, by name (a score that is not there decides nothing):
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -45,6 +46,7 @@ _PADDING: Final = 10.0  # characters, so that the lengths of short texts may dif
 _LEAST_NAMES: Final = 3  # names and numbers, at least: few may be put otherwise
 _ALIKE: Final = 60.0  # of 100: spelling from which a name is taken to be there
 
+_DIGITS: Final = re.compile(r"\d+")
 _FILE: Final = "pairs.json"
 
 Row = Mapping[str, Any]
@@ -138,10 +140,15 @@ def stutter(words: Sequence[str]) -> float:
         run = 0
         for i in range(period, len(said)):
             run = run + 1 if said[i] == said[i - period] else 0
-            if run >= period:
+            stretch = said[i - period + 1 : i + 1]
+            if run >= period and any(map(_has_letter, stretch)):  # 6-3 6-3 is a result
                 again[i - period + 1 : i + 1] = [True] * period
     # Once is no stutter: "sehr, sehr", "Boutros Boutros".
     return sum(again) / len(said) if sum(again) > 1 else 0.0
+
+
+def _has_letter(word: str) -> bool:
+    return any(map(str.isalpha, word))
 
 
 def copied(source: Sequence[str], target: Sequence[str], names: set[int]) -> float | None:
@@ -171,14 +178,15 @@ def lost_names(
     """
     from rapidfuzz import fuzz, process
 
-    digits = {"".join(c for c in w if c.isdigit()) for w in target}
+    digits = {run for w in target for run in _DIGITS.findall(w)}
     inside = {i for s in spans for i in range(s["start"], s["end"])}
     numbers = [
-        d
+        runs
         for i, w in enumerate(source)
-        if i not in inside and len(d := "".join(c for c in w if c.isdigit())) > 1
+        if i not in inside and len("".join(runs := _DIGITS.findall(w))) > 1
     ]
-    lost = sum(d not in digits for d in numbers)
+    joined = {"".join(_DIGITS.findall(w)) for w in target}
+    lost = sum(not digits.issuperset(runs) and "".join(runs) not in joined for runs in numbers)
     for index, span in enumerate(spans):
         if index in found:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ class WordByWord:
     """A translator that knows a few words and leaves all others, slots among them, as they are."""
 
     unknown_quotes: frozenset[str] = frozenset()
+    subwords = SimpleNamespace(knows_slots=False)
 
     def __init__(self, spoil: Callable[[str], str] = str) -> None:
         self.spoil = spoil

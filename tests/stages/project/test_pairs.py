@@ -75,6 +75,8 @@ HALLUCINATED = (
         ("We like Berlin .", "Wir mögen Berlin .", ["Berlin"], None),
         ("Boutros Boutros-Ghali spoke .", "Boutros Boutros-Ghali sprach .", [], None),
         ("0 0 0 0 1 1 1", "0 0 0 0 1 1 1", [], None),
+        ("6-3 6-3 7-6", "6 - 3 6 - 3 7 - 6", [], None),
+        ("He won 1,000 dollars", "Er gewann 1.000 Dollar", [], None),
         ("Very , very old .", "Sehr , sehr alt .", [], None),
         ("Oslo 2 Lisbon 1", "Oslo 2 Lissabon 1", ["Oslo", "Lisbon"], None),
         ("Germany won .", "Die Deutschen siegten .", ["Germany"], None),

@@ -82,6 +82,7 @@ class Echo:
     """A translator that remembers what it was given."""
 
     unknown_quotes = frozenset("”“")
+    subwords = SimpleNamespace(knows_slots=False)
 
     def __init__(self) -> None:
         self.texts: list[str] = []
