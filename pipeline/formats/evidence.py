@@ -237,7 +237,8 @@ def _known_layout(found: Columns, holding: Mapping[int, Fit]) -> TagColumn | Non
     # word, part of speech, chunk, named entity
     before, last = left[:-1], left[-1]
     chunks = [i for i in before if holding[i].types <= _CHUNKS]
-    if chunks and chunks[-1] + 1 in left and chunks[-1] >= 2:
+    beside = not holding[last].types <= _CHUNKS
+    if chunks and beside and chunks[-1] + 1 in left and chunks[-1] >= 2:
         left = [i for i in left if i not in chunks]
         known = "CoNLL-2003"
     if len(left) == 2 and left == [found.width - 2, found.width - 1]:
@@ -341,12 +342,12 @@ def number_kind(found: Columns, index: int) -> str | None:
 def _is_label(found: Columns, index: int) -> bool:
     """Whether a column names the document or sentence: runs of a value that does not come back."""
     values = _filled(found.values(index))
-    if len(values) < 6 or found.fit(index) is not None:
+    if len(values) < 4 or found.fit(index) is not None:
         return False
     runs = 1 + sum(a != b for a, b in pairwise(values))
     distinct = len(set(values))
     most = max(len(set(found.values(i))) for i in range(found.width))
-    return distinct == runs and runs * 2 <= len(values) and most > distinct
+    return distinct == runs and runs * 2 <= len(values) and most >= 2 * distinct
 
 
 def _filled(values: Sequence[str]) -> list[str]:

@@ -16,10 +16,10 @@ from typing import Final, Literal
 
 Kind = Literal["prefixed", "suffixed", "bare", "bracketed", "plain"]
 
-OUTSIDE: Final = ("O", "o", "0", "_", "-", "", "OUT", "out", "Out")
+OUTSIDE: Final = ("O", "o", "0", "_", "-", "", "OUT", "out", "Out", "OUTSIDE", "outside")
 """What stands for "no entity" in the files of other people."""
 
-_PLAINLY_OUTSIDE: Final = frozenset({"O", "o", "0", "OUT", "out", "Out"})
+_PLAINLY_OUTSIDE: Final = frozenset(OUTSIDE) - {"_", "-", ""}
 _LETTERS: Final = "BIESLUMW"
 _NEVER: Final = frozenset('=|;,*()[]<>{}"')
 _SEPARATORS: Final = "-_:/."
@@ -78,7 +78,9 @@ class Notation:
         found: tuple[str, str] | None = None
         if self.kind == "prefixed":
             start = 1 + len(self.separator)
-            if len(tag) > start and tag[1:start] == self.separator:
+            # Without a separator, a letter must follow: "-PER" is no type.
+            bare = not self.separator and not tag[1:2].isalpha()
+            if len(tag) > start and tag[1:start] == self.separator and not bare:
                 found = tag[0], tag[start:]
         elif self.kind == "suffixed":
             if len(tag) > 2 and tag[-2] == self.separator:

@@ -52,7 +52,8 @@ def _convinces(parts: list[list[str]], layout: Layout) -> bool:
     tags = [p[layout.tag or 0].strip() for p in parts]
     inside = [t for t in tags if t not in OUTSIDE]
     if not inside:
-        return len(tags) > 2 and layout.tag != 0
+        few = 3 if (layout.width, layout.tag) == (2, 1) else _ENOUGH
+        return len(tags) >= few and layout.tag != 0
     if len(inside) < len(tags) and len(tags) >= _ENOUGH:
         return True
     # A column of few words may begin with O and S-Bahn. Types are written in capitals; B and I are

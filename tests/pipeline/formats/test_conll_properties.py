@@ -24,10 +24,9 @@ Labelled = tuple[list[str], list[Span]]
 
 @st.composite
 def data_sets(draw: st.DrawFn) -> list[Labelled]:
-    """Sentences with spans, one entity at least, most words outside."""
-    sentences: list[Labelled] = [
-        (["a", "b", "c", "d"] * 3, [Span(1, 3, draw(st.sampled_from(TYPES)))])
-    ]
+    """Sentences with spans, two entities at least, most words outside."""
+    first = [Span(1, 3, draw(st.sampled_from(TYPES))), Span(5, 8, draw(st.sampled_from(TYPES)))]
+    sentences: list[Labelled] = [(["a", "b", "c", "d"] * 3, first)]
     for _ in range(draw(st.integers(1, 4))):
         words = draw(st.lists(WORDS, min_size=1, max_size=8))
         spans, at = [], 0

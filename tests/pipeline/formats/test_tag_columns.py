@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,7 @@ LAYOUTS = {
     "3\tsaw\tO\tO\n4\tUlm\tB-LOC\tO\n5\t.\tO\tO\n",
     "conlleval": "Eva NNP I-NP B-PER B-PER\nMai NNP I-NP I-PER I-PER\nsaw VBD I-VP O B-LOC\n"
     "Ulm NNP I-NP B-LOC B-LOC\n. . O O O\n",
+    "conlleval with parts of speech": "Eva NN B-PER B-PER\nMai NN I-PER I-PER\nsaw VB O O\nUlm NN B-LOC O\n. . O O\n",
     "conlleval of two columns": "Eva B-PER B-PER\nMai I-PER I-PER\nsaw O O\nUlm B-LOC B-ORG\n. O O\n",
     "HIPE-2022": "TOKEN\tNE-COARSE-LIT\tNE-COARSE-METO\tNE-FINE-LIT\tNEL-LIT\tMISC\n"
     "# hipe2022:document_id = d\nEva\tB-PER\tO\tB-PER.ind\tQ1\t_\n"
@@ -212,6 +214,10 @@ def test_chunks_are_no_tags_where_no_word_is_an_entity(tmp_path: Path) -> None:
     path = save(tmp_path / "b.txt", "It O PRP B-NP\nfell O VBD B-VP\n. O . O\n")
     with pytest.raises(DataError, match="2 columns hold tags: column 1 .*column 3 .*tag_column: 1"):
         read(path)
+    scored = save(tmp_path / "d.txt", "It PRP B-NP B-NP\nfell VBD B-VP B-NP\n. . O O\n")
+    assert str(stream(scored).report.layout).endswith(
+        "column 2 of 4, as in conlleval output (gold)"
+    )
     alone = save(tmp_path / "c.txt", "It PRP B-NP\nfell VBD B-VP\n. . O\n")
     assert {s.type for s in read(alone)[0].spans} == {"NP", "VP"}
 
@@ -241,6 +247,15 @@ def test_a_file_without_tags_is_refused_by_its_columns(name: str, tmp_path: Path
     assert "Eva" in str(error.value) or "she" in str(error.value)
 
 
+@pytest.mark.parametrize("odd", ["B_LOC", "b-loc", "LOC-B", "LOC", "B-", "B-B-LOC", "NN", "???"])
+def test_a_tag_unlike_the_others_is_named(odd: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", f"Eva B-PER\nMai I-PER\nsaw O\nUlm {odd}\n. O\n")
+    with pytest.raises(
+        DataError, match=rf"a.txt:4: tag {re.escape(repr(odd))} is not in the scheme"
+    ):
+        read(path)
+
+
 def test_a_header_of_unknown_names_is_asked_about(tmp_path: Path) -> None:
     path = save(tmp_path / "a.txt", "palabra\tetiqueta\nEva\tB-PER\nfell\tO\n")
     with pytest.raises(DataError, match=r"a.txt:1: .*set tag_column: etiqueta"):
@@ -255,6 +270,7 @@ SENTENCES = {
     "number behind": "Eva\tB-PER\t1\nfell\tO\t1\n.\tO\t1\nUlm\tB-LOC\t2\nrain\tO\t2\nUfa\tB-ORG\t3\n",
     "number and position": "1\t1\tEva\tB-PER\n1\t2\tfell\tO\n1\t3\t.\tO\n2\t1\tUlm\tB-LOC\n2\t2\train\tO\n"
     "3\t1\tUfa\tB-ORG\n",
+    "short name": "a\tEva\tB-PER\na\tfell\tO\na\t.\tO\nb\tUlm\tB-LOC\nb\train\tO\nc\tUfa\tB-ORG\n",
     "name": "d-1\tEva\tB-PER\nd-1\tfell\tO\nd-1\t.\tO\nd-2\tUlm\tB-LOC\nd-2\train\tO\nd-3\tUfa\tB-ORG\n",
     "ids that restart": "1\tEva\tB-PER\n2\tfell\tO\n3\t.\tO\n1\tUlm\tB-LOC\n2\train\tO\n1\tUfa\tB-ORG\n",
     "mark": "Eva B-PER\nfell O\n. O\nEndOfSentence\nUlm B-LOC\nrain O\nEndOfSentence\nUfa B-ORG\n",
@@ -291,6 +307,9 @@ TEXTS = [
     "Ontem O Globo\nHoje Eva disse\n",
     "Die S-Bahn\nDer E-Roller\nDie U-Bahn\n",
     "Sandra O kam\nDie S-Bahn fuhr\n",
+    "Vi O Globo\nVi O Sol\nVi O Dia\n",
+    "O Brasil\nO Globo\nA Folha\n",
+    "Hello, Bob\nYes, Ann\nNo, Eve\n",
     "Ja\n\nNein\n\nGut\n",
     "Ja\nNein\nGut\nSchön\nNa gut\n",
     "東京に行った。\n大阪は雨だった。\n\n京都の人が来た。\n雨。\n",
