@@ -204,6 +204,12 @@ def _check_teachers(key: str, name: str, arm: Arm, own: Mapping[str, ArmConfig])
                 yield f"{key}.teachers: {teacher!r} has no tagger of its own that could teach"
 
 
+def _fusion_keys(config: RunConfig) -> set[str]:
+    kinds = getattr(type(getattr(config, "train", None)), "kinds", {}).get("fusion", {})
+    options = (k for kind in kinds.values() for k in kind.Options.model_fields)
+    return {f"train.{key}" for key in ("fusion", *options)}
+
+
 def check_settings(config: ArmsConfig, key: str, arm: Arm) -> Iterator[str]:
     """Yield what is wrong with the settings of an arm of one's own.
 
@@ -221,6 +227,11 @@ def check_settings(config: ArmsConfig, key: str, arm: Arm) -> Iterator[str]:
             yield (
                 f"{key}: {name!r} is not for one arm alone{meant}; this arm "
                 f"may set options of {', '.join(allowed)}; set it once for the whole run"
+            )
+        elif not arm.fused and name in _fusion_keys(config):
+            yield (
+                f"{key}: {name!r} does nothing for an arm with the last layer alone; make it like "
+                "one that fuses layers (fused, projected_fused, self_trained …)"
             )
         else:
             fitting[name] = value

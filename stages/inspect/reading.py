@@ -85,8 +85,10 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
     """
     artifact = Artifact(run.path / stage / unit)
     if stage == "project":
-        gold = _sibling(run, "prepare", f"parallel/{unit}")
-        yield from projected_views(artifact, _sibling(run, "align", unit), gold)
+        # An arm of one's own projects along the run's links: <arm>/<lang>.
+        pair = unit if _sibling(run, "align", unit) is not None else unit.rpartition("/")[2]
+        gold = _sibling(run, "prepare", f"parallel/{pair}")
+        yield from projected_views(artifact, _sibling(run, "align", pair), gold)
     elif stage == "align":
         translations = _sibling(run, "translate", unit)
         if translations is None:

@@ -136,6 +136,10 @@ def test_options_of_synthesize_make_text_of_its_own() -> None:
             "train, predict; set it once for the whole run",
         ),
         ([{"mine": {"like": "fused", "set": {"self_train.rounds": 3}}}], "'self_train.rounds' is"),
+        (
+            [{"mine": {"like": "projected", "set": {"train.fusion_layer": 3}}}],
+            "arms.mine.set: 'train.fusion_layer' does nothing for an arm with the last layer alone",
+        ),
         ([{"mine": {"like": "fused", "set": {"predict.source_test": False}}}], "source_test"),
         ([{"fused": {"like": "zero_shot"}}], "arms.fused: this is the name of an arm that ships"),
         ([{"a/b": {"like": "fused"}}], "arms: 'a/b' cannot be a folder; use letters, digits"),
