@@ -29,4 +29,8 @@ class PredictConfig(StageConfig):
     overlap: int | None = Field(
         None, ge=0, description="pieces that windows of a long sentence share; default: a quarter"
     )
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="precision")
+    dtype: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="precision; auto: bfloat16 where the GPU or the processor has it (as in "
+        "training), float32 elsewhere: other figures on other machines",
+    )

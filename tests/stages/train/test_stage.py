@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pipeline.schema import labels_of
 from pipeline.stage import Ref
 from stages.tagger.tagger import Tagger
 from tests.stages.train.toys import make_runner, write_corpus
+from xlner.api import Runner
 
 Family = Callable[[str], Path]
 
@@ -176,3 +178,51 @@ def test_what_is_wrong_is_found_before_anything_is_loaded(
         self_train={"confidence": {"PERS": 0.5}},
     )
     assert found == ["self_train.confidence: unknown entity type 'PERS'; allowed: LOC, PER"]
+
+
+def weights(runner: Runner, unit: str, stage: str = "train") -> str:
+    artifact = runner.folder.artifact(Ref(stage, unit))
+    assert artifact is not None
+    return artifact.manifest.files["model.safetensors"]
+
+
+def test_an_own_arm_is_what_a_run_with_its_settings_gives(
+    corpus: Path, family: Callable[[str], Path]
+) -> None:
+    """Its settings reach its own tagger and no other, and nothing else tells the two apart."""
+    bert = family("bert")
+    own: list[Any] = [
+        "self_trained",
+        {"late": {"like": "fused", "set": {"train.fusion_layer": 0}}},
+        {"hard": {"like": "self_trained", "set": {"self_train.labels": "hard"}}},
+        {"pupil": {"like": "self_trained", "teachers": ["late"]}},
+    ]
+    both = make_runner(corpus, bert, arms=own, name="both", languages=["de"])
+    both.run()
+    plain = make_runner(corpus, bert, arms=["self_trained"], name="plain", languages=["de"])
+    plain.run()
+    changed = {"train": {"fusion_layer": 0}, "self_train": {"labels": "hard"}}
+    late = make_runner(
+        corpus, bert, arms=["fused"], name="late", languages=["de"], train=changed["train"]
+    )
+    late.run()
+    hard = make_runner(
+        corpus,
+        bert,
+        arms=["self_trained"],
+        name="hard",
+        languages=["de"],
+        self_train=changed["self_train"],
+    )
+    hard.run()
+    unit = "self_trained/seed-13"
+    assert weights(both, unit, "self_train") == weights(plain, unit, "self_train")
+    assert weights(both, "late/seed-13") == weights(late, "fused/seed-13")
+    assert weights(both, "hard/seed-13", "self_train") == weights(hard, unit, "self_train")
+    assert weights(both, "hard/seed-13", "self_train") != weights(both, unit, "self_train")
+    assert weights(both, "pupil/seed-13", "self_train") != weights(both, unit, "self_train")
+    # A new arm in a finished run trains itself and nothing else.
+    more = [*own, {"later": {"like": "late", "set": {"train.max_steps": 12}}}]
+    again = make_runner(corpus, bert, arms=more, name="both", languages=["de"]).run()
+    done = [a.manifest.unit for a in again.done if a.manifest.stage in ("train", "self_train")]
+    assert done == ["later/seed-13"]
