@@ -31,6 +31,15 @@ def invisible(word: str) -> bool:
     return all(unicodedata.category(c) in _INVISIBLE for c in word)
 
 
+def composed(word: str) -> str:
+    """Return ``word`` with letters and marks composed (Unicode NFC), the form that models know.
+
+    The NFKC map of SentencePiece in ``tokenizers`` takes a letter with several marks for the letter
+    with the first of them, so that a decomposed *Việt* would be read as *Viẹt*.
+    """
+    return word if word.isascii() else unicodedata.normalize("NFC", word)
+
+
 def drop_invisible(words: list[str], spans: list[Span]) -> tuple[list[str], list[Span], int]:
     """Leave out the words that :func:`invisible` tells, and shift the spans accordingly.
 

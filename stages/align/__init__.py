@@ -21,7 +21,7 @@ class AlignStage(RowStage):
     """Aligns everything that was translated, in either direction."""
 
     name = "align"
-    version = "9"
+    version = "10"
     config_type = AlignConfig
     about = "link the words of source and translation"
     batch_option = "align.batch_tokens"

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.formats.encoding import without_halves
+from pipeline.formats.words import composed
 
 Cut = Callable[[list[str]], list[list[int]]]
 """Gives the subword ids of each word, without special tokens."""
@@ -68,7 +69,7 @@ class WordPieces:
             self._known = {}
             new = list(dict.fromkeys(w for s in sentences for w in s))
         if new:
-            cut = self._cut([without_halves(w) for w in new])
+            cut = self._cut([without_halves(composed(w)) for w in new])
             self._known.update(zip(new, cut, strict=True))
         return [self._pieces(s) for s in sentences]
 

@@ -9,7 +9,6 @@ fit is read through overlapping windows.
 from __future__ import annotations
 
 import contextlib
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.formats.encoding import without_halves
-from pipeline.formats.words import invisible
+from pipeline.formats.words import composed, invisible
 from stages.tagger.spelling import respell
 
 if TYPE_CHECKING:
@@ -182,11 +181,9 @@ class WordEncoder:
     ) -> Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]:
         """Yield the pieces of each sentence, and the word that each of them belongs to.
 
-        Words are composed first: text in other forms (``e`` and two marks) has the pieces of the
-        same text composed, and no mark gets lost, as in the NFKC map of ``tokenizers``, which
-        takes a letter with all its marks for the first of them.
+        Words are composed first, so that decomposed text has the pieces of composed text.
         """
-        sentences = [[_composed(w) for w in s] for s in sentences]
+        sentences = [[composed(w) for w in s] for s in sentences]
         backend: Any = getattr(self.tokenizer, "backend_tokenizer", None)
         if backend is None:
             for words in sentences:
@@ -273,10 +270,6 @@ class WordEncoder:
             ids[row, lead : lead + e - b] = pieces.ids[b:e]
             ids[row, lead + e - b : lead + e - b + len(self.suffix)] = self.suffix
         return ids, mask
-
-
-def _composed(word: str) -> str:
-    return word if word.isascii() else unicodedata.normalize("NFC", word)
 
 
 def unreadable(seen: Mapping[str, int]) -> str | None:

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, PreTrainedTokenizerFast
 
 from pipeline.formats.words import invisible
+from stages.align.pieces import WordPieces, transformers_cut
 from stages.tagger.encoding import WordEncoder
 from stages.tagger.modeling import LayerFusedConfig, LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
@@ -147,6 +148,8 @@ def test_letters_that_it_lacks_are_respelt() -> None:
 def test_forms_of_the_same_text_have_the_same_pieces(word: str) -> None:
     composed, apart = (unicodedata.normalize(form, word) for form in ("NFC", "NFD"))
     assert pieces_of(composed) == pieces_of(apart) == pieces_of(word)
+    aligned = WordPieces(transformers_cut(tokenizer()))([[composed], [apart], [word]])
+    assert aligned[0].ids == aligned[1].ids == aligned[2].ids
 
 
 @given(st.lists(sentences_of_any_script, min_size=1, max_size=3))
