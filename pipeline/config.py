@@ -67,7 +67,9 @@ class DataSource(ConfigModel):
     split: str | None = Field(None, description="split of a hub or save_to_disk data set")
     revision: str | None = Field(None, description="commit, tag or branch of the hub data set")
     format: str = Field("auto", description="one of pipeline.formats.FORMATS, or auto: recognised")
-    scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io"] = "auto"
+    scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io"] = Field(
+        "auto", description="the tag scheme; auto: recognised by all tags of the file"
+    )
     entity_type: str = Field(
         "ENTITY", description="what entities are called whose tags name no type (bare B, I, O)"
     )
@@ -92,7 +94,7 @@ class DataSource(ConfigModel):
         description="records of several sentences: split them, or keep each as one; auto: split "
         "where most have several sentences, or one has more than 200 words or several lines",
     )
-    encoding: str = "utf-8"
+    encoding: str = Field("utf-8", description="the encoding of text files")
     limit: int | None = Field(None, ge=1, description="use only the first N sentences")
 
     @field_validator("format")
@@ -113,11 +115,27 @@ class DataConfig(ConfigModel):
     root: str | None = Field(
         None, description="folder that holds the local copies: sources with a path then use it"
     )
-    train: DataSource | None = None
-    dev: DataSource | None = None
-    source_test: DataSource | None = None
-    test: DataSource | dict[str, DataSource] | None = None
-    target_dev: DataSource | dict[str, DataSource] | None = None
+    train: DataSource | None = Field(
+        None,
+        description="labelled source-language text that taggers train on, and whose"
+        " labels are projected",
+    )
+    dev: DataSource | None = Field(
+        None, description="labelled source-language text that taggers are selected on"
+    )
+    source_test: DataSource | None = Field(
+        None, description="labelled source-language text that is scored beside the target languages"
+    )
+    test: DataSource | dict[str, DataSource] | None = Field(
+        None,
+        description="labelled target-language text that is scored: one source with "
+        "{lang}, or one per language",
+    )
+    target_dev: DataSource | dict[str, DataSource] | None = Field(
+        None,
+        description="labelled target-language text to select on; the report then "
+        "says that it is not zero-shot",
+    )
     target_train: DataSource | dict[str, DataSource] | None = Field(
         None, description="gold target training data, for the arm supervised"
     )
@@ -160,7 +178,10 @@ class LabelsConfig(ConfigModel):
 class ModelsConfig(ConfigModel):
     """The pre-trained models of a run: hub ids or local folders in the same format."""
 
-    encoder: str = "artifacts/models/encoder"
+    encoder: str = Field(
+        "artifacts/models/encoder",
+        description="the encoder of aligners and taggers: local folder or hub id",
+    )
     translator: str | dict[str, str] = Field(
         "artifacts/models/translator",
         description="one translator for all directions, or a mapping: 'de' (source to de), "
@@ -203,9 +224,11 @@ class RayConfig(ConfigModel):
 class RunConfig(ConfigModel):
     """The run-wide keys. The loaded configuration also has one attribute per stage section."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run, and of its folder"
+    )
     seed: int = Field(13, ge=0, description="the one seed that all randomness derives from")
-    source: str = "en"
+    source: str = Field("en", description="the source language, which has labels")
     languages: list[str] = Field(default_factory=list, description="the target languages")
     seeds: list[int] = Field(default=[13], min_length=1, description="training seeds")
     stages: list[str] | None = Field(
@@ -213,12 +236,15 @@ class RunConfig(ConfigModel):
     )
     repair_encoding: bool = Field(False, description="repair text encoded in UTF-8 twice")
     part_rows: int = Field(1000, ge=1, description="rows per part file of row-wise stages")
-    engine: Literal["local", "ray"] = "local"
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where row-wise stages run: processes of this machine, or a Ray cluster",
+    )
     workers: int = Field(1, ge=1, description="processes for row-wise stages")
-    ray: RayConfig = RayConfig()
-    data: DataConfig = DataConfig()
-    labels: LabelsConfig = LabelsConfig()
-    models: ModelsConfig = ModelsConfig()
+    ray: RayConfig = Field(RayConfig(), description="how engine ray uses a cluster")
+    data: DataConfig = Field(DataConfig(), description="the corpora")
+    labels: LabelsConfig = Field(LabelsConfig(), description="what the labels are called")
+    models: ModelsConfig = Field(ModelsConfig(), description="the pre-trained models")
 
     @field_validator("source")
     @classmethod
@@ -306,7 +332,8 @@ def config_model(
         base: The type of the run-wide keys; default: :class:`RunConfig`.
     """
     fields: dict[str, Any] = {
-        name: (kind, Field(default_factory=kind)) for name, kind in sections.items()
+        name: (kind, Field(default_factory=kind, description=f"options of the stage {name}"))
+        for name, kind in sections.items()
     }
     return create_model("Config", __base__=base or RunConfig, **fields)
 

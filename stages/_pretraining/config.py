@@ -19,15 +19,23 @@ _BUDGET = frozenset({"max_minutes", "max_steps"})
 class PretrainingConfig(StageConfig):
     """Text, vocabulary size, budget."""
 
-    corpus: CorpusConfig = CorpusConfig()
-    pieces: int = Field(6000, gt=0)
-    embeddings: Literal["cooccurrence", "random"] = "cooccurrence"
-    """Where the embeddings start: at what occurs together in the text, or anywhere."""
-    start_from: Path | None = None
-    """A model folder that this stage made: training goes on from its weights, with its pieces."""
-    sampling_exponent: float = Field(0.5, ge=0, le=1)
-    """1 samples languages by their size, 0 all alike."""
-    loop: LoopConfig = LoopConfig(max_minutes=60)
+    corpus: CorpusConfig = Field(CorpusConfig(), description="which text the model is made from")
+    pieces: int = Field(6000, gt=0, description="size of the vocabulary, in subwords")
+    embeddings: Literal["cooccurrence", "random"] = Field(
+        "cooccurrence",
+        description="where the embeddings start: at what occurs together in the text, or anywhere",
+    )
+    start_from: Path | None = Field(
+        None,
+        description="A model folder that this stage made: training goes on from its"
+        " weights, with its pieces",
+    )
+    sampling_exponent: float = Field(
+        0.5, ge=0, le=1, description="1 samples languages by their size, 0 all alike"
+    )
+    loop: LoopConfig = Field(
+        LoopConfig(max_minutes=60), description="how long and how it is trained"
+    )
 
     def identity(self) -> dict[str, Any]:
         """Return the options that decide the result; a budget does, checkpoints do not."""

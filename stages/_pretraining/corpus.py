@@ -22,16 +22,29 @@ DropReason = Literal[
 class CorpusConfig(ConfigModel):
     """Which text a model is made from, and which text it must not see."""
 
-    pivot_language: str = "en"
-    """The language that every pair shares; pairs are turned so that it comes first."""
-    parallel: tuple[TextSource, ...] = ()
-    monolingual: tuple[TextSource, ...] = ()
-    evaluation: tuple[TextSource, ...] = ()
-    """Text that is measured on; a sentence that occurs here, on any side, is not trained on."""
-    held_out_per_mille: int = Field(15, ge=0, lt=1000)
-    max_words: int = Field(120, gt=0)
-    max_length_ratio: float = Field(3.0, gt=1)
-    """Between the numbers of characters, for sides of 20 characters and more."""
+    pivot_language: str = Field(
+        "en",
+        description="the language that every pair shares; pairs are turned so that it comes first",
+    )
+    parallel: tuple[TextSource, ...] = Field((), description="sentence pairs")
+    monolingual: tuple[TextSource, ...] = Field((), description="text in one language")
+    evaluation: tuple[TextSource, ...] = Field(
+        (),
+        description="text that is measured on; a sentence that occurs here, on any "
+        "side, is not trained on",
+    )
+    held_out_per_mille: int = Field(
+        15,
+        ge=0,
+        lt=1000,
+        description="sentences of a thousand that are kept out, to measure on while training",
+    )
+    max_words: int = Field(120, gt=0, description="longer sentences are left out")
+    max_length_ratio: float = Field(
+        3.0,
+        gt=1,
+        description="between the numbers of characters, for sides of 20 characters and more",
+    )
 
     @model_validator(mode="after")
     def _sides(self) -> CorpusConfig:

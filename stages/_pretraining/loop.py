@@ -35,20 +35,32 @@ NEUTRAL_OPTIONS = {"checkpoint_minutes", "log_every", "threads"}
 class LoopConfig(ConfigModel):
     """Budget, optimiser and bookkeeping of a training."""
 
-    max_steps: int | None = Field(None, gt=0)
-    max_minutes: float | None = Field(None, gt=0)
-    """Training time, without the preparation; it adds up over interruptions."""
-    learning_rate: float = Field(7e-4, gt=0)
-    warmup_steps: int = Field(600, ge=0)
-    final_learning_rate_ratio: float = Field(0.05, ge=0, le=1)
-    weight_decay: float = Field(0.01, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
-    checkpoint_minutes: float = Field(3.0, gt=0)
-    log_every: int = Field(100, gt=0)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` is bf16 on a GPU and on processors with AMX or AVX512-bf16, fp32 elsewhere."""
-    threads: int | None = Field(None, gt=0)
+    max_steps: int | None = Field(
+        None, gt=0, description="number of updates; default: until max_minutes"
+    )
+    max_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="training time, without the preparation; it adds up over interruptions",
+    )
+    learning_rate: float = Field(7e-4, gt=0, description="peak learning rate")
+    warmup_steps: int = Field(600, ge=0, description="updates with rising learning rate")
+    final_learning_rate_ratio: float = Field(
+        0.05, ge=0, le=1, description="learning rate at the end, as a share of the peak"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping")
+    checkpoint_minutes: float = Field(3.0, gt=0, description="minutes between checkpoints")
+    log_every: int = Field(100, gt=0, description="updates between lines of the log")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the model is trained")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        description="auto is bf16 on a GPU and on processors with AMX or "
+        "AVX512-bf16, fp32 elsewhere",
+    )
+    threads: int | None = Field(
+        None, gt=0, description="threads of torch; default: as torch sets them"
+    )
 
     @model_validator(mode="after")
     def _has_budget(self) -> LoopConfig:

@@ -28,22 +28,41 @@ class TextSource(ConfigModel):
     order of `columns` (tsv, zip) or of `path` and `second_path` (lines).
     """
 
-    path: Path
-    languages: tuple[str, ...] = Field(min_length=1, max_length=2)
-    format: Literal["tsv", "zip", "lines", "text", "labelled"]
-    second_path: Path | None = None
-    member: str = "*.txt"
-    """Glob that names the file inside a zip; names starting with `_` and macOS's are skipped."""
-    separator: str = "\t"
-    """Between the columns of `tsv` and `zip`; spaces around the cells are removed."""
-    columns: tuple[int, ...] = (0, 1)
-    """Which columns of `tsv` and `zip` hold the sides, counted from 0."""
-    weight: float = Field(1.0, gt=0)
-    """How often `train_translator` draws a pair of this source, beside 1 for other sources."""
-    hold_out: bool = False
-    """Whether the hash split puts a share of this source aside (see `overlap.held_out`)."""
-    attribution: str = ""
-    """Who made the text and under which licence; it goes into the model card."""
+    path: Path = Field(description="the file")
+    languages: tuple[str, ...] = Field(
+        min_length=1,
+        max_length=2,
+        description="language of the text, or of both sides of its pairs",
+    )
+    format: Literal["tsv", "zip", "lines", "text", "labelled"] = Field(
+        description="what kind of file it is"
+    )
+    second_path: Path | None = Field(None, description="the other side, of pairs in two files")
+    member: str = Field(
+        "*.txt",
+        description="glob that names the file inside a zip; names starting with _ "
+        "and macOS's are skipped",
+    )
+    separator: str = Field(
+        "\t", description="between the columns of tsv and zip; spaces around the cells are removed"
+    )
+    columns: tuple[int, ...] = Field(
+        (0, 1), description="which columns of tsv and zip hold the sides, counted from 0"
+    )
+    weight: float = Field(
+        1.0,
+        gt=0,
+        description="how often train_translator draws a pair of this source, beside"
+        " 1 for other sources",
+    )
+    hold_out: bool = Field(
+        False,
+        description="whether the hash split puts a share of this source aside (see "
+        "overlap.held_out)",
+    )
+    attribution: str = Field(
+        "", description="who made the text and under which licence; it goes into the model card"
+    )
 
     @model_validator(mode="after")
     def _sides_match_format(self) -> TextSource:

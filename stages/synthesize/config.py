@@ -41,7 +41,7 @@ class InfillingConfig(ConfigModel):
     model: str | None = Field(None, description="folder or hub id; default: models.encoder")
     share: float = Field(0.2, gt=0, le=1, description="share of the context words to replace")
     topk: int = Field(20, ge=1, description="sample from the k likeliest words")
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, gt=0, description="above 1 is more varied")
     batch_size: int = Field(16, ge=1, description="sentences per batch")
 
 
@@ -58,17 +58,17 @@ class GenerationConfig(ConfigModel):
     )
     compute_type: ComputeType = Field("int8", description="ctranslate2: precision")
     shots: int = Field(4, ge=1, description="projected sentences shown in the prompt")
-    max_new_tokens: int = Field(64, ge=4)
+    max_new_tokens: int = Field(64, ge=4, description="longest answer in tokens")
     topk: int = Field(50, ge=0, description="sample from the k likeliest tokens; 0: from all")
-    temperature: float = Field(0.9, gt=0)
+    temperature: float = Field(0.9, gt=0, description="above 1 is more varied")
     batch_size: int = Field(8, ge=1, description="prompts per batch")
 
 
 class GateConfig(ConfigModel):
     """The quality gate. Every measure can be switched off with ``null``."""
 
-    min_words: int = Field(3, ge=1)
-    max_words: int = Field(150, ge=1)
+    min_words: int = Field(3, ge=1, description="sentences of fewer words are dropped")
+    max_words: int = Field(150, ge=1, description="sentences of more words are dropped")
     language: float | None = Field(
         0.5, ge=0, le=1, description="smallest probability of the target language (py3langid)"
     )
@@ -115,11 +115,19 @@ class SynthesizeConfig(StageConfig):
         description="use at most so many real sentences of data.unlabelled beside the synthetic "
         "ones (pseudo-labels by CROP's recipe use all of them)",
     )
-    translation: SamplingConfig = SamplingConfig()
-    substitution: SubstitutionConfig = SubstitutionConfig()
-    infilling: InfillingConfig = InfillingConfig()
-    generation: GenerationConfig = GenerationConfig()
-    gate: GateConfig = GateConfig()
+    translation: SamplingConfig = Field(
+        SamplingConfig(), description="options of the maker translation"
+    )
+    substitution: SubstitutionConfig = Field(
+        SubstitutionConfig(), description="options of the maker substitution"
+    )
+    infilling: InfillingConfig = Field(
+        InfillingConfig(), description="options of the maker infilling"
+    )
+    generation: GenerationConfig = Field(
+        GenerationConfig(), description="options of the maker generation"
+    )
+    gate: GateConfig = Field(GateConfig(), description="the quality gate")
 
     neutral: ClassVar[frozenset[str]] = frozenset()
     deciding: ClassVar[frozenset[str]] = frozenset({"gate"})

@@ -45,7 +45,7 @@ class DecodingConfig(StageConfig):
     )
     max_batch_tokens: int = Field(4096, ge=1, description="tokens per batch, padding included")
     compute_type: ComputeType = Field("int8", description="precision of weights and products")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the translator runs")
     threads: int | None = Field(
         None, ge=1, description="threads per process; default: OMP_NUM_THREADS or a fair share"
     )
