@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import suggest
@@ -63,6 +64,9 @@ def _allowed_keys(model: Any, path: Sequence[int | str]) -> list[str]:
 def _fields(model: Any, name: int | str) -> Iterator[Any]:
     """Yield what pydantic knows of a key, of the section itself or of the kinds that it names."""
     kinds = [k.Options for table in getattr(model, "kinds", {}).values() for k in table.values()]
+    if name in getattr(model, "kind_sections", ()):
+        yield SimpleNamespace(annotation=model.kind_sections[name].Options)
+        return
     for one in (model, *kinds):
         if name in one.model_fields:
             yield one.model_fields[name]

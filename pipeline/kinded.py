@@ -95,14 +95,14 @@ class KindedConfig(ConfigModel):
             try:
                 chosen[key] = cls._read_options(key, name, rest)
             except ValidationError as error:
-                wrong += map(_again, error.errors())
+                wrong += map(again, error.errors())
         known = {k for options in chosen.values() for k in type(options).model_fields}
         if len(chosen) == len(cls.kinds):
             wrong += [cls._unknown(k, rest[k], own) for k in rest if k not in known]
         try:
             made = handler(own)
         except ValidationError as error:
-            wrong += map(_again, error.errors())
+            wrong += map(again, error.errors())
         if wrong:
             raise ValidationError.from_exception_data(cls.__name__, wrong)
         made._chosen = chosen
@@ -219,11 +219,11 @@ class KindedConfig(ConfigModel):
         return schema
 
 
-def _again(detail: Any) -> InitErrorDetails:
+def again(detail: Any, *before: str) -> InitErrorDetails:
     """Return an error of pydantic as what it can be raised from once more."""
     kind: Any = detail["type"]
     if kind in ("unknown_key", "key_of_another_kind"):
         kind = PydanticCustomError(kind, "{says}", detail["ctx"])
     return InitErrorDetails(
-        type=kind, loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {})
+        type=kind, loc=(*before, *detail["loc"]), input=detail["input"], ctx=detail.get("ctx", {})
     )

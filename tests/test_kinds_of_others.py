@@ -65,6 +65,7 @@ LAST = {
     "formats": "shouted",
     "aligners": "diagonal",
     "projectors": "same_words",
+    "makers": "reversed",
     "fusions": "weighted",
 }
 
@@ -100,6 +101,9 @@ def test_their_options_are_checked(site: Path, tmp_path: Path) -> None:
         "project: {method: same_words, scor: 1}"
     )
     assert "the one that has it: weighted" in told("train: {fusion: concat, share: 1}")
+    assert "synthesize.reversed.times: Input should be greater" in told(
+        "synthesize: {weights: {reversed: 1}, reversed: {times: 0}}"
+    )
     assert "did you mean 'shouted'" in told("data: {train: {path: x, format: shoutd}}")
 
 
@@ -135,10 +139,13 @@ def test_a_run_reads_their_format_and_uses_their_aligner_and_method(
     (tmp_path / "en.shout").write_text("ANNA sleeps\nwe saw ANNA\n")
     (tmp_path / "de.txt").write_text("ANNA schläft\nwir sahen ANNA\n", encoding="utf-8")
     (tmp_path / "c.yaml").write_text(
-        "{name: c, languages: [de], arms: [], stages: [prepare, translate, align, project],\n"
+        "{name: c, languages: [de], arms: [],\n"
+        "stages: [prepare, translate, align, project, synthesize],\n"
         "data: {train: {path: en.shout}, parallel: {path: de.txt}},\n"
         "align: {aligner: ensemble, members: [{aligner: diagonal}, {aligner: statistical}]},\n"
-        "project: {method: ensemble, members: [{method: same_words, score: 0.7}, span]}}"
+        "project: {method: ensemble, members: [{method: same_words, score: 0.7}, span]},\n"
+        "synthesize: {sentences: 2, weights: {reversed: 1}, reversed: {times: 1},\n"
+        "gate: {min_words: 1, length_ratio: null}}}"
     )
     runs = tmp_path / "runs"
     done = command(site, "run_pipeline", str(tmp_path / "c.yaml"), "--runs-dir", str(runs))
@@ -149,6 +156,11 @@ def test_a_run_reads_their_format_and_uses_their_aligner_and_method(
     assert [[(s["start"], s["type"]) for s in r["spans"]] for r in rows] == [
         [(0, "NAME")],
         [(2, "NAME")],
+    ]
+    made = pq.read_table(next((runs / "c" / "synthesize" / "de").glob("*.parquet"))).to_pylist()
+    assert [(r["maker"], r["words"]) for r in made] == [
+        ("reversed", ["schläft", "ANNA"]),
+        ("reversed", ["ANNA", "sahen", "wir"]),
     ]
 
 

@@ -15,6 +15,7 @@ REGISTRIES: Final[Mapping[str, str]] = {
     "formats": "pipeline.format_table:FORMATS",
     "aligners": "stages.align.kinds:ALIGNERS",
     "projectors": "stages.project.methods:METHODS",
+    "makers": "stages.synthesize.makers:MAKERS",
     "fusions": "stages.train.fusions:FUSIONS",
 }
 """Where the kinds of each sort are, by the last part of the name of their entry points."""

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--sampling", action="store_true", help="time the maker of synthesize")
     arguments = parser.parse_args()
 
-    from stages.synthesize.config import SamplingConfig
+    from stages.synthesize.options import SamplingConfig
     from stages.translate.config import TranslateConfig
     from stages.translate.translator import Translator
 

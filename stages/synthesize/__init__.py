@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
 from pipeline.errors import DataError, ModelError
 from pipeline.inputs import Inputs
-from pipeline.models import ModelSource, locate
+from pipeline.models import locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.arms import touches
 from stages.experiment import experiment, translated_to_source
-from stages.synthesize.config import MakerName, SynthesizeConfig
+from stages.synthesize.config import SynthesizeConfig
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from stages.synthesize.makers.base import Maker
     from stages.translate.translator import Translator
 
-_FROM_PROJECTED = frozenset({"substitution", "infilling", "generation"})
 _REAL_ONLY = "unlabelled"
 """Units below this folder hold the real text alone, for pseudo-labels by CROP's recipe."""
 
@@ -65,13 +64,12 @@ class SynthesizeStage(RunStage):
         data = config.data
         inputs = {}
         models = {}
-        if "translation" in makers:
+        kinds = {name: self.options(config).maker(name) for name in makers}
+        if any(kind.from_source for kind in kinds.values()):
             inputs["source"] = Ref("prepare", f"train/{config.source}")
             if data.source_unlabelled is not None:
                 inputs["source_unlabelled"] = Ref("prepare", f"source_unlabelled/{config.source}")
-            name = config.models.translator_for(config.source, lang, config.source)
-            models["translator"] = name or ""
-        if _FROM_PROJECTED & makers.keys():
+        if not all(kind.from_source for kind in kinds.values()):
             found = lang if arm is None else known.unit_of(arm, "project", lang)
             inputs["projected"] = Ref("project", found)
         if data.per_language("unlabelled", lang) is not None or unit != lang:
@@ -79,7 +77,7 @@ class SynthesizeStage(RunStage):
         for key in ("test", "target_dev"):
             if data.per_language(key, lang) is not None:
                 inputs[f"eval/{key}"] = Ref("prepare", f"{key}/{lang}")
-        models.update(self._other_models(config, makers))
+        models.update(self._models(config, makers, lang))
         if self.options(config).gate.round_trip is not None and _round_trip_known(config, lang):
             for key, (source, target) in _round_trip(config, lang).items():
                 name = config.models.translator_for(source, target, config.source)
@@ -102,57 +100,46 @@ class SynthesizeStage(RunStage):
             seeded_as=unit,
         )
 
-    def _makers(self, config: RunConfig, unit: str) -> dict[MakerName, int]:
+    def _makers(self, config: RunConfig, unit: str) -> dict[str, int]:
         """Return how many sentences each maker makes for a unit."""
         return {} if _real_only(unit) else self.options(config).makers
 
-    def _other_models(self, config: RunConfig, makers: Mapping[MakerName, int]) -> dict[str, str]:
+    def _models(self, config: RunConfig, makers: Iterable[str], lang: str) -> dict[str, str]:
+        """Return the names of the models of makers and of the gate's perplexity."""
         options = self.options(config)
-        found = {}
-        if "infilling" in makers or options.gate.perplexity is not None:
-            found["infilling"] = options.infilling.model or config.models.encoder
-        if "generation" in makers and options.generation.model:
-            found["generation"] = options.generation.model
-        return found
+        asked = [*makers, *(["infilling"] if options.gate.perplexity is not None else [])]
+        return {k: v for name in asked for k, v in options.maker(name).models(config, lang).items()}
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
-        """Find missing models and gazetteers, and languages that the translator lacks."""
-        from stages.translate.checks import translator_problem
-
+        """Find missing models and files, and what a maker has against its options."""
         for task in tasks:
             lang = str(task.lang)
             own = config.with_settings(task.settings)
-            if "translation" in self.options(own).makers:
-                problem = translator_problem(config, config.source, lang)
-                if problem:
-                    yield problem
-            for kind, path in self._gazetteers(own, lang).items():
-                if not path.is_file():
-                    yield Problem(
-                        f"synthesize.substitution.gazetteers.{kind}", f"file not found: {path}"
-                    )
-            for key, name in self._other_models(own, self.options(own).makers).items():
+            makers = self.options(own).makers
+            for name in makers:
+                maker = self.options(own).maker(name)
+                yield from maker.problems(own, lang)
+                for key, path in maker.files(own, lang).items():
+                    if not path.is_file():
+                        yield Problem(f"{self.name}.{name}.{key}", f"file not found: {path}")
+            for key, model in self._models(own, makers, lang).items():
+                if key == "translator":  # what is wrong with it is said by its maker
+                    continue
                 try:
-                    locate(name, config.config_dir).require_weights()
+                    locate(model, config.config_dir).require_weights()
                 except ModelError as error:
-                    yield Problem(f"synthesize.{key}.model", str(error))
+                    yield Problem(f"{self.name}.{key}.model", str(error))
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The content of models and gazetteers decides the result."""
+        """The content of models and of makers' files decides the result."""
         found: dict[str, Path | str] = {
             key: locate(name, config.config_dir).identity
             for key, name in task.options["models"].items()
         }
-        for kind, path in self._gazetteers(config, str(task.lang)).items():
-            found[f"gazetteer/{kind}"] = path
+        for name in self.options(config).makers:
+            for key, path in self.options(config).maker(name).files(config, str(task.lang)).items():
+                found[f"{name}.{key}"] = path
         return found
-
-    def _gazetteers(self, config: RunConfig, lang: str) -> dict[str, Path]:
-        options = self.options(config)
-        if "substitution" not in options.makers:
-            return {}
-        named = options.substitution.gazetteers
-        return {kind: config.path(text.replace("{lang}", lang)) for kind, text in named.items()}
 
     def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Make the text of one language.
@@ -188,7 +175,7 @@ class SynthesizeStage(RunStage):
         ratios: dict[str, list[float]] = {}
         for name, count in makers.items():
             request = Request(lang, config.source, count, context.seed, source, projected)
-            if not (source if name == "translation" else projected):
+            if not (source if options.maker(name).from_source else projected):
                 raise DataError(f"synthesize.weights: {name} has no sentence to start from")
             factory = self._factory(name, config, context.task, measures)
             with context.progress.task(f"synthesize {lang}: {name}", count, "sentences") as bar:
@@ -254,53 +241,22 @@ class SynthesizeStage(RunStage):
     def _factory(
         self, name: str, config: RunConfig, task: Task, measures: Measures
     ) -> Callable[[], Maker]:
-        options, lang = self.options(config), str(task.lang)
-        models: Mapping[str, str] = task.options["models"]
+        def model(key: str) -> tuple[Path, str]:
+            found = locate(task.options["models"][key], config.config_dir)
+            return found.download(), found.name
 
-        def model(key: str) -> ModelSource:
-            return locate(models[key], config.config_dir)
+        from stages.synthesize.makers.base import MakerSetting
 
-        def build() -> Maker:
-            if name == "translation":
-                from stages.synthesize.makers.translation import TranslationMaker
-                from stages.translate.translator import Translator
-
-                found = model("translator")
-                return TranslationMaker(
-                    Translator(
-                        found.download(),
-                        config.source,
-                        lang,
-                        options.translation,
-                        name=found.name,
-                    ),
-                    measure=measures,
-                )
-            if name == "substitution":
-                from stages.synthesize.makers.substitution import SubstitutionMaker
-                from stages.synthesize.synthesis import read_gazetteer
-
-                gazetteers = {
-                    kind: read_gazetteer(path, lang)
-                    for kind, path in self._gazetteers(config, lang).items()
-                }
-                return SubstitutionMaker(options.substitution, gazetteers)
-            if name == "infilling":
-                from stages.synthesize.makers.infilling import InfillingMaker, MaskedModel
-
-                return InfillingMaker(MaskedModel(model("infilling").download()), options.infilling)
-            from stages.synthesize.makers.generation import GenerationMaker
-
-            return GenerationMaker(model("generation").download(), options.generation)
-
-        return build
+        kind = self.options(config).maker(name)
+        setting = MakerSetting(config, str(task.lang), model, measures)
+        return lambda: kind.build(setting)
 
     def _perplexity(self, config: RunConfig) -> Callable[[Sequence[str]], float] | None:
         if self.options(config).gate.perplexity is None:
             return None
         from stages.synthesize.makers.infilling import MaskedModel
 
-        name = self._other_models(config, {})["infilling"]
+        name = self._models(config, (), "")["infilling"]
         return MaskedModel(locate(name, config.config_dir).download()).pseudo_perplexity
 
     def _round_trip(
@@ -317,7 +273,7 @@ class SynthesizeStage(RunStage):
 
         lang = str(task.lang)
         # A search by one beam: that is enough to see what became of the meaning, and quick.
-        sampling = self.options(config).translation
+        sampling = self.options(config).maker("translation").options
         decoding = TranslateConfig(
             beam_size=1, compute_type=sampling.compute_type, device=sampling.device
         )

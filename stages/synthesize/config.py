@@ -2,66 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, LiteralString, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from pipeline.config import ConfigModel, StageConfig
-from stages.translate.config import ComputeType, DecodingConfig
+from pipeline.errors import suggest
+from pipeline.kinded import again
+from pipeline.kinds import Kinds
+from stages.synthesize.makers import MAKERS
 
-MakerName = Literal["translation", "substitution", "infilling", "generation"]
-
-
-class SamplingConfig(DecodingConfig):
-    """How ``translation`` samples: top-k by default."""
-
-    beam_size: int = Field(1, ge=1, description="beams; 1 with sampling")
-    sampling_topk: int = Field(10, ge=0, description="sample from the k best; 0: from all")
-    num_hypotheses: int = Field(2, ge=1, description="samples per source sentence")
-
-
-class SubstitutionConfig(ConfigModel):
-    """How ``substitution`` swaps entities."""
-
-    share: float = Field(
-        0.7, gt=0, le=1, description="chance that an entity is replaced (at least one always is)"
-    )
-    gazetteers: dict[str, str] = Field(
-        default_factory=dict,
-        description="text file per entity type, one entity a line; {lang} may stand in the path",
-    )
-    min_score: float = Field(
-        0.0, ge=0, le=1, description="use projected spans with at least this score"
-    )
-
-
-class InfillingConfig(ConfigModel):
-    """How ``infilling`` replaces context words by a masked language model's."""
-
-    model: str | None = Field(None, description="folder or hub id; default: models.encoder")
-    share: float = Field(0.2, gt=0, le=1, description="share of the context words to replace")
-    topk: int = Field(20, ge=1, description="sample from the k likeliest words")
-    temperature: float = Field(1.0, gt=0, description="above 1 is more varied")
-    batch_size: int = Field(16, ge=1, description="sentences per batch")
-
-
-class GenerationConfig(ConfigModel):
-    """How ``generation`` prompts a language model."""
-
-    model: str | None = Field(
-        None, description="causal or encoder-decoder model: folder or hub id; required"
-    )
-    backend: Literal["auto", "transformers", "ctranslate2"] = Field(
-        "auto",
-        description="ctranslate2: convert a checkpoint on first use; auto: CTranslate2 for a model "
-        "that is converted already, else transformers",
-    )
-    compute_type: ComputeType = Field("int8", description="ctranslate2: precision")
-    shots: int = Field(4, ge=1, description="projected sentences shown in the prompt")
-    max_new_tokens: int = Field(64, ge=4, description="longest answer in tokens")
-    topk: int = Field(50, ge=0, description="sample from the k likeliest tokens; 0: from all")
-    temperature: float = Field(0.9, gt=0, description="above 1 is more varied")
-    batch_size: int = Field(8, ge=1, description="prompts per batch")
+if TYPE_CHECKING:
+    from stages.synthesize.makers.base import MakerKind
 
 
 class GateConfig(ConfigModel):
@@ -100,12 +66,18 @@ class GateConfig(ConfigModel):
 
 
 class SynthesizeConfig(StageConfig):
-    """Options of ``synthesize``."""
+    """Options of ``synthesize``.
+
+    Each maker that ``weights`` names may have a section of its own, called like it.
+    """
+
+    kind_sections: ClassVar[Kinds[Any]] = MAKERS
+    _options: dict[str, ConfigModel] = PrivateAttr(default_factory=dict)
 
     sentences: int = Field(
         4000, ge=0, description="sentences per language to make (before the gate)"
     )
-    weights: dict[MakerName, float] = Field(
+    weights: dict[str, float] = Field(
         default={"translation": 2.0, "substitution": 1.0},
         description="share of each maker in the sentences, relative to each other",
     )
@@ -115,38 +87,111 @@ class SynthesizeConfig(StageConfig):
         description="use at most so many real sentences of data.unlabelled beside the synthetic "
         "ones (pseudo-labels by CROP's recipe use all of them)",
     )
-    translation: SamplingConfig = Field(
-        SamplingConfig(), description="options of the maker translation"
-    )
-    substitution: SubstitutionConfig = Field(
-        SubstitutionConfig(), description="options of the maker substitution"
-    )
-    infilling: InfillingConfig = Field(
-        InfillingConfig(), description="options of the maker infilling"
-    )
-    generation: GenerationConfig = Field(
-        GenerationConfig(), description="options of the maker generation"
-    )
     gate: GateConfig = Field(GateConfig(), description="the quality gate")
 
     neutral: ClassVar[frozenset[str]] = frozenset()
     deciding: ClassVar[frozenset[str]] = frozenset({"gate"})
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _divide(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, Mapping):
+            return handler(value)
+        own = {k: v for k, v in value.items() if k in cls.model_fields}
+        sections = {k: v for k, v in value.items() if k not in own}
+        options: dict[str, ConfigModel] = {}
+        wrong: list[InitErrorDetails] = []
+        used = cls._used(own)
+        for name in [n for n in MAKERS if n in used]:
+            try:
+                options[name] = MAKERS[name].Options.model_validate(sections.get(name, {}))
+            except ValidationError as error:
+                wrong += [again(detail, name) for detail in error.errors()]
+        for name in sections.keys() - options.keys():
+            says = f"weights names no maker {name!r}, so that this would do nothing"
+            kind: LiteralString = "key_of_another_kind"
+            if name not in MAKERS:
+                known = sorted({*cls.model_fields, *options})
+                kind = "unknown_key"
+                says = f"{suggest(name, known)}; allowed: {', '.join(known)}"
+            found = PydanticCustomError(kind, "{says}", {"says": says})
+            wrong.append(InitErrorDetails(type=found, loc=(name,), input=sections[name]))
+        try:
+            made = handler(own)
+        except ValidationError as error:
+            wrong += map(again, error.errors())
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+        made._options = options
+        return made
+
+    @classmethod
+    def _used(cls, own: Mapping[str, Any]) -> set[str]:
+        """Return the makers whose options count: those that make, and those the gate asks."""
+        weights = own.get("weights", cls.model_fields["weights"].default)
+        used = set(weights) if isinstance(weights, Mapping) else set()
+        gate = own.get("gate") or {}
+        for key, name in (("perplexity", "infilling"), ("round_trip", "translation")):
+            asked = gate.get(key) if isinstance(gate, Mapping) else getattr(gate, key, None)
+            if asked is not None:
+                used.add(name)
+        return used
+
     @field_validator("weights")
     @classmethod
-    def _weights(cls, value: dict[MakerName, float]) -> dict[MakerName, float]:
+    def _weights(cls, value: dict[str, float]) -> dict[str, float]:
         if any(w < 0 for w in value.values()):
             raise ValueError("weights cannot be negative")
+        for name in value:
+            if name not in MAKERS:
+                raise ValueError(
+                    f"no maker named {name!r}{suggest(name, MAKERS)}; allowed: {', '.join(MAKERS)}"
+                )
         return value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if "generation" in self.makers and not self.generation.model:
-            raise ValueError("the maker generation needs generation.model")
+        for name in self.makers:
+            problem = self.maker(name).incomplete()
+            if problem:
+                raise ValueError(problem)
         return self
 
+    @model_serializer(mode="wrap")
+    def _join(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        found: dict[str, Any] = handler(self)
+        left_out = info.exclude or ()
+        for name, options in self._options.items():
+            dumped = options.model_dump(mode=info.mode, exclude_unset=info.exclude_unset)
+            if name not in left_out and (dumped or not info.exclude_unset):
+                found[name] = dumped
+        return found
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the sections of the makers."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for name, kind in MAKERS.items():
+            schema["properties"][name] = handler(kind.Options.__pydantic_core_schema__)
+        schema["properties"]["weights"]["propertyNames"] = {"enum": list(MAKERS)}
+        return schema
+
+    def given(self, changing: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was given, but for the sections of makers that have no weight any more."""
+        found = super().given(changing)
+        used = self._used(found | {k: v for k, v in changing.items() if k == "weights"})
+        return {k: v for k, v in found.items() if k not in MAKERS or k in used}
+
+    def maker(self, name: str) -> MakerKind[Any]:
+        """Return a maker with its options."""
+        kind = MAKERS[name]
+        found: MakerKind[Any] = kind(self._options.get(name) or kind.Options())
+        return found
+
     @property
-    def makers(self) -> dict[MakerName, int]:
+    def makers(self) -> dict[str, int]:
         """Number of sentences that each maker is asked for, makers with none left out."""
         total = sum(self.weights.values())
         if not total:
@@ -157,5 +202,7 @@ class SynthesizeConfig(StageConfig):
     def identity(self) -> dict[str, object]:
         """Return the options that decide the result."""
         found = super().identity()
-        found["translation"] = self.translation.identity()
+        for name, options in self._options.items():
+            if isinstance(options, StageConfig):
+                found[name] = options.identity()
         return found

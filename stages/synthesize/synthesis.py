@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import write_atomic
-from pipeline.errors import DataError
 from pipeline.schema import Sentence, Span, span_row, spans_of
 from stages.synthesize.gate import REASONS, Gate
 from stages.synthesize.makers.base import Made, Maker, Request
-from stages.synthesize.makers.substitution import Entity
-from stages.tokenise import tokenise
 
 _BLOCK = 1000  # sentences judged together: the batches of the round trip
 
@@ -147,20 +144,3 @@ def projected_sentences(rows: Iterable[Mapping[str, Any]]) -> Iterator[Sentence]
                 Span(s["start"], s["end"], s["type"], s["score"]) for s in row["spans"] if s["kept"]
             ]
             yield Sentence(row["id"], row["lang"], list(row["words"]), spans)
-
-
-def read_gazetteer(path: Path, lang: str) -> list[Entity]:
-    """Read a gazetteer: one entity a line, empty lines and lines with ``#`` in front left out.
-
-    Raises:
-        DataError: If it is not a text file in UTF-8, or holds nothing.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable gazetteer in UTF-8: {error}") from error
-    found = [tuple(tokenise(x, lang)) for x in lines if x.strip() and not x.startswith("#")]
-    entities: Sequence[Entity] = [e for e in found if e]
-    if not entities:
-        raise DataError(f"{path}: a gazetteer without entities")
-    return list(dict.fromkeys(entities))

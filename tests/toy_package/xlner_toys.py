@@ -15,6 +15,7 @@ from pipeline.schema import Link
 from stages.align.kinds.base import AlignerKind
 from stages.align.setting import Setting
 from stages.project.methods.base import ProjectionMethod, ProjectionSetting
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting
 from stages.train.fusions.base import FusionKind, LayerOptions
 from stages.word_alignment.aligner import Aligner, no_advance
 
@@ -95,6 +96,38 @@ class _SameWords:
         columns = np.array(found, np.int64).reshape(-1, 3).T
         score = np.full(len(found), self.score)
         return settle(batch, *columns, score, self.name)
+
+
+class ReversedOptions(ConfigModel):
+    """Options of ``reversed``."""
+
+    times: int = Field(1, ge=1, description="how often each sentence is turned round")
+
+
+class _Reversed(Maker):
+    name = "reversed"
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def make(self, request: Any, chunk: int, advance: Any = no_advance) -> list[Made]:
+        """Make one chunk."""
+        step = -1 if self.times % 2 else 1
+        sentences = [s for s in request.projected if s.words]
+        asked = [sentences[i % len(sentences)] for i in range(self.size(request, chunk))]
+        advance(len(asked))
+        return [Made(s.words[::step], s.id) for s in asked]
+
+
+class Reversed(MakerKind[ReversedOptions]):
+    """A maker."""
+
+    about: ClassVar[str] = "projected sentences, turned round"
+    Options: ClassVar[type[ReversedOptions]] = ReversedOptions
+
+    def build(self, setting: MakerSetting) -> Maker:
+        """Build it."""
+        return _Reversed(self.options.times)
 
 
 class WeightedOptions(LayerOptions):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
 
 from pipeline.artifacts import derive_seed
+from pipeline.config import ConfigModel, RunConfig
 from pipeline.schema import Sentence, Span
+from pipeline.task import Problem
+
+O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +92,63 @@ class Maker(ABC):
         Returns:
             The sentences, at most :meth:`size` of them.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class MakerSetting:
+    """What a maker is built with.
+
+    Attributes:
+        config: The configuration of the run.
+        lang: The target language.
+        model: Returns the local folder and the name of one of the :meth:`MakerKind.models`.
+        measure: Returns the scores of a sentence that the gate wants to know of it, for makers that
+            can take them while they wait for something else.
+    """
+
+    config: RunConfig
+    lang: str
+    model: Callable[[str], tuple[Path, str]]
+    measure: Callable[[Sequence[str]], Mapping[str, float]]
+
+
+class MakerKind(ABC, Generic[O_co]):
+    """A kind of maker with its options.
+
+    A new maker is a module with a subclass, named in :data:`stages.synthesize.makers.MAKERS` or, in
+    another package, by an entry point of the group ``xlner.makers``. It must import in
+    milliseconds.
+
+    Attributes:
+        about: One line for help texts and tables.
+        Options: The type of its options.
+        from_source: Whether it starts from source-language text; else from projected sentences.
+        options: Its options here.
+    """
+
+    about: ClassVar[str]
+    Options: ClassVar[type[ConfigModel]]
+    from_source: ClassVar[bool] = False
+
+    def __init__(self, options: O_co) -> None:
+        self.options = options
+
+    def incomplete(self) -> str | None:
+        """Return what its options lack to make anything, if they do."""
+        return None
+
+    def models(self, config: RunConfig, lang: str) -> dict[str, str]:
+        """Return the names of the models that it reads, by a name for each."""
+        return {}
+
+    def files(self, config: RunConfig, lang: str) -> dict[str, Path]:
+        """Return the files whose content decides the result, by dotted key below its section."""
+        return {}
+
+    def problems(self, config: RunConfig, lang: str) -> Iterator[Problem]:
+        """Yield what is wrong with it that neither a missing model nor a missing file is."""
+        return iter(())
+
+    @abstractmethod
+    def build(self, setting: MakerSetting) -> Maker:
+        """Build the maker, loading its models."""

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from pipeline.config import RunConfig
 from pipeline.schema import Sentence, Span
-from stages.synthesize.config import GenerationConfig
-from stages.synthesize.makers.base import Made, Maker, Request
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
+from stages.synthesize.options import GenerationConfig
 from stages.tokenise import detokenise, tokenise
 
 
@@ -93,3 +94,22 @@ def _read(asked: Sentence, text: str, lang: str) -> Made:
                 break
     found = len(spans) / len(asked.spans)
     return Made(words, asked.id, sorted(spans, key=lambda s: s.start), {"entities_found": found})
+
+
+class Generation(MakerKind[GenerationConfig]):
+    """Sentences that a language model writes."""
+
+    about: ClassVar[str] = "a language model, prompted with entities and projected sentences"
+    Options: ClassVar[type[GenerationConfig]] = GenerationConfig
+
+    def incomplete(self) -> str | None:
+        """It has no model of its own."""
+        return None if self.options.model else "the maker generation needs generation.model"
+
+    def models(self, config: RunConfig, lang: str) -> dict[str, str]:
+        """Return the language model."""
+        return {"generation": self.options.model} if self.options.model else {}
+
+    def build(self, setting: MakerSetting) -> Maker:
+        """Load the language model."""
+        return GenerationMaker(setting.model("generation")[0], self.options)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pipeline.config import RunConfig
 from pipeline.schema import Sentence
-from stages.synthesize.config import InfillingConfig
-from stages.synthesize.makers.base import Made, Maker, Request
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
+from stages.synthesize.options import InfillingConfig
 
 
 class MaskedModel:
@@ -226,3 +227,18 @@ class InfillingMaker(Maker):
             and self._model.replaceable(ids[place])
             and bool(self._model.alike(ids[place]).any())
         ]
+
+
+class Infilling(MakerKind[InfillingConfig]):
+    """Other words around the entities."""
+
+    about: ClassVar[str] = "context words are masked and sampled from the encoder; entities stay"
+    Options: ClassVar[type[InfillingConfig]] = InfillingConfig
+
+    def models(self, config: RunConfig, lang: str) -> dict[str, str]:
+        """Return the masked language model."""
+        return {"infilling": self.options.model or config.models.encoder}
+
+    def build(self, setting: MakerSetting) -> Maker:
+        """Load the masked language model."""
+        return InfillingMaker(MaskedModel(setting.model("infilling")[0]), self.options)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.errors import ModelError
 from pipeline.models import refuse_pickled_weights
-from stages.synthesize.config import GenerationConfig
+from stages.synthesize.options import GenerationConfig
 from stages.translate.conversion import NOTE, converted, is_converted
 from stages.translate.precision import resolve_device
 

@@ -6,11 +6,15 @@ import random
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar
 
+from pipeline.config import RunConfig
+from pipeline.errors import DataError
 from pipeline.schema import Sentence, Span
-from stages.synthesize.config import SubstitutionConfig
-from stages.synthesize.makers.base import Made, Maker, Request
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
+from stages.synthesize.options import SubstitutionConfig
+from stages.tokenise import tokenise
 
 Entity = tuple[str, ...]
 _TRIES = 8
@@ -137,3 +141,41 @@ def _script(entity: Entity) -> str:
 @lru_cache(maxsize=4096)
 def _letter_script(letter: str) -> str:
     return unicodedata.name(letter, "").split(" ", 1)[0].split("-", 1)[0] if letter else ""
+
+
+class Substitution(MakerKind[SubstitutionConfig]):
+    """Other entities in the same sentences."""
+
+    about: ClassVar[str] = "entities of projected sentences, swapped for others of their type"
+    Options: ClassVar[type[SubstitutionConfig]] = SubstitutionConfig
+
+    def _gazetteers(self, config: RunConfig, lang: str) -> dict[str, Path]:
+        named = self.options.gazetteers
+        return {kind: config.path(text.replace("{lang}", lang)) for kind, text in named.items()}
+
+    def files(self, config: RunConfig, lang: str) -> dict[str, Path]:
+        """Return the gazetteers."""
+        return {f"gazetteers.{k}": path for k, path in self._gazetteers(config, lang).items()}
+
+    def build(self, setting: MakerSetting) -> Maker:
+        """Read the gazetteers."""
+        found = self._gazetteers(setting.config, setting.lang)
+        gazetteers = {kind: read_gazetteer(path, setting.lang) for kind, path in found.items()}
+        return SubstitutionMaker(self.options, gazetteers)
+
+
+def read_gazetteer(path: Path, lang: str) -> list[Entity]:
+    """Read a gazetteer: one entity a line, empty lines and lines with ``#`` in front left out.
+
+    Raises:
+        DataError: If it is not a text file in UTF-8, or holds nothing.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a readable gazetteer in UTF-8: {error}") from error
+    found = [tuple(tokenise(x, lang)) for x in lines if x.strip() and not x.startswith("#")]
+    entities: Sequence[Entity] = [e for e in found if e]
+    if not entities:
+        raise DataError(f"{path}: a gazetteer without entities")
+    return list(dict.fromkeys(entities))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from stages.synthesize.makers.base import Made, Maker, Request
+from pipeline.config import RunConfig
+from pipeline.task import Problem
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
+from stages.synthesize.options import SamplingConfig
 from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean_words
 
@@ -77,3 +80,33 @@ class TranslationMaker(Maker):
 def letters(text: str) -> int:
     """Return the number of letters and digits of a text."""
     return sum(map(str.isalnum, text))
+
+
+class Translation(MakerKind[SamplingConfig]):
+    """Sampled translations."""
+
+    about: ClassVar[str] = "sampled translations of source-language text"
+    Options: ClassVar[type[SamplingConfig]] = SamplingConfig
+    from_source: ClassVar[bool] = True
+
+    def models(self, config: RunConfig, lang: str) -> dict[str, str]:
+        """Return the translator."""
+        name = config.models.translator_for(config.source, lang, config.source)
+        return {"translator": name or ""}
+
+    def problems(self, config: RunConfig, lang: str) -> Iterator[Problem]:
+        """Yield a language that the translator lacks."""
+        from stages.translate.checks import translator_problem
+
+        problem = translator_problem(config, config.source, lang)
+        if problem:
+            yield problem
+
+    def build(self, setting: MakerSetting) -> Maker:
+        """Load the translator."""
+        from stages.translate.translator import Translator
+
+        folder, name = setting.model("translator")
+        source = setting.config.source
+        translator = Translator(folder, source, setting.lang, self.options, name=name)
+        return TranslationMaker(translator, measure=setting.measure)

@@ -6,13 +6,7 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.schema import Sentence, Span
-from stages.synthesize.config import (
-    GenerationConfig,
-    InfillingConfig,
-    SamplingConfig,
-    SubstitutionConfig,
-    SynthesizeConfig,
-)
+from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.makers.base import Maker, Request
 from stages.synthesize.makers.generation import GenerationMaker, describe
 from stages.synthesize.makers.infilling import InfillingMaker, MaskedModel
@@ -23,6 +17,12 @@ from stages.synthesize.makers.language_models import (
 )
 from stages.synthesize.makers.substitution import SubstitutionMaker
 from stages.synthesize.makers.translation import TranslationMaker
+from stages.synthesize.options import (
+    GenerationConfig,
+    InfillingConfig,
+    SamplingConfig,
+    SubstitutionConfig,
+)
 from stages.translate.translator import Translator
 from tests.stages.synthesize.conftest import projected
 from tests.stages.translate.tiny_models import sentences

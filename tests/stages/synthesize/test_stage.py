@@ -19,7 +19,7 @@ from stages.experiment import Experiment
 from stages.synthesize import STAGE
 from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.makers import substitution as substitution_module
-from stages.synthesize.synthesis import read_gazetteer
+from stages.synthesize.makers.substitution import read_gazetteer
 from stages.translate.config import TranslateConfig
 from tests.stages.synthesize.conftest import projected
 from tests.stages.translate.tiny_models import sentences
