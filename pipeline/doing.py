@@ -19,7 +19,7 @@ from pipeline import artifacts as store
 from pipeline import engine as engines
 from pipeline.artifacts import Artifact, Manifest, Partial, PartInfo, RunFolder
 from pipeline.config import RunConfig
-from pipeline.engine.memory import SMALLER, Advice, FrugalFactory, out_of_memory
+from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory
 from pipeline.errors import DamagedError, XlnerError
 from pipeline.inputs import Inputs
 from pipeline.output import DatasetOutput, FilesOutput
@@ -190,7 +190,7 @@ class Doer:
         task: Task,
         inputs: Mapping[str, Artifact],
         partial: Partial,
-    ) -> FrugalFactory:
+    ) -> SmallerBatchesFactory:
         """Return what builds workers: as configured, and those for when memory runs out."""
         side = {name: self._input(ref).folder for name, ref in task.side_inputs.items()}
         side["collected"] = self._collect(of, config, task, inputs, partial)
@@ -204,7 +204,7 @@ class Doer:
             factories.append(of.worker(changed, task, side))
             sizes.append(size)
         advice = Advice(str(task.ref), of.batch_option, config.workers)
-        return FrugalFactory(tuple(factories), tuple(sizes), advice)
+        return SmallerBatchesFactory(tuple(factories), tuple(sizes), advice)
 
     def _part_notes(
         self, of: RowStage, config: RunConfig, task: Task, facts: Sequence[Mapping[str, Any]]

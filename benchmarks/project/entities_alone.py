@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.project.corpora import CORPORA, DATA, languages, load_corpus, load_links
 from benchmarks.project.gold_projection import kept_spans
 from benchmarks.project.scoring import f1, halves
-from stages.project.alone import Alone, entities_of, translator
 from stages.project.batch import Batch
 from stages.project.config import ProjectConfig
+from stages.project.entity_translations import EntityTranslations, entities_of, translator
 
 TRANSLATOR = Path(__file__).resolve().parents[2] / "artifacts" / "models" / "translator"
 
@@ -42,7 +42,7 @@ def main() -> None:
                 translate = translator(
                     options.translator, str(options.translator), *languages(name)
                 )
-                alone = Alone.of_entities(entities_of(batch), translate)
+                alone = EntityTranslations.of_entities(entities_of(batch), translate)
             cells.append(kept_spans(alone.attach(batch), config))
             shown = (
                 f"{f1(corpus.gold, found, first):.1f} / {f1(corpus.gold, found, second):.1f}"

@@ -66,7 +66,7 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
-class FrugalFactory:
+class SmallerBatchesFactory:
     """Builds workers that go on in smaller batches when memory runs out; picklable.
 
     Attributes:
@@ -81,10 +81,10 @@ class FrugalFactory:
 
     def __call__(self) -> Worker:
         """Load the model."""
-        return FrugalWorker(self)
+        return SmallerBatchesWorker(self)
 
 
-class FrugalWorker:
+class SmallerBatchesWorker:
     """Calls a worker; where memory runs out, another one with smaller batches.
 
     Every part begins with the configured batch size: what becomes of it depends on nothing that
@@ -94,7 +94,7 @@ class FrugalWorker:
         made_by: Its factory.
     """
 
-    def __init__(self, made_by: FrugalFactory) -> None:
+    def __init__(self, made_by: SmallerBatchesFactory) -> None:
         self._made_by = made_by
         self._worker: Worker | None = self._build(0)
 

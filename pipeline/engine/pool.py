@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from pipeline.engine import PartJob, process
-from pipeline.engine.memory import FrugalFactory, release
+from pipeline.engine.memory import SmallerBatchesFactory, release
 from pipeline.errors import XlnerError
 from pipeline.stage import Worker
 
@@ -134,7 +134,9 @@ def _lost(job: PartJob | None, cause: str, factory: Callable[[], Worker]) -> Xln
     where = "while it loaded its model" if job is None else f"on {job.output}"
     whose = "a worker process" if job is None else "two worker processes, one after the other,"
     if "signal 9" in cause:
-        advice = factory.advice if isinstance(factory, FrugalFactory) else "use fewer processes"
+        advice = (
+            factory.advice if isinstance(factory, SmallerBatchesFactory) else "use fewer processes"
+        )
         why = f"The usual reason is that memory ran out: {advice}"
     else:
         why = "A native library has failed: try workers=1, or a precision that the processor has"

@@ -22,7 +22,7 @@ from pipeline.artifacts import library_versions
 from pipeline.config import RayConfig
 from pipeline.engine import PartJob, process
 from pipeline.engine.cluster import Cluster
-from pipeline.engine.memory import FrugalFactory
+from pipeline.engine.memory import SmallerBatchesFactory
 from pipeline.engine.pool import portable
 from pipeline.errors import XlnerError
 from pipeline.stage import Worker
@@ -216,7 +216,7 @@ def _lost(
     where = f"on {', '.join(over)}" if over else "while it loaded its model"
     # What follows are general hints.
     told = " ".join(str(error).partition("Some common causes include")[0].split())
-    advice = factory.advice if isinstance(factory, FrugalFactory) else "use fewer processes"
+    advice = factory.advice if isinstance(factory, SmallerBatchesFactory) else "use fewer processes"
     return XlnerError(
         f"{_TRIES} Ray workers, one after the other, were lost {where} ({told}). Where memory ran "
         f"out: {advice}. Where packages are missing: install the same ones on every node"

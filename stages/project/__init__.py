@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.config import RunConfig
     from pipeline.models import ModelSource
     from pipeline.progress import Progress
-    from stages.project.alone import Alone
+    from stages.project.entity_translations import EntityTranslations
     from stages.project.methods.base import ProjectionMethod
 
 __all__ = ["STAGE", "FilterConfig", "ProjectConfig", "ProjectStage"]
@@ -187,8 +187,12 @@ class ProjectStage(RowStage):
 
     def _translate_entities(
         self, config: RunConfig, task: Task, translations: Artifact, progress: Progress
-    ) -> Alone | None:
-        from stages.project.alone import Alone, entities_of_tables, translator
+    ) -> EntityTranslations | None:
+        from stages.project.entity_translations import (
+            EntityTranslations,
+            entities_of_tables,
+            translator,
+        )
         from stages.translate.config import TranslateConfig
 
         source, target = _languages(task)
@@ -208,7 +212,7 @@ class ProjectStage(RowStage):
                 target,
                 config.section("translate", TranslateConfig),
             )
-            alone = Alone.of_entities(entities, translate)
+            alone = EntityTranslations.of_entities(entities, translate)
             bar.advance(len(entities))
         return alone
 

@@ -21,9 +21,9 @@ from stages.project.matching import (
     first_pass,
     second_pass,
 )
-from stages.project.offers import Offers
 from stages.project.projector import Projection, why_lost
 from stages.project.statistics import Chosen, Statistics
+from stages.project.tagger_candidates import TaggerCandidates
 from stages.project.words import FloatArray, IntArray, hash_word
 
 Solver = Literal["exact", "greedy"]
@@ -52,7 +52,7 @@ class CandidateProjector:
         *,
         weights: Weights | None = None,
         solver: Solver = "exact",
-        offers: Offers | None = None,
+        offers: TaggerCandidates | None = None,
     ) -> None:
         self.statistics = statistics
         self.offers = offers

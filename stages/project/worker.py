@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.stage import Part
-from stages.project.alone import Alone
 from stages.project.batch import Batch
 from stages.project.build import (
     build_projector,
@@ -16,6 +15,7 @@ from stages.project.build import (
     project_tables,
 )
 from stages.project.config import ProjectConfig, method_of
+from stages.project.entity_translations import EntityTranslations
 from stages.project.pairs import PairScorer, load_usual_ratio
 from stages.project.statistics import Statistics
 from stages.project.words import Vocabulary
@@ -32,7 +32,7 @@ def collect_statistics(
     parts: Iterable[Sequence[pa.Table]],
     folder: Path,
     advance: Callable[[int], None] = lambda rows: None,
-    alone: Alone | None = None,
+    alone: EntityTranslations | None = None,
 ) -> None:
     """Make the first pass over the parts of a corpus; write into ``folder``.
 
@@ -79,7 +79,7 @@ class ProjectWorker:
         self.config = config
         self.projector = build_projector(config, statistics, config_dir=config_dir)
         self.vocabulary = Vocabulary()
-        self.alone = Alone.load(collected)
+        self.alone = EntityTranslations.load(collected)
         self.scored = PairScorer(load_usual_ratio(collected))
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:

@@ -21,7 +21,7 @@ Drop = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
+class TeacherLabels:
     """A sentence with what its teachers think.
 
     Attributes:
@@ -44,7 +44,7 @@ def teach(
     distributions: Iterable[NDArray[np.float32]],
     label_set: LabelSet,
     reasons: Mapping[str, str] | None = None,
-) -> Iterator[Taught]:
+) -> Iterator[TeacherLabels]:
     """Join sentences with their distributions and decode these (constrained).
 
     Args:
@@ -57,11 +57,11 @@ def teach(
     for (name, words), probs in zip(rows, distributions, strict=True):
         starts = np.array([0, len(words)], dtype=np.int64)
         spans = label_set.decode(probs, starts)[0]
-        yield Taught(name, words, probs, spans, unlabelled.get(name))
+        yield TeacherLabels(name, words, probs, spans, unlabelled.get(name))
 
 
 def score_thresholds(
-    taught: Iterable[Taught], options: SelfTrainConfig, types: Sequence[str]
+    taught: Iterable[TeacherLabels], options: SelfTrainConfig, types: Sequence[str]
 ) -> dict[str, float]:
     """Return the least score of a pseudo-labelled entity, for each type.
 
@@ -84,7 +84,7 @@ def score_thresholds(
 
 
 def pseudo_examples(
-    taught: Iterable[Taught],
+    taught: Iterable[TeacherLabels],
     options: SelfTrainConfig,
     thresholds: Mapping[str, float],
     seed: int,
@@ -136,7 +136,7 @@ def pseudo_examples(
         )
 
 
-def agreement(labels: NDArray[np.int64], sentence: Taught, outside: int) -> float:
+def agreement(labels: NDArray[np.int64], sentence: TeacherLabels, outside: int) -> float:
     """Return how far the teachers agree with given labels, in [0, 1].
 
     It is the mean probability that they give to the label, over the words that either side thinks
@@ -157,7 +157,7 @@ def agreement(labels: NDArray[np.int64], sentence: Taught, outside: int) -> floa
 
 def projected_with_teachers(
     examples: Iterable[Example],
-    taught: Iterable[Taught],
+    taught: Iterable[TeacherLabels],
     options: SelfTrainConfig,
     label_set: LabelSet,
     counts: dict[str, int],

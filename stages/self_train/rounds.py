@@ -21,7 +21,7 @@ from pipeline.stage import Context
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import Crop
 from stages.self_train.pseudo import (
-    Taught,
+    TeacherLabels,
     projected_with_teachers,
     pseudo_examples,
     score_thresholds,
@@ -229,7 +229,7 @@ class SelfTraining:
         limit = self._options.max_sentences if synthetic else None
         return islice(kept, limit)
 
-    def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[Taught]:
+    def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[TeacherLabels]:
         lengths = (len(words) for _, words in self._sentences(name))
         stored = Store(_store_path(work, name)).read(lengths)
         noted = _reasons_path(work, name)

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.engine import part_facts
 from pipeline.engine.local import LocalEngine
-from pipeline.engine.memory import SMALLER, Advice, FrugalFactory, out_of_memory
+from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory
 from pipeline.errors import XlnerError
 from pipeline.stage import RowStage
 from stages.registry import STAGES
@@ -70,7 +70,7 @@ ALLOCATIONS = [
 def frugal(notes: Path, fits: int, ask: Callable[[], object], parts: tuple[int, ...] = (1,)):
     sizes = (1024, 512, 256, 128)
     factories = tuple(Greedy(notes, size=s, fits=fits, ask=ask, parts=parts) for s in sizes)
-    return FrugalFactory(factories, sizes[1:], Advice("toy/de", "toy.batch_tokens", 2))
+    return SmallerBatchesFactory(factories, sizes[1:], Advice("toy/de", "toy.batch_tokens", 2))
 
 
 @pytest.mark.parametrize("ask", ALLOCATIONS, ids=lambda f: f.__name__)
@@ -105,7 +105,7 @@ def test_where_nothing_helps_the_option_is_named(tmp_path: Path, workers: int) -
 
 def test_other_errors_are_no_reason_for_smaller_batches(tmp_path: Path) -> None:
     factories = (Fails(tmp_path), Fails(tmp_path))
-    factory = FrugalFactory(factories, (512,), Advice("toy/de", "toy.batch_tokens", 1))
+    factory = SmallerBatchesFactory(factories, (512,), Advice("toy/de", "toy.batch_tokens", 1))
     with pytest.raises(ValueError):
         list(LocalEngine().run(factory, make_jobs(tmp_path, 2), 1))
     assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
@@ -113,7 +113,7 @@ def test_other_errors_are_no_reason_for_smaller_batches(tmp_path: Path) -> None:
 
 
 def test_a_model_that_does_not_fit(tmp_path: Path) -> None:
-    factory = FrugalFactory((of_numpy,), (), Advice("align/de", "align.batch_tokens", 4))  # type: ignore[arg-type]
+    factory = SmallerBatchesFactory((of_numpy,), (), Advice("align/de", "align.batch_tokens", 4))  # type: ignore[arg-type]
     with pytest.raises(XlnerError, match="align/de: there is not enough memory to load the model"):
         list(LocalEngine().run(factory, make_jobs(tmp_path, 2), 1))
 

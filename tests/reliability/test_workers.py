@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.local import LocalEngine
-from pipeline.engine.memory import Advice, FrugalFactory
+from pipeline.engine.memory import Advice, SmallerBatchesFactory
 from pipeline.errors import DataError, ModelError, XlnerError
 from tests.reliability.toys import (
     ROWS,
@@ -63,7 +63,7 @@ def test_a_part_whose_worker_was_killed_is_made_by_a_new_one(tmp_path: Path, not
 def test_a_part_that_kills_two_workers_is_named(tmp_path: Path, notes: Path) -> None:
     jobs = make_jobs(tmp_path, 4)
     advice = Advice("translate/de", "translate.max_batch_tokens", 2)
-    factory = FrugalFactory((KilledOn(notes, part=2, times=2),), (), advice)
+    factory = SmallerBatchesFactory((KilledOn(notes, part=2, times=2),), (), advice)
     with pytest.raises(XlnerError) as error:
         list(LocalEngine().run(factory, jobs, 2))
     told = str(error.value)
@@ -134,7 +134,7 @@ ORPHANS = """
 import sys
 from pathlib import Path
 from pipeline.engine.local import LocalEngine
-from pipeline.engine.memory import Advice, FrugalFactory
+from pipeline.engine.memory import Advice, SmallerBatchesFactory
 from tests.reliability.toys import Slow, make_jobs
 if __name__ == "__main__":
     folder = Path(sys.argv[1])

@@ -197,10 +197,12 @@ def _project(corpus: _Corpus, config: ProjectConfig, links: Path) -> Iterator[Ro
 
 
 def _translate_entities(batches: list[Batch], folder: Path, langs: tuple[str, str]) -> None:
-    from stages.project.alone import Alone, entities_of, translator
+    from stages.project.entity_translations import EntityTranslations, entities_of, translator
 
     translate = translator(folder, str(folder), *langs)
-    alone = Alone.of_entities((e for batch in batches for e in entities_of(batch)), translate)
+    alone = EntityTranslations.of_entities(
+        (e for batch in batches for e in entities_of(batch)), translate
+    )
     for batch in batches:
         alone.attach(batch)
 

@@ -99,13 +99,13 @@ class CandidateMethod(ProjectionMethod[C]):
         """Build the projector that scores candidates."""
         from pipeline.resources import resolve_path
         from stages.project.candidate import CandidateProjector
-        from stages.project.offers import Offers
+        from stages.project.tagger_candidates import TaggerCandidates
 
         options = self.options
         offers = None
         if options.candidate_tagger is not None:
             folder = resolve_path(options.candidate_tagger, setting.config_dir)
-            offers = Offers(folder, options.candidate_use)
+            offers = TaggerCandidates(folder, options.candidate_use)
         return CandidateProjector(
             setting.statistics if options.corpus_statistics else None,
             weights=setting.weights or self.weights(setting.config_dir),

@@ -13,7 +13,7 @@ from pipeline.errors import ModelError
 from pipeline.schema import Span
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.pseudo import (
-    Taught,
+    TeacherLabels,
     agreement,
     projected_with_teachers,
     pseudo_examples,
@@ -37,12 +37,14 @@ def sure(labels: list[str], score: float = 0.9) -> np.ndarray:
     return probs
 
 
-def taught(*sentences: tuple[list[str], float]) -> list[Taught]:
+def taught(*sentences: tuple[list[str], float]) -> list[TeacherLabels]:
     rows = [(f"s{i}", ["w"] * len(labels)) for i, (labels, _) in enumerate(sentences)]
     return list(teach(rows, [sure(*s) for s in sentences], LABELS))
 
 
-def make(data: list[Taught], **options: Any) -> tuple[list[Example], Counter[str], dict[str, int]]:
+def make(
+    data: list[TeacherLabels], **options: Any
+) -> tuple[list[Example], Counter[str], dict[str, int]]:
     config = SelfTrainConfig(**options)
     drops: Counter[str] = Counter()
     counts: dict[str, int] = {}

@@ -13,11 +13,12 @@ from rich.console import Console
 from pipeline.config import RunConfig
 from pipeline.progress import Progress
 from pipeline.stage import Part
-from stages.project import STAGE, alone
-from stages.project.alone import Alone, entities_of, entities_of_tables
+from stages.project import STAGE
+from stages.project import entity_translations as alone
 from stages.project.batch import Batch, Pair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
+from stages.project.entity_translations import EntityTranslations, entities_of, entities_of_tables
 from stages.registry import STAGES
 from tests.stages.project.examples import pair
 from tests.stages.project.test_stage import tables
@@ -31,7 +32,7 @@ def translate(entities: Sequence[tuple[str, ...]]) -> list[list[str]]:
     return [KNOWN.get(entity, []) for entity in entities]
 
 
-def found(pairs: list[Pair], known: Alone | None) -> list[list[str]]:
+def found(pairs: list[Pair], known: EntityTranslations | None) -> list[list[str]]:
     batch = Batch.from_pairs(pairs)
     if known is not None:
         known.attach(batch)
@@ -44,7 +45,7 @@ def found(pairs: list[Pair], known: Alone | None) -> list[list[str]]:
 def test_a_translation_finds_what_neither_links_nor_spelling_do() -> None:
     assert found([LAKE, OTHER], None) == [[], ["Merkel"]]
     batch = Batch.from_pairs([LAKE, OTHER])
-    known = Alone.of_entities(entities_of(batch), translate)
+    known = EntityTranslations.of_entities(entities_of(batch), translate)
     assert found([LAKE, OTHER], known) == [["Bodensee"], ["Merkel", "Bodensee"]]
 
 
@@ -52,7 +53,7 @@ def test_no_translation_changes_nothing() -> None:
     pairs = [LAKE, OTHER]
     batch = Batch.from_pairs(pairs)
     plain = project_pairs(batch, ProjectConfig())
-    assert project_pairs(Alone({}).attach(batch), ProjectConfig()) == plain
+    assert project_pairs(EntityTranslations({}).attach(batch), ProjectConfig()) == plain
 
 
 def test_each_entity_is_translated_once_in_one_order_and_kept(tmp_path: Path) -> None:
@@ -64,13 +65,13 @@ def test_each_entity_is_translated_once_in_one_order_and_kept(tmp_path: Path) ->
 
     translations, _ = tables([OTHER, LAKE, OTHER])
     entities = entities_of_tables([translations[:1], translations[1:]])
-    made = Alone.of_entities(entities, counted)
+    made = EntityTranslations.of_entities(entities, counted)
     assert asked == [("Lake", "Constance"), ("Merkel",)]
     made.save(tmp_path)
-    loaded = Alone.load(tmp_path)
+    loaded = EntityTranslations.load(tmp_path)
     assert loaded is not None
     assert loaded.words == {("Lake", "Constance"): ["Bodensee"], ("Merkel",): []}
-    assert Alone.load(tmp_path / "none") is None
+    assert EntityTranslations.load(tmp_path / "none") is None
 
 
 class Stored:
@@ -132,7 +133,7 @@ def test_without_a_translator_it_says_so_and_goes_on(tmp_path: Path) -> None:
     told = console.file.getvalue()  # type: ignore[attr-defined]
     assert "project de: entities are not translated alone" in told
     assert "no translator is named for en to de" in told
-    assert Alone.load(tmp_path) is None
+    assert EntityTranslations.load(tmp_path) is None
     assert (tmp_path / "statistics").is_dir()
 
 

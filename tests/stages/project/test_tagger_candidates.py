@@ -14,7 +14,7 @@ from stages.project.build import project_pairs
 from stages.project.candidate import CandidateProjector
 from stages.project.config import ProjectConfig
 from stages.project.matching import WEIGHTS
-from stages.project.offers import Offers, Use
+from stages.project.tagger_candidates import TaggerCandidates, Use
 
 TARGET = ["der", "Bund", "Deutscher", "Architekten", "tagt"]
 
@@ -43,7 +43,7 @@ def _batch() -> Batch:
     return Batch.from_pairs([empty, pair])
 
 
-def _words(offers: Offers | None) -> list[str]:
+def _words(offers: TaggerCandidates | None) -> list[str]:
     batch = _batch()
     found = CandidateProjector(offers=offers).project(batch)
     names = list(batch.vocabulary.codes)
@@ -57,14 +57,14 @@ def _words(offers: Offers | None) -> list[str]:
 def test_an_offered_span_wins(use: Use) -> None:
     # Whichever of the two links alone choose, the tagger can choose the other.
     for start in (1, 2):
-        offers = Offers(OneSpan(start, 4), use, odds=1e5)
+        offers = TaggerCandidates(OneSpan(start, 4), use, odds=1e5)
         assert _words(offers) == [" ".join(TARGET[start:4])]
 
 
 def test_a_whole_corpus_is_projected_with_the_tagger_and_the_weights_that_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Offers, "_loaded", lambda self: OneSpan(4, 5))
+    monkeypatch.setattr(TaggerCandidates, "_loaded", lambda self: OneSpan(4, 5))
     only = ProjectConfig(candidate_tagger=str(tmp_path), candidate_use="only")
     assert [spans for spans, _ in project_pairs(_batch(), only)] == [[], []]
     plain = project_pairs(_batch(), ProjectConfig())
@@ -79,13 +79,13 @@ def test_a_whole_corpus_is_projected_with_the_tagger_and_the_weights_that_are_na
 
 
 def test_nothing_else_is_taken() -> None:
-    assert _words(Offers(OneSpan(4, 5), "only")) == []
-    assert _words(Offers(OneSpan(4, 5), "prefer")) == _words(None)
+    assert _words(TaggerCandidates(OneSpan(4, 5), "only")) == []
+    assert _words(TaggerCandidates(OneSpan(4, 5), "prefer")) == _words(None)
 
 
 def test_probabilities_stay_probabilities() -> None:
     batch = _batch()
-    offers = Offers(OneSpan(1, 4), odds=5.0)
+    offers = TaggerCandidates(OneSpan(1, 4), odds=5.0)
     assert offers.offered(batch) == {(3, 6)}
     plain = CandidateProjector().project(batch).score
     raised = CandidateProjector(offers=offers).project(batch).score

@@ -26,7 +26,7 @@ Translate = Callable[[Sequence[Words]], Sequence[Sequence[str]]]
 FILE: Final = "entities.parquet"
 
 
-class Alone:
+class EntityTranslations:
     """The translation of each entity.
 
     Args:
@@ -37,7 +37,7 @@ class Alone:
         self.words = words
 
     @classmethod
-    def of_entities(cls, entities: Iterable[Words], translate: Translate) -> Alone:
+    def of_entities(cls, entities: Iterable[Words], translate: Translate) -> EntityTranslations:
         """Translate each distinct entity once, in an order that is always the same."""
         distinct = sorted(set(entities))
         return cls(dict(zip(distinct, translate(distinct), strict=True)))
@@ -66,7 +66,7 @@ class Alone:
         pq.write_table(table, folder / FILE)
 
     @classmethod
-    def load(cls, folder: Path) -> Alone | None:
+    def load(cls, folder: Path) -> EntityTranslations | None:
         """Read what :meth:`save` wrote; ``None`` where nothing was."""
         import pyarrow.parquet as pq
 

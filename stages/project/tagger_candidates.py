@@ -29,8 +29,8 @@ class SpanSource(Protocol):
         """Return spans with ``start`` and ``end`` for each list of words."""
 
 
-class Offers:
-    """Offers the spans of a tagger as candidates.
+class TaggerCandidates:
+    """TaggerCandidates the spans of a tagger as candidates.
 
     Args:
         tagger: A tagger (:class:`stages.tagger.tagger.Tagger`) or a folder that holds one, which is
