@@ -47,7 +47,14 @@ def write_config(path: Path, models: Path, **changes: Any) -> Path:
         # Random encoders align badly; every projected sentence is wanted here.
         "align": {"aligner": "simalign", "layer": 1},
         "synthesize": {"sentences": 24, "gate": {"language": None}},
-        "train": {"max_steps": 3, "batch_size": 8, "evaluations": 3},
+        # A rate at which three updates of a random encoder leave some entities predicted.
+        "train": {
+            "max_steps": 3,
+            "batch_size": 8,
+            "evaluations": 3,
+            "learning_rate": 5e-5,
+            "layer_decay": 1.0,
+        },
         "part_rows": 8,
         "arms": ["projected", "self_trained"],
     }
