@@ -145,7 +145,11 @@ def exists(model: Any, parts: list[str]) -> bool:
         return True
     fields = getattr(model, "model_fields", {})
     if parts[0] not in fields:
-        return bool(getattr(model, "kinds", None)) and len(parts) == 1
+        sections = getattr(model, "kind_sections", {})
+        if parts[0] in sections:
+            return exists(sections[parts[0]].Options, parts[1:])
+        tables = getattr(model, "kinds", {}).values()
+        return any(exists(kind.Options, parts) for t in tables for kind in t.values())
     return any(exists(kind, parts[1:]) for kind in kinds_in(fields[parts[0]].annotation))
 
 
