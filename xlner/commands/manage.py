@@ -1,4 +1,4 @@
-"""``run_pipeline init``, ``list``, ``schema``, ``push`` and ``pull``."""
+"""``run_pipeline init``, ``list``, ``schema``, ``push``, ``pull`` and ``export``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 
 from xlner.commands.options import DEFAULT_RUNS, AsJson, RunsDir, complete_run
-from xlner.commands.shared import data_console, print_json, reported_errors, tell
+from xlner.commands.shared import (
+    data_console,
+    print_json,
+    quiet_libraries,
+    reported_errors,
+    tell,
+)
 
 
 def init(
@@ -124,3 +130,38 @@ def pull(
     with reported_errors():
         folder, got = bring(url, runs_dir)
         tell(f"{got} files written to {folder}")
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="Tagger: folder or hub id.")],
+    text: Annotated[Path, typer.Argument(help="Sentences to compare on, in any format.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")],
+    int8: Annotated[bool, typer.Option("--int8", help="Weights in eight bits.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a tagger as ONNX, and compare its labels with PyTorch's on the sentences of a file."""
+    from pipeline.config import DataSource
+    from pipeline.formats import read_labelled
+
+    with reported_errors():
+        quiet_libraries()
+        from stages.tagger.export import export_onnx
+        from stages.tagger.tagger import Tagger
+
+        read = read_labelled(DataSource(path=str(text)), "und", path=text, labelled=False)
+        sentences = [s.words for s in read]
+        check = export_onnx(Tagger.from_pretrained(model), out, sentences, int8=int8)
+        if as_json:
+            print_json(
+                {
+                    "file": str(check.file),
+                    "words": check.words,
+                    "same_labels": check.same_labels,
+                    "largest_difference": check.largest_difference,
+                }
+            )
+            return
+        tell(
+            f"wrote {check.file}: {check.same_labels} of {check.words} words get the same label as "
+            f"in PyTorch, probabilities differ by {check.largest_difference:.1e} at most"
+        )

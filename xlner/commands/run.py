@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pipeline.runner import Result
     from xlner.api import Runner
 
-WORDS = ("init", "list", "schema", "push", "pull")
+WORDS = ("init", "list", "schema", "push", "pull", "export")
 """Words that are commands of their own, so that no config may be called by them."""
 
 
@@ -264,7 +264,8 @@ _ABOUT_RUN = (
     "From labelled source text to a target-language tagger and an honest comparison. "
     "Some words are commands of their own: 'run_pipeline init FOLDER' writes a config for your "
     "files, 'run_pipeline list' shows the runs, 'run_pipeline schema' prints the JSON schema of a "
-    "config, 'run_pipeline push' and 'pull' copy runs to and from a bucket."
+    "config, 'run_pipeline push' and 'pull' copy runs to and from a bucket, "
+    "'run_pipeline export' writes a tagger as ONNX."
 )
 
 _run_pipeline = command(run_pipeline, "run_pipeline", _ABOUT_RUN)
@@ -292,6 +293,7 @@ def main() -> None:
         app.command("schema")(with_version(manage.schema))
         app.command("push")(with_version(manage.push))
         app.command("pull")(with_version(manage.pull))
+        app.command("export")(with_version(manage.export))
         entry(app)()
     else:
         _run_pipeline()

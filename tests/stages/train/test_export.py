@@ -14,6 +14,7 @@ from stages.tagger.export import compare, export_onnx
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
 from tests.stages.train.families import LABELS, toy_rows
+from xlner.commands.manage import export
 
 
 def test_the_exported_model_predicts_what_pytorch_predicts(
@@ -39,3 +40,19 @@ def test_the_exported_model_predicts_what_pytorch_predicts(
     assert check.words == check.same_labels == sum(map(len, sentences))
     assert check.largest_difference < 1e-5
     assert tagger.model is model
+
+
+def test_the_command(
+    family: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    torch.manual_seed(3)
+    model = LayerFusedForTokenClassification.from_encoder(family("bert"), LABELS)
+    Tagger(model, load_tokenizer(family("bert"))).save_pretrained(tmp_path / "tagger")
+    text = tmp_path / "text.txt"
+    text.write_text("".join(" ".join(words) + "\n" for words, _ in toy_rows(5)), encoding="utf-8")
+    words = sum(len(words) for words, _ in toy_rows(5))
+    export(str(tmp_path / "tagger"), text, tmp_path / "onnx")
+    assert (tmp_path / "onnx" / "model.onnx").is_file()
+    assert f"{words} of {words} words get the same label" in capsys.readouterr().err
