@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,7 +74,7 @@ class _Maker:
         return {
             "index": rows["index"],
             "node": np.array([node] * len(answers), object),
-            "error": np.array([pickle.dumps(a) if a else b"" for a in answers], object),
+            "error": np.array(answers, object),
         }
 
     def _make(self, job: PartJob) -> BaseException | None:
@@ -141,8 +140,8 @@ class RayEngine:
             begun(job).unlink(missing_ok=True)
         try:
             for row in self._rows(factory, {j.index: _absolute(j) for j in jobs}, workers):
-                if row["error"]:
-                    raise pickle.loads(row["error"])
+                if row["error"] is not None:
+                    raise row["error"]
                 job = given[row["index"]]
                 wait_until_visible(job.output, row["node"])
                 yield job, job.rows

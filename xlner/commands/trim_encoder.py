@@ -61,7 +61,8 @@ def _trim(
     if not languages and not files:
         raise ConfigError("say for which languages: --languages de,sw, or --text FILE, or both")
     source = locate(name)
-    backend = AutoTokenizer.from_pretrained(source.download()).backend_tokenizer
+    folder = source.download()
+    backend = AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer
     words: dict[str, dict[str, float]] = {}
     codes = [canonical(code) for code in languages]
     listed = listed_languages(codes) if codes else []

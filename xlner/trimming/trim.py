@@ -53,7 +53,7 @@ def trim_encoder(
         raise ModelError(f"{output}: there are files in it already; name a new folder")
     source.require_weights()
     folder = source.download()
-    wrapped = AutoTokenizer.from_pretrained(folder)
+    wrapped = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if not getattr(wrapped, "is_fast", False):
         raise ModelError(f"{folder}: there is no fast tokenizer (tokenizer.json)")
     tokenizer = json.loads(wrapped.backend_tokenizer.to_str())
@@ -170,7 +170,7 @@ def load_as_made(folder: Path) -> Any:
     import transformers
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     named = (getattr(config, "architectures", None) or [""])[0]
     made_by = getattr(transformers, named, AutoModel)
     model = made_by.from_pretrained(folder, dtype="auto")
