@@ -28,7 +28,8 @@ def build(plan: Plan, collected: Path = NOTHING) -> Aligner:
         for place, trust in trusts(collected).items():
             weights[place] *= trust
     asked = [k for k, weight in enumerate(weights) if weight > 0]
-    soft = plan.setting.soft and (len(asked) == 1 or plan.combine == "mean")
+    # A mean is one of probabilities: what a member holds for unlikely is less than nothing.
+    soft = plan.setting.soft if len(asked) == 1 else plan.combine == "mean"
     members = [_load(plan, k, collected, soft=soft) for k in asked]
     if len(members) == 1:
         return members[0]

@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 from pipeline.errors import ModelError
 from pipeline.models import ModelSource, locate
+from stages.encoder_facts import is_narrow
 
-Resource = Literal["encoder", "large_encoder", "translator"]
+Resource = Literal["encoder", "narrow_encoder", "large_encoder", "translator"]
 
 # From this width on, an encoder is taken for one that was pre-trained on a large corpus, whose
 # alignments beat those of statistics (multilingual BERT has 768); small ones stay far behind.
@@ -43,6 +44,8 @@ class AlignmentContext:
             model = locate(name, self.config_dir)
             if resource == "encoder":
                 return True
+            if resource == "narrow_encoder":
+                return is_narrow(model.config or {})
             if resource == "large_encoder":
                 # What is not on this machine yet is on the hub, where the large ones are.
                 width = (model.config or {}).get("hidden_size", _LARGE_WIDTH)

@@ -10,8 +10,6 @@ from stages.align.backends import encoder_layers
 from stages.align.embedding_aligner import EmbeddingAligner, Extraction
 from stages.align.embeddings import Embedder
 from stages.align.layers import (
-    default_layer,
-    layer_count,
     layer_problem,
     max_subwords,
     read_config,
@@ -19,9 +17,11 @@ from stages.align.layers import (
 from stages.align.pieces import (
     Specials,
     WordPieces,
+    space_marks,
     transformers_cut,
     transformers_specials,
 )
+from stages.encoder_facts import alignment_layer, layer_count
 from stages.machine import torch_device
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def contextual_aligner(
     layers = layer_count(config)
     if layers is None and options.layer is None:
         raise ConfigError(f"align.layer: name one; {folder}/config.json does not tell their number")
-    layer = default_layer(layers or 0, of_translator) if options.layer is None else options.layer
+    layer = options.layer
+    if layer is None:
+        layer = alignment_layer(config, layers or 0, translator=of_translator)
     if of_translator:
         source, target, limit = _translator_sides(folder, setting.source, setting.target)
     else:
@@ -76,7 +78,8 @@ def contextual_aligner(
 
 def _encoder_side(folder: Path) -> tuple[tuple[WordPieces, Specials], int | None]:
     tokenizer = load_tokenizer(folder)
-    side = WordPieces(transformers_cut(tokenizer)), transformers_specials(tokenizer)
+    pieces = WordPieces(transformers_cut(tokenizer), space_marks(tokenizer))
+    side = pieces, transformers_specials(tokenizer)
     return side, tokenizer.model_max_length
 
 

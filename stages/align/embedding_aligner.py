@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -15,8 +15,11 @@ from stages.align.embeddings import Embedded, Embedder
 from stages.align.pieces import Pieces, Specials, WordPieces
 from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair
 
-Method = Literal["inter", "itermax", "match", "forward", "reverse", "softmax"]
+Method = Literal["inter", "itermax", "match", "forward", "reverse", "softmax", "posterior"]
 TokenType = Literal["bpe", "word"]
+
+Means = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+"""Mean states ``(width,)`` of the source and the target language."""
 
 # A chunk of pairs is embedded at once: at most about this many subwords (100 MB at width 768).
 _CHUNK_SUBWORDS: Final = 32_768
@@ -30,13 +33,16 @@ class Extraction:
     """How links are read off the similarity of embeddings.
 
     Attributes:
-        method: The matching method.
+        method: The matching method; ``posterior`` takes the mean of both directions' softmax over
+            cosines for a link's probability, and links from 0.5 on.
         token_type: ``bpe`` matches subwords, and words are linked if any of their subwords are;
             ``word`` matches words, each the mean of its subwords.
         distortion: SimAlign's damping of links far from the diagonal; 0 for none.
         threshold: ``softmax`` only: the least probability in both directions.
-        temperature: What cosine similarities are divided by to make probabilities (SimAlign's
-            methods only; the softmax of awesome-align takes dot products as they are).
+        marks: Whether subwords that stand for a space alone are matched, as simalign does.
+        centre: What is taken off the states of either side: ``(width,)`` each; ``None`` for none.
+        temperature: What cosine similarities are divided by to make probabilities (the softmax of
+            awesome-align takes dot products as they are).
         soft: Whether to add links that were considered but not chosen.
         floor: The least probability of those.
     """
@@ -45,6 +51,8 @@ class Extraction:
     token_type: TokenType = "bpe"
     distortion: float = 0.0
     threshold: float = 0.001
+    marks: bool = True
+    centre: Means | None = None
     temperature: float = 0.05
     soft: bool = False
     floor: float = 0.05
@@ -89,6 +97,29 @@ class EmbeddingAligner(Aligner):
             advance(len(chunk))
         return links
 
+    def means(self, pairs: Sequence[WordPair]) -> tuple[Means, tuple[int, int]]:
+        """Return the mean of what is matched (subwords or words) on each side, and of how many.
+
+        Zeros where a side has nothing.
+        """
+        by_word = self._how.token_type == "word"
+        sums: list[Any] = [0.0, 0.0]
+        counts = [0, 0]
+        for chunk in self._chunks(pairs):
+            for side, (_, specials) in enumerate(self._sides):
+                sentences = [(pair[side], specials) for pair in chunk]
+                vectors = _Vectors(self._embedder(sentences), replace(self._how, method="softmax"))
+                for index, (pieces, _) in enumerate(sentences):
+                    if len(_units(pieces, by_word, self._how.marks)):
+                        found = vectors.of(index, pieces, side)
+                        sums[side] = sums[side] + found.sum(axis=0, dtype=np.float64)
+                        counts[side] += len(found)
+        first, second = (
+            np.asarray(total / max(count, 1), dtype=np.float32)
+            for total, count in zip(sums, counts, strict=True)
+        )
+        return (first, second), (counts[0], counts[1])
+
     def _chunks(self, pairs: Sequence[WordPair]) -> Iterator[list[tuple[Pieces, Pieces]]]:
         for start in range(0, len(pairs), _CHUNK_PAIRS):
             part = pairs[start : start + _CHUNK_PAIRS]
@@ -124,14 +155,16 @@ class EmbeddingAligner(Aligner):
         embedded = self._embedder(sentences)
         vectors = _Vectors(embedded, self._how)
         by_word = self._how.token_type == "word"
-        owners = [tuple(_units(pieces, by_word) for pieces in chunk[i]) for i in todo]
+        owners = [
+            tuple(_units(pieces, by_word, self._how.marks) for pieces in chunk[i]) for i in todo
+        ]
         sizes = np.array([(len(a), len(b)) for a, b in owners])
         for batch in _by_size(sizes):
             rows, cols = sizes[batch, 0], sizes[batch, 1]
             units = [
                 (
-                    vectors.of(places[todo[k]][0], chunk[todo[k]][0]),
-                    vectors.of(places[todo[k]][1], chunk[todo[k]][1]),
+                    vectors.of(places[todo[k]][0], chunk[todo[k]][0], 0),
+                    vectors.of(places[todo[k]][1], chunk[todo[k]][1], 1),
                 )
                 for k in batch
             ]
@@ -147,6 +180,11 @@ class EmbeddingAligner(Aligner):
     ) -> tuple[matching.Indices, matching.Floats]:
         """Return the linked subwords of a batch and the probability of each link."""
         how = self._how
+        if how.method == "posterior":
+            there, back = matching.directions(scores / np.float32(how.temperature), rows, cols)
+            prob = (there + back) / 2
+            index = matching.at_least(prob, how.floor if how.soft else ASSERTED)
+            return index, prob[index]
         if how.method == "softmax":
             there, back = matching.directions(scores, rows, cols)
             index = matching.softmax(there, back, how.threshold)
@@ -180,23 +218,36 @@ class _Vectors:
         self._starts = embedded.starts
         self._by_word = how.token_type == "word"
         self._normalise = how.method != "softmax"
-        self._done: dict[int, npt.NDArray[np.float32]] = {}
-        if self._normalise and not self._by_word:
-            self._states = _unit_length(self._states)
+        self._marks = how.marks
+        self._centre = how.centre
+        # By sentence, and by side where something else is taken off each.
+        self._done: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
 
-    def of(self, sentence: int, pieces: Pieces) -> npt.NDArray[np.float32]:
-        start, end = self._starts[sentence], self._starts[sentence + 1]
-        states: npt.NDArray[np.float32] = self._states[start:end]
-        if not self._by_word:
-            return states
-        if sentence not in self._done:
-            firsts = np.flatnonzero(np.diff(pieces.words, prepend=-1))
-            counts = np.diff(firsts, append=len(pieces)).astype(np.float32)
-            means: npt.NDArray[np.float32] = (
-                np.add.reduceat(states, firsts, axis=0) / counts[:, None]
-            ).astype(np.float32, copy=False)
-            self._done[sentence] = _unit_length(means) if self._normalise else means
-        return self._done[sentence]
+    def of(self, sentence: int, pieces: Pieces, side: int) -> npt.NDArray[np.float32]:
+        key = (sentence, side if self._centre is not None else 0)
+        if key not in self._done:
+            start, end = self._starts[sentence], self._starts[sentence + 1]
+            vectors: npt.NDArray[np.float32] = self._states[start:end]
+            words = pieces.words
+            if not self._marks and pieces.marks.any():
+                vectors, words = vectors[~pieces.marks], words[~pieces.marks]
+            if self._by_word:
+                vectors = _word_means(vectors, words)
+            if self._centre is not None:
+                vectors = vectors - self._centre[side]
+            self._done[key] = _unit_length(vectors) if self._normalise else vectors
+        return self._done[key]
+
+
+def _word_means(
+    states: npt.NDArray[np.float32], words: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    firsts = np.flatnonzero(np.diff(words, prepend=-1))
+    counts = np.diff(firsts, append=len(words)).astype(np.float32)
+    means: npt.NDArray[np.float32] = (
+        np.add.reduceat(states, firsts, axis=0) / counts[:, None]
+    ).astype(np.float32, copy=False)
+    return means
 
 
 def _unit_length(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -206,9 +257,11 @@ def _unit_length(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return result
 
 
-def _units(pieces: Pieces, by_word: bool) -> npt.NDArray[np.intp]:
+def _units(pieces: Pieces, by_word: bool, marks: bool) -> npt.NDArray[np.intp]:
     """Return the word of each unit that is matched: of each subword, or each word that has any."""
-    return np.unique(pieces.words) if by_word else pieces.words
+    if by_word:
+        return np.unique(pieces.words)
+    return pieces.words if marks else pieces.words[~pieces.marks]
 
 
 def _by_size(sizes: npt.NDArray[np.intp]) -> Iterator[list[int]]:

@@ -13,36 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import numpy as np
 
 from pipeline.errors import ConfigError, ModelError
+from stages.encoder_facts import OFFSET_POSITIONS, layer_count
 
 if TYPE_CHECKING:
     import torch
 
 Dtype = Literal["float32", "bfloat16", "int8"]
 
-# Where model families write the number of layers of their (text) encoder.
-_LAYER_KEYS: Final = ("num_hidden_layers", "encoder_layers", "n_layers", "num_layers", "n_layer")
 _LENGTH_KEYS: Final = ("max_position_embeddings", "n_positions", "max_source_positions")
-# Families that count positions from after the padding index.
-_OFFSET_POSITIONS: Final = frozenset(
-    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "xmod", "mpnet", "longformer"}
-)
 # Families whose positions are computed, or relative: no limit but memory.
 _ANY_LENGTH: Final = 512
-
-
-def layer_count(config: Mapping[str, Any]) -> int | None:
-    """Return the number of encoder layers that a ``config.json`` tells, or ``None``."""
-    found = (config[k] for k in _LAYER_KEYS if isinstance(config.get(k), int))
-    return next(found, None)
-
-
-def default_layer(layers: int, translator: bool = False) -> int:
-    """Return the layer to take when none is named.
-
-    The middle layers align best: layer 8 of 12 in multilingual BERT (Jalili Sabet et al. 2020),
-    that is two thirds of the way up; the last one in the encoder of a translator (TransAlign).
-    """
-    return layers if translator else max(1, round(layers * 2 / 3))
 
 
 def layer_problem(layer: int | None, config: Mapping[str, Any], name: str) -> str | None:
@@ -60,7 +40,7 @@ def max_subwords(config: Mapping[str, Any], tokenizer_limit: int | None, special
     """Return how many subwords of a sentence fit beside the special tokens."""
     limits = [config[k] for k in _LENGTH_KEYS if isinstance(config.get(k), int) and config[k] > 0]
     limit = min(limits) if limits else _ANY_LENGTH
-    if config.get("model_type") in _OFFSET_POSITIONS:
+    if config.get("model_type") in OFFSET_POSITIONS:
         limit -= int(config.get("pad_token_id") or 0) + 1
     if tokenizer_limit and tokenizer_limit < limit:
         limit = tokenizer_limit

@@ -129,6 +129,11 @@ def softmax(there: Floats, back: Floats, threshold: float) -> Indices:
     return _nonzero((there > threshold) & (back > threshold))
 
 
+def at_least(prob: Floats, least: float) -> Indices:
+    """Link where the probability is at least ``least``."""
+    return _nonzero(prob >= least)
+
+
 def distort(sim: Floats, rows: Ints, cols: Ints, ratio: float) -> Floats:
     """Damp links far from the diagonal, by simalign's formula; pairs of one subword stay.
 

@@ -38,10 +38,12 @@ class Pieces:
         ids: Vocabulary ids, without special tokens.
         words: Index of the word that each subword belongs to, ascending. A word without subwords
             (zero-width characters only, say) does not occur: no other word moves.
+        marks: Which subwords stand for a space alone, in words that have others as well.
     """
 
     ids: list[int]
     words: npt.NDArray[np.intp]
+    marks: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Return the number of subwords."""
@@ -56,10 +58,13 @@ class WordPieces:
 
     Args:
         cut: The tokenizer.
+        marks: Subwords that stand for a space alone (SentencePiece's ``▁``): cut word by word, a
+            word whose first subword holds no space begins with one, a comma for example.
     """
 
-    def __init__(self, cut: Cut) -> None:
+    def __init__(self, cut: Cut, marks: Sequence[int] = ()) -> None:
         self._cut = cut
+        self._marks = list(marks)
         self._known: dict[str, list[int]] = {}
 
     def __call__(self, sentences: Sequence[Sequence[str]]) -> list[Pieces]:
@@ -76,7 +81,9 @@ class WordPieces:
     def _pieces(self, words: Sequence[str]) -> Pieces:
         cut = [self._known[w] for w in words]
         owners = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
-        return Pieces(list(chain.from_iterable(cut)), owners)
+        ids = list(chain.from_iterable(cut))
+        several = np.repeat([len(c) > 1 for c in cut], [len(c) for c in cut]).astype(bool)
+        return Pieces(ids, owners, np.isin(ids, self._marks) & several)
 
 
 def transformers_cut(tokenizer: Any) -> Cut:
@@ -102,6 +109,12 @@ def transformers_cut(tokenizer: Any) -> Cut:
         return [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(w)) for w in words]
 
     return cut_slowly
+
+
+def space_marks(tokenizer: Any) -> list[int]:
+    """Return the subwords of a tokenizer of transformers that stand for a space alone."""
+    vocabulary = tokenizer.get_vocab()
+    return [vocabulary[mark] for mark in ("▁", "Ġ") if mark in vocabulary]
 
 
 def transformers_specials(tokenizer: Any) -> Specials:

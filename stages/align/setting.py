@@ -42,8 +42,8 @@ class LayerOptions(ConfigModel):
     layer: int | None = Field(
         None,
         ge=0,
-        description="encoder layer, 0 for the embeddings; default: two thirds of the way up (8 of "
-        "12), the last for the aligner translator",
+        description="encoder layer, 0 for the embeddings; default: by family (docs/alignment.md), "
+        "the last for the aligner translator",
     )
     token_type: Literal["bpe", "word"] = Field(
         "bpe", description="match subwords, or words (the mean of their subwords)"
@@ -55,6 +55,14 @@ class EncoderOptions(LayerOptions):
 
     dtype: Literal["float32", "bfloat16", "int8"] = Field(
         "float32", description="precision of the encoder"
+    )
+    center: bool = Field(
+        False,
+        description="take each language's mean, learnt from a sample of the pairs, off its states",
+    )
+    space_marks: bool = Field(
+        True,
+        description="match subwords that stand for a space alone (▁ before a comma), as simalign",
     )
     backend: Literal["auto", "torch", "ctranslate2"] = Field(
         "auto",

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pipeline.errors import ModelError
 from pipeline.formats.encoding import without_halves
 from pipeline.formats.words import composed, invisible
+from stages.encoder_facts import OFFSET_POSITIONS
 from stages.tagger.spelling import respell
 
 if TYPE_CHECKING:
@@ -354,25 +355,8 @@ def longest_window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
     positions = getattr(config, "max_position_embeddings", None)
     if positions and positions > 0:
         # RoBERTa's kin count positions from the padding index + 1.
-        shifted = config.model_type in _SHIFTED
+        shifted = config.model_type in OFFSET_POSITIONS
         limits.append(positions - (config.pad_token_id + 1 if shifted else 0))
     if tokenizer.model_max_length < _UNLIMITED:
         limits.append(int(tokenizer.model_max_length))
     return min(limits) if limits else _NO_LIMIT_WINDOW
-
-
-_SHIFTED = frozenset(
-    {
-        "camembert",
-        "data2vec-text",
-        "esm",
-        "ibert",
-        "longformer",
-        "mpnet",
-        "roberta",
-        "roberta-prelayernorm",
-        "xlm-roberta",
-        "xlm-roberta-xl",
-        "xmod",
-    }
-)

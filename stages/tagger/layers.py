@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from stages.encoder_facts import layer_count
+
 FUSIONS: Final = ("none", "dlfa_aif", "dlfa_sum", "concat", "scalar_mix")
 """How the layers of the encoder are combined; see :mod:`stages.tagger.fusion`."""
-
-_DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 
 
 def depth_of(config: Mapping[str, Any]) -> int:
@@ -17,15 +17,10 @@ def depth_of(config: Mapping[str, Any]) -> int:
     Raises:
         ValueError: If it declares none (it is not an encoder's configuration).
     """
-    nested = config.get("encoder")
-    if isinstance(nested, Mapping):
-        return depth_of(nested)
-    for key in _DEPTH_KEYS:
-        if isinstance(config.get(key), int):
-            return int(config[key])
-    raise ValueError(
-        f"the model's configuration names no number of layers (looked for {', '.join(_DEPTH_KEYS)})"
-    )
+    layers = layer_count(config)
+    if layers is None:
+        raise ValueError("the model's configuration names no number of layers")
+    return layers
 
 
 _DROPOUT_KEYS = (

@@ -134,9 +134,9 @@ def _write_model(folder: Path, output: Path, numbers: list[int]) -> tuple[int, i
     """Write configuration and weights; return the parameters before and after."""
     import torch
 
-    model = load_as_made(folder)
+    model, made_up = load_as_made(folder)
     full = model.get_input_embeddings().num_embeddings
-    before = model.num_parameters()
+    before = model.num_parameters() - _numbers(model, made_up)
     rows = torch.tensor(numbers)
     if int(rows.max()) >= full:
         raise ModelError(
@@ -161,22 +161,38 @@ def _write_model(folder: Path, output: Path, numbers: list[int]) -> tuple[int, i
         cut = type(model)(config)
     cut.load_state_dict(state, strict=True, assign=True)
     cut.tie_weights()
-    cut.save_pretrained(output)
-    return before, cut.num_parameters()
+    # What the checkpoint did not have (a pooler, say) is at random in memory and is not written.
+    kept = {name: value for name, value in cut.state_dict().items() if name not in made_up}
+    cut.save_pretrained(output, state_dict=kept)
+    return before, cut.num_parameters() - _numbers(cut, made_up)
 
 
-def load_as_made(folder: Path) -> Any:
-    """Load a checkpoint with the class that its configuration names, in its own precision."""
+def _numbers(model: Any, names: Set[str]) -> int:
+    return sum(value.numel() for name, value in model.named_parameters() if name in names)
+
+
+def load_as_made(folder: Path) -> tuple[Any, set[str]]:
+    """Load a checkpoint with the class that its configuration names, in its own precision.
+
+    Returns:
+        The model, and the names of weights that the checkpoint does not have.
+    """
     import transformers
     from transformers import AutoConfig, AutoModel
 
+    from stages.quiet import quiet
+
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     named = (getattr(config, "architectures", None) or [""])[0]
-    made_by = getattr(transformers, named, AutoModel)
-    model = made_by.from_pretrained(folder, dtype="auto")
+    made_by: Any = getattr(transformers, named, AutoModel)
+    if not (isinstance(made_by, type) and issubclass(made_by, transformers.PreTrainedModel)):
+        made_by = AutoModel
+    with quiet():
+        loaded: Any = made_by.from_pretrained(folder, dtype="auto", output_loading_info=True)
+    model, told = loaded
     if not hasattr(model.config, "vocab_size"):
         raise ModelError(f"{folder}: the configuration has no vocab_size; this is no text encoder")
-    return model
+    return model, set(told["missing_keys"])
 
 
 def _vocabulary_weights(model: Any, full: int) -> set[str]:

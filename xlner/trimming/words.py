@@ -69,11 +69,13 @@ def listed_languages(languages: Sequence[str]) -> list[str]:
 
 def listed_words(language: str, backend: Any, most: int = LISTED) -> dict[str, float]:
     """Return words of a frequency list with their frequencies, in small and with a capital."""
-    from wordfreq import top_n_list, word_frequency
+    from wordfreq import get_frequency_dict
 
+    # The whole list, as it is: a look-up of one word would cut it into words first, for which some
+    # languages need further packages.
+    listed = sorted(get_frequency_dict(language, "best").items(), key=lambda item: -item[1])
     found: dict[str, float] = {}
-    for word in top_n_list(language, most, "best"):
-        frequency = word_frequency(word, language, "best")
+    for word, frequency in listed[:most]:
         capital = word[:1].upper() + word[1:]
         share = _CAPITALISED if capital != word else 0.0
         for form, weight in ((word, 1 - share), (capital, share)):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from pipeline.errors import ConfigError
@@ -25,14 +26,15 @@ class Share(NamedTuple):
     aligner: str
     weight: float
     little: float | None = None
+    options: Mapping[str, Any] = MappingProxyType({})
 
     def member(self, options: EncoderOptions) -> MemberConfig:
         """Return it as a member of an ensemble, with those of the options that it has."""
         kind: Any = ALIGNERS[self.aligner]
-        given: dict[str, Any] = {}
+        given = dict(self.options)
         # A model or layer that is named is an encoder's.
         if kind.needs == "encoder":
-            given = options.model_dump(include=options.model_fields_set)
+            given |= options.model_dump(include=options.model_fields_set)
         return MemberConfig(
             aligner=self.aligner,
             weight=self.weight,
@@ -57,7 +59,13 @@ class Rule:
     combine: Combine = "mean"
 
 
+_COSINES: Final = MappingProxyType({"temperature": 0.05, "center": True, "space_marks": False})
+
 AUTO: Final[tuple[Rule, ...]] = (
+    Rule(
+        frozenset({"narrow_encoder"}),
+        (Share("statistical", 1.0), Share("softmax", 2.0, little=4.0, options=_COSINES)),
+    ),
     Rule(frozenset({"large_encoder"}), (Share("softmax", 1.0), Share("statistical", 0.5))),
     Rule(
         frozenset({"translator", "encoder"}),

@@ -205,7 +205,7 @@ class BackTranslation(AlignerKind[BackTranslationOptions]):
     about: ClassVar[str] = "by way of what the translator makes of the target sentence"
     Options: ClassVar[type[BackTranslationOptions]] = BackTranslationOptions
     needs: ClassVar[Literal["encoder", "translator"]] = "translator"
-    learns: ClassVar[bool] = True
+    learns = True
 
     def problems(
         self, model: ModelSource | None, context: AlignmentContext, device: str

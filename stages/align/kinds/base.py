@@ -74,7 +74,7 @@ class AlignerKind(ABC, Generic[O_co]):
     about: ClassVar[str]
     Options: ClassVar[type[ConfigModel]] = NoOptions
     needs: ClassVar[Literal["encoder", "translator"] | None] = None
-    learns: ClassVar[bool] = False
+    learns: bool = False
     judged: ClassVar[bool] = False
 
     def __init__(self, options: O_co) -> None:

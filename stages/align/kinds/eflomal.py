@@ -25,7 +25,7 @@ class Eflomal(AlignerKind[NoOptions]):
     """The aligner of :mod:`stages.align.eflomal_aligner`."""
 
     about: ClassVar[str] = "the package eflomal (GPL, to be installed), on several granularities"
-    learns: ClassVar[bool] = True
+    learns = True
 
     def problems(
         self, model: ModelSource | None, context: AlignmentContext, device: str

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
-from stages.align.kinds.base import AlignerKind
+from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import EncoderOptions, Setting
 from stages.word_alignment.aligner import Aligner
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
-    from stages.align.embedding_aligner import Extraction
+    from stages.align.embedding_aligner import EmbeddingAligner, Extraction, Means
 
 
 E = TypeVar("E", bound=EncoderOptions, covariant=True)
@@ -28,6 +29,11 @@ class EncoderKind(AlignerKind[E]):
 
     needs: ClassVar[Literal["encoder", "translator"]] = "encoder"
     of_translator: ClassVar[bool] = False
+
+    def __init__(self, options: E) -> None:
+        super().__init__(options)
+        # Means are learnt, so that what is taken off does not depend on how pairs are batched.
+        self.learns = options.center
 
     def problems(
         self, model: ModelSource | None, context: AlignmentContext, device: str
@@ -57,16 +63,30 @@ class EncoderKind(AlignerKind[E]):
         """Return how links come from the states."""
         raise NotImplementedError
 
+    def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
+        """Learn the mean states of both languages (see :meth:`AlignerKind.learn`)."""
+        from stages.align.centring import learn_means
+
+        learn_means(self._aligner(setting, model, None), pairs.own, pairs.extra, to)
+
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Load the encoder up to its layer (see :meth:`AlignerKind.load`)."""
+        from stages.align.centring import read_means
+
+        return self._aligner(setting, model, read_means(learnt) if self.options.center else None)
+
+    def _aligner(
+        self, setting: Setting, model: Path | None, centre: Means | None
+    ) -> EmbeddingAligner:
         from stages.align.contextual import contextual_aligner
 
         assert model is not None
+        marks = self.options.space_marks
         return contextual_aligner(
             self.named(),
             model,
             self.options,
             setting,
-            self.extraction(setting),
+            replace(self.extraction(setting), centre=centre, marks=marks),
             of_translator=self.of_translator,
         )

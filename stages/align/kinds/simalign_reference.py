@@ -105,13 +105,16 @@ class Reference(AlignerKind[ReferenceOptions]):
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Load the encoder."""
-        from stages.align.layers import default_layer, layer_count, read_config
+        from stages.align.layers import read_config
+        from stages.encoder_facts import alignment_layer, layer_count
         from stages.machine import torch_device
 
         assert model is not None
         options = self.options
-        layers = layer_count(read_config(model)) or 0
-        layer = default_layer(layers) if options.layer is None else options.layer
+        config = read_config(model)
+        layer = options.layer
+        if layer is None:
+            layer = alignment_layer(config, layer_count(config) or 0)
         device = torch_device(setting.device)
         return SimAlignReference(
             model, layer, options.method, options.token_type, options.distortion, device

@@ -17,6 +17,12 @@ class SoftmaxOptions(EncoderOptions):
     """Options of ``softmax``."""
 
     threshold: float = Field(0.001, gt=0, lt=1, description="least probability in both directions")
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        description="divide cosines by it and link from a mean probability of 0.5 on; default: dot "
+        "products as they are, and threshold, as awesome-align",
+    )
 
 
 S = TypeVar("S", bound=SoftmaxOptions, covariant=True)
@@ -29,10 +35,12 @@ class SoftmaxKind(EncoderKind[S]):
         """Return how links come from the states."""
         from stages.align.embedding_aligner import Extraction
 
+        temperature = self.options.temperature
         return Extraction(
-            method="softmax",
+            method="softmax" if temperature is None else "posterior",
             token_type=self.options.token_type,
             threshold=self.options.threshold,
+            temperature=temperature or 1.0,
             soft=setting.soft,
             floor=setting.floor,
         )

@@ -16,7 +16,7 @@ class Statistical(AlignerKind[NoOptions]):
     about: ClassVar[str] = (
         "learns from the sentence pairs themselves (and align.parallel); no model"
     )
-    learns: ClassVar[bool] = True
+    learns = True
 
     def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
         """Learn (see :meth:`AlignerKind.learn`)."""

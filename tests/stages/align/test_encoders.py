@@ -16,9 +16,10 @@ from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.contextual import load_tokenizer
 from stages.align.embeddings import Embedder
-from stages.align.layers import TorchLayers, default_layer, max_subwords
+from stages.align.layers import TorchLayers, max_subwords
 from stages.align.pieces import Pieces, Specials, WordPieces, transformers_cut, windows
 from stages.align.planning import plan
+from stages.encoder_facts import alignment_layer
 from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]
@@ -97,9 +98,11 @@ def test_windows_take_every_subword_once_and_within_the_limit(
 def test_a_window_gives_what_the_model_makes_of_it(bert: Path) -> None:
     layers = TorchLayers(bert, 2)
     ids = list(range(10, 60))
-    pieces = Pieces(ids, np.arange(len(ids)))
+    pieces = Pieces(ids, np.arange(len(ids)), np.zeros(len(ids), bool))
     specials = Specials((2,), (3,))
-    states = Embedder(layers, 20, 256)([(Pieces([], np.arange(0)), specials), (pieces, specials)])
+    states = Embedder(layers, 20, 256)(
+        [(Pieces([], np.arange(0), np.zeros(0, bool)), specials), (pieces, specials)]
+    )
     assert states.starts == [0, 0, 50]
     for window in windows([50], 20):
         alone = layers([[2, *ids[window.start : window.end], 3]])
@@ -202,11 +205,16 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
         aligner(tmp_path)
 
 
-def test_default_layer_is_8_of_12_and_the_last_of_a_translator() -> None:
-    assert default_layer(12) == 8
-    assert default_layer(6) == 4
-    assert default_layer(1) == 1
-    assert default_layer(6, translator=True) == 6
+def test_the_alignment_layer_goes_by_the_family() -> None:
+    mbert = {"hidden_size": 768}
+    assert alignment_layer(mbert, 12) == 8
+    assert alignment_layer(mbert, 6) == 4
+    assert alignment_layer(mbert, 1) == 1
+    assert alignment_layer(mbert, 6, translator=True) == 6
+    assert alignment_layer({"hidden_size": 384}, 12) == 7
+    assert alignment_layer({"hidden_size": 192}, 12) == 8
+    assert alignment_layer({"hidden_size": 384, "alignment_layer": 7}, 9) == 7
+    assert alignment_layer({"alignment_layer": 7}, 4) == 3
 
 
 def test_limits_of_model_families() -> None:

@@ -63,6 +63,20 @@ def test_states_and_logits_of_what_is_kept_are_equal_to_the_bit(full: Path, tmp_
     assert tied == after.get_input_embeddings().weight.data_ptr()
 
 
+def test_weights_that_the_checkpoint_does_not_have_are_not_made_up(tmp_path: Path) -> None:
+    from safetensors import safe_open
+    from transformers import AutoModel
+
+    folder = encoder_folder("WordPiece", tmp_path / "full")
+    AutoModel.from_pretrained(folder, add_pooling_layer=False).save_pretrained(folder)
+    report = trim_encoder(locate(str(folder)), words_of(folder, GERMAN), tmp_path / "cut")
+    with safe_open(tmp_path / "cut" / "model.safetensors", "pt") as weights:
+        names = list(weights.keys())
+        numbers = sum(weights.get_tensor(name).numel() for name in names)
+    assert not [name for name in names if "pooler" in name]
+    assert numbers == report.parameters_after
+
+
 def test_special_tokens_keep_their_meaning(full: Path, tmp_path: Path) -> None:
     trim_encoder(locate(str(full)), words_of(full, GERMAN), tmp_path / "cut", size=None)
     old, new = (AutoTokenizer.from_pretrained(f) for f in (full, tmp_path / "cut"))
