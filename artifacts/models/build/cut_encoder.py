@@ -155,6 +155,10 @@ def write_lower_layers(folder: Path, layers: int) -> None:
     # Counted from the bottom, where nothing is cut: that of the whole model.
     model.config.alignment_layer = 7
     model.to(torch.float16).save_pretrained(folder)
+    # Stored in half precision, loaded in single precision where nothing else is asked for.
+    file = folder / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8")) | {"dtype": "float32"}
+    file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def main() -> None:
