@@ -20,14 +20,21 @@ from pipeline.formats.report import CharSpan, RawSentence
 WORDS: Final = ("tokens", "words", "tokenized_text")
 TAGS: Final = ("ner_tags", "tags", "labels", "ner", "label", "word_labels", "bio_tags", "iob_tags")
 TEXT: Final = ("text", "sentence", "content")
-SPANS: Final = ("spans", "entities", "labels", "label", "ner", "annotation")
+SPANS: Final = ("spans", "entities", "ents", "labels", "label", "ner", "annotation")
 IDS: Final = ("id", "sent_id", "guid")
 OFFSETS: Final = "offsets"
 """A record's own word for what its spans count; our exports for doccano have it."""
 
-_TYPES: Final = ("type", "label", "entity_group", "tag", "entity_type", "category", "entity")
-_STARTS: Final = (("start", "end"), ("start_offset", "end_offset"), ("begin", "end"))
-_SURFACES: Final = ("text", "word", "surface", "mention", "surface_form")
+_TYPES: Final = ("type", "label", "entity_group", "tag", "entity_type", "category", "ner", "entity")
+_STARTS: Final = (
+    *(("start", "end"), ("start_offset", "end_offset"), ("begin", "end")),
+    *(("start_char", "end_char"), ("start_pos", "end_pos"), ("start_idx", "end_idx")),
+    *(("startOffset", "endOffset"), ("beginOffset", "endOffset"), ("BeginOffset", "EndOffset")),
+)
+_LENGTHS: Final = (("offset", "length"), ("start", "length"))
+_SURFACES: Final = ("text", "word", "surface", "mention", "surface_form", "entity")
+_FORMS: Final = ("text", "word", "form", "token", "orth")
+_TOKEN_TAGS: Final = ("ner", "ner_tag", "entity", "tag", "label")
 _SHOWN: Final = ("spans", "entities", "labels", "label")
 _NAMED: Final = ("ner_tags", "tags", "labels", "ner", "label", "spans", "entities")
 
@@ -70,10 +77,12 @@ class RecordReader:
         )
         text = next((record[k] for k in TEXT if isinstance(record.get(k), str)), None)
         key = next((k for k in WORDS if isinstance(record.get(k), Sequence)), None)
+        if key is None and text is None:  # {"text": ["Anna", "slept"]}
+            key = next((k for k in TEXT if isinstance(record.get(k), list)), None)
         if key is not None and not (isinstance(record[key], str) and text is not None):
-            sentence.words = self._words(record[key], key, line)
+            sentence.words = self._words(record[key], key, text or "", line)
             if self.labelled:
-                self._label_words(record, sentence, text, line)
+                self._label_words(record, sentence, text, key, line)
             return sentence
         if text is None:
             raise self._error(
@@ -86,17 +95,21 @@ class RecordReader:
             self._label_text(record, sentence, line)
         return sentence
 
-    def _words(self, words: Sequence[Any], key: str, line: int) -> list[str]:
+    def _words(self, words: Sequence[Any], key: str, text: str, line: int) -> list[str]:
         found = split_list(words) if isinstance(words, str) else words
-        # Prodigy's tokens are objects: {"text": "Anna", "start": 0, "end": 4, "id": 0}.
-        found = [w.get("text") if isinstance(w, Mapping) else w for w in found]
+        found = [_form(w, text) if isinstance(w, Mapping) else w for w in found]
         for word in found:
             if not isinstance(word, str):
                 raise self._error(line, f"{key} holds {word!r}, which is not a string")
         return list(found)
 
     def _label_words(
-        self, record: Mapping[str, Any], sentence: RawSentence, text: str | None, line: int
+        self,
+        record: Mapping[str, Any],
+        sentence: RawSentence,
+        text: str | None,
+        words_key: str,
+        line: int,
     ) -> None:
         words = sentence.words or []
         for key in TAGS:
@@ -110,13 +123,15 @@ class RecordReader:
                     raise self._error(line, f"{len(words)} words but {len(tags)} {key}")
                 sentence.tags = [self._name(t, key, line) for t in tags]
                 return
-        for key in SPANS:
-            spans = record.get(key)
-            if isinstance(spans, list):
-                sentence.char_spans = [self.span(item, key, line) for item in spans]
-                sentence.text = text
-                sentence.unit = self._stated_unit(record, line)
-                return
+        if (spans := _spans(record)) is not None:
+            key, items = spans
+            sentence.char_spans = [self.span(item, key, line) for item in items]
+            sentence.text = text
+            sentence.unit = self._stated_unit(record, line)
+            return
+        if tags := _tags_of(record[words_key]):
+            sentence.tags = tags
+            return
         raise self._error(
             line,
             f"words without labels: none of the columns {', '.join(_NAMED)}; "
@@ -124,10 +139,10 @@ class RecordReader:
         )
 
     def _label_text(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:
-        found = next((record[k] for k in SPANS if isinstance(record.get(k), list)), None)
-        if found is not None and not (found and all(isinstance(t, str) for t in found)):
-            key = next(k for k in SPANS if isinstance(record.get(k), list))
-            sentence.char_spans = [self.span(item, key, line) for item in found]
+        spans = _spans(record)
+        if spans is not None and not (spans[1] and _are_strings(record[spans[0]])):
+            key, items = spans
+            sentence.char_spans = [self.span(item, key, line) for item in items]
             sentence.unit = self._stated_unit(record, line)
             return
         key = next((k for k in TAGS if record.get(k) and isinstance(record[k], str | list)), "")
@@ -189,13 +204,18 @@ class RecordReader:
             start, end = next(
                 ((item[a], item[b]) for a, b in _STARTS if a in item and b in item), (None, None)
             )
+            if start is None:
+                start, end = _by_length(item)
             kind = next((item[k] for k in _TYPES if item.get(k) is not None), None)
-            surface = next((item[k] for k in _SURFACES if isinstance(item.get(k), str)), None)
+            strings = (item[k] for k in _SURFACES if isinstance(item.get(k), str))
+            surface = next((s for s in strings if s is not kind), None)
         elif isinstance(item, Sequence) and not isinstance(item, str) and len(item) == 3:
             start, end, kind = item
+            if isinstance(start, str) and type(kind) is int:  # ["PER", 0, 4]
+                kind, start, end = item
         else:
             start = end = kind = None
-        if type(kind) is int:
+        if type(kind) is type(start) is type(end) is int:
             kind = self._name(kind, key, line)
         # By type(): for Python, True is an integer.
         if type(start) is not int or type(end) is not int or not isinstance(kind, str):
@@ -210,6 +230,73 @@ class RecordReader:
         return DataError(f"{self.origin}:{line}: {message}")
 
 
+def _are_strings(items: Any) -> bool:
+    return isinstance(items, list) and all(isinstance(item, str) for item in items)
+
+
+def _form(token: Mapping[str, Any], text: str) -> Any:
+    """Return the word of a token that is an object, as Prodigy and spaCy write them."""
+    for key in _FORMS:
+        if key in token:
+            return token[key]
+    start, end = token.get("start"), token.get("end")
+    if type(start) is type(end) is int and 0 <= start < end <= len(text):
+        return text[start:end]
+    return None
+
+
+def _tags_of(tokens: Any) -> list[str]:
+    """Return the tags of tokens that are objects with one each; empty if they are not."""
+    if not isinstance(tokens, list) or not all(isinstance(t, Mapping) for t in tokens):
+        return []
+    for key in _TOKEN_TAGS:
+        tags = [t.get(key) for t in tokens]
+        if tags and all(isinstance(t, str) for t in tags):
+            return [str(t) for t in tags]
+    return []
+
+
+def _spans(record: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
+    """Return the key and the items of the spans of a record; ``None`` if it has none."""
+    for key in SPANS:
+        items = record.get(key)
+        if isinstance(items, Mapping):
+            items = _flat(items)
+        if isinstance(items, list):
+            return key, items
+    return None
+
+
+def _flat(value: Mapping[str, Any]) -> list[Any]:
+    """Return the spans of an object: by type, by type and surface (CLUENER), or by columns.
+
+    ``{"PER": [[0, 4]]}``, ``{"PER": {"Anna": [[0, 3]]}}``, ``{"start": [0], "end": [4], "type":
+    ["PER"]}``. What is no place is an item all the same, for :meth:`RecordReader.span` to refuse.
+    """
+    if any(a in value and b in value for a, b in (*_STARTS, *_LENGTHS)):
+        columns = [v if isinstance(v, list) else [v] for v in value.values()]
+        if len(set(map(len, columns))) > 1:
+            return [dict(value)]
+        return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+    items: list[Any] = []
+    for kind, found in value.items():
+        places = found if isinstance(found, Mapping) else {None: found}
+        for surface, ranges in places.items():
+            given = ranges if isinstance(ranges, list) else [ranges]
+            for item in [given] if [type(r) for r in given] == [int, int] else given:
+                if isinstance(item, list | tuple) and len(item) == 2:
+                    item = {"start": item[0], "end": item[1], "type": kind, "text": surface}
+                items.append(item)
+    return items
+
+
+def _by_length(item: Mapping[str, Any]) -> tuple[Any, Any]:
+    for start, length in _LENGTHS:
+        if type(item.get(start)) is type(item.get(length)) is int:
+            return item[start], item[start] + item[length]
+    return None, None
+
+
 def split_list(text: str) -> list[Any]:
     """Return the items of a list that is written as one string: ``O O B-PER``, ``B-per,I-per,O``.
 
@@ -222,6 +309,8 @@ def split_list(text: str) -> list[Any]:
             value = ast.literal_eval(re.sub(r"(['\"])\s+(?=['\"])", r"\1, ", bare))
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             value = None
+        if value is None and re.fullmatch(r"\[[\d\s]+\]", bare):  # [1 0], as numpy writes it
+            value = [int(number) for number in bare[1:-1].split()]
         if isinstance(value, list):
             return value
     return bare.split() if " " in bare or "," not in bare else [p.strip() for p in bare.split(",")]

@@ -16,16 +16,16 @@ from typing import Final
 from pipeline.errors import DataError
 from pipeline.formats.notation import NEARLY_ALL, OUTSIDE, Fit, fit
 
-ROW_ID: Final = re.compile(r"\d+(?:[-.]\d+)?")
-_WORD_NAMES: Final = frozenset({"form", "word", "words", "token", "tokens", "text"})
-_SENTENCE_NAMES: Final = frozenset(
+ROW_ID: Final = re.compile(r"\d+(?:[-.:]\d+)?")
+WORD_NAMES: Final = frozenset({"form", "word", "words", "token", "tokens", "text"})
+SENTENCE_NAMES: Final = frozenset(
     {"sentence", "sentenceid", "sentid", "sent", "sentenceno", "sentencenumber", "sentidx", "sid"}
     | {"sentnum", "sentno", "docid", "doc", "document", "documentid", "sentenceindex"}
 )
 # The names that decide, the surest first; of columns with names of one row, none is preferred.
 _TAG_NAMES: Final = (
     frozenset({"necoarselit"}),
-    frozenset({"gold", "goldner", "goldtag", "goldlabel", "nergold", "tagger"} - {"tagger"}),
+    frozenset({"gold", "goldner", "goldtag", "goldlabel", "nergold"}),
     frozenset({"ner", "nertag", "nertags", "nerlabel", "nerlabels", "ne", "netag", "namedentity"}),
     frozenset({"entity", "entities", "entitytag", "entitylabel", "entitytype", "namedentities"}),
     frozenset({"tag", "tags", "label", "labels", "target", "name"}),
@@ -61,7 +61,7 @@ def find_header(row: Sequence[str], asked: Sequence[str]) -> Header | None:
     if asked and any(name in row for name in asked):
         return Header(list(row))
     names = [plain_name(c) for c in row]
-    has_word = any(n in _WORD_NAMES for n in names)
+    has_word = any(n in WORD_NAMES for n in names)
     has_tags = any(n in _ALL_TAG_NAMES for n in names)
     if has_word and has_tags and not any((c and c in OUTSIDE) or c[1:2] == "-" for c in row):
         return Header(list(row))
@@ -196,8 +196,9 @@ def choose_tags(found: Columns, word: int | None) -> TagColumn | None:
 
 
 def _only(candidates: Mapping[int, Fit], index: int) -> bool:
-    """Whether a column holds the letter O and nothing else."""
-    return candidates[index].strength == 0 and candidates[index].notation.outside in ("O", "o")
+    """Whether a column holds the letter O, or the word for it, and nothing else."""
+    found = candidates[index]
+    return found.strength == 0 and any(c.isalpha() for c in found.notation.outside)
 
 
 def _holding(candidates: Mapping[int, Fit]) -> dict[int, Fit]:
@@ -225,7 +226,7 @@ def _by_name(found: Columns, candidates: Mapping[int, Fit]) -> int | None:
             return named[0]
         if named:
             return None
-    others = [i for i in candidates if found.name(i) not in _OTHER_NAMES | _WORD_NAMES]
+    others = [i for i in candidates if found.name(i) not in _OTHER_NAMES | WORD_NAMES]
     holding = [i for i in others if candidates[i].strength > 0]
     return holding[0] if len(holding) == 1 else None
 
@@ -307,83 +308,17 @@ def _shown(found: Columns, index: int) -> str:
     return ", ".join(repr(v[:40]) for v, _ in common.most_common(_SHOWN))
 
 
-# -- words and sentences -----------------------------------------------------------------------
-
-
-def choose_word(found: Columns, tag: int | None) -> int:
-    """Return the column of the words: what its name says, else the first that does not count."""
-    for i in range(found.width):
-        if i != tag and found.name(i) in _WORD_NAMES:
-            return i
-    if found.ontonotes and found.width > 10:
-        return 3
-    others = [i for i in range(found.width) if i != tag]
-    if found.width < 3:
-        return others[0] if others else 0
-    return next((i for i in others if not _counts(found, i)), others[0])
-
-
-def _counts(found: Columns, index: int) -> bool:
-    """Whether a column numbers words or sentences, or names documents."""
-    return number_kind(found, index) is not None or _is_label(found, index)
-
-
 def number_kind(found: Columns, index: int) -> str | None:
-    """Tell what a column of numbers counts: ``words`` or ``sentences``; ``None`` if it is none."""
+    """Tell what a column of numbers counts: ``words``, ``sentences`` or ``characters`` (``0-4``).
+
+    ``None`` if it is no column of numbers.
+    """
     values = found.values(index)
     if not values or not all(ROW_ID.fullmatch(v) for v in values):
         return None
     numbers = [(int(v), f) for v, f in zip(values, found.first, strict=True) if v.isdecimal()]
+    if len(numbers) * 2 < len(values):
+        return "characters"
     steps = [b - a for (a, _), (b, first) in pairwise(numbers) if not first]
     same = steps.count(0)
     return "sentences" if same and same * 2 >= len(steps) else "words"
-
-
-def _is_label(found: Columns, index: int) -> bool:
-    """Whether a column names the document or sentence: runs of a value that does not come back."""
-    values = _filled(found.values(index))
-    if len(values) < 4 or found.fit(index) is not None:
-        return False
-    runs = 1 + sum(a != b for a, b in pairwise(values))
-    distinct = len(set(values))
-    most = max(len(set(found.values(i))) for i in range(found.width))
-    return distinct == runs and runs * 2 <= len(values) and most >= 2 * distinct
-
-
-def _filled(values: Sequence[str]) -> list[str]:
-    """Return the values, an empty one replaced by the one before it."""
-    filled: list[str] = []
-    for value in values:
-        filled.append(filled[-1] if filled and value in NOTHING else value)
-    return filled
-
-
-def sentence_columns(
-    found: Columns, word: int, tag: int | None
-) -> tuple[int | None, tuple[int, ...], int | None]:
-    """Return the column that counts words, those that tell sentences apart, and that of marks."""
-    others = [i for i in range(found.width) if i not in (word, tag)]
-    flags = next((i for i in others if _has_flags(found, i)), None)
-    if found.ontonotes and found.width > 10:
-        return None, (), flags
-    if found.width < 3:
-        return None, (), flags
-    left = [i for i in others if i < word]
-    ids = next((i for i in left if number_kind(found, i) == "words"), None)
-    sentence = [i for i in left if number_kind(found, i) == "sentences" or _is_label(found, i)]
-    right = [i for i in others if i > word and not found.blank_lines]
-    sentence += [i for i in right if _numbers_sentences(found, i) or _is_label(found, i)]
-    sentence += [i for i in others if found.name(i) in _SENTENCE_NAMES and i not in sentence]
-    return ids, tuple(sentence), flags
-
-
-def _has_flags(found: Columns, index: int) -> bool:
-    return any("EndOfSentence" in v for v in found.values(index))
-
-
-def _numbers_sentences(found: Columns, index: int) -> bool:
-    values = found.values(index)
-    if number_kind(found, index) != "sentences" or not all(v.isdecimal() for v in values):
-        return False
-    steps = [int(b) - int(a) for a, b in pairwise(values)]
-    return set(steps) == {0, 1} and steps.count(0) >= steps.count(1)

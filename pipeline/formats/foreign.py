@@ -42,6 +42,11 @@ def refuse_foreign(sample: Sample) -> None:
             f"{path}: an XML file; export it from its tool as CoNLL, brat or JSON, or turn its "
             "elements into {text, spans} records (JSON Lines)"
         )
+    if first.startswith("File,Line,Begin Offset,End Offset,Type"):
+        raise DataError(
+            f"{path}: annotations for AWS Comprehend, whose texts are in files of their own; write "
+            "JSON Lines of {text, spans: [[start, end, type]]}, a record per document or line"
+        )
     if _PUBTATOR.match(first):
         raise DataError(
             f"{path}: a PubTator file; its positions count characters of title and abstract joined "
@@ -69,7 +74,13 @@ def hint(record: Mapping[str, Any]) -> str:
         return "; a UIMA CAS? Export the project as CoNLL 2002 or CoNLL 2003"
     if "rasa_nlu_data" in record:
         return "; Rasa's training data? Name the list in it: common_examples, as JSON Lines"
-    splits = [k for k in record if isinstance(record[k], list)]
+    if "assets" in record and "projectFileVersion" in record:
+        return (
+            "; an Azure project? Its texts are in files of their own: write {text, spans: [[start, "
+            "end, type]]} per document (start is the offset, end is offset + length; set offsets: "
+            "utf-16 where stringIndexType is Utf16CodeUnit)"
+        )
+    splits = [k for k, v in record.items() if isinstance(v, list) and v and isinstance(v[0], dict)]
     if len(splits) > 1:
         return f"; write the lists {', '.join(splits)} to files of their own"
     return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import WORDS, RecordReader
+from pipeline.formats.columns import TEXT, WORDS, RecordReader
 from pipeline.formats.format import JSON_SUFFIXES, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
@@ -66,6 +66,13 @@ def _rows(value: Any) -> Iterator[Any]:
     """Yield the records of a value: itself, a list of word-tag pairs, or a table by columns."""
     if isinstance(value, list) and value and all(map(_is_pair, value)):
         yield {"tokens": [word for word, _ in value], "ner_tags": [tag for _, tag in value]}
+        return
+    if isinstance(value, dict) and any(isinstance(value.get(k), dict) for k in (*WORDS, *TEXT)):
+        # The columns of pandas: {"tokens": {"0": ["Anna"]}, "ner_tags": {"0": ["B-PER"]}}.
+        rows = next(value[k] for k in (*WORDS, *TEXT) if isinstance(value.get(k), dict))
+        tables = {k: v for k, v in value.items() if isinstance(v, dict)}
+        for row in rows:
+            yield {k: v[row] for k, v in tables.items() if row in v}
         return
     words = next((value[k] for k in WORDS if k in value), None) if isinstance(value, dict) else None
     columns = {k: v for k, v in value.items() if isinstance(v, list)} if words else {}

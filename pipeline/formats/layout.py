@@ -21,12 +21,11 @@ from pipeline.formats.evidence import (
     Header,
     TagColumn,
     choose_tags,
-    choose_word,
     find_header,
     no_tags,
-    sentence_columns,
 )
 from pipeline.formats.files import read_lines
+from pipeline.formats.word_columns import choose_word, sentence_columns
 
 _SNIFFED: Final = 2000
 _LOOKED_AT: Final = 200_000

@@ -16,8 +16,14 @@ from typing import Final, Literal
 
 Kind = Literal["prefixed", "suffixed", "bare", "bracketed", "plain"]
 
-OUTSIDE: Final = ("O", "o", "0", "_", "-", "", "OUT", "out", "Out", "OUTSIDE", "outside")
-"""What stands for "no entity" in the files of other people."""
+OUTSIDE: Final = (
+    *("O", "o", "0", "_", "-", "", "OUT", "out", "Out", "OUTSIDE", "outside"),
+    *("\u041e", "\u039f"),
+)
+"""What stands for "no entity" in the files of other people.
+
+The last two look like O: they are the Cyrillic and the Greek letter.
+"""
 
 _PLAINLY_OUTSIDE: Final = frozenset(OUTSIDE) - {"_", "-", ""}
 _LETTERS: Final = "BIESLUMW"
@@ -135,7 +141,8 @@ class Notation:
         elif self.lower or self.fold:
             remarks.append("in small letters")
         if self.outside != "O":
-            remarks.append(f"outside {self.outside!r}")
+            alike = "" if self.outside.isascii() else " (no Latin letter)"
+            remarks.append(f"outside {self.outside!r}{alike}")
         return ", ".join(remarks)
 
 
@@ -195,8 +202,13 @@ def fit(values: Mapping[str, int], share: float = NEARLY_ALL) -> Fit | None:
 def _fits(notation: Notation, value: str) -> bool:
     if notation.kind == "bracketed":
         found = _BRACKETED.fullmatch(value)
-        return bool(found and value and (found[1] is None or is_type(found[1])))
+        return bool(found and value and (found[1] is None or _is_bracketed_type(found[1])))
     return notation.split(value) is not None or bool(notation.several(value))
+
+
+def _is_bracketed_type(text: str) -> bool:
+    # "(e1-person-1)" and "(person-1)" are mentions of coreference: each has a number of its own.
+    return is_type(text) and re.search(r"-\d+(?:-|$)", text) is None
 
 
 def _type(notation: Notation, value: str) -> str:

@@ -52,6 +52,8 @@ class Prodigy(Format):
             if isinstance(tokens, list) and tokens:
                 plain["tokens"] = tokens
             if not self.request.labelled or _in_characters(plain):
+                if self.request.labelled:
+                    _refuse_contradictions(plain, f"{path}:{line}")
                 raw = reader(plain | {"id": record.get("id")}, line)
                 raw.may_be_document = True
                 yield raw
@@ -61,6 +63,26 @@ class Prodigy(Format):
 
 def _in_characters(record: Mapping[str, Any]) -> bool:
     return all(isinstance(s, Mapping) and "start" in s for s in record["spans"])
+
+
+def _refuse_contradictions(record: Mapping[str, Any], where: str) -> None:
+    """Refuse a span whose tokens are not where its characters are.
+
+    ``token_end`` may be the last token, as Prodigy has it, or the one after.
+    """
+    tokens = [t for t in record.get("tokens", ()) if isinstance(t, Mapping)]
+    for span in record["spans"]:
+        first, last = span.get("token_start"), span.get("token_end")
+        if not tokens or type(first) is not int or type(last) is not int:
+            continue
+        starts = [t.get("start") for t in tokens[first : first + 1]]
+        ends = [t.get("end") for t in tokens[max(0, last - 1) : last + 1]]
+        if first < 0 or starts != [span.get("start")] or span.get("end") not in ends:
+            raise DataError(
+                f"{where}: a span of characters [{span.get('start')}, {span.get('end')}) and "
+                f"tokens {first} to {last}, which are not in the same place; correct one of them, "
+                "or remove token_start and token_end"
+            )
 
 
 def _by_tokens(record: Mapping[str, Any], where: str, line: int) -> RawSentence:

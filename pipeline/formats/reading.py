@@ -188,6 +188,11 @@ def _decoder(
     if fit is None and source.scheme == "io":
         sign = max(OUTSIDE, key=lambda v: values[v])
         notation = Notation("plain", sign if values[sign] else "O")
+    if fit and not fit.strength and notation.outside not in ("O", "o"):
+        report.warn(
+            f"{report.origin}: no entities: every tag is {notation.outside!r}, which is read as "
+            "none; if the tags are in another column, set tag_column"
+        )
     scheme = evidence.scheme(notation) if source.scheme == "auto" else source.scheme
     report.scheme, report.notation = scheme, str(notation) or None
     return TagDecoder(scheme, notation, source.entity_type)

@@ -60,6 +60,9 @@ def _convinces(parts: list[list[str]], layout: Layout) -> bool:
     # no beginning of a word.
     alike = all(t == t.upper() and any(map(str.isalpha, t[1:])) for t in inside)
     begins = all(t[:1] in "BIbi" and not t[1:2].isalpha() for t in inside)
+    if max(map(len, inside)) == 1:  # "Vitamin B"
+        begins = len(inside) * 2 <= len(tags)
+        alike = False
     return (alike or begins) and (len(inside) < len(tags) or layout.width <= 3)
 
 

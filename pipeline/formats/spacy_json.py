@@ -37,7 +37,7 @@ class SpacyJson(Format):
                 isinstance(record.get("annotations"), list) and "classes" in record
             )
         if isinstance(record, list):
-            return _is_tuple(record)
+            return [type(part) for part in record] == [str, dict]
         return _is_python(sample) and any("entities" in line for _, line in sample.lines)
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
@@ -48,6 +48,11 @@ class SpacyJson(Format):
             if isinstance(record, dict) and isinstance(record.get("paragraphs"), list):
                 yield from self._paragraphs(record, line)
                 continue
+            if _is_of_texts(record):
+                raise DataError(
+                    f"{path}:{line}: categories of a text (cats), but no entities: training data "
+                    "for a text classifier, which no tagger can learn from"
+                )
             if not _is_tuple(record):
                 raise DataError(
                     f'{path}:{line}: not ["text", {{"entities": [[start, end, label], …]}}]: '
@@ -84,6 +89,11 @@ class SpacyJson(Format):
             raise DataError(
                 f"{self.request.path}:{line}: paragraphs without sentences of tokens (orth, ner)"
             ) from None
+
+
+def _is_of_texts(record: Any) -> bool:
+    pair = isinstance(record, list | tuple) and len(record) == 2 and record[1]
+    return isinstance(pair, Mapping) and "cats" in pair and "entities" not in pair
 
 
 def _is_tuple(record: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
@@ -17,6 +18,7 @@ from pipeline.formats.format import Format, Sample
 from pipeline.formats.report import RawSentence, ReadReport
 
 _SEPARATORS: Final = ",;\t"
+_LOOKED_AT: Final = 20
 _LABELS: Final = frozenset((*TAGS, *SPANS, "ner_labels", "tag"))
 _CONTENT: Final = frozenset((*TEXT, *WORDS))
 
@@ -34,6 +36,8 @@ class Table(Format):
         if sample.is_folder or not sample.first_line or sample.first_line[:1] in "{[":
             return False
         separator = _separator(sample.first_line)
+        if not sample.labelled and sample.suffix in cls.suffixes:
+            return _has_texts(sample, separator or ",")
         if separator is None:
             return False
         names = _names(sample.first_line, separator)
@@ -61,6 +65,8 @@ class Table(Format):
         lines = read_lines(path, source.encoding)
         first = next((item for item in lines if item[1].strip()), None)
         separator = None if first is None else _separator(first[1])
+        if separator is None and first is not None and first[1].strip().lower() in _CONTENT:
+            separator = ","
         if first is None or separator is None:
             raise DataError(f"{path}: no header row with columns")
         names = _names(first[1], separator)
@@ -86,6 +92,18 @@ class Table(Format):
                     f"({', '.join(names)}); correct the row"
                 )
             yield reader(_record(dict(zip(names, row, strict=True))), line)
+
+
+def _has_texts(sample: Sample, separator: str) -> bool:
+    """Whether a column is named as one of text and has texts, rather than one word per row."""
+    names = _names(sample.first_line, separator)
+    rows = csv.reader((f"{line}\n" for _, line in sample.lines[1:]), delimiter=separator)
+    found = [i for i, name in enumerate(names) if name in _CONTENT]
+    try:
+        few = [r for r in islice(rows, _LOOKED_AT) if len(r) == len(names)]
+    except csv.Error:
+        return False
+    return bool(found) and any(len(split_list(r[found[0]])) > 1 for r in few)
 
 
 def _separator(line: str) -> str | None:
