@@ -74,7 +74,7 @@ class Measured:
 
     def knows_tags(self) -> bool:
         """Whether tags are pieces of its vocabulary."""
-        return "\u2581<a>" in (self.folder / "vocab.json").read_text(encoding="utf-8")
+        return "\u2581<a>" in json.loads((self.folder / "vocab.json").read_bytes())
 
     def chrf(self, name: str, code: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """One row: chrF of the translations out of English."""
@@ -216,22 +216,21 @@ def _conll(limit: int | None) -> list[Sentence]:
 
 def measure_tags(model: Measured) -> Rows:
     """Sentences whose translation has every tag once, balanced; and entities that have both."""
-    from stages.translate.markers import mark
     from stages.translate.tags import LETTERS, read_tags, whole
-    from stages.translate.translator import Translator
 
     rows: Rows = []
     sentences = [s for s in _conll(model.limit) if len(s.spans) <= len(LETTERS)]
-    texts = [mark(s.words, s.spans, "en", "xml") or "" for s in sentences]
-    for code in LANGUAGES:
-        translator = Translator(model.folder, "en", code, cache=model.cache_dir)
-        output = [h[0].text for h in translator.translate(texts)]
-        pairs = list(zip(sentences, output, strict=True))
+    for code, mend in ((code, mend) for code in LANGUAGES for mend in (False, True)):
+        if not model.knows_tags():
+            break
+        made = model.sentences(code, sentences, TranslateConfig(markers="xml", mend=mend))
+        pairs = [(s, row["marked"] or "") for s, row in zip(sentences, made, strict=True)]
         kept = sum(whole(text, len(s.spans)) for s, text in pairs)
         read = sum(len(read_tags(text)) for _, text in pairs)
         rows.append(
             {
                 "to": code,
+                "mended": mend,
                 "sentences": len(sentences),
                 "tags kept": round(100 * kept / len(sentences), 1),
                 "entities read": round(100 * read / sum(len(s.spans) for s in sentences), 1),
