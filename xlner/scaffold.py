@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import yaml
 
 from pipeline.config import DataSource
-from pipeline.errors import ConfigError, XlnerError
+from pipeline.errors import ConfigError, DataError, XlnerError
 from pipeline.formats.labels import nearest_type
 from pipeline.formats.packed import SUFFIXES as PACKED
 from pipeline.languages import base, canonical, english_name
@@ -27,6 +28,7 @@ _TRANSLATOR: Final = "facebook/nllb-200-distilled-600M"
 _SUFFIXES = {".txt", ".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio", ".tsv"}
 _SUFFIXES |= {".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".spacy", ""}
 _FOLDERS = ("*.ann", "dataset_info.json", "dataset_dict.json")  # brat's, and those of datasets
+_SCRIPT = re.compile("[A-Z][a-z]{3}")
 _SHARD = re.compile(r"-\d{5}-of-")
 _SHARED_TASKS = {"esp": "es", "ned": "nl"}  # as CoNLL-2002 calls its files: esp.train, ned.testb
 _ALIKE = 5  # files of a kind that is not read are named each up to here
@@ -99,13 +101,13 @@ def look_into(folder: Path, source: str = "en") -> Found:
     candidates, found.unused = _candidates(folder)
     for path in candidates:
         name = str(path.relative_to(folder))
+        words = re.split(r"[^a-z0-9]+", name.lower())
+        split = next((_SPLITS[w] for w in reversed(words) if w in _SPLITS), None)
         try:
-            report = _peek(path)
+            report = _peek(path, plain=split == "unlabelled")
         except (XlnerError, OSError, ValueError) as error:
             found.unused[name] = f"cannot be read: {_first_line(error, path)}"
             continue
-        words = re.split(r"[^a-z0-9]+", name.lower())
-        split = next((_SPLITS[w] for w in reversed(words) if w in _SPLITS), None)
         lang = _named_language(name)
         if not report.labelled:
             if split in ("train", "dev", "test"):
@@ -179,8 +181,12 @@ def _suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if suffix in PACKED else suffix
 
 
-def _peek(path: Path) -> ReadReport:
+def _peek(path: Path, *, plain: bool) -> ReadReport:
     """Return what is understood of a file, from its first sentences.
+
+    Args:
+        path: The file.
+        plain: Whether its name says that it has no labels: then it need not have any.
 
     Raises:
         XlnerError: If the file cannot be read, or holds nothing.
@@ -191,9 +197,13 @@ def _peek(path: Path) -> ReadReport:
     if path.is_file() and path.stat().st_size == 0:
         raise ConfigError("the file is empty")
     labelled = detect_format(local_files(path)[0], labelled=False) != "text"
-    stream = read_labelled(
-        DataSource(path=str(path)), "en", path=path, labelled=labelled, sample=_PEEK
-    )
+    source = DataSource(path=str(path))
+    try:
+        stream = read_labelled(source, "en", path=path, labelled=labelled, sample=_PEEK)
+    except DataError:
+        if not plain:
+            raise
+        stream = read_labelled(source, "en", path=path, labelled=False, sample=_PEEK)
     for _ in stream:
         pass
     return stream.report
@@ -215,7 +225,9 @@ def _named_language(name: str) -> str | None:
         return _SHARED_TASKS[shared_task[1]]
     words = [w for part in reversed(Path(name).parts) for w in re.split(r"[^A-Za-z0-9_-]+", part)]
     for word in words:
-        for part in (word, *re.split(r"[_-]", word)):
+        parts = re.split(r"[_-]", word)
+        pairs = (f"{a}-{b}" for a, b in pairwise(parts) if _SCRIPT.fullmatch(b))
+        for part in (word, *pairs, *parts):
             tag = re.fullmatch(r"([A-Za-z]{2,3})[_-]([A-Z][a-z]{3}|[A-Z]{2})", part)
             if tag and _language(tag[1].lower()):
                 try:

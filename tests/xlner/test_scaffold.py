@@ -322,3 +322,18 @@ def test_shards_are_one_source_and_shared_tasks_have_names_of_their_own(tmp_path
     }
     assert "2 sentences" in found.read["data/en/train-*-of-00002.jsonl"]
     assert "prepare/train/en" in checked(write_config(tmp_path))
+
+
+def test_scripts_beside_the_split_and_plain_text_in_tables(tmp_path: Path) -> None:
+    touch(tmp_path, "en_train.conll", "sr_Latn-test.conll", "zh-Hant_test.conll", "de_Gold.conll")
+    (tmp_path / "unlabelled.de.csv").write_text("id,text\n1,Anna ist da.\n")
+    (tmp_path / "fr.raw.jsonl").write_text('{"text": "Anna est ici."}\n')
+    found = look_into(tmp_path)
+    assert found.files == {
+        ("train", "en"): "en_train.conll",
+        ("test", "sr-Latn"): "sr_Latn-test.conll",
+        ("test", "zh-Hant"): "zh-Hant_test.conll",
+        ("unlabelled", "de"): "unlabelled.de.csv",
+        ("unlabelled", "fr"): "fr.raw.jsonl",
+    }
+    assert found.unused == {"de_Gold.conll": "its name tells no split (train, dev, test)"}
