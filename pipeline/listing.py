@@ -17,7 +17,7 @@ def describe_runs(runs_dir: Path) -> list[dict[str, Any]]:
 
     Each has ``run``, ``folder``, ``state`` (``running``, ``interrupted``, ``damaged``, ``complete``
     or ``partial``: done as far as it was asked to), ``tasks`` (complete outputs), ``changed`` and
-    ``headline`` (the line that the report gave it, or empty; of a damaged run, what to do).
+    ``headline`` (the line that a stage gave it, or empty; of a damaged run, what to do).
     """
     runs = []
     for path in sorted(p for p in runs_dir.glob("*") if (p / CONFIG).is_file()):
@@ -45,7 +45,7 @@ def _state(path: Path, found: list[Artifact]) -> str:
         return "running"
     if any(p.is_dir() for p in path.rglob("*.partial")):
         return "interrupted"
-    return "complete" if any(a.manifest.stage == "report" for a in found) else "partial"
+    return "complete" if _headline(found) else "partial"
 
 
 def _locked(path: Path) -> bool:
@@ -60,5 +60,6 @@ def _locked(path: Path) -> bool:
 
 
 def _headline(found: list[Artifact]) -> str:
-    notes = [a.manifest.notes for a in found if a.manifest.stage == "report"]
-    return str(notes[0].get("headline", "")) if notes else ""
+    """Return the line that a stage gave the run: the note ``headline``, where it is text."""
+    told = (a.manifest.notes.get("headline") for a in found)
+    return next((line for line in told if isinstance(line, str)), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError, suggest
@@ -79,3 +80,8 @@ class Registry:
         from pipeline.config import config_model
 
         return config_model(self.section_types(), self._base() if self._base else None)
+
+    @cached_property
+    def reasons(self) -> dict[str, str]:
+        """Why rows and spans are dropped, with what each reason means, over all stages."""
+        return {name: text for stage in self.names for name, text in self[stage].reasons.items()}

@@ -5,7 +5,7 @@ of sentence ``x`` has id ``x`` (its n-best hypotheses of rank 1, 2, … are ``x#
 have its alignment and its projection. ``lang`` is always the language of ``words``.
 
 Spans are half-open word ranges ``[start, end)``. A row that could not be processed is kept with
-empty ``words``/``links`` and a ``reason`` from the closed list :data:`REASONS`, so that nothing is
+empty ``words``/``links`` and a ``reason`` that the stage declares, so that nothing is
 lost between stages and every drop is counted in the manifest.
 """
 
@@ -199,47 +199,6 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "synthetic": SYNTHETIC,
     "predictions": PREDICTIONS,
 }
-
-REASONS: Final[Mapping[str, str]] = {
-    # prepare
-    "empty_sentence": "the sentence has no words",
-    "test_overlap": "the same sentence is in an evaluation set",
-    # translate
-    "empty_source": "there was nothing to translate",
-    "empty_translation": "the translator produced nothing",
-    "too_long": "longer than the model's limit (no splitting), or a translation that did not end",
-    # align
-    "unaligned": "the aligner found no link",
-    # project, per span
-    "no_link": "no word of the entity is linked",
-    "no_candidate": "no target span scored above zero",
-    "conflict": "another entity took the words",
-    "low_score": "below the minimum score",
-    "length_ratio": "far longer or shorter than its source",
-    "restrict_target": "RESTRICT-TGT: more than one target word for a one-word entity",
-    "marker_lost": "the markers did not survive translation",
-    # project, per sentence
-    "untranslated": "there is no translation to project on to",
-    "comp_source": "COMP-SRC: an entity word is unaligned",
-    "comp_target": "COMP-TGT: a projected span has holes",
-    "comp_instances": "COMP-INS: the number of entities differs between source and target",
-    "lost_span": "a source span could not be projected",
-    "copied_source": "the translation is a copy of the source",
-    "lost_names": "the translation has hardly any name or number of the source",
-    "doubled_names": "the translation has a name more often than the source",
-    "wrong_language": "language identification says it is another language",
-    # synthesize
-    "duplicate": "an exact duplicate",
-    "near_duplicate": "a near duplicate (MinHash)",
-    "repetition": "the text repeats itself",
-    "sentence_length": "too short or too long",
-    "perplexity": "the language model finds it too unlikely",
-    "round_trip": "the round-trip translation differs too much",
-    # self_train
-    "low_confidence": "the teacher is not sure enough",
-    "disagreement": "the teacher and the projected label disagree",
-}
-"""The closed list of reasons for which a row or span may be dropped, with their meaning."""
 
 
 def as_stored(score: float) -> float:

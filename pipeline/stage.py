@@ -74,8 +74,9 @@ class Context:
             is complete.
         progress: For progress bars.
         counts: Free counters for the manifest, ``{"sentences_read": 7, …}``.
-        drops: Dropped sentences or spans by reason (a key of ``schema.REASONS``).
+        drops: Dropped sentences or spans by reason (one that the stage declares).
         notes: Facts for the manifest (detected scheme, hardware …), JSON values.
+        reasons: What the stage may drop for, see :attr:`Stage.reasons`.
     """
 
     config: RunConfig
@@ -86,6 +87,7 @@ class Context:
     counts: dict[str, int] = field(default_factory=dict)
     drops: dict[str, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, name: str, n: int = 1) -> None:
         """Add ``n`` to a counter."""
@@ -95,12 +97,10 @@ class Context:
         """Count ``n`` drops that no row of the output tells of (rows with a reason are counted).
 
         Raises:
-            KeyError: If ``reason`` is not in the closed list.
+            KeyError: If the stage declares no such reason.
         """
-        from pipeline.schema import REASONS
-
-        if reason not in REASONS:
-            raise KeyError(f"{reason!r} is not one of the drop reasons")
+        if reason not in self.reasons:
+            raise KeyError(f"{reason!r} is not one of the drop reasons of stage {self.task.stage}")
         self.drops[reason] = self.drops.get(reason, 0) + n
 
 
@@ -125,6 +125,8 @@ class Stage(ABC):
     config_type: ClassVar[type[StageConfig]]
     about: ClassVar[str]
     """One line for ``--help`` and the plan."""
+    reasons: ClassVar[Mapping[str, str]] = {}
+    """Why it drops rows or spans: the closed list, with what each one means."""
     standalone: ClassVar[bool] = False
     """Whether it runs only where ``stages`` names it (it is no part of the way to a report)."""
     goal: ClassVar[bool] = False

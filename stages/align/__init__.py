@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
@@ -24,6 +24,9 @@ class AlignStage(RowStage):
     version = "10"
     config_type = AlignConfig
     about = "link the words of source and translation"
+    reasons: ClassVar[Mapping[str, str]] = {
+        "unaligned": "the aligner found no link",
+    }
     batch_option = "align.batch_tokens"
 
     def options(self, config: RunConfig) -> AlignConfig:

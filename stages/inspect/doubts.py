@@ -145,13 +145,13 @@ def doubts_of(view: View, renderings: Renderings) -> Iterator[Doubt]:
 
 def _of_translation(view: View) -> Doubt | None:
     """Return what speaks against the sentence pair, by the usual thresholds of the filters."""
-    from pipeline.schema import REASONS
     from stages.project.config import PairFilters
     from stages.project.decide import pair_reason
+    from stages.registry import STAGES
 
     scores = [{"name": name, "value": value} for name, value in view.scores.items()]
     reason = pair_reason(scores, PairFilters())
-    return Doubt("translation", None, REASONS[reason]) if reason else None
+    return Doubt("translation", None, STAGES.reasons[reason]) if reason else None
 
 
 def _against_gold(view: View, gold: Sequence[Span]) -> Iterator[Doubt]:

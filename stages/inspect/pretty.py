@@ -12,10 +12,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipeline.schema import REASONS, Link, Span
+from pipeline.schema import Link, Span
 from stages.inspect.doubts import CERTAIN, CHOSEN, shown_score
 from stages.inspect.reading import View, ViewedSpan
 from stages.inspect.view import DOUBTS, Doubt
+from stages.registry import STAGES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -108,7 +109,7 @@ def pretty(view: View, *, all_links: bool = False) -> RenderableType:
     if view.kept is not None:
         head.append("  kept" if view.kept else "  dropped", style="green" if view.kept else "red")
     if view.reason:
-        head.append(f": {view.reason} ({REASONS.get(view.reason, 'unknown reason')})")
+        head.append(f": {view.reason} ({STAGES.reasons.get(view.reason, 'unknown reason')})")
     lines = Table.grid(padding=(0, 2, 0, 0))
     lines.add_column(no_wrap=True, style="dim")
     lines.add_column(overflow="fold")
@@ -155,7 +156,7 @@ def _entities(view: View) -> Table | None:
         rows += [_entity_row(view, item, before) for item in found]
         if not found and index in lost:
             why = lost[index]
-            what = Text(f"lost: {why} ({REASONS.get(why, 'unknown reason')})", style="red")
+            what = Text(f"lost: {why} ({STAGES.reasons.get(why, 'unknown reason')})", style="red")
             kind = Text(source.type, style_of(source.type))
             rows.append([kind, Text(before), Text("–"), Text(), what])
     for found in by_source.values():
@@ -180,7 +181,9 @@ def _entity_row(view: View, item: ViewedSpan, before: str) -> list[Text]:
         state = Text("kept" if item.method else "", style="green")
     else:
         reason = item.reason or ""
-        state = Text(f"dropped: {reason} ({REASONS.get(reason, 'unknown reason')})", style="red")
+        state = Text(
+            f"dropped: {reason} ({STAGES.reasons.get(reason, 'unknown reason')})", style="red"
+        )
     if item.method:
         state.append(f"  {item.method}", style="dim")
     kind = Text(item.span.type, style_of(item.span.type))

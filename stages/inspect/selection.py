@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.errors import ConfigError, suggest
-from pipeline.schema import REASONS
 from stages.inspect.doubts import is_wrong
 from stages.inspect.reading import View
+from stages.registry import STAGES
 
 Only = Literal["dropped", "kept", "low-score", "disagree", "likely-wrong", "wrong"]
 ONLY: Final[tuple[Only, ...]] = (
@@ -47,7 +47,7 @@ class Selection:
             the kept entities, counted by type, differ from those of the source sentence.
             ``likely-wrong``: something speaks against a kept label; ``wrong``: gold labels do.
         type: Entity type.
-        reason: Why something was dropped; a key of :data:`pipeline.schema.REASONS`.
+        reason: Why something was dropped; a key of the ``reasons`` of the stages.
         contains: Text in the source or the target sentence, whatever the case.
         id: Id of the sentence or of its source sentence.
         below: What counts as a low score.
@@ -67,10 +67,10 @@ class Selection:
                 f"--only: {self.only!r} is not allowed{suggest(self.only, ONLY)}; "
                 f"allowed: {', '.join(ONLY)}"
             )
-        if self.reason is not None and self.reason not in REASONS:
+        if self.reason is not None and self.reason not in STAGES.reasons:
             raise ConfigError(
-                f"--reason: no reason {self.reason!r}{suggest(self.reason, REASONS)}; "
-                f"reasons: {', '.join(REASONS)}"
+                f"--reason: no reason {self.reason!r}{suggest(self.reason, STAGES.reasons)}; "
+                f"reasons: {', '.join(STAGES.reasons)}"
             )
 
     def __contains__(self, view: View) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import MANIFEST, Artifact, RunFolder
-from pipeline.schema import REASONS
 from pipeline.stage import Ref
 from stages.inspect.funnel import FunnelStep, funnel
 from stages.inspect.pretty import isolated, style_of, visible
 from stages.inspect.statistics import BINS, ProjectionStatistics, projection_statistics
+from stages.registry import STAGES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -112,7 +112,7 @@ def _reasons_table(statistics: ProjectionStatistics) -> Table:
     )
     for what, counts in groups:
         for reason, n in counts.items():
-            table.add_row(what, reason, REASONS.get(reason, "unknown reason"), f"{n:,}")
+            table.add_row(what, reason, STAGES.reasons.get(reason, "unknown reason"), f"{n:,}")
     return table
 
 

@@ -45,6 +45,10 @@ class PrepareStage(RunStage):
     version: ClassVar[str] = "2"
     config_type: ClassVar[type[StageConfig]] = PrepareConfig
     about: ClassVar[str] = "read labelled and unlabelled corpora, detect and repair their quirks"
+    reasons: ClassVar[Mapping[str, str]] = {
+        "empty_sentence": "the sentence has no words",
+        "test_overlap": "the same sentence is in an evaluation set",
+    }
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """Return one task per corpus and language."""

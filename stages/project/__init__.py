@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.inputs import Inputs
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
@@ -77,6 +77,24 @@ class ProjectStage(RowStage):
     version = "5"
     config_type = ProjectConfig
     about = "carry labels over from the source sentence on to its translation"
+    reasons: ClassVar[Mapping[str, str]] = {
+        "no_link": "no word of the entity is linked",
+        "no_candidate": "no target span scored above zero",
+        "conflict": "another entity took the words",
+        "low_score": "below the minimum score",
+        "length_ratio": "far longer or shorter than its source",
+        "restrict_target": "RESTRICT-TGT: more than one target word for a one-word entity",
+        "marker_lost": "the markers did not survive translation",
+        "untranslated": "there is no translation to project on to",
+        "comp_source": "COMP-SRC: an entity word is unaligned",
+        "comp_target": "COMP-TGT: a projected span has holes",
+        "comp_instances": "COMP-INS: the number of entities differs between source and target",
+        "lost_span": "a source span could not be projected",
+        "copied_source": "the translation is a copy of the source",
+        "lost_names": "the translation has hardly any name or number of the source",
+        "doubled_names": "the translation has a name more often than the source",
+        "wrong_language": "language identification says it is another language",
+    }
 
     def options(self, config: RunConfig) -> ProjectConfig:
         """Return the section ``project``, with the style of the markers that ``translate`` sets."""

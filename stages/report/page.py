@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.inputs import Inputs
-from pipeline.schema import REASONS
 from stages.evaluate.results import CATEGORIES, Results
 from stages.inspect.doubts import CERTAIN, Renderings, is_wrong, judged
 from stages.inspect.funnel import funnel
 from stages.inspect.reading import View, projected_views
 from stages.inspect.view import DOUBTS
+from stages.registry import STAGES
 from stages.report import sections
 from stages.report.answer import QUESTION, answer, name_of
 from stages.report.figures import p_text, percent, signed, verdict_text
@@ -138,7 +138,7 @@ class _Data:
             "languages": self.languages,
             "types": self.tables.types.listed(),
             "reasons": [
-                {"name": r, "about": REASONS.get(r, "unknown reason")}
+                {"name": r, "about": STAGES.reasons.get(r, "unknown reason")}
                 for r in self.tables.reasons.listed()
             ],
             "methods": self.tables.methods.listed(),

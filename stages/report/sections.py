@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.schema import REASONS
 from stages.evaluate.results import (
     CATEGORIES,
     PROJECTION,
@@ -19,6 +18,7 @@ from stages.evaluate.results import (
 from stages.inspect.funnel import FunnelStep
 from stages.inspect.statistics import ProjectionStatistics
 from stages.own_arms import short
+from stages.registry import STAGES
 from stages.report import charts
 from stages.report.answer import name_of
 from stages.report.figures import percent
@@ -152,7 +152,7 @@ def projection_section(
         histogram=histogram,
         types=Figure(told, charts.stacked_chart(told, parts, names)),
         reasons=[
-            (what, reason, REASONS.get(reason, ""), n)
+            (what, reason, STAGES.reasons.get(reason, ""), n)
             for what, counts in groups
             for reason, n in counts.items()
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
@@ -32,6 +32,10 @@ class SelfTrainStage(RunStage):
     version = "4"
     config_type = SelfTrainConfig
     about = "let taggers label synthetic and unlabelled text, and train students on it"
+    reasons: ClassVar[Mapping[str, str]] = {
+        "low_confidence": "the teacher is not sure enough",
+        "disagreement": "the teacher and the projected label disagree",
+    }
     batch_option = "train.batch_size"
 
     def options(self, config: RunConfig) -> SelfTrainConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.errors import DataError, ModelError
@@ -37,6 +37,14 @@ class SynthesizeStage(RunStage):
     version = "1"
     config_type = SynthesizeConfig
     about = "make unlabelled target text (sampled translation, entity substitution …) and filter it"
+    reasons: ClassVar[Mapping[str, str]] = {
+        "duplicate": "an exact duplicate",
+        "near_duplicate": "a near duplicate (MinHash)",
+        "repetition": "the text repeats itself",
+        "sentence_length": "too short or too long",
+        "perplexity": "the language model finds it too unlikely",
+        "round_trip": "the round-trip translation differs too much",
+    }
 
     def options(self, config: RunConfig) -> SynthesizeConfig:
         """Return the section ``synthesize``."""

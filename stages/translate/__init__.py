@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.models import ModelSource, locate
@@ -23,6 +24,11 @@ class TranslateStage(RowStage):
     version = "3"
     config_type = TranslateConfig
     about = "translate labelled source text to the target languages (CTranslate2)"
+    reasons: ClassVar[Mapping[str, str]] = {
+        "empty_source": "there was nothing to translate",
+        "empty_translation": "the translator produced nothing",
+        "too_long": "longer than the model's limit (no splitting), or a translation without an end",
+    }
     batch_option = "translate.max_batch_tokens"
 
     def options(self, config: RunConfig) -> TranslateConfig:

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
-from pipeline.schema import REASONS, Link, Span, overlapping
+from pipeline.schema import Link, Span, overlapping
 from stages.project.batch import Batch, Pair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
 from stages.project.methods import METHODS
+from stages.registry import STAGES
 from tests.fuzz.junk import CASES, ODD, fuzzed
 
 words = st.lists(
@@ -62,7 +63,7 @@ def test_every_source_span_has_one_outcome(method: str, listed: list[Pair], styl
         assert there | set(gone) == set(range(len(pair.source_spans)))
         if method != "merged_runs":  # which may keep several runs of one entity
             assert len(there) == len(spans)
-        assert all(item["reason"] in REASONS for item in lost)
+        assert all(item["reason"] in STAGES.reasons for item in lost)
 
 
 @settings(fuzzed, max_examples=max(40, CASES // 3))

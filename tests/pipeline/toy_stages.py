@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -42,6 +42,7 @@ class Prepare(RunStage):
     version = "1"
     config_type = PrepareConfig
     about = "makes sentences"
+    reasons: ClassVar[Mapping[str, str]] = {"empty_sentence": "the sentence has no words"}
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         return [Task("prepare", f"train/{config.source}", "labelled", lang=config.source)]

@@ -15,6 +15,7 @@ from xlner.commands.options import (
     AsJson,
     RunsDir,
     complete_constant,
+    complete_reason,
     complete_run,
     complete_words,
 )
@@ -71,7 +72,7 @@ def inspect_labels(
         str | None,
         typer.Option(
             help="Reason for which it was dropped.",
-            autocompletion=complete_constant("pipeline.schema", "REASONS"),
+            autocompletion=complete_reason,
         ),
     ] = None,
     contains: Annotated[str | None, typer.Option(help="Text in source or target.")] = None,

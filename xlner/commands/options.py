@@ -49,6 +49,13 @@ def complete_stage(incomplete: str) -> list[str]:
     return _fitting(list(STAGES.names), incomplete)
 
 
+def complete_reason(incomplete: str) -> list[str]:
+    """Return the reasons for which stages drop things."""
+    from stages.registry import STAGES
+
+    return _fitting(list(STAGES.reasons), incomplete)
+
+
 def complete_words(*names: str) -> Callable[[str], list[str]]:
     """Return a completion out of a closed list."""
 

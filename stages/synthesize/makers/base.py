@@ -26,7 +26,7 @@ class Made:
         spans: What the maker knows of its entities; may be empty.
         scores: What the maker knows of its quality, and ``length_ratio``: its length in letters
             over that of its source, where they are in different languages.
-        reason: Why nothing came of it (a key of ``schema.REASONS``).
+        reason: Why nothing came of it (one of the stage's ``reasons``).
     """
 
     words: list[str]

@@ -16,6 +16,7 @@ from pipeline.output import FilesOutput
 from pipeline.progress import Progress
 from pipeline.stage import Context, Ref, RunStage, Task
 from stages.experiment import Experiment
+from stages.registry import STAGES
 from tests.stages.inspect.fake_run import write_manifest
 
 
@@ -52,7 +53,14 @@ def run_stage(stage: RunStage, config: RunConfig, run: Path) -> Artifact:
 
 def make_context(config: RunConfig, task: Task, run: Path) -> Context:
     progress = Progress(Console(file=io.StringIO()))
-    return Context(config=config, task=task, seed=5, work_dir=run, progress=progress)
+    return Context(
+        config=config,
+        task=task,
+        seed=5,
+        work_dir=run,
+        progress=progress,
+        reasons=STAGES.reasons,
+    )
 
 
 def _need(folder: RunFolder, ref: Ref) -> Artifact:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
-from pipeline.schema import REASONS, Link, Span
+from pipeline.schema import Link, Span
 from stages.project.batch import Batch, Pair
 from stages.project.build import build_projector, gather, needs_statistics, span_rows
 from stages.project.config import ProjectConfig
@@ -18,6 +18,7 @@ from stages.project.features import character_rows
 from stages.project.matching import default_weights
 from stages.project.methods import METHODS
 from stages.project.projector import Projection
+from stages.registry import STAGES
 from tests.stages.project.examples import VISIT, pair, pairs
 
 
@@ -67,7 +68,7 @@ def test_invariants(method: str, listed: list[Pair], greedy: bool) -> None:
         assert sorted(set(sources)) + sorted(missing) == sorted({*sources}) + sorted(missing)
         assert set(sources) | set(missing) == set(range(len(row.source_spans)))
         assert not set(sources) & set(missing)
-        assert all(item["reason"] in REASONS for item in lost)
+        assert all(item["reason"] in STAGES.reasons for item in lost)
 
 
 @pytest.mark.parametrize("method", list(METHODS))

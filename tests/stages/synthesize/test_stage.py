@@ -138,7 +138,9 @@ def _inputs() -> dict[str, Any]:
 def _run(config: RunConfig, work: Path, inputs: dict[str, Any] | None = None) -> tuple[Any, Any]:
     (task,) = STAGE.tasks(config)
     work.mkdir(exist_ok=True)
-    context = Context(config, task, seed=5, work_dir=work, progress=Progress())
+    context = Context(
+        config, task, seed=5, work_dir=work, progress=Progress(), reasons=STAGE.reasons
+    )
     out = _Out(work)
     STAGE.run(Inputs(inputs or _inputs()), out, context)
     return out.rows, context
