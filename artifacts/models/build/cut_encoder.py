@@ -15,6 +15,10 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stages._pretraining.corpus import CorpusConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 LAYERS, SUBWORDS = 9, 27_136
@@ -50,9 +54,8 @@ PARALLEL = {
 """Beside the pairs and sentences that the config ``build_models`` trains on."""
 
 
-def texts(shared: Path) -> dict[str, list[str]]:
-    """Return sentences by language, without those that the project measures on."""
-    from stages._pretraining.corpus import CorpusConfig, load_corpus
+def corpus_config(shared: Path) -> CorpusConfig:
+    """Return the text that may be shipped on, and the sentences that the project measures on."""
     from stages._pretraining.sources import TextSource
     from xlner.api import load_config
 
@@ -72,14 +75,20 @@ def texts(shared: Path) -> dict[str, list[str]]:
         )
         for code in ["de", "es", "fr", "nl", "sw", "pt", "ha", "yo"]
     ]
-    corpus = corpus.model_copy(
+    return corpus.model_copy(
         update={
             "parallel": (*more, *corpus.parallel),
             "evaluation": (*corpus.evaluation, *measured),
         }
     )
+
+
+def texts(shared: Path) -> dict[str, list[str]]:
+    """Return sentences by language, without those that the project measures on."""
+    from stages._pretraining.corpus import load_corpus
+
     found: dict[str, list[str]] = {}
-    loaded = load_corpus(corpus)
+    loaded = load_corpus(corpus_config(shared))
     print(loaded.report())
     for code, sentence in loaded.sentences:
         found.setdefault(code, []).append(sentence)
