@@ -276,7 +276,7 @@ class Doer:
             seed=_seed(config, task),
             work_dir=work,
             progress=self._progress,
-            reasons=of.reasons,
+            reasons=self._registry.reasons,
         )
         extra = {"counts": context.counts, "notes": context.notes}
         if task.kind in SCHEMAS:

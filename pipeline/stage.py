@@ -76,7 +76,7 @@ class Context:
         counts: Free counters for the manifest, ``{"sentences_read": 7, …}``.
         drops: Dropped sentences or spans by reason (one that the stage declares).
         notes: Facts for the manifest (detected scheme, hardware …), JSON values.
-        reasons: What the stage may drop for, see :attr:`Stage.reasons`.
+        reasons: What may be dropped for, over all stages: see :attr:`Stage.reasons`.
     """
 
     config: RunConfig
@@ -97,10 +97,10 @@ class Context:
         """Count ``n`` drops that no row of the output tells of (rows with a reason are counted).
 
         Raises:
-            KeyError: If the stage declares no such reason.
+            KeyError: If no stage declares such a reason.
         """
         if reason not in self.reasons:
-            raise KeyError(f"{reason!r} is not one of the drop reasons of stage {self.task.stage}")
+            raise KeyError(f"{reason!r} is not one of the drop reasons that stages declare")
         self.drops[reason] = self.drops.get(reason, 0) + n
 
 

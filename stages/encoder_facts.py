@@ -11,7 +11,6 @@ from typing import Any, Final
 ALIGNMENT_LAYER: Final = "alignment_layer"
 """Key by which a ``config.json`` may say which layer aligns best."""
 
-_LAYER_KEYS: Final = ("num_hidden_layers", "encoder_layers", "n_layers", "num_layers", "n_layer")
 _SMALLEST_PRETRAINED: Final = 384
 """Width: Multilingual-MiniLM and its kin have 384, multilingual BERT 768."""
 _NARROW: Final = 512
@@ -32,15 +31,6 @@ OFFSET_POSITIONS: Final = frozenset(
     }
 )
 """Families that count positions from after the padding's number."""
-
-
-def layer_count(config: Mapping[str, Any]) -> int | None:
-    """Return the number of encoder layers that a ``config.json`` tells, or ``None``."""
-    nested = config.get("encoder")
-    if isinstance(nested, Mapping):
-        return layer_count(nested)
-    found = (config[k] for k in _LAYER_KEYS if isinstance(config.get(k), int))
-    return next(found, None)
 
 
 def width(config: Mapping[str, Any]) -> int | None:

@@ -21,8 +21,9 @@ from stages.align.pieces import (
     transformers_cut,
     transformers_specials,
 )
-from stages.encoder_facts import alignment_layer, layer_count
+from stages.encoder_facts import alignment_layer
 from stages.machine import torch_device
+from stages.tagger.layers import layer_count
 
 if TYPE_CHECKING:
     from stages.align.setting import EncoderOptions, Setting

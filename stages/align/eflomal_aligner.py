@@ -106,8 +106,9 @@ class EflomalAligner(Aligner):
         with np.load(folder / _FILE) as arrays:
             digests = [row.tobytes() for row in arrays["digests"]]
             ends = np.cumsum(arrays["counts"])[:-1]
-            links = np.split(arrays["links"], ends)
-            probs = np.split(arrays["probs"], ends)
+            # Split at no place at all, one empty array is left over.
+            links = np.split(arrays["links"], ends)[: len(digests)]
+            probs = np.split(arrays["probs"], ends)[: len(digests)]
         stored = dict(zip(digests, zip(links, probs, strict=True), strict=True))
         return cls(stored, soft, floor)
 
@@ -119,6 +120,8 @@ def _run(
     votes: list[dict[tuple[int, int], int]],
 ) -> None:
     """Run eflomal on one form of the words, and count its links of the first pairs."""
+    if not any(a and b for a, b in pairs):
+        return  # it divides by the number of pairs
 
     def line(words: Sequence[str]) -> str:
         # White space inside a word would make two of it.

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import numpy as np
 
 from pipeline.errors import ConfigError, ModelError
-from stages.encoder_facts import OFFSET_POSITIONS, layer_count
+from stages.encoder_facts import OFFSET_POSITIONS
+from stages.tagger.layers import layer_count
 
 if TYPE_CHECKING:
     import torch

@@ -1,14 +1,26 @@
-"""Which layers an encoder has, read from its configuration alone (no torch)."""
+"""Which layers an encoder has, read from its configuration alone (no torch).
+
+Saved beside the weights of a tagger, so that it imports nothing of this package.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from stages.encoder_facts import layer_count
-
 FUSIONS: Final = ("none", "dlfa_aif", "dlfa_sum", "concat", "scalar_mix")
 """How the layers of the encoder are combined; see :mod:`stages.tagger.fusion`."""
+
+_LAYER_KEYS: Final = ("num_hidden_layers", "encoder_layers", "n_layers", "num_layers", "n_layer")
+
+
+def layer_count(config: Mapping[str, Any]) -> int | None:
+    """Return the number of encoder layers that a ``config.json`` tells, or ``None``."""
+    nested = config.get("encoder")
+    if isinstance(nested, Mapping):
+        return layer_count(nested)
+    found = (config[k] for k in _LAYER_KEYS if isinstance(config.get(k), int))
+    return next(found, None)
 
 
 def depth_of(config: Mapping[str, Any]) -> int:

@@ -75,7 +75,9 @@ class SimAlignReference(Aligner):
 
     def _links_of(self, source: list[str], target: list[str], advance: Advance) -> list[Link]:
         advance(1)
-        if not source or not target:
+        tokenize = self._aligner.embed_loader.tokenizer.tokenize
+        # The package fails on a side without any subword: words that cannot be seen have none.
+        if not all(any(tokenize(word) for word in side) for side in (source, target)):
             return []
         found = self._aligner.get_word_aligns(source, target)[self._key]
         return [Link(int(i), int(j), 1.0) for i, j in found]
@@ -106,8 +108,9 @@ class Reference(AlignerKind[ReferenceOptions]):
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Load the encoder."""
         from stages.align.layers import read_config
-        from stages.encoder_facts import alignment_layer, layer_count
+        from stages.encoder_facts import alignment_layer
         from stages.machine import torch_device
+        from stages.tagger.layers import layer_count
 
         assert model is not None
         options = self.options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console
 
@@ -39,6 +39,7 @@ class _Translate(RunStage):
     version = "1"
     config_type = TranslateConfig
     about = "a toy"
+    reasons: ClassVar[Mapping[str, str]] = TRANSLATE.reasons
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         return TRANSLATE.tasks(config)
@@ -72,6 +73,7 @@ class _Align(RunStage):
     version = "1"
     config_type = StageConfig
     about = "a toy"
+    reasons: ClassVar[Mapping[str, str]] = {"unaligned": "no link"}
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         return [
