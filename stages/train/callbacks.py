@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ class BestWeights(TrainerCallback):
         step = int(state.global_step)
         if self._note(kwargs["metrics"]["eval_f1"], step) and state.is_world_process_zero:
             self._folder.mkdir(parents=True, exist_ok=True)
-            temporary = self._folder / "best.tmp"
+            # The name of an unfinished file, so that one that a stop leaves behind is cleared away.
+            temporary = self._folder / f".best.{os.getpid()}.tmp"
             save_model(kwargs["model"], str(temporary))
             temporary.replace(self.file(step))
             if not self._resumable:
