@@ -6,7 +6,8 @@ holds ``fingerprint``, ``out/`` (becomes the folder by a rename) and ``work/`` (
 bookkeeping, deleted at the end). Every file is written under a temporary name, fsynced, renamed.
 
 A manifest names the size and the SHA-256 of every file beside it and carries a hash of itself.
-Sizes are compared whenever a run is planned, contents when they are read, all on ``--repair``.
+Sizes are compared whenever a run is planned, contents when they are read. A file that is missing is
+work to do; one that is another is an error, and made again once it is deleted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -26,6 +27,7 @@ from pipeline.disk import disk_errors, file_sha256, sweep, sync_folder, sync_tre
 from pipeline.errors import DamagedError, LockedError, XlnerError
 from pipeline.hashes import FileHashes, derive_seed, fingerprint
 from pipeline.manifest import (
+    MADE_AGAIN,
     MANIFEST,
     Damage,
     Manifest,
@@ -124,21 +126,22 @@ class Artifact:
         known = {p.name: (p.size, p.sha256) for p in self.manifest.parts}
         return known | {n: (self.manifest.sizes.get(n), h) for n, h in self.manifest.files.items()}
 
-    def damage(
-        self, *, contents: bool, advance: Callable[[int], None] = lambda files: None
-    ) -> list[Damage]:
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of every file beside the manifest, by name."""
+        return {name: sha256 for name, (_, sha256) in self.known_files().items()}
+
+    def damage(self, *, contents: bool) -> list[Damage]:
         """Return which files are not what was written.
 
         Args:
             contents: Compare contents, not only sizes.
-            advance: Called with numbers of files looked at.
         """
         found = []
         for name, (size, sha256) in self.known_files().items():
             what = file_damage(self.folder / name, size, sha256 if contents else None)
             if what:
                 found.append(Damage(name, what))
-            advance(1)
         return found
 
 
@@ -159,17 +162,13 @@ def read_part(path: Path, sha256: str | None = None) -> pa.Table:
         content = path.read_bytes()
         if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
             raise DamagedError(
-                f"{path} is damaged: it has another SHA-256 than when it was written; "
-                "run_pipeline with --repair makes it again"
+                f"{path} is damaged: it has another SHA-256 than when it was written; {MADE_AGAIN}"
             )
         # A part is small: the dataset machinery of read_table costs more than it brings.
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             return file.read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
-        raise DamagedError(
-            f"{path}: not a readable Parquet file ({error}); run_pipeline with --repair makes it "
-            "again"
-        ) from error
+        raise DamagedError(f"{path}: no readable Parquet file ({error}); {MADE_AGAIN}") from error
 
 
 def write_part(data: pa.Table, path: Path) -> PartInfo:
@@ -211,6 +210,19 @@ class RunFolder:
         """Return the complete output of a task, or ``None``."""
         folder = self.folder(ref)
         return Artifact(folder) if (folder / MANIFEST).is_file() else None
+
+    def hashes(self, ref: Ref, expected: str) -> dict[str, str] | None:
+        """Return the SHA-256 of every file of an output, by its manifest or what is there.
+
+        ``None`` if nothing is there, or what another fingerprint than ``expected`` made.
+        """
+        place = self.folder(ref)
+        with contextlib.suppress(DamagedError):
+            found = self.artifact(ref)
+            if found is not None:
+                return found.hashes if found.manifest.fingerprint == expected else None
+        files = sorted(p for p in place.rglob("*") if p.is_file() and p.name != MANIFEST)
+        return {p.relative_to(place).as_posix(): file_sha256(p) for p in files} or None
 
     def artifacts(self) -> Iterator[Artifact]:
         """Yield every complete output in the run, sorted by path."""

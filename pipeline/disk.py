@@ -93,7 +93,7 @@ def _advice(code: int, name: str) -> str:
         )
     return (
         f"{name}: the disk reports an input/output error; check it (dmesg), or run elsewhere "
-        "(--runs-dir), then use --repair to find what is damaged"
+        "(--runs-dir); files that do not read back as they were written are named"
     )
 
 

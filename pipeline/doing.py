@@ -22,11 +22,11 @@ from pipeline.config import RunConfig
 from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory
 from pipeline.errors import DamagedError, XlnerError
 from pipeline.inputs import Inputs
+from pipeline.manifest import MADE_AGAIN, file_damage
 from pipeline.output import DatasetOutput, FilesOutput
 from pipeline.plan import Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.repair import keep_sound
 from pipeline.schema import SCHEMAS
 from pipeline.stage import Context, Ref, RowStage, RunStage, Task, Worker
 
@@ -77,8 +77,8 @@ class Doer:
         if partial.complete:
             return partial.finish(None)
         of = self._registry[task.stage]
-        if step.state == "repair" and isinstance(of, RowStage):
-            keep_sound(self._folder, step, partial)
+        if step.damage and isinstance(of, RowStage):
+            self._keep_whole(task.ref, partial)
         started = datetime.now(UTC)
         clock = time.monotonic()
         inputs = {name: self._input(ref) for name, ref in task.inputs.items()}
@@ -128,12 +128,17 @@ class Doer:
         # Parts are compared as they are read. Files are read by libraries, so now.
         if found.manifest.files and ref not in self._sound:
             for damage in found.damage(contents=True):
-                raise DamagedError(
-                    f"{found.folder / damage.name} {damage.what}; run_pipeline with --repair makes "
-                    "it again"
-                )
+                raise DamagedError(f"{found.folder / damage.name} {damage.what}; {MADE_AGAIN}")
             self._sound.add(ref)
         return found
+
+    def _keep_whole(self, ref: Ref, partial: Partial) -> None:
+        """Take over what is whole of an output that has lost parts."""
+        found = self._folder.artifact(ref)
+        for info, part in zip(found.manifest.parts, found.parts, strict=True) if found else ():
+            kept = partial.out / part.name
+            if not kept.exists() and file_damage(part, info.size, info.sha256) is None:
+                store.write_atomic(kept, part.read_bytes())
 
     def _rows(
         self,

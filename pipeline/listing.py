@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.artifacts import CONFIG, Artifact, RunFolder
 from pipeline.errors import DamagedError
 
-_REPAIR = "a manifest is damaged: run_pipeline with its config and --repair"
+_DAMAGED = "a manifest is damaged: run_pipeline with its config names it"
 
 
 def describe_runs(runs_dir: Path) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def describe_runs(runs_dir: Path) -> list[dict[str, Any]]:
                 "state": "damaged" if damaged else _state(path, found),
                 "tasks": len(found),
                 "changed": f"{changed:%Y-%m-%d %H:%M}" if changed else "",
-                "headline": _REPAIR if damaged else _headline(found),
+                "headline": _DAMAGED if damaged else _headline(found),
             }
         )
     return sorted(runs, key=lambda r: str(r["changed"]), reverse=True)

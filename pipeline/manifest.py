@@ -16,6 +16,9 @@ from pipeline.hashes import fingerprint
 MANIFEST = "_manifest.json"
 """With an underscore, so that readers of Parquet folders (pandas, pyarrow) pass it by."""
 
+MADE_AGAIN = "delete it and run again: it is made again, and what is whole stays"
+"""What to do about a damaged file."""
+
 
 def _inside(name: str) -> str:
     # What a manifest names is opened, and may be made again or removed.
@@ -140,13 +143,13 @@ def parse_manifest(data: bytes, where: Path | str) -> Manifest:
         manifest = Manifest.model_validate_json(data)
     except ValueError as error:
         raise DamagedError(
-            f"{where}: damaged manifest ({error}); run_pipeline with --repair makes the output "
+            f"{where}: damaged manifest ({error}); delete it and run again: the output is made "
             "again"
         ) from error
     if not manifest.intact:
         raise DamagedError(
             f"{where}: changed after it was written (its own hash does not fit); put it back as it "
-            "was, or run_pipeline with --repair makes the output again"
+            "was, or delete it and run again: the output is made again"
         )
     return manifest
 

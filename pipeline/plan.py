@@ -17,9 +17,9 @@ from pipeline.registry import Registry
 from pipeline.schema import SCHEMAS
 from pipeline.stage import Ref, Task
 
-State = Literal["up to date", "run", "resume", "decide", "repair", "damaged", "not selected"]
+State = Literal["up to date", "run", "resume", "decide", "damaged", "not selected"]
 
-TODO = ("run", "resume", "decide", "repair")
+TODO = ("run", "resume", "decide")
 """States of tasks that a run does."""
 
 
@@ -52,13 +52,11 @@ class Selection:
         first: Name of the first stage (``--from``), if not all.
         last: Name of the last stage (``--until``), if not all.
         force: Do it again even where it is up to date.
-        repair: Look at the content of every file of every output, and make again what is damaged.
     """
 
     first: str | None = None
     last: str | None = None
     force: bool = False
-    repair: bool = False
 
     def stages(self, registry: Registry) -> tuple[str, ...]:
         """Return the names of the selected stages.
@@ -152,7 +150,7 @@ class Planner:
             state, why = self._state(task, mark, identity, steps)
             step = steps[task.ref] = Step(task, mark, identity, state, why)
             if state in ("up to date", "decide", "damaged"):
-                self._examine(step, selection.repair)
+                self._examine(step)
             if state == "decide":
                 # Unless the stored output is damaged, or the user wants another one.
                 anew = step.state == "decide" and not selection.force
@@ -161,10 +159,10 @@ class Planner:
             if task.stage not in selected:
                 if step.state not in ("up to date", "damaged"):
                     step.state = "not selected"
-            elif selection.force and step.state in ("up to date", "damaged"):
-                step.state, step.why = "run", "forced"
-            elif selection.repair and step.state == "damaged":
-                step.state = "repair"
+            elif selection.force:
+                if step.state in ("up to date", "damaged") or step.damage:
+                    step.state, step.why = "run", "forced"
+                step.damage = []
         self._hashes.save()
         return list(steps.values())
 
@@ -245,23 +243,21 @@ class Planner:
             paths += [f"sections.{section}.{name}" for name in deciding]
         return without(old, paths) == without(new, paths)
 
-    def _examine(self, step: Step, contents: bool) -> None:
-        """Find out whether an output that should be complete is."""
+    def _examine(self, step: Step) -> None:
+        """Find out by the sizes of its files whether an output that should be complete is."""
         ref = step.task.ref
         if step.state == "damaged":
             step.damage = [Damage(MANIFEST, step.why)]
             return
         found = self.folder.artifact(ref)
         assert found is not None
-        if contents:
-            total = len(found.manifest.parts) + len(found.manifest.files)
-            with self.progress.task(f"check {ref}", total=total, unit="files") as bar:
-                step.damage = found.damage(contents=True, advance=bar.advance)
-        else:
-            step.damage = found.damage(contents=False)
+        step.damage = found.damage(contents=False)
         if step.damage:
             more = f" and {len(step.damage) - 1} more" if len(step.damage) > 1 else ""
-            step.state, step.why = "damaged", f"{step.damage[0]}{more}"
+            # What is missing is work to do; what is another may be somebody's, and is not replaced.
+            missing = not any((found.folder / d.name).exists() for d in step.damage)
+            step.state = "resume" if missing else "damaged"
+            step.why = f"{step.damage[0]}{more}"
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:

@@ -15,17 +15,19 @@ from pipeline import engine as engines
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.doing import Doer
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DamagedError
+from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.repair import changed_input, content, refuse_damage
 from pipeline.stage import Ref
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 logger = logging.getLogger(__name__)
+
+_NAMED = 10  # damaged files that an error names one by one
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class Runner(Planner):
         Raises:
             ConfigError: If the configuration is wrong, or a stage outside the selection is needed
                 but not up to date.
+            DamagedError: If files of the run are not what was written; they are named.
             LockedError: If another process works on the same run.
         """
         selection = selection or Selection()
@@ -78,7 +81,7 @@ class Runner(Planner):
         with self.folder.lock(), contextlib.closing(self._doer):
             self.folder.tidy()
             steps = self.plan(tasks, selection)
-            refuse_damage(self.folder, steps, selection)
+            self._refuse_damage(steps)
             self._require(steps)
             self._save_config()
             result = Result(steps, folder=self.folder.path)
@@ -94,10 +97,11 @@ class Runner(Planner):
         for number, step in enumerate(steps):
             ref = step.task.ref
             kept = step.state in ("up to date", "decide")
-            other = changed_input(step, changed) if kept else None
+            reads = (*step.task.inputs.values(), *step.task.side_inputs.values())
+            other = next((r for r in reads if r in changed), None) if kept else None
             if other is not None and step.task.stage in selected:
                 step.state = "run"
-                step.why = f"its input {other} has other content than before the repair"
+                step.why = f"its input {other} came out otherwise than before"
             elif other is not None:
                 logger.warning(
                     "%s was made from another %s than there is now: run again with --from %s "
@@ -113,11 +117,27 @@ class Runner(Planner):
             self.progress.console.print(
                 f"[bold]{ref}[/bold] [dim]({place} of {total}: {step.why})[/dim]", soft_wrap=True
             )
-            before = content(self.folder, ref) if selection.repair else None
+            before = self.folder.hashes(ref, step.fingerprint)
             with store.disk_errors(self.folder.folder(ref)):
-                result.done.append(self._doer.do(self.configured(step.task), step))
-            if before is not None and before != content(self.folder, ref):
+                done = self._doer.do(self.configured(step.task), step)
+            result.done.append(done)
+            if before is not None and before != done.hashes:
                 changed.add(ref)
+
+    def _refuse_damage(self, steps: Sequence[Step]) -> None:
+        """Stop before anything is built on damaged files, or called up to date beside them."""
+        damaged = [(s.task.ref, d) for s in steps if s.state == "damaged" for d in s.damage]
+        if not damaged:
+            return
+        told = [
+            d.what if d.name == MANIFEST else f"{self.folder.folder(ref) / d.name} {d.what}"
+            for ref, d in damaged[:_NAMED]
+        ]
+        if len(damaged) > _NAMED:
+            told.append(f"and {len(damaged) - _NAMED} more files are damaged")
+        if any(d.name != MANIFEST for _, d in damaged):
+            told.append(f"put back what was changed; else: {MADE_AGAIN}")
+        raise DamagedError("\n".join(told))
 
     def _require(self, steps: Sequence[Step]) -> None:
         by_ref = {s.task.ref: s for s in steps}

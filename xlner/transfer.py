@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.artifacts import CONFIG, Artifact, RunFolder, write_atomic
 from pipeline.errors import ConfigError, DamagedError, XlnerError
-from pipeline.manifest import MANIFEST, parse_manifest
+from pipeline.manifest import MADE_AGAIN, MANIFEST, parse_manifest
 
 
 def push(run: Path, url: str) -> tuple[str, int]:
@@ -43,8 +43,7 @@ def _push_output(output: Artifact, run: Path, fs: Any, root: str, there: dict[st
     unit = output.folder.relative_to(run).as_posix()
     for damage in output.damage(contents=True):
         raise DamagedError(
-            f"{output.folder / damage.name} {damage.what}; make it again before it is copied: "
-            f"run_pipeline with --repair"
+            f"{output.folder / damage.name} {damage.what}; before the run is copied, {MADE_AGAIN}"
         )
     mine = (output.folder / MANIFEST).read_bytes()
     key = f"{unit}/{MANIFEST}"

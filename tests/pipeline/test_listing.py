@@ -54,7 +54,7 @@ def test_a_damaged_manifest_hides_no_other_run(runs: Path) -> None:
     found = listed(runs)
     assert found["done"]["state"] == "complete"
     assert found["half"]["state"] == "damaged"
-    assert "--repair" in found["half"]["headline"]
+    assert "run_pipeline with its config" in found["half"]["headline"]
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

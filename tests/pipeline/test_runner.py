@@ -249,6 +249,6 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     make_runner(tmp_path).run()
     bad = tmp_path / "toy/prepare/train/en/part-00001.parquet"
     bad.write_bytes(b"not parquet")
-    told = r"en/part-00001.parquet has 11 bytes instead of 2,\d{3}\nrun_pipeline with --repair"
+    told = r"en/part-00001.parquet has 11 bytes instead of 2,\d{3}\nput back .* delete it and run"
     with pytest.raises(DamagedError, match=told):
         make_runner(tmp_path).run(Selection("align", "align", force=True))

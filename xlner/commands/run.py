@@ -71,12 +71,6 @@ def run_pipeline(
         ),
     ] = None,
     force: Force = False,
-    repair: Annotated[
-        bool,
-        typer.Option(
-            "--repair", help="Look at the content of every file; make again what is damaged."
-        ),
-    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     runs_dir: RunsDir = DEFAULT_RUNS,
@@ -84,7 +78,7 @@ def run_pipeline(
     """Run all stages that are not up to date, from labelled source text to the comparison."""
     from pipeline.plan import Selection
 
-    selection = Selection(first, last, force, repair)
+    selection = Selection(first, last, force)
     with reported_errors(), ended_like_an_interrupt():
         _run(config, overrides or [], selection, dry_run, as_json, runs_dir)
 
@@ -178,7 +172,6 @@ def show_plan(steps: list[Step], console: Console, as_json: bool) -> None:
         "run": "yellow",
         "resume": "cyan",
         "decide": "cyan",
-        "repair": "yellow",
         "damaged": "red",
         "not selected": "dim",
     }
