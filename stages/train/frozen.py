@@ -2,9 +2,10 @@
 
 A training with frozen lower layers starts at the first layer that moves: what the embeddings and
 the frozen layers make of a sentence is the same in every epoch, and for every seed and arm that
-starts from the same encoder. Each sentence is computed alone on the CPU, so that its states depend
-on nothing that was computed before: a training that is resumed, or that comes after others, sees
-the same bits.
+starts from the same encoder. On the CPU sentences are computed in batches whose shape goes by their
+own length alone, filled up where there are too few, so that a sentence's states depend on nothing
+that is computed beside it or was computed before: a training that is resumed, or that comes after
+others, sees the same bits.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from stages.train.optimisation import layer_stack
 LIMIT: Final = 512 * 2**20
 """Bytes of states that are kept; what comes after is computed every time."""
 _STORES: Final = 2  # encoders (or precisions) whose states are kept at a time
+_TOKENS: Final = 512  # in a batch on the CPU, padding included
+_STEP: Final = 8  # lengths are padded to a multiple of it
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +144,9 @@ class FrozenPrefix:
             self._states = None
 
     def _name(self, autocast: torch.dtype | None) -> str:
-        digest = hashlib.sha256(f"{self._layers} {self._levels} {autocast}".encode())
+        digest = hashlib.sha256(
+            f"{self._layers} {self._levels} {autocast} {self._model.config.window}".encode()
+        )
         for module in self._modules:
             for tensor in module.state_dict().values():
                 flat = tensor.detach().cpu().contiguous().view(-1)
@@ -189,13 +194,13 @@ class FrozenPrefix:
         self, ids: Tensor, lengths: Sequence[int], missing: Sequence[int]
     ) -> dict[int, Tensor]:
         """Return (levels, T, H) for each of the rows ``missing``."""
-        # Alone, so that the bits are always the same; on a GPU, where they are not, together.
-        groups = [list(missing)] if ids.is_cuda and missing else [[k] for k in missing]
         found: dict[int, Tensor] = {}
-        for group in groups:
-            longest = max(lengths[k] for k in group)
-            mask = torch.zeros(len(group), longest, dtype=torch.long, device=ids.device)
-            for row, k in enumerate(group):
+        for group, (rows, width) in self._batches(lengths, missing, ids.is_cuda):
+            inputs = ids.new_zeros(rows, width)
+            mask = torch.zeros_like(inputs)
+            for row in range(rows):
+                k = group[row] if row < len(group) else group[0]
+                inputs[row, : lengths[k]] = ids[k, : lengths[k]]
                 mask[row, : lengths[k]] = 1
             kind, dtype = ids.device.type, self._autocast
             # States that were made for a prediction serve a training as well.
@@ -204,10 +209,34 @@ class FrozenPrefix:
                 torch.no_grad(),
                 torch.autocast(kind, dtype, enabled=dtype is not None),
             ):
-                outputs = self._below(ids[group, :longest], mask)
+                outputs = self._below(inputs, mask)
             for row, k in enumerate(group):
                 found[k] = torch.stack([o[row, : lengths[k]] for o in outputs]).cpu()
         return found
+
+    def _batches(
+        self, lengths: Sequence[int], missing: Sequence[int], together: bool
+    ) -> Iterator[tuple[list[int], tuple[int, int]]]:
+        """Yield which rows to compute together, and how many rows and columns their batch has.
+
+        On the CPU the shape depends on the lengths of these rows alone, and there is padding in
+        every row, so that the same operations are done on each. On a GPU, where bits are never the
+        same, all rows go ``together``.
+        """
+        if together:
+            if missing:
+                yield list(missing), (len(missing), max(lengths[k] for k in missing))
+            return
+        by_width: dict[int, list[int]] = {}
+        for k in missing:
+            by_width.setdefault((lengths[k] // _STEP + 1) * _STEP, []).append(k)
+        for width, members in by_width.items():
+            rows = _TOKENS // width
+            if rows < 2 or width > (self._model.config.window or 0):
+                yield from (([k], (1, lengths[k])) for k in members)  # no room, or no use
+                continue
+            for start in range(0, len(members), rows):
+                yield members[start : start + rows], (rows, width)
 
     def _below(self, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
         """Run the embeddings and the frozen layers alone; return (B, T, H) per level."""

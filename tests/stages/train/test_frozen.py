@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
 from stages.tagger.modeling import LayerFusedForTokenClassification
@@ -31,6 +33,7 @@ def tagger(folder: Path, layers: int, **head: Any) -> LayerFusedForTokenClassifi
     torch.manual_seed(0)
     model = LayerFusedForTokenClassification.from_encoder(folder, LABELS, **head)
     freeze_layers(model, layers)
+    model.config.window = 32
     return model.train()
 
 
@@ -91,18 +94,55 @@ def test_nothing_is_dropped_in_frozen_layers(folders: dict[str, Path]) -> None:
     assert [layer.training for layer in stack] == [False, False, True]
 
 
-def test_states_do_not_depend_on_what_came_before(folders: dict[str, Path]) -> None:
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16])
+@given(st.lists(st.lists(st.integers(1, 32), min_size=1, max_size=40), min_size=1, max_size=3))
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_states_do_not_depend_on_what_is_computed_beside_them_or_came_before(
+    folders: dict[str, Path], autocast: torch.dtype | None, before: list[list[int]]
+) -> None:
     model = tagger(folders["bert"], 2, dropout=0.0)
-    first, second = batch([9, 4], seed=1), batch([4, 15, 2], seed=2)
-    second["input_ids"][0, :4] = first["input_ids"][1, :4]
-    prefix = FrozenPrefix(model, 2, first)
+    wanted = batch([4, 15, 2, 32, 31, 7, 8], seed=99)
+    prefix = FrozenPrefix(model, 2, wanted)
     found = []
-    for order in ((first, second), (second,)):
+    for others in (before, []):
         frozen._stores.clear()
-        with prefix.replaced(), torch.no_grad():
-            *_, last = [model(**inputs).logits for inputs in order]
-        found.append(last)
-    assert torch.equal(*found)
+        with prefix.replaced(autocast), torch.no_grad():
+            for seed, lengths in enumerate(others):
+                mixed = batch([*lengths, 4], seed)
+                mixed["input_ids"][-1, :4] = wanted["input_ids"][0, :4]
+                prefix._before(model, (), mixed)
+            prefix._before(model, (), wanted)
+            assert prefix._states is not None
+            found.append(
+                [
+                    s[:, :n]
+                    for s, n in zip(
+                        prefix._states.transpose(0, 1), wanted["attention_mask"].sum(1), strict=True
+                    )
+                ]
+            )
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_sentences_of_one_length_are_computed_together(folders: dict[str, Path]) -> None:
+    model = tagger(folders["bert"], 2, dropout=0.0)
+    inputs = batch([5, 6, 7, 12, 30, 32])
+    prefix = FrozenPrefix(model, 2, inputs)
+    shapes: list[tuple[int, ...]] = []
+    below = prefix._below
+
+    def noted(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        shapes.append(tuple(ids.shape))
+        return below(ids, mask)
+
+    prefix._below = noted  # type: ignore[method-assign]
+    with prefix.replaced():
+        model(**inputs)
+    # The longest fills the window: there is no room for padding.
+    assert shapes == [(64, 8), (32, 16), (16, 32), (1, 32)]
 
 
 def test_seeds_and_arms_share_states_and_other_encoders_do_not(folders: dict[str, Path]) -> None:
