@@ -135,7 +135,7 @@ TRANSLATIONS: Final = pa.schema(
         ("source_spans", pa.list_(SPAN)),
         ("text", pa.string()),  # the hypothesis as the model wrote it (markers removed)
         ("words", WORDS),  # the hypothesis, pre-tokenised
-        ("score", pa.float32()),  # mean log-probability per target piece; null when given
+        ("score", pa.float32()),  # mean log-probability per target subword; null when given
         ("rank", pa.int16()),  # 0 is the best hypothesis
         ("marked", pa.string()),  # the hypothesis with markers, where they were used
         ("reason", pa.string()),

@@ -10,6 +10,14 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 _SWEEP = "sweep_fusion"
+_RENAMED = {
+    "train.label_pieces": "train.label_subwords",
+    "pretrain_encoder.pieces": "pretrain_encoder.subwords",
+    "pretrain_encoder.max_pieces": "pretrain_encoder.max_subwords",
+    "train_translator.pieces": "train_translator.subwords",
+    "train_translator.max_pieces": "train_translator.max_subwords",
+}
+_SECTIONS = {name.partition(".")[0] for name in _RENAMED}
 
 
 def of_before(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,7 +26,7 @@ def of_before(raw: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         raw: The configuration as it was written; it is not changed.
     """
-    found = dict(raw)
+    found: dict[str, Any] = _renamed(raw)
     report = found.get("report")
     if isinstance(report, dict) and "fusion_curve" in report:
         found["report"] = {k: v for k, v in report.items() if k != "fusion_curve"}
@@ -61,3 +69,21 @@ def of_before(raw: Mapping[str, Any]) -> dict[str, Any]:
         "; ".join(f"{key}: {json.dumps(value)}" for key, value in new.items()),
     )
     return found | new
+
+
+def _renamed(raw: Any, above: str = "") -> Any:
+    """Return ``raw`` with new names for keys, in sections and in what arms and sweeps set."""
+    if isinstance(raw, list):
+        return [_renamed(value, above) for value in raw]
+    if not isinstance(raw, Mapping):
+        return raw
+    found = {}
+    for key, value in raw.items():
+        path = f"{above}.{key}" if above in _SECTIONS else str(key)
+        new = _RENAMED.get(path)
+        if new is None:
+            found[key] = _renamed(value, str(key))
+            continue
+        _log.warning("%s: the key has a new name; write: %s: %s", path, new, json.dumps(value))
+        found[new if path == key else new.partition(".")[2]] = value
+    return found

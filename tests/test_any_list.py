@@ -23,7 +23,7 @@ from pipeline.formats import PharaohLine
 from pipeline.schema import Link, Sentence, Span
 from stages.align.scoring import score
 from stages.evaluate.grading import Graded, count_spans, pair_up, seqeval_scores
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import project_batches, project_pairs
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.decide import decide_rows
@@ -95,9 +95,9 @@ def written(write: Callable[[Any, Path], int], folder: Path, values: Any) -> tup
     return write(values, folder / "out"), (folder / "out").read_bytes()
 
 
-def pairs_to_project() -> list[Pair]:
+def pairs_to_project() -> list[LabelledPair]:
     return [
-        Pair(w, [Span(0, 1, "PER")], [x.upper() for x in w], [Link(0, 0, 1.0)], id=f"p{k}")
+        LabelledPair(w, [Span(0, 1, "PER")], [x.upper() for x in w], [Link(0, 0, 1.0)], id=f"p{k}")
         for k, w in enumerate(WORDS)
     ]
 

@@ -251,7 +251,7 @@ def test_simalign_finds_its_default_model_in_the_local_hub_cache(
         for path, side in zip(texts, sides, strict=True)
         for words in side
     ]
-    vocabulary = train_wordpiece(text, pieces=600, per_language=100, seed=1)
+    vocabulary = train_wordpiece(text, subwords=600, per_language=100, seed=1)
     save_wordpiece(vocabulary, checkpoint, 512)
     shape = AutoConfig.from_pretrained(tiny_models / "encoder")
     shape.num_hidden_layers, shape.max_position_embeddings, shape.vocab_size = 12, 512, 600

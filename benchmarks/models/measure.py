@@ -23,7 +23,7 @@ from typing import Any
 from pipeline.config import RunConfig
 from stages._pretraining.corpus import load_corpus
 from stages._pretraining.running import resolve_corpus
-from stages._pretraining.sources import Pair, TextSource, read_rows
+from stages._pretraining.sources import TextPair, TextSource, read_rows
 from stages.train_translator.config import TrainTranslatorConfig
 from xlner.api import load_config
 
@@ -32,12 +32,12 @@ DATA = ROOT.parent / "shared" / "data"
 Result = list[dict[str, Any]]
 
 
-def held_out_pairs(per_language: int) -> dict[str, list[Pair]]:
+def held_out_pairs(per_language: int) -> dict[str, list[TextPair]]:
     """Held-out pairs of each language, drawn with seed 1, one per English sentence."""
     config: RunConfig = load_config("build_models")
     options = config.section("train_translator", TrainTranslatorConfig)
     pairs = load_corpus(resolve_corpus(options.corpus, config)).held_out
-    chosen: dict[str, dict[str, Pair]] = {}
+    chosen: dict[str, dict[str, TextPair]] = {}
     for pair in pairs:
         chosen.setdefault(pair.language, {}).setdefault(pair.source, pair)
     return {
@@ -57,7 +57,7 @@ def measure_translation(models: Path, cache_dir: Path) -> Result:
         path=DATA / "parallel/lafand/en-swa/test.tsv", format="tsv", languages=("en", "sw")
     )
     rows = list(read_rows(lafand))
-    sets[f"lafand test, {len(rows)} pairs", "sw"] = [Pair("sw", a, b) for a, b in rows]
+    sets[f"lafand test, {len(rows)} pairs", "sw"] = [TextPair("sw", a, b) for a, b in rows]
     results: Result = []
     for (name, code), pairs in sets.items():
         for source, target in (("en", code), (code, "en")):

@@ -73,7 +73,7 @@ class Measured:
         return made
 
     def knows_tags(self) -> bool:
-        """Whether tags are pieces of its vocabulary."""
+        """Whether tags are subwords of its vocabulary."""
         return "\u2581<a>" in json.loads((self.folder / "vocab.json").read_bytes())
 
     def chrf(self, name: str, code: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ OTHER_SCRIPTS = (
 )
 
 
-def ours(encoder: Path, text: Path, pieces: int | None, out: Path) -> None:
+def ours(encoder: Path, text: Path, subwords: int | None, out: Path) -> None:
     """Cut with ``trim_encoder``."""
     from transformers import AutoTokenizer
 
@@ -35,10 +35,10 @@ def ours(encoder: Path, text: Path, pieces: int | None, out: Path) -> None:
 
     backend = AutoTokenizer.from_pretrained(encoder).backend_tokenizer
     words = {text.name: dict(count_file(text, backend))}
-    trim_encoder(locate(str(encoder)), words, out, size=pieces)
+    trim_encoder(locate(str(encoder)), words, out, size=subwords)
 
 
-def theirs(encoder: Path, text: Path, pieces: int, out: Path, package: Path) -> None:
+def theirs(encoder: Path, text: Path, subwords: int, out: Path, package: Path) -> None:
     """Cut with vocabtrimmer, from the same file."""
     import huggingface_hub
 
@@ -61,7 +61,7 @@ def theirs(encoder: Path, text: Path, pieces: int, out: Path, package: Path) -> 
             dataset_column="text",
             dataset_name="default",
             dataset_split="train",
-            target_vocab_size=pieces,
+            target_vocab_size=subwords,
             min_frequency=1,
             cache_file_vocab=str(Path(folder) / "vocab.json"),
             cache_file_frequency=str(Path(folder) / "frequency.json"),
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("encoder", type=Path)
     parser.add_argument("text", type=Path, help="what is cut to, one sentence a line")
     parser.add_argument("held", type=Path, help="what is compared on")
-    parser.add_argument("--pieces", type=int, default=20_000)
+    parser.add_argument("--subwords", type=int, default=20_000)
     parser.add_argument("--vocabtrimmer", type=Path, help="the unpacked source package")
     arguments = parser.parse_args()
 
@@ -110,14 +110,16 @@ def main() -> None:
     held = Counter(arguments.held.read_text(encoding="utf-8").split())
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
-        ours(arguments.encoder, arguments.text, arguments.pieces, Path(folder) / "ours")
+        ours(arguments.encoder, arguments.text, arguments.subwords, Path(folder) / "ours")
         seconds = time.process_time() - start
         cut = AutoTokenizer.from_pretrained(Path(folder) / "ours")
         print(f"trim_encoder: {judged(full, cut, held)} ({seconds:.0f} s)", flush=True)
         if arguments.vocabtrimmer:
             start = time.process_time()
             out = Path(folder) / "theirs"
-            theirs(arguments.encoder, arguments.text, arguments.pieces, out, arguments.vocabtrimmer)
+            theirs(
+                arguments.encoder, arguments.text, arguments.subwords, out, arguments.vocabtrimmer
+            )
             seconds = time.process_time() - start
             cut = AutoTokenizer.from_pretrained(out)
             print(f"vocabtrimmer: {judged(full, cut, held)} ({seconds:.0f} s)", flush=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled, read_pharaoh
 from pipeline.schema import Link, Sentence, Span
-from stages.project.batch import Pair
+from stages.project.batch import LabelledPair
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CORPORA = {
@@ -35,7 +35,7 @@ _REVERSE = {
 
 
 @dataclass(slots=True)
-class Corpus:
+class GoldBitext:
     """The same sentences with gold labels on both sides.
 
     Attributes:
@@ -53,10 +53,10 @@ class Corpus:
         """Gold spans of the target side."""
         return [s.spans for s in self.target]
 
-    def pairs(self, links: Sequence[Sequence[Link]]) -> list[Pair]:
+    def pairs(self, links: Sequence[Sequence[Link]]) -> list[LabelledPair]:
         """Return the pairs to project, with these links."""
         return [
-            Pair(s.words, s.spans, t.words, link, id=s.id)
+            LabelledPair(s.words, s.spans, t.words, link, id=s.id)
             for s, t, link in zip(self.source, self.target, links, strict=True)
         ]
 
@@ -66,7 +66,7 @@ def languages(name: str) -> tuple[str, str]:
     return ("en", CORPORA[name][2]) if name in CORPORA else DIRECTIONS[name][2:]
 
 
-def load_corpus(name: str, data: Path = DATA) -> Corpus:
+def load_corpus(name: str, data: Path = DATA) -> GoldBitext:
     """Read both sides of a corpus."""
     source, target, *_ = CORPORA.get(name) or DIRECTIONS[name]
     sides = [
@@ -75,7 +75,7 @@ def load_corpus(name: str, data: Path = DATA) -> Corpus:
     ]
     if len(sides[0]) != len(sides[1]):
         raise SystemExit(f"{name}: {len(sides[0])} and {len(sides[1])} sentences")
-    return Corpus(name, *sides)
+    return GoldBitext(name, *sides)
 
 
 def load_links(path: Path) -> list[list[Link]]:

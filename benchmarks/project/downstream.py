@@ -32,7 +32,7 @@ from benchmarks.project.linking import link
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled
 from pipeline.schema import Sentence, Span
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
 from stages.project.decide import decide_row
@@ -45,7 +45,7 @@ def project(matched: Matched, links: Path) -> tuple[Labelled, list[bool]]:
     """Return our labels for the translations, and which sentences the default filters keep."""
     config = ProjectConfig()
     pairs = [
-        Pair(s.words, s.spans, t.words, x, id=s.id)
+        LabelledPair(s.words, s.spans, t.words, x, id=s.id)
         for s, t, x in zip(matched.source, matched.target, load_links(links), strict=True)
     ]
     out: Labelled = []
@@ -88,7 +88,7 @@ def train_and_score(
     from stages.tagger.labels import LabelSet, span_f1
     from stages.tagger.tagger import Tagger
     from stages.train.config import TrainConfig
-    from stages.train.data import Example
+    from stages.train.data import TrainingSentence
     from stages.train.recipe import head_fields
     from stages.train.training import train_tagger
 
@@ -97,7 +97,10 @@ def train_and_score(
         folder = Path(scratch, "tagger")
         train_tagger(
             chosen,
-            (Example(words, spans, id=str(k)) for k, (words, spans) in enumerate(sentences)),
+            (
+                TrainingSentence(words, spans, id=str(k))
+                for k, (words, spans) in enumerate(sentences)
+            ),
             [],
             folder,
             Path(scratch, "work"),

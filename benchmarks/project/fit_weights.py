@@ -25,7 +25,7 @@ from benchmarks.project.corpora import (
     CORPORA,
     DATA,
     DIRECTIONS,
-    Corpus,
+    GoldBitext,
     corpus_links,
     harden,
     languages,
@@ -41,7 +41,7 @@ from benchmarks.project.rewriting import (
 from benchmarks.project.scoring import f1, halves
 from stages.project.assign import choose_exact
 from stages.project.batch import Batch
-from stages.project.fit import Example, fit_weights
+from stages.project.fit import GoldBatch, fit_weights
 from stages.project.matching import (
     MIN_PROB,
     WEIGHTS,
@@ -77,7 +77,7 @@ def load(
     kinds: Sequence[str] = FITTED_KINDS,
     *,
     rewrite: Rewrite | None = None,
-) -> dict[Key, tuple[Corpus, Batch]]:
+) -> dict[Key, tuple[GoldBitext, Batch]]:
     """Return every corpus with these kinds of links, its target words written in another way."""
     vocabulary = Vocabulary()
     loaded = {}
@@ -106,12 +106,12 @@ WRITINGS: dict[str, dict[str, Rewrite | None]] = {
 in Georgian letters, and as Chinese characters, once each a word and once together."""
 
 
-def rows_to_fit(corpus: Corpus) -> int:
+def rows_to_fit(corpus: GoldBitext) -> int:
     """Return the size of the first half."""
     return len(corpus.source) // 2
 
 
-def evaluate(example: Example, weights: dict[str, float]) -> tuple[float, float]:
+def evaluate(example: GoldBatch, weights: dict[str, float]) -> tuple[float, float]:
     """Return F1 of the first and the second half."""
     scored, batch = example.scored, example.batch
     c = scored.candidates
@@ -126,7 +126,7 @@ def evaluate(example: Example, weights: dict[str, float]) -> tuple[float, float]
     return f1(example.gold, found, first), f1(example.gold, found, second)
 
 
-def show(title: str, examples: dict[Key, Example], weights: dict[str, float]) -> None:
+def show(title: str, examples: dict[Key, GoldBatch], weights: dict[str, float]) -> None:
     """Print F1 of both halves per corpus and kind of links."""
     print(title)
     scores = []
@@ -147,12 +147,12 @@ def held_out(name: str, lang: str | None) -> bool:
 
 
 def fit_both(
-    loaded: dict[Key, tuple[Corpus, Batch]],
+    loaded: dict[Key, tuple[GoldBitext, Batch]],
     *,
     leave_out: str | None = None,
     drop: tuple[str, ...] = (),
     penalties: tuple[float, float] = (8.0, 3.0),
-) -> tuple[Weights, dict[Key, Example], dict[Key, Example]]:
+) -> tuple[Weights, dict[Key, GoldBatch], dict[Key, GoldBatch]]:
     """Fit both passes; return the weights and the examples of the first and of the last pass.
 
     Args:
@@ -163,22 +163,22 @@ def fit_both(
     """
     evidence = {k: Evidence.of(b, np.arange(b.n_entities)) for k, (_, b) in loaded.items()}
 
-    def fit(examples: dict[Key, Example], dropped: tuple[str, ...], penalty: float) -> Fitted:
+    def fit(examples: dict[Key, GoldBatch], dropped: tuple[str, ...], penalty: float) -> Fitted:
         used = [x for (name, _), x in examples.items() if not held_out(name, leave_out)]
         return fit_weights(used, penalty=penalty, drop=dropped)
 
-    def score_again(previous: dict[Key, Example], weights: Weights) -> dict[Key, Example]:
+    def score_again(previous: dict[Key, GoldBatch], weights: Weights) -> dict[Key, GoldBatch]:
         """Count what the previous pass chose, and score with that."""
         out = {}
         for k, (c, b) in loaded.items():
             statistics = Statistics()
             statistics.add(b, choose(b, evidence[k], previous[k].scored))
             scored = second_pass(b, evidence[k], weights, statistics)
-            out[k] = Example(b, scored, c.gold, rows_to_fit(c))
+            out[k] = GoldBatch(b, scored, c.gold, rows_to_fit(c))
         return out
 
     one = {
-        k: Example(b, first_pass(b, evidence[k], Weights({}, {})), c.gold, rows_to_fit(c))
+        k: GoldBatch(b, first_pass(b, evidence[k], Weights({}, {})), c.gold, rows_to_fit(c))
         for k, (c, b) in loaded.items()
     }
     first = fit(one, drop, penalties[0])
@@ -195,7 +195,7 @@ def fit_both(
 Fitted = dict[str, float]
 
 
-def _set_probabilities(example: Example, weights: Fitted) -> None:
+def _set_probabilities(example: GoldBatch, weights: Fitted) -> None:
     scored = example.scored
     score = dot(scored.names, scored.matrix, weights)
     scored.prob = probabilities(score, scored.candidates.entity, example.batch.n_entities)

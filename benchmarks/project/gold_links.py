@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.align.languages import ROOT, align, corpora
-from benchmarks.project.corpora import DATA, Corpus
+from benchmarks.project.corpora import DATA, GoldBitext
 from benchmarks.project.gold_projection import OURS, PEERS, scores
 from pipeline.config import DataSource
 from pipeline.formats import PharaohLine, read_labelled
@@ -73,9 +73,9 @@ def carried(span: Span, gold: PharaohLine) -> Span | None:
 
 def prepare(
     name: str, words: Sequence[WordPair], gold: Sequence[PharaohLine], names: dict[Name, str]
-) -> Corpus:
+) -> GoldBitext:
     """Return the pairs as a corpus: the names to project, and where these belong."""
-    corpus = Corpus(name, [], [])
+    corpus = GoldBitext(name, [], [])
     for k, ((source, target), line) in enumerate(zip(words, gold, strict=True)):
         found = [(s, carried(s, line)) for s in find_names(source, names)]
         mine, theirs = [s for s, t in found if t], [t for _, t in found if t]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.project.corpora import CORPORA, DATA, Corpus, load_corpus, load_links
+from benchmarks.project.corpora import CORPORA, DATA, GoldBitext, load_corpus, load_links
 from benchmarks.project.scoring import f1, halves
 from pipeline.schema import Link
 from stages.project.batch import Batch
@@ -39,7 +39,7 @@ LEAST = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
 def project(
-    corpus: Corpus,
+    corpus: GoldBitext,
     links: Sequence[Sequence[Link]],
     config: ProjectConfig,
     weights: Weights | None = None,
@@ -60,7 +60,7 @@ def kept_spans(
 
 
 def scores(
-    corpus: Corpus, links: Sequence[Sequence[Link]], options: dict[str, Any]
+    corpus: GoldBitext, links: Sequence[Sequence[Link]], options: dict[str, Any]
 ) -> tuple[float, float, float]:
     """Return F1 of the first half, the second half and all rows."""
     n = len(corpus.source)

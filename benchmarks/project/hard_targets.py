@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.project.corpora import CORPORA, DATA, Corpus, load_corpus, load_links
+from benchmarks.project.corpora import CORPORA, DATA, GoldBitext, load_corpus, load_links
 from benchmarks.project.gold_projection import project
 from benchmarks.project.rewriting import (
     Links,
@@ -55,7 +55,7 @@ REWRITES: dict[str, Rewrite | None] = {
 }
 
 
-def score(corpus: Corpus, links: Links, rows: range, options: dict, size: int | None) -> float:
+def score(corpus: GoldBitext, links: Links, rows: range, options: dict, size: int | None) -> float:
     """Return F1 of these rows; ``size``: projected as corpora of so many sentences."""
     config = ProjectConfig.model_validate(options)
     if size is None:
@@ -63,7 +63,7 @@ def score(corpus: Corpus, links: Links, rows: range, options: dict, size: int | 
     found: list[Sequence[tuple[int, int, str]]] = []
     for lo in range(0, len(links), size):
         part = slice(lo, lo + size)
-        small = Corpus(corpus.name, corpus.source[part], corpus.target[part])
+        small = GoldBitext(corpus.name, corpus.source[part], corpus.target[part])
         found += project(small, links[part], config)
     return f1(corpus.gold, found, rows)
 

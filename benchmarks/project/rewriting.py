@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from benchmarks.project.corpora import Corpus
+from benchmarks.project.corpora import GoldBitext
 from pipeline.schema import Link, Sentence, Span
 
 Links = list[list[Link]]
@@ -71,7 +71,7 @@ def lower(word: str, rng: random.Random) -> list[str]:
     return [word.lower()]
 
 
-def rewritten(corpus: Corpus, links: Links, rewrite: Rewrite) -> tuple[Corpus, Links]:
+def rewritten(corpus: GoldBitext, links: Links, rewrite: Rewrite) -> tuple[GoldBitext, Links]:
     """Return the corpus with its target words rewritten, gold spans and links along with them."""
     rng = random.Random(7)
     targets: list[Sentence] = []
@@ -84,4 +84,4 @@ def rewritten(corpus: Corpus, links: Links, rewrite: Rewrite) -> tuple[Corpus, L
         moved.append(
             [Link(x.source, j, x.prob) for x in row for j in range(at[x.target], at[x.target + 1])]
         )
-    return Corpus(corpus.name, corpus.source, targets), moved
+    return GoldBitext(corpus.name, corpus.source, targets), moved

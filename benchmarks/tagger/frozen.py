@@ -25,7 +25,7 @@ from pipeline.config import DataSource
 from pipeline.formats import read_labelled
 from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
-from stages.train.data import Example
+from stages.train.data import TrainingSentence
 from stages.train.frozen import FrozenPrefix
 from stages.train.training import train_tagger
 
@@ -51,7 +51,7 @@ def train(
         ):
             result = train_tagger(
                 options,
-                (Example(s.words, s.spans, id=s.id) for s in sentences),
+                (TrainingSentence(s.words, s.spans, id=s.id) for s in sentences),
                 [],
                 Path(folder) / "tagger",
                 Path(folder) / "work",

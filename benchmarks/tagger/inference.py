@@ -1,9 +1,9 @@
 """Tagger against transformers' token-classification pipeline; the cost of fusion.
 
 Same model, machine, sentences and decisions. The pipeline gets the same word lists
-(``is_split_into_words``) and groups pieces by the first one (``aggregation_strategy="first"``; its
-groups are its own, the labels of first pieces are compared before); the tagger decodes without
-constraint, as the pipeline does.
+(``is_split_into_words``) and groups subwords by the first one (``aggregation_strategy="first"``;
+its groups are its own, the labels of first subwords are compared before); the tagger decodes
+without constraint, as the pipeline does.
 
     python benchmarks/tagger/inference.py ../shared/data/ner/conll/en/test.txt
 """
@@ -31,7 +31,7 @@ def main() -> None:
     from stages.tagger.modeling import LayerFusedForTokenClassification
     from stages.tagger.tagger import Tagger
     from stages.train.config import TrainConfig
-    from stages.train.data import Example
+    from stages.train.data import TrainingSentence
     from stages.train.training import train_tagger
 
     if args.threads:
@@ -43,7 +43,7 @@ def main() -> None:
     if args.encoder or not (folder / "training.json").exists():
         train_tagger(
             TrainConfig(max_steps=args.train_steps, select="last", learning_rate=5e-4),
-            [Example(s.words, s.spans) for s in sentences],
+            [TrainingSentence(s.words, s.spans) for s in sentences],
             [],
             folder,
             folder.with_suffix(".work"),
@@ -65,7 +65,7 @@ def main() -> None:
     def piped(batch_size: int) -> list[list[dict[str, object]]]:
         return pipe(words, is_split_into_words=True, batch_size=batch_size)
 
-    piecewise = pipeline(
+    by_subword = pipeline(
         "token-classification",
         model=tagger.model,
         tokenizer=tagger.encoder.tokenizer,
@@ -73,7 +73,7 @@ def main() -> None:
         ignore_labels=[],
         device=-1,
     )
-    theirs = decisions(words, piecewise(words, is_split_into_words=True, batch_size=16))
+    theirs = decisions(words, by_subword(words, is_split_into_words=True, batch_size=16))
     ours = [[labels.names[i] for i in d.argmax(1)] for d in tagger.distributions(words)]
     same = sum(a == b for a, b in zip(chain(*ours), chain(*theirs), strict=True))
     total = sum(map(len, words))
@@ -127,12 +127,12 @@ def main() -> None:
 
 
 def decisions(words: list[list[str]], found: list[list[dict[str, object]]]) -> list[list[str]]:
-    """Read the label of each word off its first piece in the pipeline's piece-wise output."""
+    """Read the label of each word off its first subword in the pipeline's subword-wise output."""
     labels = []
-    for sentence, pieces in zip(words, found, strict=True):
+    for sentence, subwords in zip(words, found, strict=True):
         at_start = {}
-        for piece in pieces:
-            at_start.setdefault(piece["start"], str(piece["entity"]))
+        for subword in subwords:
+            at_start.setdefault(subword["start"], str(subword["entity"]))
         starts, at = [], 0
         for word in sentence:
             starts.append(at)

@@ -30,7 +30,7 @@ def main() -> None:
     from stages.tagger.encoding import WordEncoder, load_tokenizer
     from stages.tagger.modeling import LayerFusedForTokenClassification
     from stages.train.config import TrainConfig
-    from stages.train.data import Example, TrainingSet, plan_batches
+    from stages.train.data import TrainingSentence, TrainingSet, plan_batches
     from stages.train.trainer import TaggerTrainer
 
     if args.threads:
@@ -39,7 +39,7 @@ def main() -> None:
     labels = label_set(sentences)
     encoder = args.encoder or random_encoder(args.work, sentences, args.layers, args.width)
     words = WordEncoder(load_tokenizer(encoder), 256)
-    data = TrainingSet.build((Example(s.words, s.spans) for s in sentences), words, labels)
+    data = TrainingSet.build((TrainingSentence(s.words, s.spans) for s in sentences), words, labels)
     options = TrainConfig(
         max_steps=args.steps,
         batch_size=args.batch_size,

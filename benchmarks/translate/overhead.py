@@ -136,7 +136,7 @@ def bare(
     subwords = translator.subwords
     tokenizer = subwords.tokenizer
     texts = [" ".join(words) for words in sentences]
-    tokens = [subwords.source(p) for p in subwords.pieces(texts)]
+    tokens = [subwords.source(p) for p in subwords.cut(texts)]
     longest = max(map(len, tokens))
     if longest > translator.max_input:
         raise SystemExit(f"a sentence of {longest} tokens: bare CTranslate2 would not split it")

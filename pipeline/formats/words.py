@@ -43,7 +43,7 @@ def composed(word: str) -> str:
 def drop_invisible(words: list[str], spans: list[Span]) -> tuple[list[str], list[Span], int]:
     """Leave out the words that :func:`invisible` tells, and shift the spans accordingly.
 
-    Tokenizers make no piece of such a word, so a tagger could not label it.
+    Tokenizers make no subword of such a word, so a tagger could not label it.
 
     Returns:
         The words, the spans, and the number of spans that had no other words and are gone.

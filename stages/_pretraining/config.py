@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.config import StageConfig
-from stages._pretraining.corpus import Corpus, CorpusConfig
+from stages._pretraining.corpus import CorpusConfig, TrainingText
 from stages._pretraining.loop import NEUTRAL_OPTIONS, LoopConfig
 
 _BUDGET = frozenset({"max_minutes", "max_steps"})
@@ -20,7 +20,7 @@ class PretrainingConfig(StageConfig):
     """Text, vocabulary size, budget."""
 
     corpus: CorpusConfig = Field(CorpusConfig(), description="which text the model is made from")
-    pieces: int = Field(6000, gt=0, description="size of the vocabulary, in subwords")
+    subwords: int = Field(6000, gt=0, description="size of the vocabulary, in subwords")
     embeddings: Literal["cooccurrence", "random"] = Field(
         "cooccurrence",
         description="where the embeddings start: at what occurs together in the text, or anywhere",
@@ -28,7 +28,7 @@ class PretrainingConfig(StageConfig):
     start_from: Path | None = Field(
         None,
         description="A model folder that this stage made: training goes on from its"
-        " weights, with its pieces",
+        " weights, with its subwords",
     )
     sampling_exponent: float = Field(
         0.5, ge=0, le=1, description="1 samples languages by their size, 0 all alike"
@@ -41,7 +41,7 @@ class PretrainingConfig(StageConfig):
         """Return the options that decide the result; a budget does, checkpoints do not."""
         return self.model_dump(mode="json", exclude={"loop": NEUTRAL_OPTIONS})
 
-    def fingerprint(self, corpus: Corpus, *further: Any) -> str:
+    def fingerprint(self, corpus: TrainingText, *further: Any) -> str:
         """Of all that decides the weights after so many steps; files count by their content.
 
         Args:
@@ -72,7 +72,7 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
-def check_length(max_pieces: int, needed: int, max_positions: int) -> None:
+def check_length(max_subwords: int, needed: int, max_positions: int) -> None:
     """Check that rows fit into the model.
 
     Raises:
@@ -80,6 +80,6 @@ def check_length(max_pieces: int, needed: int, max_positions: int) -> None:
     """
     if needed > max_positions:
         raise ValueError(
-            f"max_pieces {max_pieces} needs shape.max_positions of {needed} or more, "
+            f"max_subwords {max_subwords} needs shape.max_positions of {needed} or more, "
             f"not {max_positions}"
         )

@@ -1,7 +1,7 @@
 """First embeddings for a small model, from the counts of what occurs together.
 
-A model that sees a few million words learns the embeddings of rare pieces last. Counting sees all
-of the text in seconds: the positive pointwise mutual information of pieces that occur in the same
+A model that sees a few million words learns the embeddings of rare subwords last. Counting sees all
+of the text in seconds: the positive pointwise mutual information of subwords that occur in the same
 sentence pair, on the same or on opposite sides, cut down to the model's width by a truncated
 singular value decomposition (Levy and Goldberg 2014; sentence identity as the bridge between
 languages: Levy, Søgaard and Goldberg 2017, arXiv:1608.05426). Translations start out alike.
@@ -25,17 +25,17 @@ START = {"cooccurrence": "counts of what occurs together, cut down by SVD", "ran
 def cooccurrence_embeddings(
     bags: Sequence[Sequence[int]], *, size: int, width: int, seed: int, smoothing: float = 0.75
 ) -> NDArray[np.float32]:
-    """Embeddings of pieces from their co-occurrence.
+    """Embeddings of subwords from their co-occurrence.
 
     Args:
-        bags: Piece ids that occur together: those of both sides of a pair, or of a sentence.
-        size: Number of pieces of the vocabulary.
+        bags: Subword ids that occur together: those of both sides of a pair, or of a sentence.
+        size: Number of subwords of the vocabulary.
         width: Width of the embeddings; below `size`.
         seed: Starts the decomposition.
         smoothing: Power that evens out the frequency of contexts (Levy et al. 2015).
 
     Returns:
-        Shape (size, width), each row of mean square 1; the rows of pieces that never occur are
+        Shape (size, width), each row of mean square 1; the rows of subwords that never occur are
         zero.
 
     Raises:
@@ -45,7 +45,7 @@ def cooccurrence_embeddings(
     from scipy.sparse.linalg import svds
 
     if width >= size:
-        raise ValueError(f"width {width} must be below the number of pieces, {size}")
+        raise ValueError(f"width {width} must be below the number of subwords, {size}")
     counts = _together(bags, size)
     if not counts.nnz:
         raise ValueError("there is no text to count co-occurrence in")
@@ -58,7 +58,7 @@ def cooccurrence_embeddings(
     left = left * np.where(left[np.abs(left).argmax(0), np.arange(width)] < 0, -1, 1)
     vectors = left * np.sqrt(strength)
     vectors[counts.diagonal() == 0] = 0
-    # Frequent and rare pieces have vectors of very different length; a layer should see both.
+    # Frequent and rare subwords have vectors of very different length; a layer should see both.
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     result: NDArray[np.float32] = (vectors * np.sqrt(width)).astype(np.float32)
@@ -66,7 +66,7 @@ def cooccurrence_embeddings(
 
 
 def start_embeddings(weight: torch.Tensor, vectors: NDArray[np.float32], scale: float) -> None:
-    """Writes the embeddings of all pieces that occur into `weight`, times `scale`, in place."""
+    """Writes the embeddings of all subwords that occur into `weight`, times `scale`, in place."""
     import torch
 
     with torch.no_grad():
@@ -76,17 +76,17 @@ def start_embeddings(weight: torch.Tensor, vectors: NDArray[np.float32], scale: 
 
 
 def _together(bags: Sequence[Sequence[int]], size: int) -> csr_array:
-    """How often two pieces are in one bag; each piece of a bag spreads one count over the bag."""
+    """How often two subwords share a bag; each subword of a bag spreads one count over the bag."""
     import numpy as np
     from scipy.sparse import csr_array
 
     lengths = np.array([len(bag) for bag in bags], np.int64)
     if not lengths.sum():
         return csr_array((size, size))
-    pieces = np.concatenate([np.asarray(bag, np.int32) for bag in bags])
+    subwords = np.concatenate([np.asarray(bag, np.int32) for bag in bags])
     starts = np.concatenate([[0], np.cumsum(lengths)])
     share = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths).astype(np.float32)
-    members = csr_array((share, pieces, starts), shape=(len(bags), size))
+    members = csr_array((share, subwords, starts), shape=(len(bags), size))
     return (members.T @ members).tocsr()
 
 

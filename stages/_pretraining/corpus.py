@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
 from stages._pretraining.overlap import any_key, held_out, keys_of, sentence_key
-from stages._pretraining.sources import Pair, TextSource, read_rows
+from stages._pretraining.sources import TextPair, TextSource, read_rows
 
 DropReason = Literal[
     "no_words", "too_long", "length_ratio", "untranslated", "duplicate", "evaluation_overlap"
@@ -67,15 +67,15 @@ class CorpusConfig(ConfigModel):
 
 
 @dataclass
-class Corpus:
+class TrainingText:
     """What is left to train on, what was put aside, and what was dropped, by source file."""
 
-    pairs: list[Pair] = field(default_factory=list)
+    pairs: list[TextPair] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     """Of the pairs, as their sources have them."""
     sentences: list[tuple[str, str]] = field(default_factory=list)
     """`(language, sentence)` of the monolingual sources."""
-    held_out: list[Pair] = field(default_factory=list)
+    held_out: list[TextPair] = field(default_factory=list)
     dropped: dict[str, Counter[DropReason]] = field(default_factory=dict)
     read: Counter[str] = field(default_factory=Counter)
     evaluation_keys: int = 0
@@ -100,7 +100,7 @@ class Corpus:
         return digest.hexdigest()
 
 
-def load_corpus(config: CorpusConfig) -> Corpus:
+def load_corpus(config: CorpusConfig) -> TrainingText:
     """Reads, cleans and divides the text of the configuration; drops are counted by reason.
 
     Raises:
@@ -108,7 +108,7 @@ def load_corpus(config: CorpusConfig) -> Corpus:
         ValueError: If a file cannot be read as configured, or nothing is left to train on.
     """
     keys = keys_of(config.evaluation)
-    corpus = Corpus(evaluation_keys=len(keys))
+    corpus = TrainingText(evaluation_keys=len(keys))
     seen: set[tuple[str, str, str]] = set()
     origins: list[str] = []
     for source in config.parallel:
@@ -120,7 +120,7 @@ def load_corpus(config: CorpusConfig) -> Corpus:
             first, second = (" ".join(cell.split()) for cell in row)
             if swapped:
                 first, second = second, first
-            pair = Pair(source.languages[0 if swapped else 1], first, second)
+            pair = TextPair(source.languages[0 if swapped else 1], first, second)
             reason = _fault(pair, keys, config)
             if reason is None and pair in seen:
                 reason = "duplicate"
@@ -163,7 +163,7 @@ def load_corpus(config: CorpusConfig) -> Corpus:
     return corpus
 
 
-def _drop_held_out(corpus: Corpus, held_keys: set[str], origins: Sequence[str]) -> None:
+def _drop_held_out(corpus: TrainingText, held_keys: set[str], origins: Sequence[str]) -> None:
     """Drop pairs with a sentence, on either side, that was put aside from another source."""
     kept = []
     for index, (pair, name) in enumerate(zip(corpus.pairs, origins, strict=True)):
@@ -179,7 +179,7 @@ def _name(source: TextSource) -> str:
     return f"{source.path.parent.name}/{source.path.name} ({'-'.join(source.languages)})"
 
 
-def _fault(pair: Pair, keys: set[str], config: CorpusConfig) -> DropReason | None:
+def _fault(pair: TextPair, keys: set[str], config: CorpusConfig) -> DropReason | None:
     _, first, second = pair
     if not any(c.isalnum() for c in first) or not any(c.isalnum() for c in second):
         return "no_words"
@@ -196,7 +196,7 @@ def _fault(pair: Pair, keys: set[str], config: CorpusConfig) -> DropReason | Non
 
 
 def share_by_language(
-    pairs: Sequence[Pair], exponent: float, weights: Sequence[float] | None = None
+    pairs: Sequence[TextPair], exponent: float, weights: Sequence[float] | None = None
 ) -> dict[str, float]:
     """Sampling weights of the languages, proportional to their size to the power of `exponent`.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
-Batch = TypeVar("Batch")
+BatchT = TypeVar("BatchT")
 Progress = Callable[[dict[str, float]], None]
 
 
@@ -139,8 +139,8 @@ def learning_rate_factor(config: LoopConfig, step: int, seconds: float) -> float
 
 def run_training(
     model: torch.nn.Module,
-    make_shard: Callable[[int], Sequence[Batch]],
-    loss_of: Callable[[Batch, torch.device], tuple[torch.Tensor, int]],
+    make_shard: Callable[[int], Sequence[BatchT]],
+    loss_of: Callable[[BatchT, torch.device], tuple[torch.Tensor, int]],
     config: LoopConfig,
     *,
     checkpoint: Path,
@@ -184,8 +184,8 @@ def _threads(count: int | None) -> Iterator[None]:
 
 def _run(
     model: torch.nn.Module,
-    make_shard: Callable[[int], Sequence[Batch]],
-    loss_of: Callable[[Batch, torch.device], tuple[torch.Tensor, int]],
+    make_shard: Callable[[int], Sequence[BatchT]],
+    loss_of: Callable[[BatchT, torch.device], tuple[torch.Tensor, int]],
     config: LoopConfig,
     checkpoint: Path,
     fingerprint: str,
@@ -275,7 +275,9 @@ def _run(
     return state
 
 
-def _batches(make_shard: Callable[[int], Sequence[Batch]], state: TrainingState) -> Iterator[Batch]:
+def _batches(
+    make_shard: Callable[[int], Sequence[BatchT]], state: TrainingState
+) -> Iterator[BatchT]:
     while True:
         shard = make_shard(state.shard)
         if not shard:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages._pretraining.corpus import Corpus
+from stages._pretraining.corpus import TrainingText
 from stages._pretraining.loop import TrainingState
 from stages.machine import hardware
 
@@ -34,7 +34,7 @@ def save_half(model: PreTrainedModel, folder: Path) -> None:
 
 
 def training_report(
-    state: TrainingState, corpus: Corpus, model: torch.nn.Module, config: PretrainingConfig
+    state: TrainingState, corpus: TrainingText, model: torch.nn.Module, config: PretrainingConfig
 ) -> dict[str, Any]:
     """What a manifest or model card says about a training."""
     return {

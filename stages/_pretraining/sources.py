@@ -75,7 +75,7 @@ class TextSource(ConfigModel):
         return self
 
 
-class Pair(NamedTuple):
+class TextPair(NamedTuple):
     """Two sentences that translate each other; `source` is in the pivot language (English)."""
 
     language: str

@@ -1,7 +1,7 @@
 """Cross-entropy over a vocabulary, without ever holding the scores of all positions.
 
-With a small model and thousands of pieces, most of a training step on CPU is the softmax: plain
-autograd writes a matrix of positions times pieces about ten times, in fp32. Here it is worked off
+With a small model and thousands of subwords, most of a training step on CPU is the softmax: plain
+autograd writes a matrix of positions times subwords about ten times, in fp32. Here it is worked off
 in blocks that stay in the cache, and the gradient is made in the same pass (the idea of Liger
 Kernel, arXiv:2410.10989, and of Cut Cross-Entropy, arXiv:2411.09009, for a CPU).
 """
@@ -27,10 +27,10 @@ def vocabulary_loss(
 
     Args:
         hidden: Shape (positions, width).
-        weight: Embeddings of the pieces, shape (pieces, width).
-        gold: Piece of each position, shape (positions,), int64.
-        bias: Of the pieces, shape (pieces,), or none.
-        label_smoothing: Share of the probability spread over all pieces.
+        weight: Embeddings of the subwords, shape (subwords, width).
+        gold: Subword of each position, shape (positions,), int64.
+        bias: Of the subwords, shape (subwords,), or none.
+        label_smoothing: Share of the probability spread over all subwords.
 
     Returns:
         A scalar, in fp32 or wider.
@@ -53,12 +53,12 @@ class _VocabularyLoss(torch.autograd.Function):
         dtype: torch.dtype,
     ) -> torch.Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
-            states, pieces = hidden.detach().to(dtype), weight.detach().to(dtype)
+            states, subwords = hidden.detach().to(dtype), weight.detach().to(dtype)
             offset = None if bias is None else bias.detach().to(dtype)
             wide = torch.promote_types(dtype, torch.float32)
             count, sharp = len(gold), 1.0 - label_smoothing
-            # The smoothed part pulls every position towards the mean piece.
-            middle = pieces.to(wide).mean(0)
+            # The smoothed part pulls every position towards the mean subword.
+            middle = subwords.to(wide).mean(0)
             middle_bias = 0.0 if bias is None else bias.detach().to(wide).mean()
             total = hidden.new_zeros((), dtype=wide)
             d_hidden = torch.empty_like(hidden)
@@ -68,12 +68,12 @@ class _VocabularyLoss(torch.autograd.Function):
                 rows = states[start : start + _BLOCK]
                 wanted = gold[start : start + _BLOCK]
                 place = (torch.arange(len(wanted), device=wanted.device), wanted)
-                scores = rows @ pieces.T
+                scores = rows @ subwords.T
                 if offset is not None:
                     scores += offset
                 share = scores.softmax(1)
                 mine, chance = scores[place].to(wide), share[place].to(wide)
-                # log-sum-exp from the wanted piece, unless its share is too small to have a log.
+                # log-sum-exp from the wanted subword, unless its share is too small to have a log.
                 log_total = mine - chance.log()
                 if not bool((chance > 0).all()):
                     log_total = scores.to(wide).logsumexp(1)
@@ -81,7 +81,7 @@ class _VocabularyLoss(torch.autograd.Function):
                 if label_smoothing:
                     total -= label_smoothing * ((rows.to(wide) @ middle) + middle_bias).sum()
                 share[place] -= sharp
-                d_hidden[start : start + _BLOCK] = share @ pieces
+                d_hidden[start : start + _BLOCK] = share @ subwords
                 d_weight += share.T @ rows
                 if d_bias is not None:
                     d_bias += share.to(wide).sum(0)

@@ -14,9 +14,9 @@ from stages.align.layers import (
     max_subwords,
     read_config,
 )
-from stages.align.pieces import (
+from stages.align.subwords import (
     Specials,
-    WordPieces,
+    SubwordCutter,
     space_marks,
     transformers_cut,
     transformers_specials,
@@ -77,10 +77,10 @@ def contextual_aligner(
     return EmbeddingAligner(name, embedder, source, target, extraction)
 
 
-def _encoder_side(folder: Path) -> tuple[tuple[WordPieces, Specials], int | None]:
+def _encoder_side(folder: Path) -> tuple[tuple[SubwordCutter, Specials], int | None]:
     tokenizer = load_tokenizer(folder)
-    pieces = WordPieces(transformers_cut(tokenizer), space_marks(tokenizer))
-    side = pieces, transformers_specials(tokenizer)
+    cutter = SubwordCutter(transformers_cut(tokenizer), space_marks(tokenizer))
+    side = cutter, transformers_specials(tokenizer)
     return side, tokenizer.model_max_length
 
 
@@ -108,7 +108,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 def _translator_sides(
     folder: Path, source: str | None, target: str | None
-) -> tuple[tuple[WordPieces, Specials], tuple[WordPieces, Specials], int | None]:
+) -> tuple[tuple[SubwordCutter, Specials], tuple[SubwordCutter, Specials], int | None]:
     """Return subwords and special tokens of both sides, as the translator reads each language."""
     from stages.translate.codes import Languages
     from stages.translate.conversion import load_tokenizer as load_translator_tokenizer
@@ -119,15 +119,15 @@ def _translator_sides(
     languages = Languages(folder)
     tokenizer: Any = load_translator_tokenizer(folder, languages.family)
     sides = []
-    pieces: WordPieces | None = None
+    cutter: SubwordCutter | None = None
     for read, written in ((source, target), (target, source)):
         subwords = Subwords(folder, languages.direction(read, written))
-        if pieces is None:
+        if cutter is None:
 
             def cut(words: list[str], subwords: Subwords = subwords) -> list[list[int]]:
-                return [tokenizer.convert_tokens_to_ids(p) for p in subwords.pieces(words)]
+                return [tokenizer.convert_tokens_to_ids(p) for p in subwords.cut(words)]
 
-            pieces = WordPieces(cut)
+            cutter = SubwordCutter(cut)
         *before, after = tokenizer.convert_tokens_to_ids(subwords.source([]))
-        sides.append((pieces, Specials(tuple(before), (after,))))
+        sides.append((cutter, Specials(tuple(before), (after,))))
     return sides[0], sides[1], tokenizer.model_max_length

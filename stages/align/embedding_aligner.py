@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pipeline.schema import Link
 from stages.align import matching
 from stages.align.embeddings import Embedded, Embedder
-from stages.align.pieces import Pieces, Specials, WordPieces
+from stages.align.subwords import SentenceSubwords, Specials, SubwordCutter
 from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair
 
 Method = Literal["inter", "itermax", "match", "forward", "reverse", "softmax", "posterior"]
@@ -80,8 +80,8 @@ class EmbeddingAligner(Aligner):
         self,
         name: str,
         embedder: Embedder,
-        source: tuple[WordPieces, Specials],
-        target: tuple[WordPieces, Specials],
+        source: tuple[SubwordCutter, Specials],
+        target: tuple[SubwordCutter, Specials],
         extraction: Extraction,
     ) -> None:
         self.name = name
@@ -109,9 +109,9 @@ class EmbeddingAligner(Aligner):
             for side, (_, specials) in enumerate(self._sides):
                 sentences = [(pair[side], specials) for pair in chunk]
                 vectors = _Vectors(self._embedder(sentences), replace(self._how, method="softmax"))
-                for index, (pieces, _) in enumerate(sentences):
-                    if len(_units(pieces, by_word, self._how.marks)):
-                        found = vectors.of(index, pieces, side)
+                for index, (subwords, _) in enumerate(sentences):
+                    if len(_units(subwords, by_word, self._how.marks)):
+                        found = vectors.of(index, subwords, side)
                         sums[side] = sums[side] + found.sum(axis=0, dtype=np.float64)
                         counts[side] += len(found)
         first, second = (
@@ -120,12 +120,14 @@ class EmbeddingAligner(Aligner):
         )
         return (first, second), (counts[0], counts[1])
 
-    def _chunks(self, pairs: Sequence[WordPair]) -> Iterator[list[tuple[Pieces, Pieces]]]:
+    def _chunks(
+        self, pairs: Sequence[WordPair]
+    ) -> Iterator[list[tuple[SentenceSubwords, SentenceSubwords]]]:
         for start in range(0, len(pairs), _CHUNK_PAIRS):
             part = pairs[start : start + _CHUNK_PAIRS]
             sources = self._sides[0][0]([p[0] for p in part])
             targets = self._sides[1][0]([p[1] for p in part])
-            chunk: list[tuple[Pieces, Pieces]] = []
+            chunk: list[tuple[SentenceSubwords, SentenceSubwords]] = []
             size = 0
             for source, target in zip(sources, targets, strict=True):
                 if chunk and size + len(source) + len(target) > _CHUNK_SUBWORDS:
@@ -135,18 +137,20 @@ class EmbeddingAligner(Aligner):
                 size += len(source) + len(target)
             yield chunk
 
-    def _align_chunk(self, chunk: Sequence[tuple[Pieces, Pieces]]) -> list[list[Link]]:
+    def _align_chunk(
+        self, chunk: Sequence[tuple[SentenceSubwords, SentenceSubwords]]
+    ) -> list[list[Link]]:
         links: list[list[Link]] = [[] for _ in chunk]
         distinct: dict[tuple[Specials, tuple[int, ...]], int] = {}
-        sentences: list[tuple[Pieces, Specials]] = []
+        sentences: list[tuple[SentenceSubwords, Specials]] = []
         places: list[tuple[int, int]] = []
         for pair in chunk:
             place = []
-            for pieces, (_, specials) in zip(pair, self._sides, strict=True):
-                key = (specials, tuple(pieces.ids))
+            for subwords, (_, specials) in zip(pair, self._sides, strict=True):
+                key = (specials, tuple(subwords.ids))
                 if key not in distinct:
                     distinct[key] = len(sentences)
-                    sentences.append((pieces, specials))
+                    sentences.append((subwords, specials))
                 place.append(distinct[key])
             places.append((place[0], place[1]))
         todo = [i for i, (source, target) in enumerate(chunk) if len(source) and len(target)]
@@ -156,7 +160,7 @@ class EmbeddingAligner(Aligner):
         vectors = _Vectors(embedded, self._how)
         by_word = self._how.token_type == "word"
         owners = [
-            tuple(_units(pieces, by_word, self._how.marks) for pieces in chunk[i]) for i in todo
+            tuple(_units(subwords, by_word, self._how.marks) for subwords in chunk[i]) for i in todo
         ]
         sizes = np.array([(len(a), len(b)) for a, b in owners])
         for batch in _by_size(sizes):
@@ -223,14 +227,14 @@ class _Vectors:
         # By sentence, and by side where something else is taken off each.
         self._done: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
 
-    def of(self, sentence: int, pieces: Pieces, side: int) -> npt.NDArray[np.float32]:
+    def of(self, sentence: int, subwords: SentenceSubwords, side: int) -> npt.NDArray[np.float32]:
         key = (sentence, side if self._centre is not None else 0)
         if key not in self._done:
             start, end = self._starts[sentence], self._starts[sentence + 1]
             vectors: npt.NDArray[np.float32] = self._states[start:end]
-            words = pieces.words
-            if not self._marks and pieces.marks.any():
-                vectors, words = vectors[~pieces.marks], words[~pieces.marks]
+            words = subwords.words
+            if not self._marks and subwords.marks.any():
+                vectors, words = vectors[~subwords.marks], words[~subwords.marks]
             if self._by_word:
                 vectors = _word_means(vectors, words)
             if self._centre is not None:
@@ -257,11 +261,11 @@ def _unit_length(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return result
 
 
-def _units(pieces: Pieces, by_word: bool, marks: bool) -> npt.NDArray[np.intp]:
+def _units(subwords: SentenceSubwords, by_word: bool, marks: bool) -> npt.NDArray[np.intp]:
     """Return the word of each unit that is matched: of each subword, or each word that has any."""
     if by_word:
-        return np.unique(pieces.words)
-    return pieces.words if marks else pieces.words[~pieces.marks]
+        return np.unique(subwords.words)
+    return subwords.words if marks else subwords.words[~subwords.marks]
 
 
 def _by_size(sizes: npt.NDArray[np.intp]) -> Iterator[list[int]]:

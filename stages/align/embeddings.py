@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.align.layers import Layers
-from stages.align.pieces import Pieces, Specials, Window, windows
+from stages.align.subwords import SentenceSubwords, Specials, Window, windows
 
 if TYPE_CHECKING:
     import torch
@@ -46,18 +46,18 @@ class Embedder:
         self.limit = limit
         self.batch_tokens = batch_tokens
 
-    def __call__(self, sentences: Sequence[tuple[Pieces, Specials]]) -> Embedded:
+    def __call__(self, sentences: Sequence[tuple[SentenceSubwords, Specials]]) -> Embedded:
         """Return the embeddings of sentences, each with the special tokens it wants."""
         import torch
 
-        lengths = [len(pieces) for pieces, _ in sentences]
+        lengths = [len(subwords) for subwords, _ in sentences]
         starts = [0, *np.cumsum(lengths).tolist()]
         states: torch.Tensor | None = None
         for batch in self._batches(list(windows(lengths, self.limit)), sentences):
             ids = [
-                [*specials.before, *pieces.ids[w.start : w.end], *specials.after]
+                [*specials.before, *subwords.ids[w.start : w.end], *specials.after]
                 for w in batch
-                for pieces, specials in [sentences[w.sentence]]
+                for subwords, specials in [sentences[w.sentence]]
             ]
             hidden = self.layers(ids)
             if states is None:
@@ -77,7 +77,7 @@ class Embedder:
         return Embedded(states, starts)
 
     def _batches(
-        self, todo: list[Window], sentences: Sequence[tuple[Pieces, Specials]]
+        self, todo: list[Window], sentences: Sequence[tuple[SentenceSubwords, Specials]]
     ) -> Iterator[list[Window]]:
         def tokens(window: Window) -> int:
             specials = sentences[window.sentence][1]

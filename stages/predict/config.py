@@ -21,13 +21,13 @@ class PredictConfig(StageConfig):
         "probable label of each word",
     )
     batch_tokens: int | None = Field(
-        None, ge=16, description="most pieces in a batch; default: 1024, on a GPU 32768"
+        None, ge=16, description="most subwords in a batch; default: 1024, on a GPU 32768"
     )
     window: int | None = Field(
-        None, ge=8, description="longest input in pieces; default: that of training"
+        None, ge=8, description="longest input in subwords; default: that of training"
     )
     overlap: int | None = Field(
-        None, ge=0, description="pieces that windows of a long sentence share; default: a quarter"
+        None, ge=0, description="subwords that windows of a long sentence share; default: a quarter"
     )
     dtype: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",

@@ -9,7 +9,7 @@ from stages._pretraining.config import PretrainingConfig, check_length
 
 
 class BertShape(ConfigModel):
-    """Size of the model; the defaults make about 2.1M parameters with 7,000 pieces."""
+    """Size of the model; the defaults make about 2.1M parameters with 7,000 subwords."""
 
     width: int = Field(128, gt=0, description="width of the hidden states")
     heads: int = Field(4, gt=0, description="attention heads")
@@ -91,18 +91,18 @@ class ObjectiveConfig(ConfigModel):
 class PretrainEncoderConfig(PretrainingConfig):
     """A BERT-shaped encoder with a cased WordPiece over all the languages of the corpus."""
 
-    pieces: int = Field(7000, gt=0, description="size of the vocabulary, in subwords")
+    subwords: int = Field(7000, gt=0, description="size of the vocabulary, in subwords")
     shape: BertShape = Field(BertShape(), description="size of the model")
     objective: ObjectiveConfig = Field(ObjectiveConfig(), description="what is learnt from")
     batch_tokens: int = Field(4000, gt=0, description="subwords per batch, padding included")
     shard_examples: int = Field(
         30_000, gt=0, description="examples that are prepared and shuffled together"
     )
-    max_pieces: int = Field(128, gt=8, description="longer rows are left out, and counted")
+    max_subwords: int = Field(128, gt=8, description="longer rows are left out, and counted")
 
     @model_validator(mode="after")
     def _fits(self) -> PretrainEncoderConfig:
-        check_length(self.max_pieces, self.max_pieces, self.shape.max_positions)
+        check_length(self.max_subwords, self.max_subwords, self.shape.max_positions)
         if self.objective.alignment_layer > self.shape.layers:
             raise ValueError(
                 f"objective.alignment_layer {self.objective.alignment_layer} does not exist; "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from stages._pretraining.batching import token_bounded_batches
 from stages._pretraining.corpus import share_by_language
-from stages._pretraining.sources import Pair
+from stages._pretraining.sources import TextPair
 from stages.pretrain_encoder.config import PretrainEncoderConfig
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ T = TypeVar("T")
 class Row:
     """One row of input.
 
-    `labels` holds the original piece where it was masked, else -100. `words` is the number of the
-    word that each piece belongs to, -1 for special tokens; only rows of aligned pairs have it.
+    `labels` holds the original subword where it was masked, else -100. `words` is the number of the
+    word that each subword belongs to, -1 for special tokens; only rows of aligned pairs have it.
     """
 
-    pieces: list[int]
+    subwords: list[int]
     positions: list[int]
     labels: list[int]
     words: list[int]
@@ -47,7 +47,7 @@ class Item:
 
 @dataclass(frozen=True)
 class _Text:
-    """Pieces of a text, and the number of the word of each, -1 for none."""
+    """Subwords of a text, and the number of the word of each, -1 for none."""
 
     ids: list[int]
     words: list[int]
@@ -85,7 +85,7 @@ class ItemMaker:
 
     def __init__(
         self,
-        pairs: Sequence[Pair],
+        pairs: Sequence[TextPair],
         sentences: Sequence[tuple[str, str]],
         links: dict[int, Links],
         config: PretrainEncoderConfig,
@@ -155,7 +155,7 @@ class ItemMaker:
         for kind, share in shares.items():
             count = round(self._config.shard_examples * share / total)
             items = self._items(kind, count, rng)
-            lengths = [(len(item.rows[0].pieces), len(item.rows[-1].pieces)) for item in items]
+            lengths = [(len(item.rows[0].subwords), len(item.rows[-1].subwords)) for item in items]
             # Two rows an item: half as many items fill the batch.
             bound = self._config.batch_tokens // (2 if kind == "alignment" else 1)
             batches += [
@@ -215,7 +215,7 @@ class ItemMaker:
 
     def _fits(self, *texts: _Text) -> bool:
         length = 1 + sum(len(text.ids) + 1 for text in texts)
-        return length <= self._config.max_pieces
+        return length <= self._config.max_subwords
 
     def _encode(self, texts: list[str]) -> list[Encoding]:
         return self._backend.encode_batch(texts, add_special_tokens=False)
@@ -225,31 +225,31 @@ class ItemMaker:
         start = 0
         if rng.random() < self._config.objective.shift_positions:
             start = rng.randint(0, self._config.shape.max_positions - len(ids))
-        pieces, labels = self._masked(ids, self._config.objective.mask, rng)
+        subwords, labels = self._masked(ids, self._config.objective.mask, rng)
         words = [-1, *text.words, -1]
-        return Row(pieces, list(range(start, start + len(ids))), labels, words)
+        return Row(subwords, list(range(start, start + len(ids))), labels, words)
 
     def _joined(self, first: _Text, second: _Text, *, rng: random.Random) -> Row:
         ids = [self._cls, *first.ids, self._sep, *second.ids, self._sep]
         positions = [*range(len(first.ids) + 2), *range(1, len(second.ids) + 2)]
-        pieces, labels = self._masked(ids, self._config.objective.translation_mask, rng)
-        return Row(pieces, positions, labels, [])
+        subwords, labels = self._masked(ids, self._config.objective.translation_mask, rng)
+        return Row(subwords, positions, labels, [])
 
     def _masked(
         self, ids: list[int], share: float, rng: random.Random
     ) -> tuple[list[int], list[int]]:
-        """BERT's masking: of the chosen pieces 80 % become [MASK], 10 % another piece."""
-        pieces, labels = list(ids), [IGNORED] * len(ids)
-        for index, piece in enumerate(ids):
-            if piece in (self._cls, self._sep) or rng.random() >= share:
+        """BERT's masking: of the chosen subwords 80 % become [MASK], 10 % another subword."""
+        subwords, labels = list(ids), [IGNORED] * len(ids)
+        for index, subword in enumerate(ids):
+            if subword in (self._cls, self._sep) or rng.random() >= share:
                 continue
-            labels[index] = piece
+            labels[index] = subword
             kind = rng.random()
             if kind < 0.8:
-                pieces[index] = self._mask
+                subwords[index] = self._mask
             elif kind < 0.9:
-                pieces[index] = rng.randrange(5, self._size)
-        return pieces, labels
+                subwords[index] = rng.randrange(5, self._size)
+        return subwords, labels
 
 
 class _Pools(Generic[T]):

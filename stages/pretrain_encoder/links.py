@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import BertTokenizer
 
-    from stages._pretraining.corpus import Corpus
+    from stages._pretraining.corpus import TrainingText
     from stages.pretrain_encoder.config import ObjectiveConfig
 
     Links = NDArray[np.int16]
@@ -25,7 +25,7 @@ _MAX_CHARACTERS = 500
 
 
 def link_corpus(
-    corpus: Corpus, tokenizer: BertTokenizer, objective: ObjectiveConfig, kept: Path
+    corpus: TrainingText, tokenizer: BertTokenizer, objective: ObjectiveConfig, kept: Path
 ) -> dict[int, Links]:
     """Word links for up to `linked_pairs` pairs of each language, evenly spread over its pairs.
 

@@ -14,7 +14,7 @@ from stages._pretraining.cooccurrence import (
     cooccurrence_embeddings,
     start_embeddings,
 )
-from stages._pretraining.corpus import Corpus, load_corpus
+from stages._pretraining.corpus import TrainingText, load_corpus
 from stages._pretraining.loop import Progress, run_training
 from stages._pretraining.saving import save_half, training_report
 from stages._pretraining.starting import keep_vocabulary, start_model
@@ -70,7 +70,7 @@ def pretrain_encoder(
         text = list(corpus.sentences)
         text += [(pair.language, pair.target) for pair in corpus.pairs]
         text += [(pivot, pair.source) for pair in corpus.pairs]
-        made = train_wordpiece(text, pieces=config.pieces, per_language=60_000, seed=seed)
+        made = train_wordpiece(text, subwords=config.subwords, per_language=60_000, seed=seed)
         return made.encode()
 
     keep_vocabulary(kept, config, "tokenizer.json", learn)
@@ -127,8 +127,9 @@ def describe(config: PretrainEncoderConfig) -> Card:
             "recognition across languages."
         ),
         recipe=(
-            f"{shape.width} wide, {shape.layers} layers, {config.pieces} WordPiece pieces, at most "
-            f"{shape.max_positions} positions; embeddings start at {START[config.embeddings]}. "
+            f"{shape.width} wide, {shape.layers} layers, {config.subwords} WordPiece subwords, at "
+            f"most {shape.max_positions} positions; embeddings start at "
+            f"{START[config.embeddings]}. "
             "Masked LM on single sentences, translation LM on "
             "pairs, and an alignment objective: words linked by the statistical aligner (hidden "
             "Markov models, learnt from the same pairs) must find each other by the cosine of "
@@ -171,7 +172,7 @@ def build_model(
 
 
 def count_embeddings(
-    corpus: Corpus, tokenizer: BertTokenizer, width: int, seed: int
+    corpus: TrainingText, tokenizer: BertTokenizer, width: int, seed: int
 ) -> NDArray[np.float32]:
     """Embeddings of the vocabulary from what occurs together in the corpus."""
     backend = tokenizer.backend_tokenizer
@@ -200,9 +201,9 @@ def pretraining_loss(
     rows = [item.rows[0] for item in batch]
     if linked:
         rows += [item.rows[1] for item in batch]
-    pieces, positions, labels, attention = _tensors(rows, device)
+    subwords, positions, labels, attention = _tensors(rows, device)
     output = model.bert(
-        input_ids=pieces,
+        input_ids=subwords,
         attention_mask=attention,
         position_ids=positions,
         output_hidden_states=linked,
@@ -228,11 +229,11 @@ def pretraining_loss(
 
 
 def word_vectors(hidden: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean of the pieces of each word, scaled to length 1.
+    """Mean of the subwords of each word, scaled to length 1.
 
     Args:
-        hidden: Shape (rows, pieces, width).
-        words: Shape (rows, pieces); number of the word of each piece, -1 for none.
+        hidden: Shape (rows, subwords, width).
+        words: Shape (rows, subwords); number of the word of each subword, -1 for none.
 
     Returns:
         Vectors of shape (rows, words, width), and which of them are words, (rows, words).
@@ -269,12 +270,12 @@ def alignment_loss(
 
 
 def _tensors(rows: list[Row], device: torch.device) -> tuple[torch.Tensor, ...]:
-    """Pieces, positions, labels and attention mask, each of shape (rows, longest row)."""
+    """Subwords, positions, labels and attention mask, each of shape (rows, longest row)."""
     return (
-        _padded([row.pieces for row in rows], 0, device),
+        _padded([row.subwords for row in rows], 0, device),
         _padded([row.positions for row in rows], 0, device),
         _padded([row.labels for row in rows], IGNORED, device),
-        _padded([[1] * len(row.pieces) for row in rows], 0, device),
+        _padded([[1] * len(row.subwords) for row in rows], 0, device),
     )
 
 

@@ -23,13 +23,13 @@ _ALPHABET_SIZE = 300
 
 
 def train_wordpiece(
-    sentences: Sequence[tuple[str, str]], *, pieces: int, per_language: int, seed: int
+    sentences: Sequence[tuple[str, str]], *, subwords: int, per_language: int, seed: int
 ) -> str:
     """Trains a WordPiece vocabulary on equally many sentences of each language.
 
     Args:
         sentences: `(language, sentence)`.
-        pieces: Size of the vocabulary; little text gives a smaller one.
+        subwords: Size of the vocabulary; little text gives a smaller one.
         per_language: At most so many sentences of each language are used.
         seed: Decides which.
 
@@ -48,7 +48,7 @@ def train_wordpiece(
     tokenizer = _tokenizer({})
     tokenizer.train_from_iterator(
         text,
-        vocab_size=pieces,
+        vocab_size=subwords,
         min_frequency=2,
         limit_alphabet=len(alphabet),
         initial_alphabet=alphabet,
@@ -62,7 +62,7 @@ def train_wordpiece(
 
 
 def _alphabet(text: Sequence[str]) -> list[str]:
-    """The letters that become pieces of their own, in the order of their code points."""
+    """The letters that become subwords of their own, in the order of their code points."""
     counts = Counter(c for line in text for c in line if not c.isspace())
     frequent = sorted(counts, key=lambda c: (-counts[c], c))[:_ALPHABET_SIZE]
     return sorted({*_ALPHABET, *frequent})

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Pair:
+class LabelledPair:
     """One sentence pair to project: the input of every projector, for use without Arrow.
 
     Attributes:
@@ -45,7 +45,7 @@ class Pair:
     id: str = ""
 
 
-def _lists(pair: Pair) -> Pair:
+def _lists(pair: LabelledPair) -> LabelledPair:
     """Return a pair whose parts are lists, whatever they came in."""
     parts = (pair.source_words, pair.source_spans, pair.words, pair.links)
     if all(isinstance(part, list | tuple) for part in parts):
@@ -61,7 +61,7 @@ def _lists(pair: Pair) -> Pair:
 
 
 @dataclass(slots=True)
-class Side:
+class CodedWords:
     """The words of one language: codes of a vocabulary, and where each row begins.
 
     Attributes:
@@ -105,8 +105,8 @@ class Batch:
     """
 
     vocabulary: Vocabulary
-    source: Side
-    target: Side
+    source: CodedWords
+    target: CodedWords
     entity_row: IntArray
     entity_start: IntArray
     entity_end: IntArray
@@ -118,7 +118,7 @@ class Batch:
     ids: list[str] = field(default_factory=list)
     marked: list[str | None] = field(default_factory=list)
     cased_rows: BoolArray | None = field(default=None, repr=False, compare=False)
-    alone: Side | None = None
+    alone: CodedWords | None = None
     first_token: IntArray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -157,7 +157,9 @@ class Batch:
         return [names[c] for c in self.target.codes[lo:hi]]
 
     @classmethod
-    def from_pairs(cls, pairs: Iterable[Pair], vocabulary: Vocabulary | None = None) -> Batch:
+    def from_pairs(
+        cls, pairs: Iterable[LabelledPair], vocabulary: Vocabulary | None = None
+    ) -> Batch:
         """Build a batch from pairs.
 
         Raises:
@@ -251,8 +253,8 @@ class Batch:
     def _build(
         cls,
         vocabulary: Vocabulary,
-        source: Side,
-        target: Side,
+        source: CodedWords,
+        target: CodedWords,
         span_row: IntArray,
         span_start: IntArray,
         span_end: IntArray,
@@ -335,18 +337,18 @@ def _check_labelled(translations: pa.Table, labelled: pa.Table) -> None:
             )
 
 
-def _side(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Side:
+def _side(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> CodedWords:
     codes = vocabulary.encode(w for words in sentences for w in words)
     lengths = np.array([len(words) for words in sentences], np.int64)
     return _make_side(codes, lengths)
 
 
-def _make_side(codes: IntArray, lengths: IntArray) -> Side:
+def _make_side(codes: IntArray, lengths: IntArray) -> CodedWords:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Side(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
+    return CodedWords(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
 
 
-def _with_marks(side: Side, vocabulary: Vocabulary) -> tuple[Side, IntArray | None]:
+def _with_marks(side: CodedWords, vocabulary: Vocabulary) -> tuple[CodedWords, IntArray | None]:
     """Put marks back on the word before them.
 
     Returns:
@@ -364,7 +366,7 @@ def _with_marks(side: Side, vocabulary: Vocabulary) -> tuple[Side, IntArray | No
     codes[several] = vocabulary.encode(
         "".join(names[c] for c in side.codes[first[k] : first[k + 1]]) for k in several
     )
-    return Side(codes, np.searchsorted(first, side.offsets), side.rows[first[:-1]]), first
+    return CodedWords(codes, np.searchsorted(first, side.offsets), side.rows[first[:-1]]), first
 
 
 def _strongest(
@@ -378,7 +380,7 @@ def _strongest(
     return source[kept], target[kept], prob[kept]
 
 
-def _side_of_column(table: pa.Table, name: str, vocabulary: Vocabulary) -> Side:
+def _side_of_column(table: pa.Table, name: str, vocabulary: Vocabulary) -> CodedWords:
     column = table.column(name).combine_chunks()
     # Arrow finds the distinct words, so that Python sees each of them once.
     words = column.flatten().dictionary_encode()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from stages.project.batch import Batch, Side
+from stages.project.batch import Batch, CodedWords
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +48,7 @@ class EntityTranslations:
         lengths = np.array([len(words) for words in found], np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         codes = batch.vocabulary.encode(word for words in found for word in words)
-        batch.alone = Side(codes, offsets, np.repeat(np.arange(len(found)), lengths))
+        batch.alone = CodedWords(codes, offsets, np.repeat(np.arange(len(found)), lengths))
         return batch
 
     def save(self, folder: Path) -> None:

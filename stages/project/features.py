@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from stages.project.batch import Batch, Side
+from stages.project.batch import Batch, CodedWords
 from stages.project.candidates import Candidates, Cells, segment_max
 from stages.project.evidence import LinkEvidence, SpellingEvidence
 from stages.project.hashing import SequenceHasher
@@ -280,14 +280,14 @@ def character_rows(batch: Batch) -> BoolArray:
     return out & uncased
 
 
-def _cased(batch: Batch, side: Side) -> BoolArray:
+def _cased(batch: Batch, side: CodedWords) -> BoolArray:
     """Return per row whether it has capitals, and most of its words a script that has them."""
     shapes = batch.vocabulary.shapes[side.codes]
     both: BoolArray = (_totals(_CAPITAL[shapes], side) > 0) & (_totals(_CASED[shapes], side) > 0)
     return both
 
 
-def _totals(values: FloatArray, side: Side) -> FloatArray:
+def _totals(values: FloatArray, side: CodedWords) -> FloatArray:
     """Return the sum over the words of each row."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     out: FloatArray = sums[side.offsets[1:]] - sums[side.offsets[:-1]]

@@ -31,7 +31,7 @@ RIVALS: Final = 12
 
 
 @dataclass(slots=True)
-class Example:
+class GoldBatch:
     """A scored batch with gold target spans, and the rows that may be fitted on.
 
     Attributes:
@@ -47,7 +47,7 @@ class Example:
     rows: int
 
 
-def match_gold(example: Example, score: FloatArray) -> IntArray:
+def match_gold(example: GoldBatch, score: FloatArray) -> IntArray:
     """Return the candidate that is right per entity.
 
     ``NULL`` where no gold span is left for it; ``UNREACHABLE`` where its gold span is not among
@@ -89,7 +89,7 @@ def match_gold(example: Example, score: FloatArray) -> IntArray:
 
 
 def fit_weights(
-    examples: Sequence[Example],
+    examples: Sequence[GoldBatch],
     *,
     penalty: float = 3.0,
     rounds: int = 2,
@@ -132,7 +132,7 @@ class _Data:
 
 
 def _stacked(
-    examples: Sequence[Example],
+    examples: Sequence[GoldBatch],
     kept: Sequence[int],
     weights: dict[str, float],
     rivals: int | None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.schema import Span, spans_of, table
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import pair_rows, span_rows
 from stages.project.config import FilterConfig
 from stages.project.decide import decide_row
@@ -61,7 +61,7 @@ class MarkedBackTranslation:
             for row, text in zip(rows, marked, strict=True)
         ]
         pairs = [
-            Pair(row["source_words"], entities, back, (), text, row["id"])
+            LabelledPair(row["source_words"], entities, back, (), text, row["id"])
             for row, entities, back, text in zip(rows, spans, backs, marked, strict=True)
         ]
         batch = Batch.from_pairs(pairs)

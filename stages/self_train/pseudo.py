@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.schema import Span
 from stages.self_train.config import SelfTrainConfig
 from stages.tagger.labels import LabelSet
-from stages.train.data import Example
+from stages.train.data import TrainingSentence
 
 Drop = Callable[[str], None]
 
@@ -90,7 +90,7 @@ def pseudo_examples(
     seed: int,
     counts: dict[str, int],
     drop: Drop,
-) -> Iterator[Example]:
+) -> Iterator[TrainingSentence]:
     """Turn pseudo-labelled sentences into training sentences.
 
     Args:
@@ -126,7 +126,7 @@ def pseudo_examples(
         _add(counts, "entities_masked", len(unsure))
         _add(counts, "entities_pseudo_labelled", len(sentence.spans) - len(unsure))
         soft = options.labels == "soft"
-        yield Example(
+        yield TrainingSentence(
             sentence.words,
             () if soft else [s for s in sentence.spans if s not in unsure],
             options.pseudo_weight,
@@ -156,13 +156,13 @@ def agreement(labels: NDArray[np.int64], sentence: TeacherLabels, outside: int) 
 
 
 def projected_with_teachers(
-    examples: Iterable[Example],
+    examples: Iterable[TrainingSentence],
     taught: Iterable[TeacherLabels],
     options: SelfTrainConfig,
     label_set: LabelSet,
     counts: dict[str, int],
     drop: Drop,
-) -> Iterator[Example]:
+) -> Iterator[TrainingSentence]:
     """Reconsider projected sentences in the light of the teachers.
 
     Args:
@@ -188,7 +188,9 @@ def projected_with_teachers(
             given = np.eye(len(label_set), dtype=np.float32)[labels]
             share = np.float32(options.teacher_share)
             probs = share * sentence.probs + (1 - share) * given
-        yield Example(example.words, example.spans, weight, probs, example.mask, example.id)
+        yield TrainingSentence(
+            example.words, example.spans, weight, probs, example.mask, example.id
+        )
 
 
 def _add(counts: dict[str, int], name: str, n: int = 1) -> None:

@@ -30,7 +30,7 @@ from stages.self_train.pseudo import (
 from stages.self_train.teachers import Store, Teachers
 from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
-from stages.train.data import Example, repeat_examples
+from stages.train.data import TrainingSentence, repeat_examples
 from stages.train.recipe import projected_examples, read_examples
 from stages.train.training import HISTORY, TrainingResult, train_tagger
 
@@ -240,7 +240,7 @@ class SelfTraining:
 
     def _examples(
         self, work: Path, label_set: LabelSet, counts: dict[str, int], drops: dict[str, int]
-    ) -> Iterator[Example]:
+    ) -> Iterator[TrainingSentence]:
         def drop(reason: str) -> None:
             drops[reason] = drops.get(reason, 0) + 1
 
@@ -276,7 +276,7 @@ class SelfTraining:
         label_set: LabelSet,
         counts: dict[str, int],
         drop: Callable[[str], None],
-    ) -> Iterator[Example]:
+    ) -> Iterator[TrainingSentence]:
         return projected_with_teachers(
             projected_examples(self._inputs[name].rows(), self._train),
             self._taught(work, name, label_set),

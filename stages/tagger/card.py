@@ -42,7 +42,7 @@ def model_card(config: Mapping[str, Any], tags: Sequence[str] = ()) -> str:
     lines += ["", "## Model", ""]
     lines.append(f"- encoder: {encoder or 'see config.json'}")
     lines.append(f"- fusion: `{config.get('fusion')}`" + _fusion_detail(config))
-    lines.append(f"- labels on the {config.get('label_pieces')} piece(s) of a word")
+    lines.append(f"- labels on the {config.get('label_subwords')} subword(s) of a word")
     for title, key in (("Data", "data"), ("Training", "training"), ("Scores", "scores")):
         values = facts.get(key)
         if values:

@@ -1,9 +1,9 @@
-"""From words to pieces: flat arrays, windows for long sentences, padded batches.
+"""From words to subwords: flat arrays, windows for long sentences, padded batches.
 
-Sentences keep their words through everything: a word without pieces (zero-width characters) stays
-in place, a word that the vocabulary cannot write is respelt if that helps, a word with more pieces
-than the model can take keeps the first ones and is counted, and a sentence with more pieces than
-fit is read through overlapping windows.
+Sentences keep their words through everything: a word without subwords (zero-width characters) stays
+in place, a word that the vocabulary cannot write is respelt if that helps, a word with more
+subwords than the model can take keeps the first ones and is counted, and a sentence with more
+subwords than fit is read through overlapping windows.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _KEPT = 100_000  # spellings that are remembered
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """The pieces of many sentences.
+class EncodedSentences:
+    """The subwords of many sentences.
 
     Attributes:
-        ids: (pieces) piece ids, without special tokens.
-        words: (words + 1) where the pieces of each word start in ``ids``.
+        ids: (subwords) subword ids, without special tokens.
+        words: (words + 1) where the subwords of each word start in ``ids``.
         sentences: (sentences + 1) where the words of each sentence start in ``words``.
-        cut_words: Words that had more pieces than a window holds and lost the last ones.
+        cut_words: Words that had more subwords than a window holds and lost the last ones.
         respelt_words: Words that the vocabulary cannot write, read in a spelling that it can.
-        unknown_words: Words with an unknown piece, as no spelling helps.
+        unknown_words: Words with an unknown subword, as no spelling helps.
     """
 
     ids: NDArray[np.int32]
@@ -55,7 +55,7 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Windows over the words of :class:`Pieces`; every word is owned by exactly one of them.
+    """Windows over the words of :class:`EncodedSentences`; every word is owned by one of them.
 
     Attributes:
         first: (windows) index of the first word.
@@ -74,59 +74,59 @@ class Windows:
 
 
 class WordEncoder:
-    """Turns words into pieces.
+    """Turns words into subwords.
 
     Args:
         tokenizer: The tokenizer of the encoder.
-        window: Longest input in pieces, special tokens included.
+        window: Longest input in subwords, special tokens included.
 
     Raises:
-        ModelError: If the window has no room for a piece.
+        ModelError: If the window has no room for a subword.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int) -> None:
         self.tokenizer = tokenizer
         self.window = window
-        self.prefix, self.suffix = _special_pieces(tokenizer)
+        self.prefix, self.suffix = _special_subwords(tokenizer)
         self.room = window - len(self.prefix) - len(self.suffix)
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        # No piece has the number -1: byte-level vocabularies write everything.
+        # No subword has the number -1: byte-level vocabularies write everything.
         unknown = -1 if tokenizer.unk_token_id is None else tokenizer.unk_token_id
         self._unknown = unknown
-        # SentencePiece turns what cannot be seen into a space, and a space into a piece.
+        # SentencePiece turns what cannot be seen into a space, and a space into a subword.
         space = tokenizer.convert_tokens_to_ids("\u2581")
         self._space = space if isinstance(space, int) and space != unknown else None
         self._special = [i for i in tokenizer.all_special_ids if unknown not in (-1, i)]
         self._respelt = lru_cache(_KEPT)(self._respell)
-        self._writes = lru_cache(_KEPT)(lambda letter: unknown not in self._pieces(2 * letter))
+        self._writes = lru_cache(_KEPT)(lambda letter: unknown not in self._subwords(2 * letter))
         if self.room < 1:
-            raise ModelError(f"a window of {window} pieces has no room beside the special tokens")
+            raise ModelError(f"a window of {window} subwords has no room beside the special tokens")
 
-    def encode(self, sentences: Sequence[Sequence[str]]) -> Pieces:
+    def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedSentences:
         """Encode sentences, each a list of words."""
         ids: list[NDArray[np.int32]] = []
         counts: list[NDArray[np.int64]] = []
         cut = respelt = unknown = 0
-        for words, (pieces, owners) in zip(sentences, self._split(sentences), strict=True):
+        for words, (subwords, owners) in zip(sentences, self._split(sentences), strict=True):
             if self._space is not None:
-                pieces, owners = self._without_lone_space(words, pieces, owners)
-            odd = np.unique(owners[pieces == self._unknown]).tolist()
+                subwords, owners = self._without_lone_space(words, subwords, owners)
+            odd = np.unique(owners[subwords == self._unknown]).tolist()
             if odd:
-                pieces, owners, helped = self._respell_words(words, pieces, owners, odd)
+                subwords, owners, helped = self._respell_words(words, subwords, owners, odd)
                 respelt, unknown = respelt + helped, unknown + len(odd) - helped
             count = np.bincount(owners, minlength=len(words)).astype(np.int64)
             if len(count) and count.max() > self.room:
                 rank = np.arange(len(owners)) - (np.cumsum(count) - count)[owners]
-                pieces = pieces[rank < self.room]
+                subwords = subwords[rank < self.room]
                 cut += int((count > self.room).sum())
                 count = np.minimum(count, self.room)
-            ids.append(pieces)
+            ids.append(subwords)
             counts.append(count)
         lengths = np.array([len(c) for c in counts], dtype=np.int64)
         flat = np.concatenate([np.zeros(0, np.int32), *ids])
         # SentencePiece keeps "</s>" in its vocabulary; a word that reads so is unknown, no more.
         flat[np.isin(flat, self._special)] = self.tokenizer.unk_token_id
-        return Pieces(
+        return EncodedSentences(
             flat,
             _offsets(np.concatenate([np.zeros(0, np.int64), *counts])),
             _offsets(lengths),
@@ -136,29 +136,29 @@ class WordEncoder:
         )
 
     def _without_lone_space(
-        self, words: Sequence[str], pieces: NDArray[np.int32], owners: NDArray[np.int64]
+        self, words: Sequence[str], subwords: NDArray[np.int32], owners: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Leave out the pieces of words that are a space to the vocabulary and cannot be seen."""
-        at = np.flatnonzero(pieces == self._space)
+        """Leave out the subwords of words that are a space to the vocabulary and cannot be seen."""
+        at = np.flatnonzero(subwords == self._space)
         counts = np.bincount(owners, minlength=len(words))
         gone = [k for k in at.tolist() if counts[owners[k]] == 1 and invisible(words[owners[k]])]
         if not gone:
-            return pieces, owners
-        return np.delete(pieces, gone), np.delete(owners, gone)
+            return subwords, owners
+        return np.delete(subwords, gone), np.delete(owners, gone)
 
     def _respell_words(
         self,
         words: Sequence[str],
-        pieces: NDArray[np.int32],
+        subwords: NDArray[np.int32],
         owners: NDArray[np.int64],
         odd: Sequence[int],
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
-        """Return pieces and owners with the odd words respelt, and how many that helped."""
+        """Return subwords and owners with the odd words respelt, and how many that helped."""
         found = {w: ids for w in odd if (ids := self._respelt(words[w])) is not None}
         if not found:
-            return pieces, owners, 0
+            return subwords, owners, 0
         first = np.searchsorted(owners, np.arange(len(words) + 1))
-        parts = [found.get(w, pieces[first[w] : first[w + 1]]) for w in range(len(words))]
+        parts = [found.get(w, subwords[first[w] : first[w + 1]]) for w in range(len(words))]
         return (
             np.concatenate(parts).astype(np.int32),
             np.repeat(np.arange(len(words)), [len(p) for p in parts]),
@@ -166,23 +166,23 @@ class WordEncoder:
         )
 
     def _respell(self, word: str) -> NDArray[np.int32] | None:
-        """Return the pieces of a word in letters that can be written, or ``None``."""
-        pieces = self._pieces(respell(word, self._writes))
-        if not pieces or self._unknown in pieces:
+        """Return the subwords of a word in letters that can be written, or ``None``."""
+        subwords = self._subwords(respell(word, self._writes))
+        if not subwords or self._unknown in subwords:
             return None
-        return np.array(pieces, dtype=np.int32)
+        return np.array(subwords, dtype=np.int32)
 
-    def _pieces(self, word: str) -> list[int]:
-        ((pieces, _),) = self._split([[word]])
-        ids: list[int] = pieces.tolist()
+    def _subwords(self, word: str) -> list[int]:
+        ((subwords, _),) = self._split([[word]])
+        ids: list[int] = subwords.tolist()
         return ids
 
     def _split(
         self, sentences: Sequence[Sequence[str]]
     ) -> Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-        """Yield the pieces of each sentence, and the word that each of them belongs to.
+        """Yield the subwords of each sentence, and the word that each of them belongs to.
 
-        Words are composed first, so that decomposed text has the pieces of composed text.
+        Words are composed first, so that decomposed text has the subwords of composed text.
         """
         sentences = [[composed(w) for w in s] for s in sentences]
         backend: Any = getattr(self.tokenizer, "backend_tokenizer", None)
@@ -192,7 +192,7 @@ class WordEncoder:
                     self.tokenizer.encode(without_halves(w), add_special_tokens=False)
                     for w in words
                 ]
-                flat = np.array([p for pieces in split for p in pieces], dtype=np.int32)
+                flat = np.array([p for subwords in split for p in subwords], dtype=np.int32)
                 yield flat, np.repeat(np.arange(len(split)), [len(p) for p in split])
             return
         backend.no_truncation()
@@ -216,18 +216,18 @@ class WordEncoder:
                 np.array(encoding.word_ids, dtype=np.int64),
             )
 
-    def windows(self, pieces: Pieces, overlap: int | None = None) -> Windows:
+    def windows(self, subwords: EncodedSentences, overlap: int | None = None) -> Windows:
         """Lay windows over sentences; one that fits is one window.
 
         Args:
-            pieces: The sentences.
-            overlap: Least number of pieces that neighbouring windows of a sentence share, as far as
-                whole words allow; default: a quarter of the window. In the shared part each word
+            subwords: The sentences.
+            overlap: Least number of subwords that neighbouring windows of a sentence share, as far
+                as whole words allow; default: a quarter of the window. In the shared part each word
                 belongs to the window in which it has more context.
         """
         overlap = self.room // 4 if overlap is None else min(overlap, self.room // 2)
         rows: list[tuple[int, int, int, int]] = []
-        starts, words = pieces.sentences, pieces.words
+        starts, words = subwords.sentences, subwords.words
         fits = words[starts[1:]] - words[starts[:-1]] <= self.room
         for sentence in range(len(starts) - 1):
             first, last = int(starts[sentence]), int(starts[sentence + 1])
@@ -250,16 +250,16 @@ class WordEncoder:
         columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
         return Windows(*(np.ascontiguousarray(c) for c in columns))
 
-    def lengths(self, pieces: Pieces, windows: Windows) -> NDArray[np.int64]:
+    def lengths(self, subwords: EncodedSentences, windows: Windows) -> NDArray[np.int64]:
         """Return the input length of every window, special tokens included."""
         extra = len(self.prefix) + len(self.suffix)
-        return pieces.words[windows.end] - pieces.words[windows.first] + extra
+        return subwords.words[windows.end] - subwords.words[windows.first] + extra
 
     def pad_batch(
-        self, pieces: Pieces, windows: Windows, chosen: NDArray[np.int64]
+        self, subwords: EncodedSentences, windows: Windows, chosen: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return ``input_ids`` and ``attention_mask``, (windows chosen, longest), int64."""
-        begin, end = pieces.words[windows.first[chosen]], pieces.words[windows.end[chosen]]
+        begin, end = subwords.words[windows.first[chosen]], subwords.words[windows.end[chosen]]
         extra = len(self.prefix) + len(self.suffix)
         lengths = end - begin + extra
         longest = int(lengths.max())
@@ -268,7 +268,7 @@ class WordEncoder:
         lead = len(self.prefix)
         ids[:, :lead] = self.prefix
         for row, (b, e) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
-            ids[row, lead : lead + e - b] = pieces.ids[b:e]
+            ids[row, lead : lead + e - b] = subwords.ids[b:e]
             ids[row, lead + e - b : lead + e - b + len(self.suffix)] = self.suffix
         return ids, mask
 
@@ -292,7 +292,7 @@ def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)))
 
 
-def _special_pieces(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+def _special_subwords(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """Return what the tokenizer puts before and after a sequence."""
     bare = tokenizer.encode("a", add_special_tokens=False)
     full = tokenizer.encode("a", add_special_tokens=True)
@@ -305,7 +305,7 @@ def _special_pieces(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """Load a tokenizer so that words given one by one become the pieces of running text.
+    """Load a tokenizer so that words given one by one become the subwords of running text.
 
     A byte-level tokenizer (RoBERTa, ModernBERT) marks the space before a word; it is told to put it
     before each word of a list too.
@@ -344,7 +344,7 @@ def _prefix_spaces(backend: Any) -> None:
 
 
 def longest_window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the longest input in pieces that a model and its tokenizer take.
+    """Return the longest input in subwords that a model and its tokenizer take.
 
     Args:
         config: The model's configuration object (that of its encoder, if nested).

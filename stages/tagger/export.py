@@ -63,8 +63,8 @@ def export_onnx(
     """Export a tagger and compare it with PyTorch.
 
     Writes ``model.onnx`` (or ``model_int8.onnx``, weights quantised dynamically), the configuration
-    and the tokenizer. Inputs are ``input_ids`` and ``attention_mask`` (batch, pieces), the output
-    is ``logits`` (batch, pieces, labels); batch and length are free.
+    and the tokenizer. Inputs are ``input_ids`` and ``attention_mask`` (batch, subwords), the output
+    is ``logits`` (batch, subwords, labels); batch and length are free.
 
     Args:
         tagger: The tagger, on the CPU.
@@ -89,10 +89,10 @@ def export_onnx(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MODEL
     model = _Logits(tagger.model).eval()
-    pieces = tagger.encoder.encode([["a", "b"], ["a"]])
-    windows = tagger.encoder.windows(pieces)
-    ids, mask = tagger.encoder.pad_batch(pieces, windows, np.arange(2))
-    batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("pieces", min=2)
+    subwords = tagger.encoder.encode([["a", "b"], ["a"]])
+    windows = tagger.encoder.windows(subwords)
+    ids, mask = tagger.encoder.pad_batch(subwords, windows, np.arange(2))
+    batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("subwords", min=2)
     shape = {0: batch, 1: length}
     torch.onnx.export(
         model,

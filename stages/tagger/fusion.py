@@ -1,8 +1,8 @@
 """Layer fusion: DLFA with AIF, and the baselines beside it (arXiv 2205.08497).
 
-Shapes: B sentences, T pieces, H the encoder's width, D its number of layers. A padded piece enters
-neither a pool nor a norm: every norm here works on one piece (or one pooled vector) at a time, so
-the result for a sentence does not depend on its neighbours in the batch.
+Shapes: B sentences, T subwords, H the encoder's width, D its number of layers. A padded subword
+enters neither a pool nor a norm: every norm here works on one subword (or one pooled vector) at a
+time, so the result for a sentence does not depend on its neighbours in the batch.
 
 This module and its neighbours ``layers``, ``modeling`` and ``card`` import nothing but torch and
 transformers (and the huggingface_hub that comes with it): they are saved beside the weights, for
@@ -21,14 +21,14 @@ from .layers import resolve_fusion_layer
 
 
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Average over the real pieces of each sentence.
+    """Average over the real subwords of each sentence.
 
     Args:
         hidden: (B, T, H).
-        mask: (B, T), 1 for real pieces and 0 for padding.
+        mask: (B, T), 1 for real subwords and 0 for padding.
 
     Returns:
-        (B, 1, H); zeros for a sentence without pieces.
+        (B, 1, H); zeros for a sentence without subwords.
     """
     weights = mask.to(hidden.dtype).unsqueeze(1)
     # A matrix product is one pass over the states; what padding holds is multiplied by zero.
@@ -38,7 +38,7 @@ def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
 class Branch(nn.Module):
     """One branch of AIF: point-wise convolution, norm, non-linearity, point-wise convolution.
 
-    A point-wise convolution over pieces is a linear layer. ``ratio`` is the width in between,
+    A point-wise convolution over subwords is a linear layer. ``ratio`` is the width in between,
     relative to H: below 1 it compresses then expands (Dai et al. 2021), above 1 the reverse.
     """
 
@@ -151,7 +151,7 @@ class LayerFusion(nn.Module):
 
         Args:
             layers: D + 1 tensors (B, T, H): the embeddings' output and that of every layer.
-            mask: (B, T), 1 for real pieces.
+            mask: (B, T), 1 for real subwords.
 
         Returns:
             (B, T, H).

@@ -1,4 +1,4 @@
-"""Word-level label distributions from a model: batching by length, pieces back to words."""
+"""Word-level label distributions from a model: batching by length, subwords back to words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.tagger.encoding import Pieces, Windows, WordEncoder
+from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ def batches_by_length(
 
     Args:
         lengths: Length of every input.
-        batch_tokens: Most pieces in a batch, padding included (a longer input is a batch alone).
+        batch_tokens: Most subwords in a batch, padding included (a longer input is a batch alone).
         batch_size: Most inputs in a batch.
     """
     order = np.argsort(-lengths, kind="stable")
@@ -35,7 +35,7 @@ def batches_by_length(
 
 
 def tokens_per_batch(device: torch.device) -> int:
-    """Return how many pieces make a good batch on a device.
+    """Return how many subwords make a good batch on a device.
 
     On a CPU, states that stay in its caches count more than large batches.
     """
@@ -45,11 +45,11 @@ def tokens_per_batch(device: torch.device) -> int:
 def word_distributions(
     model: torch.nn.Module,
     encoder: WordEncoder,
-    pieces: Pieces,
+    subwords: EncodedSentences,
     windows: Windows,
     *,
     neutral: NDArray[np.float32],
-    all_pieces: bool = False,
+    all_subwords: bool = False,
     batch_tokens: int,
     batch_size: int,
     autocast: torch.dtype | None = None,
@@ -59,12 +59,12 @@ def word_distributions(
 
     Args:
         model: A token classifier; used as it is (its mode is the caller's business).
-        encoder: What made ``pieces``.
-        pieces: The sentences.
+        encoder: What made ``subwords``.
+        subwords: The sentences.
         windows: Windows over them.
-        neutral: (labels) distribution of words without pieces.
-        all_pieces: Average over the pieces of a word instead of taking its first.
-        batch_tokens: Most pieces in a batch.
+        neutral: (labels) distribution of words without subwords.
+        all_subwords: Average over the subwords of a word instead of taking its first.
+        batch_tokens: Most subwords in a batch.
         batch_size: Most windows in a batch.
         autocast: Precision to compute in, if not the weights' own.
         advance: Called with the number of windows done.
@@ -75,13 +75,15 @@ def word_distributions(
     import torch
 
     device = next(model.parameters()).device
-    result = np.tile(neutral, (len(pieces.words) - 1, 1))
+    result = np.tile(neutral, (len(subwords.words) - 1, 1))
     lead = len(encoder.prefix)
     context: Any = torch.autocast(device.type, autocast) if autocast else nullcontext()
     with torch.inference_mode(), context:
-        for chosen in batches_by_length(encoder.lengths(pieces, windows), batch_tokens, batch_size):
-            ids, mask = encoder.pad_batch(pieces, windows, chosen)
-            words, rows, columns, counts = _positions(pieces, windows, chosen, lead, all_pieces)
+        for chosen in batches_by_length(
+            encoder.lengths(subwords, windows), batch_tokens, batch_size
+        ):
+            ids, mask = encoder.pad_batch(subwords, windows, chosen)
+            words, rows, columns, counts = _positions(subwords, windows, chosen, lead, all_subwords)
             if len(words):
                 logits = model(
                     input_ids=torch.from_numpy(ids).to(device),
@@ -89,7 +91,7 @@ def word_distributions(
                 ).logits
                 wanted = logits[torch.from_numpy(rows), torch.from_numpy(columns)]
                 probs = torch.softmax(wanted.float(), -1).cpu().numpy()
-                if all_pieces:
+                if all_subwords:
                     starts = np.cumsum(counts) - counts
                     probs = np.add.reduceat(probs, starts, axis=0) / counts[:, None]
                 result[words] = probs
@@ -98,18 +100,22 @@ def word_distributions(
 
 
 def _positions(
-    pieces: Pieces, windows: Windows, chosen: NDArray[np.int64], lead: int, all_pieces: bool
+    subwords: EncodedSentences,
+    windows: Windows,
+    chosen: NDArray[np.int64],
+    lead: int,
+    all_subwords: bool,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Where the owned words of a batch are: words, rows and columns to read, pieces per word."""
+    """Where the owned words of a batch are: words, rows and columns to read, subwords per word."""
     own_first, own_end = windows.own_first[chosen], windows.own_end[chosen]
     owned = own_end - own_first
     words = ranges(own_first, owned)
     rows = np.repeat(np.arange(len(chosen)), owned)
-    counts = pieces.words[words + 1] - pieces.words[words]
-    columns = pieces.words[words] - pieces.words[windows.first[chosen]][rows] + lead
+    counts = subwords.words[words + 1] - subwords.words[words]
+    columns = subwords.words[words] - subwords.words[windows.first[chosen]][rows] + lead
     visible = counts > 0
     words, rows, columns, counts = (a[visible] for a in (words, rows, columns, counts))
-    if all_pieces:
+    if all_subwords:
         rows = np.repeat(rows, counts)
         columns = ranges(columns, counts)
     return words, rows, columns, counts

@@ -98,7 +98,7 @@ class LabelSet:
 
     @cached_property
     def neutral(self) -> NDArray[np.float32]:
-        """The distribution of a word that the model cannot see (it has no pieces).
+        """The distribution of a word that the model cannot see (it has no subwords).
 
         Half is ``O``; the other half goes to the ``I-`` labels, so that constrained decoding lets
         such a word continue the entity it stands in, and never lets it start one.

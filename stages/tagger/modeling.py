@@ -44,8 +44,8 @@ class LayerFusedConfig(PreTrainedConfig):
         aif_norm: ``layer`` or ``none``.
         aif_dropout: Dropout inside AIF's branches.
         aif_last_share: The weight of the last layer that AIF starts from.
-        label_pieces: ``first`` or ``all``: the pieces of a word that carry its label.
-        window: Longest input in pieces, special tokens included; ``None``: what the encoder takes.
+        label_subwords: ``first`` or ``all``: the subwords of a word that carry its label.
+        window: Longest input in subwords, with special tokens; ``None``: what the encoder takes.
         provenance: Facts for the model card: arm, languages, data, scores …
         fusion_options: Options of a fusion of another package.
     """
@@ -62,7 +62,7 @@ class LayerFusedConfig(PreTrainedConfig):
         aif_norm: str = "layer",
         aif_dropout: float = 0.0,
         aif_last_share: float = 0.5,
-        label_pieces: str = "first",
+        label_subwords: str = "first",
         window: int | None = None,
         provenance: dict[str, Any] | None = None,
         fusion_options: dict[str, Any] | None = None,
@@ -92,7 +92,7 @@ class LayerFusedConfig(PreTrainedConfig):
         self.aif_norm = aif_norm
         self.aif_dropout = aif_dropout
         self.aif_last_share = aif_last_share
-        self.label_pieces = label_pieces
+        self.label_subwords = kwargs.pop("label_pieces", label_subwords)  # its name in 0.1
         self.window = window
         self.provenance = provenance
         self.fusion_options = fusion_options
@@ -193,11 +193,11 @@ class LayerFusedForTokenClassification(PreTrainedModel):
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> TokenClassifierOutput | tuple[Tensor, ...]:
-        """Score every piece.
+        """Score every subword.
 
         Args:
-            input_ids: (B, T) piece ids; or ``inputs_embeds``, (B, T, H).
-            attention_mask: (B, T), 1 for real pieces; all ones by default.
+            input_ids: (B, T) subword ids; or ``inputs_embeds``, (B, T, H).
+            attention_mask: (B, T), 1 for real subwords; all ones by default.
             token_type_ids: (B, T), passed on if the encoder has them.
             position_ids: (B, T).
             inputs_embeds: (B, T, H).

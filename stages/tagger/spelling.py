@@ -1,7 +1,7 @@
 """Words that an encoder's vocabulary cannot write, respelt with the letters that it has.
 
 A vocabulary made from other languages lacks letters: of the words of Yoruba news, three in four are
-one unknown piece to the encoder that ships, all alike. With the marks left out that it does not
+one unknown subword to the encoder that ships, all alike. With the marks left out that it does not
 know (``ẹ̀kọ́`` as ``èkó``) it reads most of each word.
 """
 

@@ -47,17 +47,17 @@ class Tagger:
         model: A token classifier with IOB2 labels.
         tokenizer: Its tokenizer.
         device: Where to run; default: a GPU if there is one.
-        batch_tokens: Most pieces in a batch, padding included; default: 1024, on a GPU 32768.
+        batch_tokens: Most subwords in a batch, padding included; default: 1024, on a GPU 32768.
         batch_size: Most windows in a batch.
-        window: Longest input in pieces; default: what the model takes.
-        overlap: Pieces that neighbouring windows of a long sentence share; default: a quarter.
+        window: Longest input in subwords; default: what the model takes.
+        overlap: Subwords that neighbouring windows of a long sentence share; default: a quarter.
         constrained: Decode into the most probable valid IOB2 sequence.
         dtype: Precision to compute in: ``float32``, ``bfloat16``, or ``auto``: the latter where the
             machine has it.
 
     Attributes:
         seen: How many ``words`` were read so far, and of these ``words_respelt`` and
-            ``words_unknown`` (see :class:`stages.tagger.encoding.Pieces`).
+            ``words_unknown`` (see :class:`stages.tagger.encoding.EncodedSentences`).
 
     Raises:
         ModelError: If the model's labels are not IOB2 labels.
@@ -95,7 +95,7 @@ class Tagger:
         self.batch_size = batch_size
         self.overlap = overlap
         self.constrained = constrained
-        self._all_pieces = getattr(config, "label_pieces", "first") == "all"
+        self._all_subwords = getattr(config, "label_subwords", "first") == "all"
         self._autocast: torch.dtype | None = torch.bfloat16 if dtype == "bfloat16" else None
 
     @classmethod
@@ -247,25 +247,25 @@ class Tagger:
         sentences: Sequence[Sequence[str]],
         advance: Callable[[int], None] = lambda windows: None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        pieces = self.encoder.encode(sentences)
+        subwords = self.encoder.encode(sentences)
         probs = word_distributions(
             self.model,
             self.encoder,
-            pieces,
-            self.encoder.windows(pieces, self.overlap),
+            subwords,
+            self.encoder.windows(subwords, self.overlap),
             neutral=self.label_set.neutral,
-            all_pieces=self._all_pieces,
+            all_subwords=self._all_subwords,
             batch_tokens=self.batch_tokens,
             batch_size=self.batch_size,
             autocast=self._autocast,
             advance=advance,
         )
         self.seen.update(
-            words=len(pieces.words) - 1,
-            words_respelt=pieces.respelt_words,
-            words_unknown=pieces.unknown_words,
+            words=len(subwords.words) - 1,
+            words_respelt=subwords.respelt_words,
+            words_unknown=subwords.unknown_words,
         )
-        return probs, pieces.sentences
+        return probs, subwords.sentences
 
 
 def word_splitter(lang: str) -> Callable[[str], Sequence[tuple[int, int]]]:

@@ -60,10 +60,10 @@ class TaggerOptions(StageConfig):
         None, ge=1, description="number of updates; overrides epochs, makes arms comparable"
     )
     window: int | None = Field(
-        256, ge=8, description="longest input in pieces; longer sentences are read in windows"
+        256, ge=8, description="longest input in subwords; longer sentences are read in windows"
     )
-    label_pieces: Literal["first", "all"] = Field(
-        "first", description="pieces of a word that carry its label"
+    label_subwords: Literal["first", "all"] = Field(
+        "first", description="subwords of a word that carry its label"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

@@ -1,4 +1,4 @@
-"""Training data of a tagger in memory: flat arrays of pieces and labels, batches planned ahead."""
+"""Training data of a tagger in memory: flat arrays of subwords, batches planned ahead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.schema import Span
-from stages.tagger.encoding import Pieces, Windows, WordEncoder
+from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
 from stages.tagger.inference import ranges
 from stages.tagger.labels import LabelSet
 
@@ -23,7 +23,7 @@ IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingSentence:
     """A training sentence.
 
     Attributes:
@@ -48,27 +48,27 @@ class TrainingSet:
     """Windows with the labels of the words that each of them owns.
 
     Attributes:
-        encoder: What made the pieces.
-        pieces: All sentences.
+        encoder: What made the subwords.
+        subwords: All sentences.
         windows: Windows over them.
         lengths: (windows) input lengths.
         labels: (words) label ids; :data:`IGNORED` for words that teach nothing.
         weights: (words) loss weights.
         soft_rows: (words) row of ``soft``, or -1.
         soft: (soft words, labels).
-        all_pieces: Whether every piece of a word carries its label, or the first only.
+        all_subwords: Whether every subword of a word carries its label, or the first only.
         counts: What was read: sentences, words, windows of long sentences, cut words …
     """
 
     encoder: WordEncoder
-    pieces: Pieces
+    subwords: EncodedSentences
     windows: Windows
     lengths: NDArray[np.int64]
     labels: NDArray[np.int64]
     weights: NDArray[np.float32]
     soft_rows: NDArray[np.int64]
     soft: NDArray[np.float32]
-    all_pieces: bool
+    all_subwords: bool
     counts: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -77,18 +77,18 @@ class TrainingSet:
     @classmethod
     def build(
         cls,
-        examples: Iterable[Example],
+        examples: Iterable[TrainingSentence],
         encoder: WordEncoder,
         label_set: LabelSet,
         *,
-        all_pieces: bool = False,
+        all_subwords: bool = False,
     ) -> TrainingSet:
         """Encode examples, streaming.
 
         Raises:
             DataError: If a label is unknown or a span does not fit its sentence.
         """
-        chunks: list[Pieces] = []
+        chunks: list[EncodedSentences] = []
         labels: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         weights: list[NDArray[np.float32]] = [np.zeros(0, np.float32)]
         soft_rows: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
@@ -111,32 +111,32 @@ class TrainingSet:
                 labels.append(ids)
                 weights.append(np.full(size, example.weight, np.float32))
                 soft_rows.append(rows)
-        pieces = _join(chunks)
-        windows = encoder.windows(pieces)
-        sentences = len(pieces.sentences) - 1
-        sizes = np.diff(pieces.sentences)
+        subwords = _join(chunks)
+        windows = encoder.windows(subwords)
+        sentences = len(subwords.sentences) - 1
+        sizes = np.diff(subwords.sentences)
         counts = {
             "sentences": sentences,
-            "words": len(pieces.words) - 1,
-            "pieces": len(pieces.ids),
+            "words": len(subwords.words) - 1,
+            "subwords": len(subwords.ids),
             "empty_sentences": int((sizes == 0).sum()),
             "extra_windows": len(windows) - int((sizes > 0).sum()),
-            "words_cut_to_window": pieces.cut_words,
-            "words_respelt": pieces.respelt_words,
-            "words_unknown": pieces.unknown_words,
-            "words_without_pieces": int((np.diff(pieces.words) == 0).sum()),
+            "words_cut_to_window": subwords.cut_words,
+            "words_respelt": subwords.respelt_words,
+            "words_unknown": subwords.unknown_words,
+            "words_without_subwords": int((np.diff(subwords.words) == 0).sum()),
             "soft_words": softened,
         }
         return cls(
             encoder=encoder,
-            pieces=pieces,
+            subwords=subwords,
             windows=windows,
-            lengths=encoder.lengths(pieces, windows),
+            lengths=encoder.lengths(subwords, windows),
             labels=np.concatenate(labels),
             weights=np.concatenate(weights),
             soft_rows=np.concatenate(soft_rows),
             soft=np.concatenate(soft),
-            all_pieces=all_pieces,
+            all_subwords=all_subwords,
             counts=counts,
         )
 
@@ -149,16 +149,16 @@ class TrainingSet:
         import torch
 
         index = np.asarray(chosen, dtype=np.int64)
-        ids, mask = self.encoder.pad_batch(self.pieces, self.windows, index)
+        ids, mask = self.encoder.pad_batch(self.subwords, self.windows, index)
         own = self.windows.own_first[index]
         owned = self.windows.own_end[index] - own
         words = ranges(own, owned)
         rows = np.repeat(np.arange(len(index)), owned)
-        starts = self.pieces.words
+        starts = self.subwords.words
         counts = starts[words + 1] - starts[words]
         columns = starts[words] - starts[self.windows.first[index]][rows]
         columns += len(self.encoder.prefix)
-        if self.all_pieces:
+        if self.all_subwords:
             words, rows = np.repeat(words, counts), np.repeat(rows, counts)
             columns = ranges(columns, counts)
         else:
@@ -218,7 +218,9 @@ def plan_batches(
     return plan[:batches]
 
 
-def repeat_examples(examples: Iterable[Example], times: float, seed: int) -> Iterator[Example]:
+def repeat_examples(
+    examples: Iterable[TrainingSentence], times: float, seed: int
+) -> Iterator[TrainingSentence]:
     """Yield each example ``times`` times; the fraction is a seeded draw per example."""
     whole, fraction = int(times), times - int(times)
     generator = np.random.default_rng(seed)
@@ -228,18 +230,18 @@ def repeat_examples(examples: Iterable[Example], times: float, seed: int) -> Ite
             yield example
 
 
-def _chunks(items: Iterable[Example], size: int) -> Iterator[list[Example]]:
+def _chunks(items: Iterable[TrainingSentence], size: int) -> Iterator[list[TrainingSentence]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
-def _join(chunks: Sequence[Pieces]) -> Pieces:
+def _join(chunks: Sequence[EncodedSentences]) -> EncodedSentences:
     words, sentences = [np.zeros(1, np.int64)], [np.zeros(1, np.int64)]
     for chunk in chunks:
         words.append(chunk.words[1:] + words[-1][-1])
         sentences.append(chunk.sentences[1:] + sentences[-1][-1])
-    return Pieces(
+    return EncodedSentences(
         np.concatenate([np.zeros(0, np.int32), *(c.ids for c in chunks)]),
         np.concatenate(words),
         np.concatenate(sentences),

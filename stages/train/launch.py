@@ -52,7 +52,7 @@ def _train(given: argparse.Namespace) -> None:
     options = _options(given.set, given.dev is not None)
 
     from stages.tagger.labels import LabelSet
-    from stages.train.data import Example
+    from stages.train.data import TrainingSentence
     from stages.train.recipe import head_fields
     from stages.train.training import train_tagger
 
@@ -61,7 +61,7 @@ def _train(given: argparse.Namespace) -> None:
     types = sorted({span.type for sentence in train for span in sentence.spans})
     train_tagger(
         options,
-        (Example(s.words, s.spans, id=s.id) for s in train),
+        (TrainingSentence(s.words, s.spans, id=s.id) for s in train),
         [(s.words, s.spans) for s in dev],
         given.out,
         given.out.with_name(given.out.name + ".work"),

@@ -23,7 +23,7 @@ from stages.train.trackers import missing_trackers
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.schema import Span
-    from stages.train.data import Example
+    from stages.train.data import TrainingSentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def entity_types(config: RunConfig, inputs: Inputs[Artifact]) -> list[str]:
 
 def read_examples(
     options: TrainConfig, inputs: Inputs[Artifact], seed: int, counts: dict[str, int]
-) -> Iterator[Example]:
+) -> Iterator[TrainingSentence]:
     """Stream the labelled training sentences: gold source, kept projected, gold target.
 
     Args:
@@ -147,7 +147,7 @@ def read_examples(
     projected = inputs.only("projected")
     for name, artifact in inputs.only("train", "projected", "gold").items():
         if name in projected:
-            examples: Iterable[Example] = projected_examples(artifact.rows(), options)
+            examples: Iterable[TrainingSentence] = projected_examples(artifact.rows(), options)
             times = options.projected_repeat
         else:
             weight = options.source_weight if name == "train" else 1.0
@@ -158,21 +158,23 @@ def read_examples(
             yield example
 
 
-def gold_examples(rows: Iterable[Mapping[str, Any]], weight: float = 1.0) -> Iterator[Example]:
+def gold_examples(
+    rows: Iterable[Mapping[str, Any]], weight: float = 1.0
+) -> Iterator[TrainingSentence]:
     """Turn labelled rows into training sentences; those without words are left out."""
     from pipeline.schema import spans_of
-    from stages.train.data import Example
+    from stages.train.data import TrainingSentence
 
     for row in rows:
         if row["words"]:
-            yield Example(row["words"], spans_of(row), weight, id=row["id"])
+            yield TrainingSentence(row["words"], spans_of(row), weight, id=row["id"])
 
 
 def projected_examples(
     rows: Iterable[Mapping[str, Any]], options: TrainConfig
-) -> Iterator[Example]:
+) -> Iterator[TrainingSentence]:
     """Turn projected rows into training sentences: kept sentences, with their kept spans."""
-    from stages.train.data import Example
+    from stages.train.data import TrainingSentence
 
     for row in rows:
         if not row["kept"] or not row["words"]:
@@ -181,7 +183,7 @@ def projected_examples(
         weight = options.projected_weight
         if options.weight_by_score and spans:
             weight *= min(s.score if s.score is not None else 1.0 for s in spans)
-        yield Example(row["words"], spans, weight, id=row["id"])
+        yield TrainingSentence(row["words"], spans, weight, id=row["id"])
 
 
 def kept_spans(row: Mapping[str, Any]) -> list[Span]:

@@ -72,7 +72,7 @@ class DevSet:
         dev: Words and gold spans.
         words: What encodes them.
         label_set: The labels.
-        all_pieces: Average over the pieces of a word instead of taking its first.
+        all_subwords: Average over the subwords of a word instead of taking its first.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class DevSet:
         dev: Sequence[tuple[Sequence[str], Sequence[Span]]],
         words: WordEncoder,
         label_set: LabelSet,
-        all_pieces: bool,
+        all_subwords: bool,
     ) -> None:
         self._words = words
         self._label_set = label_set
-        self._all_pieces = all_pieces
+        self._all_subwords = all_subwords
         self._gold = [spans for _, spans in dev]
-        self._pieces = words.encode([w for w, _ in dev])
-        self._windows = words.windows(self._pieces)
+        self._subwords = words.encode([w for w, _ in dev])
+        self._windows = words.windows(self._subwords)
 
     def score(self, model: torch.nn.Module, autocast: torch.dtype | None) -> dict[str, float]:
         """Return precision, recall and F1 of a model, in that precision if one is given."""
@@ -97,16 +97,16 @@ class DevSet:
         probs = word_distributions(
             model,
             self._words,
-            self._pieces,
+            self._subwords,
             self._windows,
             neutral=self._label_set.neutral,
-            all_pieces=self._all_pieces,
+            all_subwords=self._all_subwords,
             batch_tokens=tokens_per_batch(device),
             batch_size=256,
             autocast=autocast,
         )
         model.train(training)
-        return span_f1(self._label_set.decode(probs, self._pieces.sentences), self._gold)
+        return span_f1(self._label_set.decode(probs, self._subwords.sentences), self._gold)
 
 
 class TaggerTrainer(Trainer):
@@ -190,7 +190,7 @@ class TaggerTrainer(Trainer):
                 eval_dataset=data if selection else None,  # asked for, never used: see evaluate()
             )
         self.remove_callback(PrinterCallback)
-        # Batches come with their number of labelled pieces, over which the loss is averaged.
+        # Batches come with their number of labelled subwords, over which the loss is averaged.
         self.model_accepts_loss_kwargs = True
         self.best = BestWeights(work_dir, options.patience, bool(save_every))
         self.add_callback(self.best)
@@ -260,7 +260,7 @@ class TaggerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Return the loss per labelled piece of the update (see ``stages.train.loss``)."""
+        """Return the loss per labelled subword of the update (see ``stages.train.loss``)."""
         labels = inputs.pop("labels")
         weights, soft = inputs.pop("weights", None), inputs.pop("soft", None)
         outputs = model(**inputs)

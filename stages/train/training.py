@@ -19,7 +19,7 @@ from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.tagger.labels import LabelSet
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.config import TaggerOptions
-from stages.train.data import Example, TrainingSet
+from stages.train.data import TrainingSentence, TrainingSet
 from stages.train.optimisation import freeze_layers
 from stages.train.presets import doubts, layer_parameters, preset_for, resolved
 from stages.train.trackers import missing_trackers
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 def train_tagger(
     options: TaggerOptions,
-    train: Iterable[Example],
+    train: Iterable[TrainingSentence],
     dev: Sequence[tuple[Sequence[str], Sequence[Span]]],
     output_dir: Path,
     work_dir: Path,
@@ -83,7 +83,7 @@ def train_tagger(
             model = LayerFusedForTokenClassification.from_encoder(
                 encoder,
                 list(labels),
-                label_pieces=options.label_pieces,
+                label_subwords=options.label_subwords,
                 dropout=options.dropout,
                 provenance=dict(provenance or {}),
                 **(head or {}),
@@ -97,7 +97,7 @@ def train_tagger(
     words = WordEncoder(tokenizer, min(options.window or limit, limit))
     model.config.window = words.window
     label_set = LabelSet(labels)
-    data = TrainingSet.build(train, words, label_set, all_pieces=options.label_pieces == "all")
+    data = TrainingSet.build(train, words, label_set, all_subwords=options.label_subwords == "all")
     if not len(data):
         raise DataError(f"{title}: there are no training sentences")
     selection = None
@@ -113,7 +113,7 @@ def train_tagger(
                 f"{options.select!r}) has a labelled entity, so all checkpoints would score the "
                 "same; give dev data with labels, or set train.select to 'last'"
             )
-        selection = DevSet(dev, words, label_set, options.label_pieces == "all")
+        selection = DevSet(dev, words, label_set, options.label_subwords == "all")
     trainer = TaggerTrainer(
         model, data, selection, options, work_dir, seed=seed, temperature=temperature, title=title
     )

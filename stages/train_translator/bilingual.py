@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.train_translator.bitext import Bitext, Phrase, Side
+from stages.train_translator.bitext import Bitext, Phrase, SpacedWords
 
 _FIELD = re.compile(r"\{([A-Z])\}")
 _UNCHANGED = 0.4
@@ -68,8 +68,8 @@ class Bilingual:
             self._by_kind.setdefault((language, kind), []).append(place)
             if english != other:
                 self._differing.setdefault((language, kind), []).append(place)
-            words = Side.of(english).words
-            entry = (words, Side.of(other).words, kind)
+            words = SpacedWords.of(english).words
+            entry = (words, SpacedWords.of(other).words, kind)
             self._by_first.setdefault((language, words[0]), []).append(entry)
 
     def draw(self, language: str, kind: str, rng: random.Random) -> Place | None:

@@ -27,7 +27,7 @@ class Phrase(NamedTuple):
 
 
 @dataclass(slots=True)
-class Side:
+class SpacedWords:
     """One side of a pair.
 
     Attributes:
@@ -39,7 +39,7 @@ class Side:
     glued: list[bool]
 
     @classmethod
-    def of(cls, text: str) -> Side:
+    def of(cls, text: str) -> SpacedWords:
         """Cut a text into words."""
         words: list[str] = []
         glued: list[bool] = []
@@ -67,7 +67,7 @@ class Side:
                 parts.append(after[index])
         return "".join(parts).lstrip(" ")
 
-    def spaced(self) -> Side:
+    def spaced(self) -> SpacedWords:
         """The side with spaces around its punctuation, as labelled corpora have it."""
         last = len(self.words) - 1
         glued = [
@@ -79,7 +79,7 @@ class Side:
             )
             for index, (word, close) in enumerate(zip(self.words, self.glued, strict=True))
         ]
-        return Side(self.words, glued)
+        return SpacedWords(self.words, glued)
 
 
 @dataclass(slots=True)
@@ -87,8 +87,8 @@ class Bitext:
     """A pair of sentences; the first side is in the pivot language."""
 
     language: str
-    source: Side
-    target: Side
+    source: SpacedWords
+    target: SpacedWords
     phrases: list[Phrase] = field(default_factory=list)
     names: list[Phrase] = field(default_factory=list)
     """Those phrases that are names; they are among `phrases`."""
@@ -96,7 +96,7 @@ class Bitext:
     @classmethod
     def of(cls, language: str, source: str, target: str, phrases: Iterable[Phrase] = ()) -> Bitext:
         """Cut both sides into words; phrases beyond them are left out."""
-        sides = Side.of(source), Side.of(target)
+        sides = SpacedWords.of(source), SpacedWords.of(target)
         ends = len(sides[0].words), len(sides[1].words)
         kept = [p for p in phrases if p.source_end <= ends[0] and p.target_end <= ends[1]]
         return cls(language, *sides, kept)

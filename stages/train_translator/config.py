@@ -13,7 +13,7 @@ from stages.train_translator.variation import Mix
 
 
 class MarianShape(ConfigModel):
-    """Size of the model; the defaults make about 2.4M parameters with 6,000 pieces."""
+    """Size of the model; the defaults make about 2.4M parameters with 6,000 subwords."""
 
     width: int = Field(160, gt=0, description="width of the hidden states")
     heads: int = Field(5, gt=0, description="attention heads")
@@ -86,7 +86,7 @@ class AugmentationConfig(ConfigModel):
 
     @property
     def marks(self) -> bool:
-        """Whether the translator learns tags or slots, which are pieces of their own."""
+        """Whether the translator learns tags or slots, which are subwords of their own."""
         return self.tags > 0 or self.slots > 0
 
     def mix(self) -> Mix:
@@ -121,9 +121,9 @@ class TrainTranslatorConfig(PretrainingConfig):
     shard_examples: int = Field(
         40_000, gt=0, description="examples drawn, augmented and bucketed at a time"
     )
-    max_pieces: int = Field(200, gt=0, description="longer examples are left out, and counted")
+    max_subwords: int = Field(200, gt=0, description="longer examples are left out, and counted")
 
     @model_validator(mode="after")
     def _positions_suffice(self) -> TrainTranslatorConfig:
-        check_length(self.max_pieces, self.max_pieces + 2, self.shape.max_positions)
+        check_length(self.max_subwords, self.max_subwords + 2, self.shape.max_positions)
         return self

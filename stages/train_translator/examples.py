@@ -1,4 +1,4 @@
-"""Training examples: pairs drawn by language, given a direction, varied, cut into pieces."""
+"""Training examples: pairs drawn by language, given a direction, varied, cut into subwords."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from stages._pretraining.batching import token_bounded_batches
 from stages._pretraining.corpus import share_by_language
-from stages._pretraining.sources import Pair
+from stages._pretraining.sources import TextPair
 from stages.train_translator.bilingual import Bilingual, Templates
 from stages.train_translator.bitext import Bitext, Phrase
 from stages.train_translator.config import TrainTranslatorConfig
@@ -20,8 +20,8 @@ from stages.train_translator.sentencepieces import tag
 from stages.train_translator.variation import Variation
 
 
-class Example(NamedTuple):
-    """Piece ids; the source starts with the language tag, both sides end with `</s>`."""
+class TranslationExample(NamedTuple):
+    """Subword ids; the source starts with the language tag, both sides end with `</s>`."""
 
     source: list[int]
     target: list[int]
@@ -48,7 +48,7 @@ class ExampleMaker:
 
     def __init__(
         self,
-        pairs: Sequence[Pair],
+        pairs: Sequence[TextPair],
         config: TrainTranslatorConfig,
         spm_model: Path,
         vocabulary: dict[str, int],
@@ -95,10 +95,10 @@ class ExampleMaker:
         self.too_long = 0
         """How many examples were left out for their length since this object was made."""
 
-    def shard(self, number: int) -> list[list[Example]]:
+    def shard(self, number: int) -> list[list[TranslationExample]]:
         """The batches of one shard."""
         rng = random.Random(f"{self._seed}/{number}")
-        examples: list[Example] = []
+        examples: list[TranslationExample] = []
         while len(examples) < self._config.shard_examples:
             language = self._language(rng)
             source, target = self._variation.vary(
@@ -109,10 +109,10 @@ class ExampleMaker:
             if rng.random() < self._config.into_pivot_share:
                 source, target = target, source
                 language = self._config.corpus.pivot_language
-            example = Example(
+            example = TranslationExample(
                 [self._vocabulary[tag(language)], *self.encode(source)], self.encode(target)
             )
-            if max(map(len, example)) > self._config.max_pieces:
+            if max(map(len, example)) > self._config.max_subwords:
                 self.too_long += 1
                 continue
             examples.append(example)
@@ -121,7 +121,7 @@ class ExampleMaker:
         return [[examples[i] for i in batch] for batch in batches]
 
     def encode(self, text: str) -> list[int]:
-        """Ids of the pieces, with `</s>`."""
+        """Ids of the subwords, with `</s>`."""
         ids = [self._ids[i] for i in self._processor.encode(text)]
         return [*ids, self._vocabulary["</s>"]]
 

@@ -1,4 +1,4 @@
-"""A model that has not learnt tags and slots yet gets them as further pieces."""
+"""A model that has not learnt tags and slots yet gets them as further subwords."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 _USER_DEFINED = 4
 
 
-def with_pieces(model: bytes, symbols: Iterable[str]) -> bytes:
-    """A SentencePiece model with further pieces that are never cut; known ones are left alone.
+def with_subwords(model: bytes, symbols: Iterable[str]) -> bytes:
+    """A SentencePiece model with further subwords that are never cut; known ones are left alone.
 
     They come last, so that all others keep their numbers. (A serialised protocol buffer may be
     lengthened by further entries of a repeated field, here `pieces`.)
@@ -30,16 +30,16 @@ def with_pieces(model: bytes, symbols: Iterable[str]) -> bytes:
 
 
 def extend_model(folder: Path, symbols: Iterable[str], output: Path, seed: int) -> Path:
-    """A Marian folder with further pieces; their embeddings are small random vectors.
+    """A Marian folder with further subwords; their embeddings are small random vectors.
 
     Args:
         folder: What `train_translator` made.
-        symbols: The pieces.
+        symbols: The subwords.
         output: The new folder.
         seed: Decides the vectors.
 
     Returns:
-        `output`; or `folder`, if its vocabulary has all of the pieces.
+        `output`; or `folder`, if its vocabulary has all of the subwords.
     """
     import torch
     from transformers import MarianMTModel
@@ -47,12 +47,12 @@ def extend_model(folder: Path, symbols: Iterable[str], output: Path, seed: int) 
     from stages._pretraining.saving import save_half
     from stages.train_translator.sentencepieces import marian_vocabulary, write_tokenizer
 
-    old_pieces = (folder / "source.spm").read_bytes()
-    new_pieces = with_pieces(old_pieces, symbols)
-    if new_pieces == old_pieces:
+    old_subwords = (folder / "source.spm").read_bytes()
+    new_subwords = with_subwords(old_subwords, symbols)
+    if new_subwords == old_subwords:
         return folder
     output.mkdir(parents=True, exist_ok=True)
-    (output / "source.spm").write_bytes(new_pieces)
+    (output / "source.spm").write_bytes(new_subwords)
     model = MarianMTModel.from_pretrained(str(folder), dtype=torch.float32)
     languages = _languages(folder)
     vocabulary = marian_vocabulary(output / "source.spm", languages)

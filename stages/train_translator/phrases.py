@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from stages._pretraining.sources import Pair
-from stages.train_translator.bitext import Phrase, Side
+from stages._pretraining.sources import TextPair
+from stages.train_translator.bitext import Phrase, SpacedWords
 from stages.train_translator.tags import consistent_phrases
 
 _FREQUENT = 90
@@ -20,7 +20,7 @@ _LONGEST = 6
 
 
 def find_phrases(
-    pairs: Sequence[Pair],
+    pairs: Sequence[TextPair],
     seed: int,
     *,
     most: int = 5,
@@ -46,7 +46,10 @@ def find_phrases(
     for index, pair in enumerate(pairs):
         by_language.setdefault(pair.language, []).append(index)
     for language, indices in sorted(by_language.items()):
-        sides = [(Side.of(pairs[k].source).words, Side.of(pairs[k].target).words) for k in indices]
+        sides = [
+            (SpacedWords.of(pairs[k].source).words, SpacedWords.of(pairs[k].target).words)
+            for k in indices
+        ]
         frequent = _frequent(a for a, _ in sides), _frequent(b for _, b in sides)
         aligner = StatisticalAligner.fit(
             partial(iter, sides), lambda: iter(()), max_cells=max_cells

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-# Typographic variants of the same mark, so that none of them costs pieces or is unknown.
+# Typographic variants of the same mark, so that none of them costs subwords or is unknown.
 _CHARACTER_MAP = {
     "\u2018": "'",
     "\u2019": "'",
@@ -35,17 +35,17 @@ def train_sentencepiece(
     sentences: Iterable[str],
     model_prefix: Path,
     *,
-    pieces: int,
+    subwords: int,
     seed: int,
     max_sentences: int = 400_000,
     threads: int = 2,
     symbols: Sequence[str] = (),
 ) -> Path:
-    """Trains a unigram model of at most `pieces` pieces and writes `<model_prefix>.model`.
+    """Trains a unigram model of at most `subwords` subwords and writes `<model_prefix>.model`.
 
     Quotation marks and dashes are unified, nothing else is normalised: names keep their letters.
-    Digits are pieces of their own, so that figures are copied, not guessed. `symbols` are pieces
-    that are never cut, nor part of another.
+    Digits are subwords of their own, so that figures are copied, not guessed. `symbols` are
+    subwords that are never cut, nor part of another.
     """
     import sentencepiece
 
@@ -62,13 +62,13 @@ def train_sentencepiece(
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(pool[:max_sentences]),
         model_prefix=str(model_prefix),
-        vocab_size=pieces,
+        vocab_size=subwords,
         model_type="unigram",
         normalization_rule_tsv=str(rules),
         character_coverage=0.9995,
         required_chars=_LETTERS,
         split_digits=True,
-        hard_vocab_limit=False,  # little text gives fewer pieces, not an error
+        hard_vocab_limit=False,  # little text gives fewer subwords, not an error
         max_sentence_length=2000,
         num_threads=threads,
         user_defined_symbols=list(symbols),
@@ -78,7 +78,7 @@ def train_sentencepiece(
 
 
 def marian_vocabulary(model: Path, languages: Sequence[str]) -> dict[str, int]:
-    """Marian's order: end, unknown, `>>xx<<` tags, pieces, and the padding last."""
+    """Marian's order: end, unknown, `>>xx<<` tags, subwords, and the padding last."""
     import sentencepiece
 
     processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
@@ -98,7 +98,7 @@ def tag(language: str) -> str:
 
 
 def write_tokenizer(model: Path, vocabulary: dict[str, int], folder: Path) -> None:
-    """Writes a `MarianTokenizer` folder; source and target share the pieces."""
+    """Writes a `MarianTokenizer` folder; source and target share the subwords."""
     from transformers import MarianTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Tagged training pairs from plain parallel text (compare LabelPigeon, arXiv 2603.12021).
 
 Phrase pairs that agree with the word links are put between `<a>` and `</a>`, `<b>` and `</b>` and
-so on, on both sides: several, nested, adjacent. A tag is one piece of the vocabulary. It is written
-with a space before it, which belongs to it: without the tags a side has the pieces that it had.
+so on, on both sides: several, nested, adjacent. A tag is one subword of the vocabulary, written
+with a space before it, which belongs to it: without the tags a side has the subwords that it had.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SLOTS = [f"__SLOT{number}__" for number in range(10)]
 
 
 def tag_symbols() -> list[str]:
-    """The pieces that SentencePiece must not cut: tags with the space before them, and slots."""
-    pieces = [text.replace(" ", "\u2581") for text in (*OPENING, *CLOSING)]
-    return [*pieces, *("\u2581" + slot for slot in SLOTS), *SLOTS]
+    """The subwords that SentencePiece must not cut: tags with the space before them, and slots."""
+    subwords = [text.replace(" ", "\u2581") for text in (*OPENING, *CLOSING)]
+    return [*subwords, *("\u2581" + slot for slot in SLOTS), *SLOTS]
 
 
 def consistent_phrases(

@@ -13,7 +13,7 @@ from stages._pretraining.cooccurrence import (
     cooccurrence_embeddings,
     start_embeddings,
 )
-from stages._pretraining.corpus import Corpus, load_corpus
+from stages._pretraining.corpus import TrainingText, load_corpus
 from stages._pretraining.loop import Progress, run_training
 from stages._pretraining.saving import save_half, training_report
 from stages._pretraining.sources import read_entities
@@ -21,7 +21,7 @@ from stages._pretraining.starting import keep_vocabulary, start_model
 from stages.train_translator.bilingual import read_places
 from stages.train_translator.bitext import Phrase
 from stages.train_translator.config import TrainTranslatorConfig
-from stages.train_translator.examples import Example, ExampleMaker, Texts
+from stages.train_translator.examples import ExampleMaker, Texts, TranslationExample
 from stages.train_translator.extending import extend_model
 from stages.train_translator.phrases import find_phrases
 from stages.train_translator.sentencepieces import (
@@ -75,15 +75,15 @@ def train_translator(
         extended = extend_model(config.start_from, tag_symbols(), work_dir / "start", seed)
         config = config.model_copy(update={"start_from": extended})
 
-    spm_model = work_dir / f"pieces-{fingerprint[:12]}.model"
+    spm_model = work_dir / f"subwords-{fingerprint[:12]}.model"
 
     def learn() -> bytes:
         text = [side for pair in corpus.pairs for side in pair[1:]]
         text += [name for _, name in entities]
         made = train_sentencepiece(
             text,
-            work_dir / "pieces-unfinished",
-            pieces=config.pieces,
+            work_dir / "subwords-unfinished",
+            subwords=config.subwords,
             seed=seed,
             symbols=tag_symbols() if config.augmentation.marks else (),
         )
@@ -129,7 +129,7 @@ def train_translator(
 
 
 def _phrases(
-    config: TrainTranslatorConfig, corpus: Corpus, path: Path, seed: int
+    config: TrainTranslatorConfig, corpus: TrainingText, path: Path, seed: int
 ) -> list[list[Phrase]]:
     """The phrase pairs of the text, found once and kept in the work folder."""
     if not config.augmentation.marks:
@@ -160,7 +160,7 @@ def describe(config: TrainTranslatorConfig) -> Card:
         ),
         recipe=(
             f"{shape.width} wide, {shape.encoder_layers} encoder and {shape.decoder_layers} "
-            f"decoder layers, {config.pieces} SentencePiece pieces for all languages, tied "
+            f"decoder layers, {config.subwords} SentencePiece subwords for all languages, tied "
             f"embeddings that start at {START[config.embeddings]}. Pairs are drawn by language "
             "size to the power of "
             f"{config.sampling_exponent}, {config.into_pivot_share:.0%} of them into {pivot}. In "
@@ -228,12 +228,12 @@ def build_model(
 
 def translation_loss(
     model: MarianMTModel,
-    batch: list[Example],
+    batch: list[TranslationExample],
     device: torch.device,
     pad: int,
     label_smoothing: float,
 ) -> tuple[torch.Tensor, int]:
-    """Mean cross-entropy over the target pieces; padded positions never reach the output layer."""
+    """Mean cross-entropy over the target subwords; padding never reaches the output layer."""
     import torch
 
     from stages._pretraining.vocabulary_loss import vocabulary_loss
@@ -248,11 +248,11 @@ def translation_loss(
         use_cache=False,
     ).last_hidden_state
     wanted = target != pad
-    # Without the padding, which is the last piece: decoding starts from its embedding, and Marian
+    # Without the padding, which is the last subword: decoding starts from its embedding, and Marian
     # (and CTranslate2, which does not look) takes that for zero. It starts at zero and stays there.
-    pieces = model.model.shared.weight[:pad]
+    subwords = model.model.shared.weight[:pad]
     gold = target[wanted]
-    loss = vocabulary_loss(hidden[wanted], pieces, gold, label_smoothing=label_smoothing)
+    loss = vocabulary_loss(hidden[wanted], subwords, gold, label_smoothing=label_smoothing)
     return loss, gold.numel()
 
 
@@ -275,5 +275,5 @@ def save_translator(
     write_tokenizer(spm_model, vocabulary, folder)
 
 
-def _write_held_out(corpus: Corpus, path: Path) -> None:
+def _write_held_out(corpus: TrainingText, path: Path) -> None:
     path.write_text("".join("\t".join(pair) + "\n" for pair in corpus.held_out), encoding="utf-8")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stages.train_translator.bilingual import Bilingual, Templates
-from stages.train_translator.bitext import Bitext, Phrase, Side
+from stages.train_translator.bitext import Bitext, Phrase, SpacedWords
 from stages.train_translator.tags import LETTERS, SLOTS, choose, tagged
 
 _END = re.compile(r"^[.!?…]+$")
@@ -155,8 +155,8 @@ class Variation:
         for entry in entries:
             place_of: list[int] = []
             for side, words in ((0, pair.source.words), (1, pair.target.words)):
-                size = len(Side.of(entry[side]).words)
-                while words[ends[side] : ends[side] + size] != Side.of(entry[side]).words:
+                size = len(SpacedWords.of(entry[side]).words)
+                while words[ends[side] : ends[side] + size] != SpacedWords.of(entry[side]).words:
                     ends[side] += 1
                 place_of += [ends[side], ends[side] + size]
                 ends[side] += size
@@ -254,7 +254,7 @@ class Variation:
                     self._inside(side)
             pair.extend(other)
 
-    def _inside(self, side: Side) -> None:
+    def _inside(self, side: SpacedWords) -> None:
         """No capital that only the place at the start of a sentence gave."""
         if side.words and side.words[0].casefold() in self._known.lower:
             side.words[0] = side.words[0][0].lower() + side.words[0][1:]
@@ -269,7 +269,7 @@ class Variation:
             english, other = english.upper(), other.upper()
         behind = rng.choice((" -", " --", ":", f", {rng.randint(1, 31)}.{rng.randint(1, 12)}. -"))
         line = Bitext.of(pair.language, english + behind, other + behind)
-        size = len(Side.of(english).words), len(Side.of(other).words)
+        size = len(SpacedWords.of(english).words), len(SpacedWords.of(other).words)
         name = Phrase(0, size[0], 0, size[1])
         line.names, line.phrases = [name], [name]
         line.extend(pair)
@@ -328,7 +328,7 @@ def _shifted(phrase: Phrase, gone: Phrase, grown: tuple[int, int]) -> Phrase:
     return Phrase(phrase[0] + a, phrase[1] + a, phrase[2] + b, phrase[3] + b)
 
 
-def _join(side: Side) -> None:
+def _join(side: SpacedWords) -> None:
     """A comma in the place of the full stop."""
     while len(side.words) > 1 and _END.match(side.words[-1]):
         side.words.pop()

@@ -181,7 +181,7 @@ def plain_quotes(text: str, unknown: frozenset[str]) -> str:
 
     Args:
         text: What the model is to read.
-        unknown: The marks that it reads as an unknown piece (:func:`unknown_quotes`).
+        unknown: The marks that it reads as an unknown subword (:func:`unknown_quotes`).
     """
     if unknown.isdisjoint(text):
         return text

@@ -45,7 +45,7 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True)
-class Direction:
+class TranslationDirection:
     """How to ask a model for one direction.
 
     Attributes:
@@ -189,7 +189,7 @@ class Languages:
                     continue
         return sorted(found)
 
-    def direction(self, source: str, target: str) -> Direction:
+    def direction(self, source: str, target: str) -> TranslationDirection:
         """Return how to ask for ``source`` to ``target``.
 
         Raises:
@@ -197,9 +197,9 @@ class Languages:
         """
         source, target = canonical(source), canonical(target)
         if self.family != "marian":
-            return Direction(self.family, self._known(source), self._known(target))
+            return TranslationDirection(self.family, self._known(source), self._known(target))
         if self._tokens:
-            return Direction("marian", None, f">>{self._known(target)}<<")
+            return TranslationDirection("marian", None, f">>{self._known(target)}<<")
         given = self._pair()
         for lang, one in zip((source, target), given, strict=True):
             # A region is no other language to a model of one pair; a script may be.
@@ -208,7 +208,7 @@ class Languages:
                     f"{self.name} translates {given[0] or '?'} to {given[1] or '?'}, "
                     f"not {source} to {target}"
                 )
-        return Direction("marian", None, None)
+        return TranslationDirection("marian", None, None)
 
     def _known(self, lang: str) -> str:
         code = self.code(lang)

@@ -138,9 +138,9 @@ def read_replaced(
     plain: list[str] = []
     word_of: list[int] = []
     for index, word in enumerate(words):
-        pieces = _tokens(word)
-        plain += pieces
-        word_of += [index] * len(pieces)
+        cut = _tokens(word)
+        plain += cut
+        word_of += [index] * len(cut)
     blocks = SequenceMatcher(None, tokens, plain, autojunk=False).get_matching_blocks()
     place = {b.a + k: b.b + k for b in blocks for k in range(b.size)}
     context = len(tokens) - sum(len(p) for p in slots.values())

@@ -14,7 +14,7 @@ _PLACES = (
 
 
 def split_text(text: str, limit: int, length: Callable[[str], int]) -> list[str]:
-    """Split ``text`` into pieces of at most ``limit`` tokens.
+    """Split ``text`` into sections of at most ``limit`` tokens.
 
     Of all places of the best kind in the middle three fifths of the text, the one nearest to the
     middle is taken, so that the halves are of similar length; halves that are still too long are
@@ -22,11 +22,11 @@ def split_text(text: str, limit: int, length: Callable[[str], int]) -> list[str]
 
     Args:
         text: The text.
-        limit: Largest length of a piece, at least 1.
+        limit: Largest length of a section, at least 1.
         length: Returns the number of tokens of a text.
 
     Returns:
-        The pieces in order, white space at the cuts left out.
+        The sections in order, white space at the cuts left out.
 
     Raises:
         ValueError: If a single character is longer than the limit.

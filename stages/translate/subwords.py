@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from stages.translate.cleaning import QUOTES
-from stages.translate.codes import Direction
+from stages.translate.codes import TranslationDirection
 from stages.translate.conversion import load_tokenizer
-from stages.translate.tags import from_pieces, to_pieces
+from stages.translate.tags import from_subwords, to_subwords
 
 
 class Subwords:
     """The tokeniser of a translation model, for one direction.
 
     The tokeniser of transformers is loaded; where it wraps a SentencePiece model, whole batches go
-    to SentencePiece itself, which gives the same pieces many times faster (a test compares).
+    to SentencePiece itself, which gives the same subwords many times faster (a test compares).
 
     Args:
         folder: Folder with the tokeniser files.
         direction: What the model calls the languages.
     """
 
-    def __init__(self, folder: Path, direction: Direction) -> None:
+    def __init__(self, folder: Path, direction: TranslationDirection) -> None:
         self.direction = direction
         self.tokenizer: Any = load_tokenizer(folder, direction.family)
         self._eos = self.tokenizer.eos_token
@@ -32,7 +32,7 @@ class Subwords:
         if direction.target:
             special.add(direction.target)
         self._special = frozenset(special)
-        # Translators that have learnt tags as pieces have them with the space before them.
+        # Translators that have learnt tags as subwords have them with the space before them.
         self._tagged = "\u2581<a>" in self.tokenizer.get_vocab()
         self._source: Any = None
         self._target: Any = None
@@ -47,12 +47,12 @@ class Subwords:
 
     @property
     def knows_slots(self) -> bool:
-        """Whether the slots of CROP are pieces of their own, which the model has learnt."""
+        """Whether the slots of CROP are subwords of their own, which the model has learnt."""
         return "\u2581__SLOT0__" in self.tokenizer.get_vocab()
 
     @property
     def overhead(self) -> int:
-        """Number of tokens that :meth:`source` adds to a text's own pieces."""
+        """Number of tokens that :meth:`source` adds to a text's own subwords."""
         return len(self.source([]))
 
     @property
@@ -64,38 +64,38 @@ class Subwords:
             return [f"__{self.direction.target}__"]
         return [self.direction.target]
 
-    def pieces(self, texts: Sequence[str]) -> list[list[str]]:
-        """Split texts into subword pieces, without special tokens."""
+    def cut(self, texts: Sequence[str]) -> list[list[str]]:
+        """Split texts into subwords, without special tokens."""
         if self._source is not None:
             if self._tagged:
-                texts = [to_pieces(text) for text in texts]
+                texts = [to_subwords(text) for text in texts]
             encoded: list[list[str]] = self._source.encode(list(texts), out_type=str)
             return encoded
         batch = self._backend.encode_batch(list(texts), add_special_tokens=False)
         return [e.tokens for e in batch]
 
     def unknown(self, text: str) -> list[str]:
-        """Return the pieces of a text that the model does not know, and reads as one and the same.
+        """Return the subwords of a text that the model does not know, and reads all alike.
 
         Args:
             text: What it might get to read.
         """
         ids = self.tokenizer.convert_tokens_to_ids
         nothing = self.tokenizer.unk_token_id
-        return [p for p in self.pieces([text])[0] if ids(p) == nothing]
+        return [p for p in self.cut([text])[0] if ids(p) == nothing]
 
     def unknown_quotes(self) -> frozenset[str]:
         """Return the quotation marks that the model does not know (see :func:`plain_quotes`)."""
         return frozenset(mark for mark in QUOTES if self.unknown(mark))
 
-    def source(self, pieces: Sequence[str]) -> list[str]:
-        """Add the special tokens of the source side to the pieces of a text."""
+    def source(self, subwords: Sequence[str]) -> list[str]:
+        """Add the special tokens of the source side to the subwords of a text."""
         family, direction = self.direction.family, self.direction
         if family == "marian":
             tag = [direction.target] if direction.target else []
-            return [*tag, *pieces, self._eos]
+            return [*tag, *subwords, self._eos]
         source = f"__{direction.source}__" if family == "m2m100" else str(direction.source)
-        return [source, *pieces, self._eos]
+        return [source, *subwords, self._eos]
 
     def ended(self, tokens: Sequence[str]) -> bool:
         """Return whether a target sequence ends with the end token."""
@@ -109,5 +109,5 @@ class Subwords:
         else:
             text = "".join(kept).replace("\u2581", " ")
         if self._tagged:
-            text = from_pieces(text)
+            text = from_subwords(text)
         return " ".join(text.replace("\u2581", " ").split())

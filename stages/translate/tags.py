@@ -13,8 +13,8 @@ from typing import Final
 LETTERS: Final = "abcdefghij"
 """What tags are called; of a sentence with more entities the rest stay untagged."""
 _TAG: Final = re.compile(r"<\s*(/?)\s*([a-j])\s*>", re.IGNORECASE)
-# A tag is a piece with a space before it, to translators of `train_translator`; the space that was
-# there follows an opening tag.
+# A tag is a subword with a space before it, to translators of `train_translator`; the space that
+# was there follows an opening tag.
 _OPENING: Final = re.compile(r"(\s?)((?:<[a-j]>)+)")
 _CLOSING: Final = re.compile(r"</([a-j])>")
 _OPENED: Final = re.compile(r"((?:\s?<[a-j]>)+)(\s?)")
@@ -83,7 +83,7 @@ def whole(marked: str, entities: int) -> bool:
     return not stack and sorted(seen) == sorted(LETTERS[:entities])
 
 
-def to_pieces(text: str) -> str:
+def to_subwords(text: str) -> str:
     """Write the tags of a text the way a translator of `train_translator` knows them."""
     if "<" not in text:
         return text
@@ -93,8 +93,8 @@ def to_pieces(text: str) -> str:
     return _CLOSING.sub(r" </\1>", text).lstrip(" ")
 
 
-def from_pieces(text: str) -> str:
-    """Undo :func:`to_pieces` in a translation."""
+def from_subwords(text: str) -> str:
+    """Undo :func:`to_subwords` in a translation."""
     if "<" not in text:
         return text
     return _OPENED.sub(_attached, _CLOSED.sub(r"</\1>", text)).lstrip(" ")

@@ -50,7 +50,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Section:
     text: int  # index of the text
     part: int  # its place within the text
     tokens: list[str]
@@ -168,71 +168,71 @@ class Translator:
         """
         given = texts_of(texts, "translate: the texts")
         texts = [plain_quotes(text, self.unknown_quotes) for text in given]
-        pieces: list[_Piece] = []
+        sections: list[_Section] = []
         parts: dict[int, list[list[Hypothesis]]] = {}
         for index, cut in enumerate(self._prepare(texts)):
             if isinstance(cut, str):
                 yield index, [Hypothesis("", reason=cut)]
                 continue
             parts[index] = [[] for _ in cut]
-            pieces.extend(_Piece(index, place, tokens) for place, tokens in enumerate(cut))
-        for piece, hypotheses in self._decode(pieces, seed):
-            parts[piece.text][piece.part] = hypotheses
-            if all(parts[piece.text]):
-                yield piece.text, self._join(parts.pop(piece.text))
+            sections.extend(_Section(index, place, tokens) for place, tokens in enumerate(cut))
+        for section, hypotheses in self._decode(sections, seed):
+            parts[section.text][section.part] = hypotheses
+            if all(parts[section.text]):
+                yield section.text, self._join(parts.pop(section.text))
 
     def _prepare(self, texts: Sequence[str]) -> list[list[list[str]] | str]:
-        """Return for each text its pieces as tokens, or the reason for which there are none."""
-        encoded = self.subwords.pieces(texts)
+        """Return for each text its sections as tokens, or the reason for which there are none."""
+        encoded = self.subwords.cut(texts)
         prepared: list[list[list[str]] | str] = []
-        for text, pieces in zip(texts, encoded, strict=True):
+        for text, tokens in zip(texts, encoded, strict=True):
             if not any(c.isalnum() for c in text):
                 prepared.append("empty_source")
-            elif len(pieces) <= self.max_input:
-                prepared.append([pieces])
+            elif len(tokens) <= self.max_input:
+                prepared.append([tokens])
             elif self.config.on_long == "report":
                 prepared.append("too_long")
             else:
                 cut = split_text(text, self.max_input, self._length)
                 kept = [c for c in cut if any(x.isalnum() for x in c)]
-                prepared.append(self.subwords.pieces(kept))
+                prepared.append(self.subwords.cut(kept))
         return prepared
 
     def _length(self, text: str) -> int:
-        return len(self.subwords.pieces([text])[0])
+        return len(self.subwords.cut([text])[0])
 
-    def _batches(self, pieces: Sequence[_Piece]) -> list[list[_Piece]]:
-        """Group pieces of similar length, longest first, into batches of bounded size."""
+    def _batches(self, sections: Sequence[_Section]) -> list[list[_Section]]:
+        """Group sections of similar length, longest first, into batches of bounded size."""
         overhead = self.subwords.overhead
-        batches: list[list[_Piece]] = []
+        batches: list[list[_Section]] = []
         width = 0
-        # The order of equally long pieces is that of the input: sorting is stable.
-        for piece in sorted(pieces, key=lambda p: -len(p.tokens)):
+        # The order of equally long sections is that of the input: sorting is stable.
+        for section in sorted(sections, key=lambda p: -len(p.tokens)):
             if not batches or (len(batches[-1]) + 1) * width > self.config.max_batch_tokens:
                 batches.append([])
-                width = len(piece.tokens) + overhead
-            batches[-1].append(piece)
+                width = len(section.tokens) + overhead
+            batches[-1].append(section)
         return batches
 
     def _decode(
-        self, pieces: Sequence[_Piece], seed: int
-    ) -> Iterator[tuple[_Piece, list[Hypothesis]]]:
-        """Yield every piece with its hypotheses, batch by batch."""
+        self, sections: Sequence[_Section], seed: int
+    ) -> Iterator[tuple[_Section, list[Hypothesis]]]:
+        """Yield every section with its hypotheses, batch by batch."""
         import ctranslate2
 
         model = self._model
         if model is None:
             ctranslate2.set_random_seed(seed % 2**32)
             model = self._load()
-        waiting: deque[tuple[list[_Piece], list[Any]]] = deque()
-        for batch in self._batches(pieces):
+        waiting: deque[tuple[list[_Section], list[Any]]] = deque()
+        for batch in self._batches(sections):
             waiting.append((batch, self._submit(model, batch)))
             if len(waiting) >= _IN_FLIGHT:
                 yield from self._collect(*waiting.popleft())
         while waiting:
             yield from self._collect(*waiting.popleft())
 
-    def _submit(self, model: Any, batch: Sequence[_Piece]) -> list[Any]:
+    def _submit(self, model: Any, batch: Sequence[_Section]) -> list[Any]:
         config = self.config
         longest = max(len(p.tokens) for p in batch)
         prefix = self.subwords.prefix
@@ -262,12 +262,12 @@ class Translator:
         return pending
 
     def _collect(
-        self, batch: Sequence[_Piece], pending: Sequence[Any]
-    ) -> Iterator[tuple[_Piece, list[Hypothesis]]]:
-        for piece, item in zip(batch, pending, strict=True):
+        self, batch: Sequence[_Section], pending: Sequence[Any]
+    ) -> Iterator[tuple[_Section, list[Hypothesis]]]:
+        for section, item in zip(batch, pending, strict=True):
             result = item.result()
             yield (
-                piece,
+                section,
                 [
                     self._hypothesis(tokens, score)
                     for tokens, score in zip(result.hypotheses, result.scores, strict=True)
@@ -287,7 +287,7 @@ class Translator:
         return Hypothesis(text, mean, reason, size)
 
     def _join(self, parts: Sequence[Sequence[Hypothesis]]) -> list[Hypothesis]:
-        """Join the hypotheses of the pieces of one text, rank by rank."""
+        """Join the hypotheses of the sections of one text, rank by rank."""
         if len(parts) == 1:
             return list(parts[0])
         glue = "" if base(self.target) in UNSPACED_LANGUAGES else " "

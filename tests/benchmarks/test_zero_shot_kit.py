@@ -27,7 +27,7 @@ from stages.tagger.encoding import WordEncoder
 from tests.stages.train.families import toy_rows
 from tests.stages.train.test_sentencepiece import tokenizer
 
-WIDTH, INNER, PIECES, POSITIONS = 64, 96, 40, 32
+WIDTH, INNER, SUBWORDS, POSITIONS = 64, 96, 40, 32
 DEPTH = 12  # as the trials have it
 SHAPES = {
     "q": (WIDTH, WIDTH), "k": (WIDTH, WIDTH), "v": (WIDTH, WIDTH), "ao": (WIDTH, WIDTH),
@@ -35,7 +35,7 @@ SHAPES = {
 }  # fmt: skip
 
 
-def packed(pieces: int, layers: int = 2) -> dict[str, np.ndarray]:
+def packed(subwords: int, layers: int = 2) -> dict[str, np.ndarray]:
     """Return the tensors of a small random encoder."""
     generator = np.random.default_rng(0)
 
@@ -49,7 +49,7 @@ def packed(pieces: int, layers: int = 2) -> dict[str, np.ndarray]:
         return generator.normal(0, 0.02, count).astype("<f4")
 
     tensors = {
-        "emb.word": blocks(pieces * WIDTH),
+        "emb.word": blocks(subwords * WIDTH),
         "emb.pos": floats(POSITIONS * WIDTH),
         "emb.type": floats(2 * WIDTH),
         "emb.ln.w": np.ones(WIDTH, "<f4"),
@@ -79,13 +79,13 @@ def write_packed(file: Path, tensors: dict[str, np.ndarray]) -> None:
 
 
 def test_nothing_of_the_encoder_is_lost(tmp_path: Path) -> None:
-    tensors = packed(PIECES)
+    tensors = packed(SUBWORDS)
     write_packed(tmp_path / "packed.bin", tensors)
     read = read_packed(tmp_path / "packed.bin")
     assert {k: v.tobytes() for k, v in read.items()} == {k: v.tobytes() for k, v in tensors.items()}
     kept = np.array([0, 1, 2, 3, 9, 7])
     own = cut(read, kept, 16)
-    whole, small = weights(cut(read, np.arange(PIECES), POSITIONS)), weights(own)
+    whole, small = weights(cut(read, np.arange(SUBWORDS), POSITIONS)), weights(own)
     name = "embeddings.word_embeddings.weight"
     block = tensors["emb.word"][9 * WIDTH // 32]
     assert whole[name][9, 0] == np.float32(block["scale"]) * ((int(block["nibbles"][0]) & 15) - 8)
@@ -96,9 +96,9 @@ def test_nothing_of_the_encoder_is_lost(tmp_path: Path) -> None:
 
 
 def test_what_lies_beside_is_left_out_and_put_back(tmp_path: Path) -> None:
-    tensors = packed(PIECES)
+    tensors = packed(SUBWORDS)
     own = cut(tensors, np.array([0, 1, 2, 3, 9, 7]), 16)
-    rows = tensors["emb.word"].reshape(PIECES, -1)[[7, 3, 20]]
+    rows = tensors["emb.word"].reshape(SUBWORDS, -1)[[7, 3, 20]]
     query = tensors["l0.q.w"]
     (tmp_path / "start.bin").write_bytes(rows.tobytes() + query.tobytes())
     names = ("embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.weight")
@@ -117,9 +117,9 @@ def test_what_lies_beside_is_left_out_and_put_back(tmp_path: Path) -> None:
 def test_windows_of_long_sentences_are_kept() -> None:
     words = WordEncoder(tokenizer(), 24)
     rows = [["Anna"], ["Meier"] * 40, ["in", "Bonn"]]
-    pieces = words.encode(rows)
-    windows = words.windows(pieces)
-    long = _long(windows, pieces.sentences)
+    subwords = words.encode(rows)
+    windows = words.windows(subwords)
+    long = _long(windows, subwords.sentences)
     assert len(long) == len(windows) - 2
     assert (long[:, 0] >= 1).all() and (long[:, 1] <= 41).all()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import DataError
 from pipeline.schema import Link, Span, overlapping
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
 from stages.project.methods import METHODS
@@ -24,7 +24,7 @@ probs = st.sampled_from([0.0, 1e-300, 0.04, 0.5, 1.0, float("nan"), float("inf")
 
 
 @st.composite
-def odd_pairs(draw: st.DrawFn, id: str = "drawn") -> Pair:
+def odd_pairs(draw: st.DrawFn, id: str = "drawn") -> LabelledPair:
     """Any words on both sides, spans anywhere, links between any two words, some twice."""
     source, target = draw(words), draw(words)
     cuts = sorted(draw(st.sets(st.integers(0, len(source)), max_size=6)))
@@ -39,13 +39,15 @@ def odd_pairs(draw: st.DrawFn, id: str = "drawn") -> Pair:
         )
         links = [Link(*end) for end in draw(st.lists(ends, max_size=16))]
     marked = draw(st.none() | words.map(" ".join))
-    return Pair(source, draw(st.permutations(spans)), target, links, marked, id)
+    return LabelledPair(source, draw(st.permutations(spans)), target, links, marked, id)
 
 
 @pytest.mark.parametrize("method", list(METHODS))
 @settings(fuzzed, max_examples=max(40, CASES // 3))
 @given(listed=st.lists(odd_pairs(), max_size=4), style=st.sampled_from(["brackets", "insert"]))
-def test_every_source_span_has_one_outcome(method: str, listed: list[Pair], style: str) -> None:
+def test_every_source_span_has_one_outcome(
+    method: str, listed: list[LabelledPair], style: str
+) -> None:
     config = ProjectConfig.model_validate(
         {"method": method} | ({"marker_style": style} if method == "markers" else {})
     )
@@ -72,18 +74,20 @@ def test_every_source_span_has_one_outcome(method: str, listed: list[Pair], styl
     source=st.integers(-(2**63), 2**63 - 1),
     target=st.integers(-(2**63), 2**63 - 1),
 )
-def test_a_link_outside_of_its_sentence_is_named(pair: Pair, source: int, target: int) -> None:
+def test_a_link_outside_of_its_sentence_is_named(
+    pair: LabelledPair, source: int, target: int
+) -> None:
     pair.links = [*pair.links, Link(source, target, 1.0)]
     if 0 <= source < len(pair.source_words) and 0 <= target < len(pair.words):
         Batch.from_pairs([pair])
         return
     with pytest.raises(DataError, match=f"'odd-7': the link {source}-{target} is outside"):
-        Batch.from_pairs([Pair([], [], []), pair])
+        Batch.from_pairs([LabelledPair([], [], []), pair])
 
 
 @settings(fuzzed, max_examples=max(40, CASES // 3))
 @given(pair=odd_pairs(id="odd-7"), start=st.integers(-3, 9), end=st.integers(-3, 9))
-def test_a_span_outside_of_its_sentence_is_named(pair: Pair, start: int, end: int) -> None:
+def test_a_span_outside_of_its_sentence_is_named(pair: LabelledPair, start: int, end: int) -> None:
     pair.source_spans = [Span(start, end, "PER")]
     if 0 <= start < end <= len(pair.source_words):
         assert Batch.from_pairs([pair]).n_entities == 1

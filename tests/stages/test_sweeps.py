@@ -232,3 +232,21 @@ def test_a_section_of_before_is_read_as_what_it_is_now(caplog: pytest.LogCapture
     assert sweep.against == "zero_shot"
     assert 'write: arms: ["zero_shot", {"scalar_mix"' in caplog.text
     assert "report.fusion_curve: a run draws its own sweeps" in caplog.text
+
+
+def test_keys_of_before_are_read_by_their_new_names(caplog: pytest.LogCaptureFixture) -> None:
+    raw = {
+        "train": {"label_pieces": "all"},
+        "arms": [{"mine": {"like": "zero_shot", "set": {"train.label_pieces": "first"}}}],
+        "sweep": {"like": "zero_shot", "over": {"train.label_pieces": ["first", "all"]}},
+    }
+    config = parse(**raw)
+    assert config.train.label_subwords == "all"  # type: ignore[attr-defined]
+    assert config.arms["mine"].set == {"train.label_subwords": "first"}
+    assert [p for s in config.sweeps for p in s.points] == [
+        "zero_shot-label_subwords-first",
+        "zero_shot-label_subwords-all",
+    ]
+    assert 'write: train.label_subwords: "all"' in caplog.text
+    old = parse(pretrain_encoder={"pieces": 300, "max_pieces": 90})
+    assert (old.pretrain_encoder.subwords, old.pretrain_encoder.max_subwords) == (300, 90)  # type: ignore[attr-defined]

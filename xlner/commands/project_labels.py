@@ -113,7 +113,7 @@ def _config(
 
 
 @dataclass(slots=True)
-class _Corpus:
+class _Pairs:
     """Two aligned files: the sentences of both sides, and batches of them for the projector."""
 
     sources: list[Sentence] = field(default_factory=list)
@@ -123,17 +123,17 @@ class _Corpus:
 
 def _read_corpus(
     source: Path, target: Path, links: Path, langs: tuple[str, str], score: bool, encoding: str
-) -> _Corpus:
+) -> _Pairs:
     from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
-    from stages.project.batch import Batch, Pair
+    from stages.project.batch import Batch, LabelledPair
     from stages.project.build import BATCH_ROWS
     from stages.project.words import Vocabulary
 
-    labelled = _Side(source, langs[0], encoding, labels=True)
-    others = _Side(target, langs[1], encoding, labels=score)
+    labelled = _SentenceFile(source, langs[0], encoding, labels=True)
+    others = _SentenceFile(target, langs[1], encoding, labels=score)
     aligned = read_pharaoh(links)
-    corpus, vocabulary = _Corpus(), Vocabulary()
+    corpus, vocabulary = _Pairs(), Vocabulary()
     while True:
         left, right = list(islice(labelled, BATCH_ROWS)), list(islice(others, BATCH_ROWS))
         lines = list(islice(aligned, BATCH_ROWS))
@@ -146,7 +146,7 @@ def _read_corpus(
         if not left:
             break
         pairs = [
-            Pair(s.words, s.spans, t.words, [*line.sure, *line.possible], id=s.id)
+            LabelledPair(s.words, s.spans, t.words, [*line.sure, *line.possible], id=s.id)
             for s, t, line in zip(left, right, lines, strict=True)
         ]
         try:
@@ -173,7 +173,7 @@ def _other_lengths(paths: tuple[Path, Path, Path], sizes: list[int]) -> str:
     )
 
 
-def _project(corpus: _Corpus, config: ProjectConfig, links: Path) -> Iterator[Row]:
+def _project(corpus: _Pairs, config: ProjectConfig, links: Path) -> Iterator[Row]:
     """Yield the decided row of each pair."""
     from pipeline.errors import DataError
     from stages.project.build import project_batches
@@ -207,7 +207,7 @@ def _translate_entities(batches: list[Batch], folder: Path, langs: tuple[str, st
         alone.attach(batch)
 
 
-class _Side(Iterator["Sentence"]):
+class _SentenceFile(Iterator["Sentence"]):
     """The sentences of a file, empty ones included; equal words are one string in memory.
 
     Attributes:

@@ -66,7 +66,7 @@ def tag_text(
     ] = True,
     batch_tokens: BatchTokens = None,
     window: Annotated[
-        int | None, typer.Option(help="Longest input in pieces; default: what the model takes.")
+        int | None, typer.Option(help="Longest input in subwords; default: what the model takes.")
     ] = None,
     device: Device = "auto",
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",

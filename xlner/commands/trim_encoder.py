@@ -30,7 +30,7 @@ def trim_encoder(
             help="Text of the languages, plain or in any format of labelled data; may be repeated.",
         ),
     ] = None,
-    pieces: Annotated[
+    subwords: Annotated[
         int | None,
         typer.Option(min=1, help="Keep this many subwords; default: all that the words need."),
     ] = None,
@@ -40,7 +40,7 @@ def trim_encoder(
     with reported_errors():
         quiet_libraries()
         codes = [code.strip() for code in languages.split(",") if code.strip()]
-        report = _trim(model, codes, text or [], pieces, out)
+        report = _trim(model, codes, text or [], subwords, out)
         if as_json:
             print_json(report.as_dict())
         for line in report.lines():
@@ -48,7 +48,7 @@ def trim_encoder(
 
 
 def _trim(
-    name: str, languages: list[str], files: list[Path], pieces: int | None, out: Path
+    name: str, languages: list[str], files: list[Path], subwords: int | None, out: Path
 ) -> TrimReport:
     from transformers import AutoTokenizer
 
@@ -77,7 +77,7 @@ def _trim(
         words[f"{code} (list)"] = listed_words(code, backend)
     for file in files:
         words[str(file)] = dict(count_file(file, backend))
-    return trim(source, words, out, size=pieces)
+    return trim(source, words, out, size=subwords)
 
 
 main = command(trim_encoder, "trim_encoder", ABOUT)

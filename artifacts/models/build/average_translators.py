@@ -3,7 +3,7 @@
     python artifacts/models/build/average_translators.py BEFORE AFTER OUT --share 0.5
 
 What went on with other text learns that and forgets some of the old; the mean of both often is
-better than either (WiSE-FT, Wortsman et al. 2022). BEFORE may lack pieces that AFTER has learnt
+better than either (WiSE-FT, Wortsman et al. 2022). BEFORE may lack subwords that AFTER has learnt
 (tags, slots): their embeddings are AFTER's.
 """
 
@@ -38,7 +38,7 @@ def main() -> None:
             continue
         before, after = old[name].float(), tensor.float()
         if before.shape != after.shape and name == EMBEDDINGS:
-            # The padding is the last piece and stays so; the new ones stand before it.
+            # The padding is the last subword and stays so; the new ones stand before it.
             known = len(before) - 1
             before = torch.cat([before[:-1], after[known:-1], before[-1:]])
         if before.shape != after.shape:

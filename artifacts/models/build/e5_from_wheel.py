@@ -152,9 +152,9 @@ def read_weights(data: bytes) -> tuple[dict[str, int | float], dict[str, torch.T
 def _directory(data: bytes) -> dict[str, tuple[int, int, int, int]]:
     """Return ``{tensor: (dtype, weights, offset, bytes)}``; the vocabulary before it is skipped."""
     position = 44
-    pieces = struct.unpack_from("<i", data, position)[0]
+    subwords = struct.unpack_from("<i", data, position)[0]
     blob = struct.unpack_from("<Q", data, position + 20)[0]
-    position += 28 + (pieces + 1) * 4 + pieces * 4 + blob
+    position += 28 + (subwords + 1) * 4 + subwords * 4 + blob
     normaliser = struct.unpack_from("<I", data, position + 4)[0]
     position += 8 + normaliser
     (tensors,) = struct.unpack_from("<i", data, position)

@@ -85,16 +85,16 @@ def encode(sets: dict[str, Labelled], words: WordEncoder) -> dict[str, dict[str,
     label_set = LabelSet.of_types(TYPES)
     out: dict[str, dict[str, np.ndarray]] = {}
     for name, rows in sets.items():
-        pieces = words.encode([w for w, _ in rows])
-        windows = words.windows(pieces)
+        subwords = words.encode([w for w, _ in rows])
+        windows = words.windows(subwords)
         marks = [label_set.encode(spans, len(w), name) for w, spans in rows]
         out[name] = {
-            "ids": pieces.ids,
-            "words": np.diff(pieces.words).astype(np.uint16),
-            "sentences": np.diff(pieces.sentences).astype(np.uint16),
+            "ids": subwords.ids,
+            "words": np.diff(subwords.words).astype(np.uint16),
+            "sentences": np.diff(subwords.sentences).astype(np.uint16),
             "labels": np.concatenate(marks).astype(np.uint8),
             # Sentences of one window, which are nearly all, need no rows.
-            "windows": _long(windows, pieces.sentences).astype(np.int32),
+            "windows": _long(windows, subwords.sentences).astype(np.int32),
         }
     return out
 

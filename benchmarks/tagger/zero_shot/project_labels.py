@@ -22,7 +22,7 @@ from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
 from stages.project.decide import decide_row
@@ -50,7 +50,7 @@ def project(data: Translated, links: list[list[Link]]) -> list[tuple[bool, list[
     """Return, per pair, whether the default filters keep it, and its kept spans."""
     config = ProjectConfig()
     pairs = [
-        Pair(words, spans, target, link, id=f"conll-{k}")
+        LabelledPair(words, spans, target, link, id=f"conll-{k}")
         for k, ((words, spans), target, link) in enumerate(
             zip(data.source, data.words, links, strict=True)
         )

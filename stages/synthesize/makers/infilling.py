@@ -49,18 +49,18 @@ class MaskedModel:
         limits = [self.tokenizer.model_max_length]
         limits.append(getattr(self.model.config, "max_position_embeddings", 512))
         self.limit = min(x for x in limits if x and x < 1_000_000)
-        pieces: Any = self.tokenizer.convert_ids_to_tokens(
+        subwords: Any = self.tokenizer.convert_ids_to_tokens(
             list(range(min(len(self.tokenizer), self.model.config.vocab_size)))
         )
-        self.pieces: list[str] = pieces
-        self._kinds = [self._kind(p) for p in self.pieces]
+        self.subwords: list[str] = subwords
+        self._kinds = [self._kind(p) for p in self.subwords]
 
-    def _kind(self, piece: str | None) -> str:
-        """Return what a piece is: how it joins its neighbours, and its case; ``""`` for no word."""
-        if piece is None or piece in self.tokenizer.all_special_tokens:
+    def _kind(self, subword: str | None) -> str:
+        """Return a subword's kind: how it joins its neighbours, its case; ``""`` for no word."""
+        if subword is None or subword in self.tokenizer.all_special_tokens:
             return ""
-        mark = next((m for m in ("##", "\u2581", "\u0120") if piece.startswith(m)), "")
-        body = piece[len(mark) :]
+        mark = next((m for m in ("##", "\u2581", "\u0120") if subword.startswith(m)), "")
+        body = subword[len(mark) :]
         if len(body) < 2 or not body.isalpha():
             return ""
         return mark + ("upper" if body[0].isupper() else "lower")
@@ -73,7 +73,7 @@ class MaskedModel:
         return list(encoded["input_ids"]), list(encoded.word_ids())
 
     def logits(self, batch: Sequence[Sequence[int]]) -> Any:
-        """Return scores of shape (sentences, pieces, vocabulary); padding behind the pieces."""
+        """Return scores of shape (sentences, subwords, vocabulary); padding behind the subwords."""
         import torch
 
         width = max(len(ids) for ids in batch)
@@ -86,21 +86,21 @@ class MaskedModel:
             ).logits
         return output.float().cpu()
 
-    def alike(self, piece: int) -> Any:
-        """Return a mask over the vocabulary: pieces that may stand where ``piece`` stands."""
+    def alike(self, subword: int) -> Any:
+        """Return a mask over the vocabulary: subwords that may stand where ``subword`` stands."""
         import torch
 
-        kind = self._kinds[piece]
+        kind = self._kinds[subword]
         mask = torch.tensor([bool(kind) and k == kind for k in self._kinds])
-        mask[piece] = False
+        mask[subword] = False
         return mask
 
-    def replaceable(self, piece: int) -> bool:
-        """Return whether ``piece`` is a word of which there are others."""
-        return bool(self._kinds[piece])
+    def replaceable(self, subword: int) -> bool:
+        """Return whether ``subword`` is a word of which there are others."""
+        return bool(self._kinds[subword])
 
     def pseudo_perplexity(self, words: Sequence[str], batch_size: int = 32) -> float:
-        """Return exp of the mean negative log-likelihood of each piece, masked in turn.
+        """Return exp of the mean negative log-likelihood of each subword, masked in turn.
 
         Salazar et al. (2020). A sentence that is too long for the model is judged by its beginning.
         """
@@ -130,8 +130,8 @@ class MaskedModel:
 class InfillingMaker(Maker):
     """Masks some of the context words and samples others for them.
 
-    Entities stay as they are, so spans stay true. Words of one piece are replaced only: of a word
-    of several pieces a model fills in one piece at a time, and what comes out is often no word.
+    Entities stay as they are, so spans stay true. Words of one subword are replaced only: of a word
+    of several subwords a model fills in one subword at a time, and what comes out is often no word.
     A sentence's masked words are filled in together. Sentences too long for the model are passed
     over.
 
@@ -200,11 +200,11 @@ class InfillingMaker(Maker):
                 best = scores.topk(min(config.topk, int(allowed.sum())))
                 chances = torch.softmax(best.values / config.temperature, -1)
                 index = int(torch.multinomial(chances, 1, generator=generator))
-                piece = int(best.indices[index])
-                logs.append(float(torch.log_softmax(logits[row, place], -1)[piece]))
+                subword = int(best.indices[index])
+                logs.append(float(torch.log_softmax(logits[row, place], -1)[subword]))
                 word = word_ids[place]
                 assert word is not None  # only words are picked
-                words[word] = model.pieces[piece].removeprefix("\u2581").removeprefix("\u0120")
+                words[word] = model.subwords[subword].removeprefix("\u2581").removeprefix("\u0120")
             scores_made = {"infilling": sum(logs) / len(logs), "replaced": float(len(picked))}
             made.append(Made(words, sentence.id, list(sentence.spans), scores_made))
         return made
@@ -212,7 +212,7 @@ class InfillingMaker(Maker):
     def _places(
         self, sentence: Sentence, ids: Sequence[int], word_ids: Sequence[int | None]
     ) -> list[int]:
-        """Return the pieces that are whole words outside entities, and of a kind with others."""
+        """Return the subwords that are whole words outside entities, and of a kind with others."""
         inside = {i for s in sentence.spans for i in range(s.start, s.end)}
         counts: dict[int, int] = {}
         for word in word_ids:

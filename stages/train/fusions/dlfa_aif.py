@@ -23,5 +23,5 @@ class AifOptions(LayerOptions):
 class Fusion(FusionKind[AifOptions]):
     """Attentive fusion."""
 
-    about: ClassVar[str] = "a gate per piece and dimension between the last layer and a lower one"
+    about: ClassVar[str] = "a gate per subword and dimension between the last layer and a lower one"
     Options: ClassVar[type[AifOptions]] = AifOptions

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from pipeline.schema import Link
 from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
 from stages.word_alignment.pair_source import PairSource, sample
-from stages.word_alignment.statistical.collapsed import Model, Side, learn, link
-from stages.word_alignment.statistical.corpus import Corpus, Floats, build_corpus
+from stages.word_alignment.statistical.collapsed import DirectionCounts, Model, learn, link
+from stages.word_alignment.statistical.corpus import Floats, NumberedBitext, build_corpus
 from stages.word_alignment.statistical.hmm import Jumps
 from stages.word_alignment.statistical.known import KnownLinks, strong
 from stages.word_alignment.statistical.spelling import GRANULARITIES, likeness
@@ -49,7 +49,7 @@ class _Grain:
     target: dict[str, int]
     model: Model
 
-    def corpus(self, pairs: Sequence[WordPair]) -> Corpus:
+    def corpus(self, pairs: Sequence[WordPair]) -> NumberedBitext:
         """Lay out pairs; unknown words get a number of their own."""
         return build_corpus(
             _ids(pairs, self.form, self.source, self.target),
@@ -230,7 +230,7 @@ def _read(folder: Path) -> list[_Grain]:
         words = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         with np.load(folder / f"{name}.npz") as arrays:
             sides = [
-                Side(
+                DirectionCounts(
                     arrays[f"{prefix}_total"],
                     arrays[f"{prefix}_null"],
                     Jumps(arrays[f"{prefix}_widths"], arrays[f"{prefix}_first"]),

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from stages.word_alignment.statistical import fertility
-from stages.word_alignment.statistical.corpus import Corpus, Floats, Ints
-from stages.word_alignment.statistical.hmm import Direction, Expected, Jumps, expectation
+from stages.word_alignment.statistical.corpus import Floats, Ints, NumberedBitext
+from stages.word_alignment.statistical.hmm import AlignmentDirection, Expected, Jumps, expectation
 from stages.word_alignment.statistical.training import (
     Settings,
     Start,
@@ -33,7 +33,7 @@ _LAST: Final = 2
 
 
 @dataclass(slots=True)
-class Side:
+class DirectionCounts:
     """One direction of a :class:`Model`.
 
     Attributes:
@@ -69,7 +69,7 @@ class Model:
     """What is learnt on one granularity.
 
     Attributes:
-        keys: Known pairs of words, see ``Corpus.keys``.
+        keys: Known pairs of words, see ``NumberedBitext.keys``.
         counts: For each of them, how many links it is expected to have; one more entry for pairs of
             words that never occurred.
         pseudo: The same for pseudo-counts.
@@ -80,12 +80,12 @@ class Model:
     keys: Ints
     counts: Floats
     pseudo: Floats
-    ahead: Side
-    back: Side
+    ahead: DirectionCounts
+    back: DirectionCounts
 
 
 def learn(
-    corpus: Corpus,
+    corpus: NumberedBitext,
     vocabulary: tuple[int, int],
     likeness: Floats,
     start: Start,
@@ -107,12 +107,15 @@ def learn(
         directions, and of what EM, the last round and the one before it make of it. EM errs in
         other places (few wrong links), so that the mean is better than either.
     """
-    directions = (Direction(corpus, swapped=False), Direction(corpus, swapped=True))
+    directions = (
+        AlignmentDirection(corpus, swapped=False),
+        AlignmentDirection(corpus, swapped=True),
+    )
     given = (corpus.keys // vocabulary[1], corpus.keys % vocabulary[1])
     lexicons = (start.ahead, start.back)
     pseudo = np.append(settings.collapsed_prior + settings.spelling * likeness, _TINY)
     sides = [
-        Side(
+        DirectionCounts(
             np.zeros(words, dtype=np.float32),
             lexicon.null,
             lexicon.jumps,
@@ -153,7 +156,7 @@ def learn(
 
 def _count(
     model: Model,
-    directions: tuple[Direction, Direction],
+    directions: tuple[AlignmentDirection, AlignmentDirection],
     links: list[Floats],
     given: tuple[Ints, Ints],
     settings: Settings,
@@ -181,7 +184,7 @@ def _count(
     return _Own(np.asarray(own), (none[0], none[1]))
 
 
-def link(model: Model, corpus: Corpus, settings: Settings, use_hmm: bool) -> Floats:
+def link(model: Model, corpus: NumberedBitext, settings: Settings, use_hmm: bool) -> Floats:
     """Return the probability of every cell's link, mean of both directions, for new pairs.
 
     Args:
@@ -193,7 +196,7 @@ def link(model: Model, corpus: Corpus, settings: Settings, use_hmm: bool) -> Flo
     own = np.zeros(len(corpus.entry), dtype=np.float32)
     links = []
     for swapped, side in ((False, model.ahead), (True, model.back)):
-        direction = Direction(corpus, swapped)
+        direction = AlignmentDirection(corpus, swapped)
         own_none = np.zeros(len(direction.observed), dtype=np.float32)
         if use_hmm:
             found = _expected(model, side, direction, own, own_none, settings)
@@ -210,8 +213,8 @@ def _mean(links: list[Floats]) -> Floats:
 
 def _expected(
     model: Model,
-    side: Side,
-    direction: Direction,
+    side: DirectionCounts,
+    direction: AlignmentDirection,
     own: Floats,
     own_none: Floats,
     settings: Settings,
@@ -223,8 +226,8 @@ def _expected(
 
 def _lexical(
     model: Model,
-    side: Side,
-    direction: Direction,
+    side: DirectionCounts,
+    direction: AlignmentDirection,
     own: Floats,
     own_none: Floats,
     settings: Settings,

@@ -17,7 +17,7 @@ _CHUNK = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
+class NumberedBitext:
     """Sentence pairs whose words are numbers, and their cells.
 
     The cells of a pair of ``m`` source and ``n`` target words lie together, row by row: cell
@@ -54,7 +54,7 @@ def build_corpus(
     pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
     target_words: int,
     keys: Ints | None = None,
-) -> Corpus:
+) -> NumberedBitext:
     """Lay out sentence pairs.
 
     Args:
@@ -91,7 +91,7 @@ def build_corpus(
         inside = np.minimum(found, max(len(keys) - 1, 0))
         known = (keys[inside] == cell_keys) if len(keys) else np.zeros(total, dtype=bool)
         entry = np.where(known, inside, len(keys)).astype(np.int32)
-    return Corpus(
+    return NumberedBitext(
         source, target, rows, cols, source_at, target_at, offsets, keys, entry, source_token,
         target_token,
     )  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.word_alignment.statistical import fertility
-from stages.word_alignment.statistical.corpus import Corpus, Doubles, Floats, Ints
+from stages.word_alignment.statistical.corpus import Doubles, Floats, Ints, NumberedBitext
 
 MAX_JUMP: Final = 12
 """Jumps of this width and all wider ones are one case, whose probability they share."""
@@ -27,7 +27,7 @@ _BATCH_CELLS: Final = 400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Direction:
+class AlignmentDirection:
     """One direction of a corpus: which side observes, which side gives the states.
 
     Attributes:
@@ -36,7 +36,7 @@ class Direction:
             reverse.
     """
 
-    corpus: Corpus
+    corpus: NumberedBitext
     swapped: bool
 
     @property
@@ -146,7 +146,7 @@ class Expected:
 
 
 def expectation(
-    direction: Direction,
+    direction: AlignmentDirection,
     lexical: Floats,
     null: Floats,
     jumps: Jumps,

@@ -27,7 +27,7 @@ def test_translations_start_out_alike() -> None:
     assert alike[:20].argmax(1).tolist() == list(range(20, 40))
 
 
-def test_rows_have_mean_square_one_and_unseen_pieces_none() -> None:
+def test_rows_have_mean_square_one_and_unseen_subwords_none() -> None:
     vectors = cooccurrence_embeddings(bags_of_two_languages(50, 1), size=45, width=8, seed=1)
     squares = (vectors**2).mean(1)
     assert np.allclose(squares[:40], 1, atol=1e-4)
@@ -40,7 +40,7 @@ def test_the_same_text_gives_the_same_embeddings() -> None:
     assert np.array_equal(first, second)
 
 
-def test_pieces_that_never_occur_keep_their_first_embedding() -> None:
+def test_subwords_that_never_occur_keep_their_first_embedding() -> None:
     vectors = cooccurrence_embeddings([[0, 1], [1, 2]], size=5, width=2, seed=1)
     weight = torch.full((5, 2), 7.0)
     start_embeddings(weight, vectors, 0.5)
@@ -51,5 +51,5 @@ def test_pieces_that_never_occur_keep_their_first_embedding() -> None:
 def test_nothing_to_count_and_too_wide_are_errors() -> None:
     with pytest.raises(ValueError, match="no text to count"):
         cooccurrence_embeddings([[]], size=5, width=2, seed=1)
-    with pytest.raises(ValueError, match="width 5 must be below the number of pieces, 5"):
+    with pytest.raises(ValueError, match="width 5 must be below the number of subwords, 5"):
         cooccurrence_embeddings([[0, 1]], size=5, width=5, seed=1)

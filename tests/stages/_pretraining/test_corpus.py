@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stages._pretraining.corpus import CorpusConfig, load_corpus, share_by_language
 from stages._pretraining.overlap import held_out, sentence_key
-from stages._pretraining.sources import Pair, TextSource
+from stages._pretraining.sources import TextPair, TextSource
 
 
 def tsv(path: Path, rows: list[tuple[str, str]], other: str, **options: object) -> TextSource:
@@ -79,7 +79,7 @@ def test_evaluation_sentences_are_removed_on_either_side_and_counted(tmp_path: P
     corpus = load_corpus(
         CorpusConfig(parallel=(parallel,), monolingual=(mono,), evaluation=evaluation)
     )
-    assert corpus.pairs == [Pair("de", "Two birds flew.", "Zwei Vögel flogen.")]
+    assert corpus.pairs == [TextPair("de", "Two birds flew.", "Zwei Vögel flogen.")]
     assert corpus.sentences == [("de", "Drei Fische .")]
     drops = list(corpus.dropped.values())
     assert drops[0] == {"evaluation_overlap": 2, "duplicate": 1, "no_words": 1}
@@ -92,7 +92,7 @@ def test_a_pair_is_turned_so_that_the_pivot_comes_first(tmp_path: Path) -> None:
     path.write_text("Hallo Welt\tHello world\n", encoding="utf-8")
     source = TextSource(path=path, format="tsv", languages=("de", "en"))
     corpus = load_corpus(CorpusConfig(parallel=(source,)))
-    assert corpus.pairs == [Pair("de", "Hello world", "Hallo Welt")]
+    assert corpus.pairs == [TextPair("de", "Hello world", "Hallo Welt")]
 
 
 def test_untranslated_and_lopsided_pairs_are_dropped(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_the_digest_follows_the_text(tmp_path: Path) -> None:
 
 
 def test_shares_flatten_with_the_exponent() -> None:
-    pairs = [Pair("de", "a", "b")] * 16 + [Pair("sw", "a", "b")] * 4
+    pairs = [TextPair("de", "a", "b")] * 16 + [TextPair("sw", "a", "b")] * 4
     assert share_by_language(pairs, 1.0) == {"de": 0.8, "sw": 0.2}
     assert share_by_language(pairs, 0.0) == {"de": 0.5, "sw": 0.5}
     assert share_by_language(pairs, 0.5)["de"] == pytest.approx(2 / 3)

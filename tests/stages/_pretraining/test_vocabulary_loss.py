@@ -29,7 +29,7 @@ def test_loss_and_gradients_are_those_of_torch(label_smoothing: float, with_bias
         assert torch.allclose(ours, theirs, atol=1e-12)
 
 
-def test_a_piece_without_any_probability_costs_what_it_should() -> None:
+def test_a_subword_without_any_probability_costs_what_it_should() -> None:
     hidden = torch.tensor([[300.0]], requires_grad=True)
     weight = torch.tensor([[1.0], [-1.0]], requires_grad=True)
     loss = vocabulary_loss(hidden, weight, torch.tensor([1]))

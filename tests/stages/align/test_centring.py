@@ -15,8 +15,8 @@ from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.embedding_aligner import _word_means
 from stages.align.kinds.base import PairsToLearn
-from stages.align.pieces import WordPieces
 from stages.align.planning import plan
+from stages.align.subwords import SubwordCutter
 from tests.xlner.trimming.tiny import SENTENCES, encoder_folder
 
 PAIRS = [(a.split(), b.split()) for a, b in pairwise(SENTENCES)]
@@ -58,13 +58,13 @@ def test_probabilities_from_cosines_are_linked_from_a_half_on(
 
 def test_a_space_alone_is_a_mark_only_beside_other_subwords() -> None:
     vocabulary = {"▁": 7, ",": 8, "▁a": 9}
-    cut = WordPieces(
+    cut = SubwordCutter(
         lambda words: [{",": [7, 8], "a": [9], "_": [7]}[word] for word in words],
         [vocabulary["▁"]],
     )
-    pieces = cut([["a", ",", "_"]])[0]
-    assert pieces.ids == [9, 7, 8, 7]
-    assert pieces.marks.tolist() == [False, True, False, False]
+    subwords = cut([["a", ",", "_"]])[0]
+    assert subwords.ids == [9, 7, 8, 7]
+    assert subwords.marks.tolist() == [False, True, False, False]
 
 
 def test_marks_are_left_out_of_words_and_links(encoder: Path, tmp_path: Path) -> None:

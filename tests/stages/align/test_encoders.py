@@ -17,8 +17,14 @@ from stages.align.context import AlignmentContext
 from stages.align.contextual import load_tokenizer
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, max_subwords
-from stages.align.pieces import Pieces, Specials, WordPieces, transformers_cut, windows
 from stages.align.planning import plan
+from stages.align.subwords import (
+    SentenceSubwords,
+    Specials,
+    SubwordCutter,
+    transformers_cut,
+    windows,
+)
 from stages.encoder_facts import alignment_layer
 from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
 
@@ -98,10 +104,10 @@ def test_windows_take_every_subword_once_and_within_the_limit(
 def test_a_window_gives_what_the_model_makes_of_it(bert: Path) -> None:
     layers = TorchLayers(bert, 2)
     ids = list(range(10, 60))
-    pieces = Pieces(ids, np.arange(len(ids)), np.zeros(len(ids), bool))
+    subwords = SentenceSubwords(ids, np.arange(len(ids)), np.zeros(len(ids), bool))
     specials = Specials((2,), (3,))
     states = Embedder(layers, 20, 256)(
-        [(Pieces([], np.arange(0), np.zeros(0, bool)), specials), (pieces, specials)]
+        [(SentenceSubwords([], np.arange(0), np.zeros(0, bool)), specials), (subwords, specials)]
     )
     assert states.starts == [0, 0, 50]
     for window in windows([50], 20):
@@ -228,12 +234,12 @@ def test_limits_of_model_families() -> None:
 def test_subwords_are_those_of_the_whole_sentence(bert: Path, xlmr: Path, made_up: Pairs) -> None:
     for folder in (bert, xlmr):
         tokenizer = load_tokenizer(folder)
-        cut = WordPieces(transformers_cut(tokenizer))
+        cut = SubwordCutter(transformers_cut(tokenizer))
         sentences = [source for source, _ in made_up]
-        for words, pieces in zip(sentences, cut(sentences), strict=True):
+        for words, subwords in zip(sentences, cut(sentences), strict=True):
             whole = tokenizer(words, is_split_into_words=True, add_special_tokens=False)
-            assert pieces.ids == whole["input_ids"]
-            assert pieces.words.tolist() == whole.word_ids()
+            assert subwords.ids == whole["input_ids"]
+            assert subwords.words.tolist() == whole.word_ids()
 
 
 @pytest.mark.parametrize("family", ["marian", "m2m100", "nllb"])

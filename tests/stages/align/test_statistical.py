@@ -15,7 +15,7 @@ from stages.word_alignment.pair_source import sample
 from stages.word_alignment.statistical import fertility
 from stages.word_alignment.statistical.aligner import StatisticalAligner
 from stages.word_alignment.statistical.corpus import build_corpus
-from stages.word_alignment.statistical.hmm import MAX_JUMP, Direction, Jumps, expectation
+from stages.word_alignment.statistical.hmm import MAX_JUMP, AlignmentDirection, Jumps, expectation
 from stages.word_alignment.statistical.spelling import likeness, plain
 from stages.word_alignment.statistical.training import Settings, generated_by_none, train
 
@@ -112,7 +112,7 @@ def test_the_hmm_sums_over_all_alignments(swapped: bool) -> None:
     rng = np.random.default_rng(3)
     pairs = [([0, 1, 2], [0, 1]), ([1, 2], [2, 1, 0]), ([0, 2, 1], [1]), ([2], [0, 1, 2])]
     corpus = build_corpus(pairs, 3)
-    direction = Direction(corpus, swapped)
+    direction = AlignmentDirection(corpus, swapped)
     lexical = rng.random(len(corpus.entry)).astype(np.float32)
     tokens = len(direction.observed)
     null = rng.random(tokens).astype(np.float32)
@@ -182,7 +182,7 @@ def test_long_sentences_whose_halves_change_places_are_aligned() -> None:
 
 def test_what_a_place_says_of_being_generated_by_none_adds_up() -> None:
     corpus = build_corpus([([0, 1], [0, 1, 1]), ([1], [2])], 4)
-    direction = Direction(corpus, swapped=False)
+    direction = AlignmentDirection(corpus, swapped=False)
     links = np.array([0.5, 0.25, 0, 0.5, 0.5, 0.25, 1], dtype=np.float32)
     words, places = generated_by_none(direction, links, 4, 0.2)
     assert words.sum() == pytest.approx(0.2)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError
-from stages._pretraining.corpus import Corpus, load_corpus
-from stages._pretraining.sources import Pair
+from stages._pretraining.corpus import TrainingText, load_corpus
+from stages._pretraining.sources import TextPair
 from stages.pretrain_encoder.config import BertShape, ObjectiveConfig, PretrainEncoderConfig
 from stages.pretrain_encoder.examples import IGNORED, Item, ItemMaker
 from stages.pretrain_encoder.links import link_corpus
@@ -29,12 +29,12 @@ from tests.stages._pretraining.toy_text import NOUNS, VERBS, steps, toy_corpus, 
 def tiny_config(folder: Path, number: int, **objective: float) -> PretrainEncoderConfig:
     return PretrainEncoderConfig(
         corpus=toy_corpus(folder),
-        pieces=500,
+        subwords=500,
         shape=BertShape(width=32, heads=2, feed_forward=64, layers=3, max_positions=48),
         objective=ObjectiveConfig(alignment_layer=2, **objective),
         batch_tokens=400,
         shard_examples=200,
-        max_pieces=40,
+        max_subwords=40,
         loop=steps(number),
     )
 
@@ -96,7 +96,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> ItemMaker:
     corpus = load_corpus(config.corpus)
     text = [(pair.language, pair.target) for pair in corpus.pairs]
     text += [("en", pair.source) for pair in corpus.pairs]
-    vocabulary = train_wordpiece(text, pieces=500, per_language=100, seed=1)
+    vocabulary = train_wordpiece(text, subwords=500, per_language=100, seed=1)
     tokenizer = load_wordpiece(vocabulary, 48)
     links = link_corpus(corpus, tokenizer, config.objective, folder / "links.npz")
     return ItemMaker(corpus.pairs, corpus.sentences, links, config, tokenizer, seed=1)
@@ -116,11 +116,11 @@ def test_shards_are_repeatable_and_hold_all_three_kinds(maker: ItemMaker) -> Non
         assert len({item.links is None for item in batch}) == 1
 
 
-def test_masking_keeps_labels_where_pieces_were_changed(maker: ItemMaker) -> None:
+def test_masking_keeps_labels_where_subwords_were_changed(maker: ItemMaker) -> None:
     rows = [row for n in range(4) for b in maker.shard(n) for item in b for row in item.rows]
     masked = total = 0
     for row in rows:
-        assert len(row.pieces) == len(row.labels) == len(row.positions)
+        assert len(row.subwords) == len(row.labels) == len(row.positions)
         assert row.labels[0] == row.labels[-1] == IGNORED
         masked += sum(label != IGNORED for label in row.labels)
         total += len(row.labels)
@@ -128,11 +128,11 @@ def test_masking_keeps_labels_where_pieces_were_changed(maker: ItemMaker) -> Non
 
 
 def test_chained_pairs_keep_their_links_and_number_their_words_on(tmp_path: Path) -> None:
-    config = tiny_config(tmp_path, 5, concatenate=1.0).model_copy(update={"max_pieces": 200})
+    config = tiny_config(tmp_path, 5, concatenate=1.0).model_copy(update={"max_subwords": 200})
     corpus = load_corpus(config.corpus)
     text = [("en", pair.source) for pair in corpus.pairs]
     text += [(pair.language, pair.target) for pair in corpus.pairs]
-    tokenizer = load_wordpiece(train_wordpiece(text, pieces=500, per_language=100, seed=1), 48)
+    tokenizer = load_wordpiece(train_wordpiece(text, subwords=500, per_language=100, seed=1), 48)
     identical = np.array([(n, n) for n in range(6)], np.int16)  # five words and the full stop
     links = dict.fromkeys(range(len(corpus.pairs)), identical)
     maker = ItemMaker(corpus.pairs, corpus.sentences, links, config, tokenizer, seed=1)
@@ -183,9 +183,9 @@ def test_positions_start_anew_on_the_second_side(maker: ItemMaker) -> None:
 
 def test_links_of_a_toy_language_are_found_kept_and_read_again(tmp_path: Path) -> None:
     rows = [(a.rstrip("."), b.rstrip(".")) for a, b in toy_rows(300, 0)]
-    corpus = Corpus(pairs=[Pair("xx", *row) for row in rows])
+    corpus = TrainingText(pairs=[TextPair("xx", *row) for row in rows])
     text = [("en", a) for a, _ in rows] + [("xx", b) for _, b in rows]
-    tokenizer = load_wordpiece(train_wordpiece(text, pieces=500, per_language=300, seed=1), 48)
+    tokenizer = load_wordpiece(train_wordpiece(text, subwords=500, per_language=300, seed=1), 48)
     kept = tmp_path / "links.npz"
     links = link_corpus(corpus, tokenizer, ObjectiveConfig(linked_pairs=200), kept)
     assert len(links) == 200
@@ -205,7 +205,7 @@ def test_links_of_a_toy_language_are_found_kept_and_read_again(tmp_path: Path) -
     }
 
 
-def test_word_vectors_are_means_of_pieces() -> None:
+def test_word_vectors_are_means_of_subwords() -> None:
     hidden = torch.tensor([[[9.0, 9.0], [1.0, 0.0], [0.0, 1.0], [0.0, 2.0]]])
     vectors, there = word_vectors(hidden, torch.tensor([[-1, 0, 0, 1]]))
     assert there.tolist() == [[True, True]]
@@ -230,7 +230,7 @@ def test_padding_does_not_change_the_loss(maker: ItemMaker, tmp_path: Path) -> N
     linked = next(batch for batch in batches if batch[0].links is not None and len(batch) > 3)
     plain = next(batch for batch in batches if batch[0].links is None and len(batch) > 3)
     tokenizer = load_wordpiece(
-        train_wordpiece([("en", "a b c")] * 5, pieces=500, per_language=5, seed=1), 48
+        train_wordpiece([("en", "a b c")] * 5, subwords=500, per_language=5, seed=1), 48
     )
     model = build_model(config, tokenizer, seed=1).eval()
     model.resize_token_embeddings(600)
@@ -253,13 +253,13 @@ def test_a_layer_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     ):
         PretrainEncoderConfig(objective=ObjectiveConfig(alignment_layer=9))
     with pytest.raises(ValueError, match="needs shape.max_positions of 400 or more"):
-        PretrainEncoderConfig(max_pieces=400)
+        PretrainEncoderConfig(max_subwords=400)
 
 
 def test_the_vocabulary_depends_on_text_and_seed_alone(tmp_path: Path) -> None:
     text = [("de", target) for _, target in toy_rows(200, 0)]
     text += [("en", source) for source, _ in toy_rows(200, 1)]
-    made = {train_wordpiece(text, pieces=450, per_language=150, seed=1) for _ in range(4)}
+    made = {train_wordpiece(text, subwords=450, per_language=150, seed=1) for _ in range(4)}
     assert len(made) == 1
     tokenizer = load_wordpiece(made.pop(), 48)
     assert tokenizer.all_special_tokens == ["[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from pipeline.schema import Link, Span
-from stages.project.batch import Pair
+from stages.project.batch import LabelledPair
 
 
 def pair(
     source: str, spans: str, target: str, links: str, *, marked: str | None = None, id: str = "x"
-) -> Pair:
+) -> LabelledPair:
     """Build a pair: spans as ``0-2:PER``, links as ``0-0 1-2:0.4``."""
     found = []
     for item in spans.split():
@@ -22,7 +22,7 @@ def pair(
         place, _, prob = item.partition(":")
         i, j = map(int, place.split("-"))
         linked.append(Link(i, j, float(prob or 1)))
-    return Pair(source.split(), found, target.split(), linked, marked, id)
+    return LabelledPair(source.split(), found, target.split(), linked, marked, id)
 
 
 VISIT = pair(
@@ -36,7 +36,7 @@ WORDS = ["Bonn", "Ulm", "der", "die", "(", ")", "1999", "EU-Rat", "北京", "М�
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> Pair:
+def pairs(draw: st.DrawFn) -> LabelledPair:
     """Draw a pair with any words, spans that do not overlap, and any links."""
     source = draw(st.lists(st.sampled_from(WORDS), max_size=8))
     target = draw(st.lists(st.sampled_from(WORDS), max_size=8))
@@ -50,4 +50,4 @@ def pairs(draw: st.DrawFn) -> Pair:
         places = st.tuples(st.integers(0, len(source) - 1), st.integers(0, len(target) - 1))
         for i, j in sorted(draw(st.sets(places, max_size=12))):
             links.append(Link(i, j, draw(st.sampled_from([0.04, 0.1, 0.5, 0.9, 1.0]))))
-    return Pair(source, spans, target, links, id="drawn")
+    return LabelledPair(source, spans, target, links, id="drawn")

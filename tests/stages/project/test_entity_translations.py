@@ -15,7 +15,7 @@ from pipeline.progress import Progress
 from pipeline.stage import Part
 from stages.project import STAGE
 from stages.project import entity_translations as alone
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
 from stages.project.entity_translations import EntityTranslations, entities_of, entities_of_tables
@@ -32,7 +32,7 @@ def translate(entities: Sequence[tuple[str, ...]]) -> list[list[str]]:
     return [KNOWN.get(entity, []) for entity in entities]
 
 
-def found(pairs: list[Pair], known: EntityTranslations | None) -> list[list[str]]:
+def found(pairs: list[LabelledPair], known: EntityTranslations | None) -> list[list[str]]:
     batch = Batch.from_pairs(pairs)
     if known is not None:
         known.attach(batch)

@@ -10,7 +10,7 @@ from benchmarks.project.scoring import f1
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled, tags_from_spans
 from pipeline.schema import Link, Sentence, Span
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import project_pairs
 from stages.project.config import ProjectConfig
 from tests.shared_data import shared_data
@@ -31,7 +31,7 @@ def score(lang: str, config: ProjectConfig, identical_words: bool) -> float:
             for j, b in enumerate(t.words)
             if identical_words and a == b
         ]
-        pairs.append(Pair(s.words, s.spans, t.words, links))
+        pairs.append(LabelledPair(s.words, s.spans, t.words, links))
     spans = [
         [(x["start"], x["end"], x["type"]) for x in row if x["score"] >= config.filters.min_score]
         for row, _ in project_pairs(Batch.from_pairs(pairs), config)

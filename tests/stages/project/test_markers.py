@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.candidate import CandidateProjector
 from stages.project.markers import MarkerProjector, read_markers, words_between
 from tests.stages.project.examples import pair
@@ -13,7 +13,9 @@ SOURCE = "Obama met Merkel in Berlin ."
 SPANS = "0-1:PER 2-3:PER 4-5:LOC"
 
 
-def found(p: Pair, fallback: bool = True) -> tuple[dict[int, str], dict[int, str], list[str]]:
+def found(
+    p: LabelledPair, fallback: bool = True
+) -> tuple[dict[int, str], dict[int, str], list[str]]:
     batch = Batch.from_pairs([p])
     projector = MarkerProjector(CandidateProjector() if fallback else None)
     result = projector.project(batch)

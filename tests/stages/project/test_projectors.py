@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import DataError
 from pipeline.schema import Link, Span
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import build_projector, gather, needs_statistics, span_rows
 from stages.project.config import ProjectConfig
 from stages.project.features import character_rows
@@ -22,14 +22,18 @@ from stages.registry import STAGES
 from tests.stages.project.examples import VISIT, pair, pairs
 
 
-def project(listed: list[Pair], method: str = "candidates", **options: object) -> Projection:
+def project(
+    listed: list[LabelledPair], method: str = "candidates", **options: object
+) -> Projection:
     config = ProjectConfig.model_validate({"method": method, **options})
     batch = Batch.from_pairs(listed)
     statistics = gather(iter([batch])) if needs_statistics(config) else None
     return build_projector(config, statistics).project(batch)
 
 
-def texts(listed: list[Pair], method: str = "candidates", **options: object) -> list[list[str]]:
+def texts(
+    listed: list[LabelledPair], method: str = "candidates", **options: object
+) -> list[list[str]]:
     config = ProjectConfig.model_validate({"method": method, **options})
     batch = Batch.from_pairs(listed)
     statistics = gather(iter([batch])) if needs_statistics(config) else None
@@ -43,7 +47,7 @@ def texts(listed: list[Pair], method: str = "candidates", **options: object) -> 
 @pytest.mark.parametrize("method", list(METHODS))
 @settings(max_examples=60, deadline=None)
 @given(listed=st.lists(pairs(), min_size=1, max_size=3), greedy=st.booleans())
-def test_invariants(method: str, listed: list[Pair], greedy: bool) -> None:
+def test_invariants(method: str, listed: list[LabelledPair], greedy: bool) -> None:
     solver = "greedy" if greedy else "exact"
     has = "solver" in METHODS[method].Options.model_fields
     config = ProjectConfig.model_validate({"method": method} | ({"solver": solver} if has else {}))
@@ -101,7 +105,7 @@ def test_merged_runs_follow_distance_and_ratio() -> None:
     assert lost == {0: "length_ratio"}
 
 
-def all_ranges_score(p: Pair, span: Span, start: int, end: int) -> float:
+def all_ranges_score(p: LabelledPair, span: Span, start: int, end: int) -> float:
     if any(w in "!?" for w in p.words[start:end]):
         return 0.0
     inside = sum(
@@ -113,7 +117,7 @@ def all_ranges_score(p: Pair, span: Span, start: int, end: int) -> float:
 
 @settings(max_examples=80, deadline=None)
 @given(pairs())
-def test_published_score_is_exact_over_all_sub_ranges(p: Pair) -> None:
+def test_published_score_is_exact_over_all_sub_ranges(p: LabelledPair) -> None:
     best = [0.0]
 
     def search(k: int, used: frozenset[int], total: float) -> None:
@@ -221,7 +225,7 @@ def test_a_sentence_of_5000_words_is_quick() -> None:
     spans = [Span(k, k + 2, "PER") for k in range(0, n - 2, every)]
     links = [Link(k, k, 1.0) for k in range(n)]
     started = time.process_time()
-    found = project([Pair(words, spans, words, links)])
+    found = project([LabelledPair(words, spans, words, links)])
     assert time.process_time() - started < 10
     assert found.start.tolist() == [s.start for s in spans]
     assert found.end.tolist() == [s.end for s in spans]

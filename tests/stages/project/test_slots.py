@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schema import Span
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.markers import MarkerProjector, words_between
 from stages.translate.slots import put_slots, read_inserted, read_replaced
 
@@ -33,7 +33,7 @@ def test_slots_are_numbered_by_span_whatever_the_order() -> None:
     ],
 )
 def test_slots_tell_where_each_entity_is(style: str, marked: str) -> None:
-    batch = Batch.from_pairs([Pair(SOURCE, SPANS, TARGET, marked=marked)])
+    batch = Batch.from_pairs([LabelledPair(SOURCE, SPANS, TARGET, marked=marked)])
     projection = MarkerProjector(None, style=style).project(batch)  # type: ignore[arg-type]
     found = {
         batch.entity_type[e]: TARGET[s:t]
@@ -44,7 +44,9 @@ def test_slots_tell_where_each_entity_is(style: str, marked: str) -> None:
 
 
 def test_a_lost_slot_is_a_lost_entity() -> None:
-    batch = Batch.from_pairs([Pair(SOURCE, SPANS, TARGET, marked="__SLOT1__ besuchte gestern .")])
+    batch = Batch.from_pairs(
+        [LabelledPair(SOURCE, SPANS, TARGET, marked="__SLOT1__ besuchte gestern .")]
+    )
     projection = MarkerProjector(None, style="replace").project(batch)
     assert [batch.entity_type[e] for e in projection.entity] == ["PER"]
     assert list(projection.lost.values()) == ["marker_lost"]

@@ -16,7 +16,7 @@ from pipeline.schema import PROJECTED, span_row, table
 from pipeline.stage import Part
 from stages.experiment import Experiment
 from stages.project import STAGE, ProjectConfig, _WorkerFactory
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.words import Vocabulary
 from stages.project.worker import ProjectWorker, collect_statistics
 from stages.translate.config import TranslateConfig
@@ -32,7 +32,7 @@ ROWS = [
 ]
 
 
-def tables(pairs: list[Pair]) -> tuple[pa.Table, pa.Table]:
+def tables(pairs: list[LabelledPair]) -> tuple[pa.Table, pa.Table]:
     translations, alignments = [], []
     for k, p in enumerate(pairs):
         reason = None if p.words else "empty_translation"
@@ -67,7 +67,7 @@ def tables(pairs: list[Pair]) -> tuple[pa.Table, pa.Table]:
     return table("translations", translations), table("alignments", alignments)
 
 
-def run(config: ProjectConfig, folder: Path, pairs: list[Pair] = ROWS) -> pa.Table:
+def run(config: ProjectConfig, folder: Path, pairs: list[LabelledPair] = ROWS) -> pa.Table:
     translations, alignments = tables(pairs)
     collect_statistics(config, None, [(translations, alignments)], folder)
     factory = pickle.loads(pickle.dumps(_WorkerFactory(config, None, folder)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import gather
 from stages.project.candidate import CandidateProjector
 from stages.project.hashing import CountTable
@@ -29,7 +29,7 @@ from tests.stages.project.examples import VISIT, pair
 OTHER = pair("Merkel left Bonn .", "0-1:PER 2-3:LOC", "Merkel verließ Bonn .", "0-0 1-1 2-2 3-3")
 
 
-def gathered(*batches: list[Pair]) -> Statistics:
+def gathered(*batches: list[LabelledPair]) -> Statistics:
     statistics = Statistics()
     projector = CandidateProjector()
     for listed in batches:
@@ -69,7 +69,7 @@ def test_habits_count_expected_spans() -> None:
 
 
 @pytest.mark.parametrize("listed", [[VISIT], [VISIT, OTHER]])
-def test_a_sentence_does_not_vote_for_itself(listed: list[Pair]) -> None:
+def test_a_sentence_does_not_vote_for_itself(listed: list[LabelledPair]) -> None:
     statistics = gathered(listed)
     batch = Batch.from_pairs([VISIT])
     evidence = Evidence.of(batch, np.arange(batch.n_entities))
@@ -85,7 +85,7 @@ def test_a_sentence_does_not_vote_for_itself(listed: list[Pair]) -> None:
 
 def looked_up(sentences: list[str]) -> tuple[list[str], Habits]:
     """Return the last sentence's words and habits; all sentences are counted, without entities."""
-    batches = [Batch.from_pairs([Pair(["x"], [], s.split())]) for s in sentences]
+    batches = [Batch.from_pairs([LabelledPair(["x"], [], s.split())]) for s in sentences]
     statistics = Statistics()
     for batch in batches:
         statistics.add(batch, Chosen.join([]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.schema import Link, Span
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import project_pairs
 from stages.project.candidate import CandidateProjector
 from stages.project.config import ProjectConfig
@@ -33,13 +33,13 @@ class OneSpan:
 
 def _batch() -> Batch:
     # The link to "Bund" is missing, so that links alone take two words.
-    pair = Pair(
+    pair = LabelledPair(
         ["the", "Architects", "Society", "meets"],
         [Span(1, 3, "ORG")],
         TARGET,
         [Link(0, 0, 0.9), Link(1, 3, 0.9), Link(2, 2, 0.4), Link(3, 4, 0.9)],
     )
-    empty = Pair(["no", "names"], [], ["keine", "Namen"])
+    empty = LabelledPair(["no", "names"], [], ["keine", "Namen"])
     return Batch.from_pairs([empty, pair])
 
 

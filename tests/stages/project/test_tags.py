@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schema import Span
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.markers import MarkerProjector
 from stages.translate.markers import mark, unmark, went_wrong
 from stages.translate.tags import (
-    from_pieces,
+    from_subwords,
     has_tag,
     put_tags,
     read_tags,
     remove_tags,
-    to_pieces,
+    to_subwords,
     whole,
 )
 
@@ -32,9 +32,9 @@ def test_the_letter_is_the_number_of_the_span() -> None:
 
 
 @given(st.lists(st.sampled_from(["<a>", "</a>", "<b>", "</b>", " ", "x", "(", "Yz"]), max_size=12))
-def test_what_pieces_have_is_undone(parts: list[str]) -> None:
+def test_what_subwords_have_is_undone(parts: list[str]) -> None:
     words = " ".join("".join(parts).split())
-    back = from_pieces(to_pieces(words))
+    back = from_subwords(to_subwords(words))
     assert remove_tags(back) == remove_tags(words)
     assert read_tags(back) == read_tags(words)
 
@@ -43,8 +43,8 @@ def test_what_pieces_have_is_undone(parts: list[str]) -> None:
     "text",
     ["<a>Angela</a> met (<b>Bob</b>).", "x <a><b>A</b> b</a>'s y", "(<a>A</a>)", "a<b>c</b>d"],
 )
-def test_pieces_keep_every_space(text: str) -> None:
-    assert from_pieces(to_pieces(text)) == text
+def test_subwords_keep_every_space(text: str) -> None:
+    assert from_subwords(to_subwords(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_sentences_with_many_entities_leave_some_untagged() -> None:
 
 def test_tags_are_projected_and_lost_ones_are_said() -> None:
     words = ["Angela", "Merkel", "traf", "(", "Bob", ")", "."]
-    pair = Pair(WORDS, SPANS, words, (), "<b>Angela Merkel</b> traf (Bob).", "1")
+    pair = LabelledPair(WORDS, SPANS, words, (), "<b>Angela Merkel</b> traf (Bob).", "1")
     batch = Batch.from_pairs([pair])
     projection = MarkerProjector(None, style="xml").project(batch)
     entities = [batch.entity_index[e] for e in projection.entity.tolist()]

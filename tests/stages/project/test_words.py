@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schema import Link, Span
-from stages.project.batch import Batch, Pair
+from stages.project.batch import Batch, LabelledPair
 from stages.project.build import project_pairs, span_rows
 from stages.project.candidate import CandidateProjector
 from stages.project.candidates import max_lengths
@@ -124,7 +124,7 @@ def test_count_table_sums(parts: list[list[tuple[int, int]]]) -> None:
 
 
 def test_marks_that_a_tokeniser_cut_off_stay_with_their_word() -> None:
-    listed = Pair(
+    listed = LabelledPair(
         ["the", "Commission", "said"],
         [Span(1, 2, "ORG")],
         ["Ìgbìmọ", "\u0300", "sọ"],
@@ -147,10 +147,10 @@ def test_projection_does_not_hang_on_whether_marks_are_cut_off() -> None:
     for k, verb in enumerate(["sọ", "kọ́", "rí", "ṣe", "wá"]):
         tokens = ["ilẹ", "\u0300", "Gẹ", "\u0300", "ẹ", "\u0301", "sì", verb]
         links = [Link(1, 4, 0.7), Link(1, 5, 0.9), Link(1, 0, 0.3), Link(2, 7, 0.8)]
-        cut.append(Pair(["the", "English", "said"], entity, tokens, links, id=str(k)))
+        cut.append(LabelledPair(["the", "English", "said"], entity, tokens, links, id=str(k)))
         words = ["ilẹ\u0300", "Gẹ\u0300", "ẹ\u0301", "sì", verb]
         links = [Link(1, 2, 0.9), Link(1, 0, 0.3), Link(2, 4, 0.8)]
-        whole.append(Pair(["the", "English", "said"], entity, words, links, id=str(k)))
+        whole.append(LabelledPair(["the", "English", "said"], entity, words, links, id=str(k)))
     first = [0, 2, 4, 6, 7, 8]
     for method in ("candidates", "span", "merged_runs", "published", "ensemble"):
         config = ProjectConfig(method=method)
@@ -166,10 +166,10 @@ def test_projection_does_not_hang_on_whether_marks_are_cut_off() -> None:
 
 def test_a_mark_at_the_beginning_of_a_sentence_is_a_word() -> None:
     rows = [
-        Pair(["a"], [], ["b"]),
-        Pair(["Bonn"], [Span(0, 1, "LOC")], ["\u0301", "Bonn"], [Link(0, 1, 0.9)]),
-        Pair([], [], []),
-        Pair(["Bonn"], [Span(0, 1, "LOC")], ["Bo", "\u0301", "\u0300"], [Link(0, 2, 0.9)]),
+        LabelledPair(["a"], [], ["b"]),
+        LabelledPair(["Bonn"], [Span(0, 1, "LOC")], ["\u0301", "Bonn"], [Link(0, 1, 0.9)]),
+        LabelledPair([], [], []),
+        LabelledPair(["Bonn"], [Span(0, 1, "LOC")], ["Bo", "\u0301", "\u0300"], [Link(0, 2, 0.9)]),
     ]
     found = project_pairs(Batch.from_pairs(rows), ProjectConfig())
     spans = [[(s["start"], s["end"]) for s in listed] for listed, _ in found]
@@ -182,7 +182,7 @@ def test_letters_with_marks_hash_alike_however_they_are_written() -> None:
 
 
 def test_longer_candidates_where_words_are_cut_into_characters() -> None:
-    words = [Pair(["in", "Bonn"], [Span(1, 2, "LOC")], ["x"] * n) for n in (2, 80)]
+    words = [LabelledPair(["in", "Bonn"], [Span(1, 2, "LOC")], ["x"] * n) for n in (2, 80)]
     batch = Batch.from_pairs(words)
     usual, longer = max_lengths(batch, np.arange(2)).tolist()
     assert usual == 6

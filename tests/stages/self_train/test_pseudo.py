@@ -24,7 +24,7 @@ from stages.self_train.rounds import student_options
 from stages.self_train.teachers import Store, Teachers
 from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
-from stages.train.data import Example
+from stages.train.data import TrainingSentence
 
 LABELS = LabelSet.of_types(["LOC", "PER"])
 
@@ -44,7 +44,7 @@ def taught(*sentences: tuple[list[str], float]) -> list[TeacherLabels]:
 
 def make(
     data: list[TeacherLabels], **options: Any
-) -> tuple[list[Example], Counter[str], dict[str, int]]:
+) -> tuple[list[TrainingSentence], Counter[str], dict[str, int]]:
     config = SelfTrainConfig(**options)
     drops: Counter[str] = Counter()
     counts: dict[str, int] = {}
@@ -113,11 +113,11 @@ def test_agreement_looks_at_the_words_in_question() -> None:
 def test_projected_labels_are_weighed_mixed_or_dropped() -> None:
     data = taught((["B-PER", "O"], 0.8), (["B-PER", "O"], 0.8))
     given = [
-        Example(["w", "w"], [Span(0, 1, "PER")], 2.0, id="right"),
-        Example(["w", "w"], [Span(1, 2, "LOC")], 2.0, id="wrong"),
+        TrainingSentence(["w", "w"], [Span(0, 1, "PER")], 2.0, id="right"),
+        TrainingSentence(["w", "w"], [Span(1, 2, "LOC")], 2.0, id="wrong"),
     ]
 
-    def reconsider(**options: Any) -> tuple[list[Example], Counter[str]]:
+    def reconsider(**options: Any) -> tuple[list[TrainingSentence], Counter[str]]:
         drops: Counter[str] = Counter()
         config = SelfTrainConfig(**options)
         made = projected_with_teachers(given, data, config, LABELS, {}, lambda r: drops.update([r]))

@@ -1,8 +1,8 @@
-"""Makes the tokenizer of the property tests: multilingual-e5-small's, cut to a few thousand pieces.
+"""Make the tokenizer of the property tests: multilingual-e5-small's, cut to some thousand subwords.
 
     python -m tests.stages.train.make_e5_tokenizer E5_FOLDER
 
-It is the real one (Unigram scores, NFKC map, Metaspace) but for its size: the pieces of the
+It is the real one (Unigram scores, NFKC map, Metaspace) but for its size: the subwords of the
 sentences below and every single character of the blocks that the tests draw from. The vocabulary
 is that of intfloat/multilingual-e5-small (MIT), itself XLM-R's.
 """
@@ -34,16 +34,16 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u2581")
 
 
 def cut(whole: dict[str, Any], kept: set[str]) -> dict[str, Any]:
-    """Return a tokenizer with these pieces only, in their order, numbered anew."""
-    vocab = [[piece, score] for piece, score in whole["model"]["vocab"] if piece in kept]
-    number = {piece: k for k, (piece, _) in enumerate(vocab)}
+    """Return a tokenizer with these subwords only, in their order, numbered anew."""
+    vocab = [[subword, score] for subword, score in whole["model"]["vocab"] if subword in kept]
+    number = {subword: k for k, (subword, _) in enumerate(vocab)}
     small: dict[str, Any] = json.loads(json.dumps({**whole, "model": {}}))
     small["model"] = {**whole["model"], "vocab": vocab, "unk_id": number["<unk>"]}
     small["added_tokens"] = [
         {**token, "id": number[token["content"]]} for token in whole["added_tokens"]
     ]
     for token in small["post_processor"]["special_tokens"].values():
-        token["ids"] = [number[piece] for piece in token["tokens"]]
+        token["ids"] = [number[subword] for subword in token["tokens"]]
     return small
 
 

@@ -1,4 +1,4 @@
-"""Words to pieces: nothing shifts, nothing is lost uncounted."""
+"""Words to subwords: nothing shifts, nothing is lost uncounted."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def encoder(folder: Path, window: int) -> WordEncoder:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_words_become_the_pieces_that_transformers_makes(name: str, family: Family) -> None:
+def test_words_become_the_subwords_that_transformers_makes(name: str, family: Family) -> None:
     words = encoder(family(name), 64)
     sentences = [w for w, _ in toy_rows(12)]
-    pieces = words.encode(sentences)
+    subwords = words.encode(sentences)
     tokenizer = words.tokenizer
     for index, sentence in enumerate(sentences):
         wanted = tokenizer(sentence, is_split_into_words=True)
-        first, end = pieces.sentences[index], pieces.sentences[index + 1]
-        ours = pieces.ids[pieces.words[first] : pieces.words[end]].tolist()
+        first, end = subwords.sentences[index], subwords.sentences[index + 1]
+        ours = subwords.ids[subwords.words[first] : subwords.words[end]].tolist()
         assert [*words.prefix, *ours, *words.suffix] == wanted["input_ids"]
-        owners = np.repeat(np.arange(end - first), np.diff(pieces.words[first : end + 1]))
+        owners = np.repeat(np.arange(end - first), np.diff(subwords.words[first : end + 1]))
         assert owners.tolist() == [w for w in wanted.word_ids() if w is not None]
 
 
 def test_byte_level_words_keep_the_space_before_them(family: Family) -> None:
     words = encoder(family("modernbert"), 64)
-    pieces = words.encode([["Tom", "Tom"]])
-    assert pieces.ids[: pieces.words[1]].tolist() == pieces.ids[pieces.words[1] :].tolist()
-    assert words.tokenizer.decode(pieces.ids) == " Tom Tom"
+    subwords = words.encode([["Tom", "Tom"]])
+    assert subwords.ids[: subwords.words[1]].tolist() == subwords.ids[subwords.words[1] :].tolist()
+    assert words.tokenizer.decode(subwords.ids) == " Tom Tom"
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -65,11 +65,11 @@ def test_odd_words_stay_where_they_are(name: str, family: Family) -> None:
     for position, odd in enumerate(ODD):
         sentence = ["Tom"] * 4
         sentence[position % 4] = odd
-        pieces = words.encode([sentence, ["Tom"]])
-        assert pieces.sentences.tolist() == [0, 4, 5]
-        plain = pieces.ids[pieces.words[4] :].tolist()
+        subwords = words.encode([sentence, ["Tom"]])
+        assert subwords.sentences.tolist() == [0, 4, 5]
+        plain = subwords.ids[subwords.words[4] :].tolist()
         for word, text in enumerate(sentence):
-            own = pieces.ids[pieces.words[word] : pieces.words[word + 1]].tolist()
+            own = subwords.ids[subwords.words[word] : subwords.words[word + 1]].tolist()
             if text == "Tom":
                 assert own == plain
             unknown = words.tokenizer.unk_token_id
@@ -78,10 +78,10 @@ def test_odd_words_stay_where_they_are(name: str, family: Family) -> None:
 
 def test_a_word_longer_than_the_window_is_cut_and_counted(family: Family) -> None:
     words = encoder(family("bert"), 10)
-    pieces = words.encode([["Tom", "unbelievably" * 8, "met"]])
-    assert pieces.cut_words == 1
-    assert np.diff(pieces.words)[1] == words.room == 8
-    assert words.tokenizer.convert_ids_to_tokens(int(pieces.ids[pieces.words[2]]))[:1] == "m"
+    subwords = words.encode([["Tom", "unbelievably" * 8, "met"]])
+    assert subwords.cut_words == 1
+    assert np.diff(subwords.words)[1] == words.room == 8
+    assert words.tokenizer.convert_ids_to_tokens(int(subwords.ids[subwords.words[2]]))[:1] == "m"
 
 
 @given(
@@ -97,19 +97,19 @@ def test_windows_cover_every_word_once(
     sentences: list[list[str]], window: int, overlap: int
 ) -> None:
     words = encoder(_BERT[0], window)
-    pieces = words.encode(sentences)
-    windows = words.windows(pieces, overlap)
+    subwords = words.encode(sentences)
+    windows = words.windows(subwords, overlap)
     owned = [
         w for a, b in zip(windows.own_first, windows.own_end, strict=True) for w in range(a, b)
     ]
-    assert owned == list(range(len(pieces.words) - 1))
-    lengths = words.lengths(pieces, windows)
+    assert owned == list(range(len(subwords.words) - 1))
+    lengths = words.lengths(subwords, windows)
     assert len(lengths) == 0 or lengths.max() <= window
     assert (windows.first <= windows.own_first).all() and (windows.own_end <= windows.end).all()
-    sentence = np.searchsorted(pieces.sentences, windows.first, side="right")
+    sentence = np.searchsorted(subwords.sentences, windows.first, side="right")
     # A window never reaches into another sentence (empty ones share their start with the next).
     for first, end in zip(windows.first, windows.end, strict=True):
-        inside = (pieces.sentences > first) & (pieces.sentences < end)
+        inside = (subwords.sentences > first) & (subwords.sentences < end)
         assert not inside.any()
     assert (np.diff(sentence) >= 0).all()
 
@@ -124,8 +124,8 @@ def _bert(family: Family) -> None:
 
 def test_a_sentence_of_5000_words_is_read_whole(family: Family) -> None:
     words = encoder(family("bert"), 64)
-    pieces = words.encode([["Tom", "met", "Juan", "!"] * 1250])
-    windows = words.windows(pieces)
+    subwords = words.encode([["Tom", "met", "Juan", "!"] * 1250])
+    windows = words.windows(subwords)
     assert windows.own_first[0] == 0 and windows.own_end[-1] == 5000
     assert (windows.own_first[1:] == windows.own_end[:-1]).all()
     # Every inner word has context on both sides.

@@ -101,7 +101,7 @@ def test_constrained_decoding_never_lets_a_stray_i_through() -> None:
     assert all(valid([LABELS.names[i] for i in i_]) for i_ in ids)
 
 
-def test_a_word_without_pieces_continues_an_entity_but_starts_none() -> None:
+def test_a_word_without_subwords_continues_an_entity_but_starts_none() -> None:
     probs = np.full((3, 5), 0.02, np.float32)
     probs[0, LABELS.names.index("B-PER")] = 0.92
     probs[1] = LABELS.neutral

@@ -13,7 +13,7 @@ import torch
 from pipeline.progress import Progress
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.config import TrainConfig
-from stages.train.data import Example
+from stages.train.data import TrainingSentence
 from stages.train.optimisation import freeze_layers
 from stages.train.presets import PRESETS, doubts, layer_parameters, preset_for, resolved
 from stages.train.trainer import TrainingResult
@@ -69,7 +69,7 @@ def train(folder: Path, encoder: Path, **options: object) -> TrainingResult:
     chosen = TrainConfig(max_steps=8, batch_size=8, evaluations=2, **options)  # type: ignore[arg-type]
     return train_tagger(
         chosen,
-        (Example(w, s) for w, s in rows),
+        (TrainingSentence(w, s) for w, s in rows),
         rows[:10],
         folder / "model",
         folder / "work",

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, PreTrainedTokenizerFast
 
 from pipeline.formats.words import invisible
-from stages.align.pieces import WordPieces, transformers_cut
+from stages.align.subwords import SubwordCutter, transformers_cut
 from stages.tagger.encoding import WordEncoder
 from stages.tagger.modeling import LayerFusedConfig, LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
@@ -62,7 +62,7 @@ def tagger() -> Tagger:
     return Tagger(LayerFusedForTokenClassification(config), tokenizer(), device="cpu", window=32)
 
 
-def pieces_of(word: str) -> list[str]:
+def subwords_of(word: str) -> list[str]:
     ids = encoder().encode([[word]]).ids.tolist()
     found: list[str] = tokenizer().convert_ids_to_tokens(ids)
     return found
@@ -70,13 +70,13 @@ def pieces_of(word: str) -> list[str]:
 
 @given(st.lists(sentences_of_any_script, max_size=4))
 @settings(deadline=None)
-def test_every_word_keeps_its_own_pieces(sentences: list[list[str]]) -> None:
-    pieces = encoder().encode(sentences)
-    assert np.diff(pieces.sentences).tolist() == [len(s) for s in sentences]
+def test_every_word_keeps_its_own_subwords(sentences: list[list[str]]) -> None:
+    subwords = encoder().encode(sentences)
+    assert np.diff(subwords.sentences).tolist() == [len(s) for s in sentences]
     flat = [w for s in sentences for w in s]
-    assert len(pieces.words) == len(flat) + 1
+    assert len(subwords.words) == len(flat) + 1
     for number, word in enumerate(flat):
-        ours = pieces.ids[pieces.words[number] : pieces.words[number + 1]]
+        ours = subwords.ids[subwords.words[number] : subwords.words[number + 1]]
         alone = encoder().encode([[word]])
         assert ours.tolist() == alone.ids.tolist()
         assert len(ours) > 0 or invisible(word)
@@ -86,10 +86,10 @@ def test_every_word_keeps_its_own_pieces(sentences: list[list[str]]) -> None:
 @given(words_of_any_script)
 @settings(deadline=None)
 def test_a_word_reads_as_its_compatible_form(word: str) -> None:
-    pieces = encoder().encode([[word]])
-    if pieces.unknown_words or pieces.respelt_words:
+    subwords = encoder().encode([[word]])
+    if subwords.unknown_words or subwords.respelt_words:
         return
-    shown = "".join(pieces_of(word)).replace("▁", "")
+    shown = "".join(subwords_of(word)).replace("▁", "")
     composed = unicodedata.normalize("NFC", word)
     mapped = tokenizer().backend_tokenizer.normalizer.normalize_str(composed)
     assert shown == "".join(mapped.split()).replace("▁", "")
@@ -97,28 +97,28 @@ def test_a_word_reads_as_its_compatible_form(word: str) -> None:
 
 @given(st.text(st.sampled_from(UNSEEN), min_size=1, max_size=5))
 @settings(deadline=None)
-def test_what_cannot_be_seen_has_no_pieces(word: str) -> None:
-    pieces = encoder().encode([["Anna", word, "Meier"]])
-    assert set(pieces_of(word)) <= {"\u00ad"} | set(UNSEEN) | {"▁"}
-    if not pieces_of(word):
-        assert np.diff(pieces.words)[1] == 0
+def test_what_cannot_be_seen_has_no_subwords(word: str) -> None:
+    subwords = encoder().encode([["Anna", word, "Meier"]])
+    assert set(subwords_of(word)) <= {"\u00ad"} | set(UNSEEN) | {"▁"}
+    if not subwords_of(word):
+        assert np.diff(subwords.words)[1] == 0
     probs = tagger().distributions([["Anna", word, "Meier"]])[0]
     assert probs.shape == (3, 3)
 
 
 def test_zero_width_words_never_start_an_entity() -> None:
     for word in ("\u200b", "\u200d", "\ufeff", "\u00a0", "\u3000"):
-        assert pieces_of(word) == [], word
+        assert subwords_of(word) == [], word
         probs = tagger().distributions([["Anna", word, "Meier"]])[0]
         assert probs[1].tolist() == tagger().label_set.neutral.tolist()
 
 
 def test_the_mark_of_a_space_is_a_word_where_it_is_written() -> None:
-    assert pieces_of("▁") == ["▁"]
+    assert subwords_of("▁") == ["▁"]
 
 
 @pytest.mark.parametrize(
-    ("word", "pieces"),
+    ("word", "subwords"),
     [
         ("ẹ̀kọ́", ["▁", "ẹ", "\u0300", "k", "ọ", "\u0301"]),
         (unicodedata.normalize("NFD", "ẹ̀kọ́"), ["▁", "ẹ", "\u0300", "k", "ọ", "\u0301"]),
@@ -131,24 +131,24 @@ def test_the_mark_of_a_space_is_a_word_where_it_is_written() -> None:
         ("</s>", ["▁", "<unk>"]),
     ],
 )
-def test_words_as_the_vocabulary_writes_them(word: str, pieces: list[str]) -> None:
-    found = pieces_of(word)
-    assert "".join(found).replace("▁", "") == "".join(pieces).replace("▁", "")
+def test_words_as_the_vocabulary_writes_them(word: str, subwords: list[str]) -> None:
+    found = subwords_of(word)
+    assert "".join(found).replace("▁", "") == "".join(subwords).replace("▁", "")
     assert encoder().encode([[word]]).respelt_words == 0
 
 
 def test_letters_that_it_lacks_are_respelt() -> None:
-    pieces = encoder().encode([["\u1c80nna"]])  # CYRILLIC SMALL LETTER ROUNDED VE: no piece
-    assert pieces.unknown_words == 1
+    subwords = encoder().encode([["\u1c80nna"]])  # CYRILLIC SMALL LETTER ROUNDED VE: no subword
+    assert subwords.unknown_words == 1
     assert encoder().encode([["A\u1df7nna"]]).respelt_words == 1  # a combining mark: left out
 
 
 @given(words_of_any_script)
 @settings(deadline=None)
-def test_forms_of_the_same_text_have_the_same_pieces(word: str) -> None:
+def test_forms_of_the_same_text_have_the_same_subwords(word: str) -> None:
     composed, apart = (unicodedata.normalize(form, word) for form in ("NFC", "NFD"))
-    assert pieces_of(composed) == pieces_of(apart) == pieces_of(word)
-    aligned = WordPieces(transformers_cut(tokenizer()))([[composed], [apart], [word]])
+    assert subwords_of(composed) == subwords_of(apart) == subwords_of(word)
+    aligned = SubwordCutter(transformers_cut(tokenizer()))([[composed], [apart], [word]])
     assert aligned[0].ids == aligned[1].ids == aligned[2].ids
 
 
@@ -157,13 +157,13 @@ def test_forms_of_the_same_text_have_the_same_pieces(word: str) -> None:
 def test_windows_decide_every_word_once(sentences: list[list[str]]) -> None:
     long = [s * 6 for s in sentences]
     words = encoder(24)
-    pieces = words.encode(long)
-    windows = words.windows(pieces)
+    subwords = words.encode(long)
+    windows = words.windows(subwords)
     owned = [
         w for a, b in zip(windows.own_first, windows.own_end, strict=True) for w in range(a, b)
     ]
-    assert owned == list(range(len(pieces.words) - 1))
-    assert not len(windows) or words.lengths(pieces, windows).max() <= 24
+    assert owned == list(range(len(subwords.words) - 1))
+    assert not len(windows) or words.lengths(subwords, windows).max() <= 24
 
 
 @given(st.lists(sentences_of_any_script, max_size=3))

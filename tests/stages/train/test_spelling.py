@@ -53,20 +53,20 @@ def bert(family: Family) -> WordEncoder:
     return WordEncoder(load_tokenizer(family("bert")), 64)
 
 
-def test_a_respelt_word_has_the_pieces_of_its_spelling(bert: WordEncoder) -> None:
+def test_a_respelt_word_has_the_subwords_of_its_spelling(bert: WordEncoder) -> None:
     plain = bert.encode([["Tom", "met", "Ana", "in", "Rio"]])
     odd = bert.encode([["Tọ̀m", "met", "Anạ", "木", "Rio"], ["Tọ̀m"]])
     assert (odd.respelt_words, odd.unknown_words) == (3, 1)
     assert (plain.respelt_words, plain.unknown_words) == (0, 0)
 
-    def pieces(of: object, word: int) -> list[int]:
+    def subwords(of: object, word: int) -> list[int]:
         ids: list[int] = of.ids[of.words[word] : of.words[word + 1]].tolist()  # type: ignore[attr-defined]
         return ids
 
     for word in (0, 1, 2, 4):
-        assert pieces(odd, word) == pieces(plain, word)
-    assert pieces(odd, 3) == [bert.tokenizer.unk_token_id]
-    assert pieces(odd, 5) == pieces(plain, 0)
+        assert subwords(odd, word) == subwords(plain, word)
+    assert subwords(odd, 3) == [bert.tokenizer.unk_token_id]
+    assert subwords(odd, 5) == subwords(plain, 0)
     assert odd.sentences.tolist() == [0, 5, 6]
 
 
@@ -78,21 +78,21 @@ def test_a_language_that_cannot_be_read_is_warned_of() -> None:
 
 def test_a_byte_level_vocabulary_writes_everything(family: Family) -> None:
     words = WordEncoder(load_tokenizer(family("modernbert")), 64)
-    pieces = words.encode([["Tọ̀m", "木", "\u0300"]])
-    assert (pieces.respelt_words, pieces.unknown_words) == (0, 0)
+    subwords = words.encode([["Tọ̀m", "木", "\u0300"]])
+    assert (subwords.respelt_words, subwords.unknown_words) == (0, 0)
     wanted = words.tokenizer(["Tọ̀m", "木", "\u0300"], is_split_into_words=True)
-    assert [*words.prefix, *pieces.ids, *words.suffix] == wanted["input_ids"]
+    assert [*words.prefix, *subwords.ids, *words.suffix] == wanted["input_ids"]
 
 
 @given(st.lists(st.sampled_from(["Tom", "Tọ̀m", "木", "\u200b", "\u0300", "Ɗan"]), max_size=9))
 def test_no_word_moves(words: list[str]) -> None:
-    pieces = _ENCODER[0].encode([words, ["Tom"]])
-    assert pieces.sentences.tolist() == [0, len(words), len(words) + 1]
-    tom = pieces.ids[pieces.words[-2] :].tolist()
+    subwords = _ENCODER[0].encode([words, ["Tom"]])
+    assert subwords.sentences.tolist() == [0, len(words), len(words) + 1]
+    tom = subwords.ids[subwords.words[-2] :].tolist()
     for word, text in enumerate(words):
         if text in ("Tom", "Tọ̀m"):
-            assert pieces.ids[pieces.words[word] : pieces.words[word + 1]].tolist() == tom
-    assert np.diff(pieces.words).min() >= 0 and pieces.words[-1] == len(pieces.ids)
+            assert subwords.ids[subwords.words[word] : subwords.words[word + 1]].tolist() == tom
+    assert np.diff(subwords.words).min() >= 0 and subwords.words[-1] == len(subwords.ids)
 
 
 _ENCODER: list[WordEncoder] = []

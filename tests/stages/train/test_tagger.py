@@ -12,7 +12,7 @@ from transformers import AutoModelForTokenClassification
 
 from pipeline.errors import DataError, ModelError
 from stages.tagger.encoding import load_tokenizer
-from stages.tagger.modeling import LayerFusedForTokenClassification
+from stages.tagger.modeling import LayerFusedConfig, LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
 from tests.stages.train.families import FAMILIES, LABELS, toy_rows
 
@@ -47,8 +47,8 @@ def test_a_long_sentence_is_read_through_windows(family: Family) -> None:
     found = narrow.distributions([words])[0]
     assert found.shape == (240, 5)
     # The same windows by hand.
-    pieces = narrow.encoder.encode([words])
-    windows = narrow.encoder.windows(pieces)
+    subwords = narrow.encoder.encode([words])
+    windows = narrow.encoder.windows(subwords)
     assert len(windows) > 5
     for first, end, own, own_end in zip(
         windows.first, windows.end, windows.own_first, windows.own_end, strict=True
@@ -108,10 +108,10 @@ def test_plain_token_classifiers_load_too(family: Family, tmp_path: Path) -> Non
     )
 
 
-def test_all_pieces_of_a_word_are_averaged_where_they_were_trained(family: Family) -> None:
+def test_all_subwords_of_a_word_are_averaged_where_they_were_trained(family: Family) -> None:
     ours = tagger(family("bert"))
     first = ours.distributions([["unbelievably", "Tom"]])[0]
-    ours._all_pieces = True
+    ours._all_subwords = True
     mean = ours.distributions([["unbelievably", "Tom"]])[0]
     encoded = ours.encoder.tokenizer(
         ["unbelievably", "Tom"], is_split_into_words=True, return_tensors="pt"
@@ -129,3 +129,8 @@ def test_what_is_no_tagger_is_refused(family: Family, tmp_path: Path) -> None:
         Tagger.from_pretrained(family("bert"))
     with pytest.raises(ModelError, match="not a model folder or hub id"):
         Tagger.from_pretrained(tmp_path)
+
+
+def test_a_config_of_0_1_says_which_subwords_carry_labels() -> None:
+    assert LayerFusedConfig(label_pieces="all").label_subwords == "all"
+    assert "label_pieces" not in LayerFusedConfig(label_pieces="all").to_dict()

@@ -21,7 +21,7 @@ from stages.tagger.labels import LabelSet
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
 from stages.train.config import TrainConfig
-from stages.train.data import Example, TrainingSet, plan_batches, repeat_examples
+from stages.train.data import TrainingSentence, TrainingSet, plan_batches, repeat_examples
 from stages.train.loss import tagging_loss
 from stages.train.optimisation import freeze_layers, parameter_groups
 from stages.train.trainer import TrainingResult, last_checkpoint
@@ -40,8 +40,8 @@ OPTIONS: dict[str, Any] = {
 AIF = {"fusion": "dlfa_aif", "fusion_layer": 1}
 
 
-def examples(count: int = 120) -> list[Example]:
-    return [Example(words, spans) for words, spans in toy_rows(count)]
+def examples(count: int = 120) -> list[TrainingSentence]:
+    return [TrainingSentence(words, spans) for words, spans in toy_rows(count)]
 
 
 def train(
@@ -182,27 +182,27 @@ def test_batches_hold_each_sentence_once_per_pass_and_similar_lengths() -> None:
     assert any(len(a) != len(b) or (a != b).any() for a, b in zip(plan, other, strict=True))
 
 
-@pytest.mark.parametrize("all_pieces", [False, True])
-def test_labels_lie_on_the_pieces_of_their_words(all_pieces: bool, family: Family) -> None:
+@pytest.mark.parametrize("all_subwords", [False, True])
+def test_labels_lie_on_the_subwords_of_their_words(all_subwords: bool, family: Family) -> None:
     label_set = LabelSet(LABELS)
     words = WordEncoder(load_tokenizer(family("bert")), 12)
     rows = [*toy_rows(6), (["\u200b", "Tom", *["unbelievably"] * 6], [])]
     data = TrainingSet.build(
-        (Example(w, s) for w, s in rows), words, label_set, all_pieces=all_pieces
+        (TrainingSentence(w, s) for w, s in rows), words, label_set, all_subwords=all_subwords
     )
     assert data.counts["extra_windows"] > 0
-    assert data.counts["words_without_pieces"] == 1
+    assert data.counts["words_without_subwords"] == 1
     batch = data.batch(range(len(data)))
     shown = batch["labels"][batch["labels"] != -100]
     ids = np.concatenate([label_set.encode(s, len(w)) for w, s in rows])
-    counts = np.diff(data.pieces.words)
-    expected = np.repeat(ids, counts) if all_pieces else ids[counts > 0]
+    counts = np.diff(data.subwords.words)
+    expected = np.repeat(ids, counts) if all_subwords else ids[counts > 0]
     assert shown.tolist() == expected.tolist()
     at = np.argwhere(batch["labels"].numpy() != -100)
-    pieces = batch["input_ids"].numpy()[at[:, 0], at[:, 1]]
-    firsts = data.pieces.words[:-1][counts > 0]
-    wanted = data.pieces.ids if all_pieces else data.pieces.ids[firsts]
-    assert pieces.tolist() == wanted.tolist()
+    subwords = batch["input_ids"].numpy()[at[:, 0], at[:, 1]]
+    firsts = data.subwords.words[:-1][counts > 0]
+    wanted = data.subwords.ids if all_subwords else data.subwords.ids[firsts]
+    assert subwords.tolist() == wanted.tolist()
     assert not {"weights", "soft"} & batch.keys()
 
 
@@ -212,9 +212,9 @@ def test_weights_masks_and_soft_labels_reach_the_batch(family: Family) -> None:
     soft[:, 3] = 0.6
     data = TrainingSet.build(
         [
-            Example(["Tom", "met"], weight=0.25),
-            Example(["Tom", "met"], probs=soft),
-            Example(["Tom", "met"], mask=np.array([True, False])),
+            TrainingSentence(["Tom", "met"], weight=0.25),
+            TrainingSentence(["Tom", "met"], probs=soft),
+            TrainingSentence(["Tom", "met"], mask=np.array([True, False])),
         ],
         words,
         LabelSet(LABELS),
@@ -308,7 +308,7 @@ def test_bfloat16_trains_too(family: Family, tmp_path: Path) -> None:
 
 def test_bad_input_is_explained(family: Family, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there are no training sentences"):
-        train(tmp_path / "a", family("bert"), rows=[Example([])])
+        train(tmp_path / "a", family("bert"), rows=[TrainingSentence([])])
     with pytest.raises(
         ModelError, match="cannot build a tagger on .*fusion layer 9 does not exist"
     ):

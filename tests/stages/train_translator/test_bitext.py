@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.train_translator.bilingual import Bilingual, Templates
-from stages.train_translator.bitext import Bitext, Phrase, Side
+from stages.train_translator.bitext import Bitext, Phrase, SpacedWords
 from stages.train_translator.tags import choose, consistent_phrases, tagged
 from stages.train_translator.variation import Mix, Variation
 
@@ -20,12 +20,12 @@ TAG = re.compile(r" ?(<(/?)([a-j])>)")
 
 @given(TEXT)
 def test_a_side_gives_back_its_text(text: str) -> None:
-    assert Side.of(text).text() == text
+    assert SpacedWords.of(text).text() == text
 
 
 @given(TEXT, st.data())
 def test_tags_are_taken_out_without_a_trace(text: str, data: st.DataObject) -> None:
-    side = Side.of(text)
+    side = SpacedWords.of(text)
     if not side.words:
         return
     start = data.draw(st.integers(0, len(side.words) - 1))

@@ -1,4 +1,4 @@
-"""A translator without tags gets them as pieces, and says what it said before."""
+"""A translator without tags gets them as subwords, and says what it said before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from transformers import MarianMTModel, MarianTokenizer
 
 from stages.train_translator.config import AugmentationConfig
-from stages.train_translator.extending import extend_model, with_pieces
+from stages.train_translator.extending import extend_model, with_subwords
 from stages.train_translator.tags import tag_symbols
 from stages.train_translator.training import train_translator
 from tests.stages.train_translator.test_translator_training import tiny_config
@@ -28,11 +28,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model"
 
 
-def test_old_pieces_keep_numbers_and_the_model_its_output(plain: Path, tmp_path: Path) -> None:
+def test_old_subwords_keep_numbers_and_the_model_its_output(plain: Path, tmp_path: Path) -> None:
     wider = extend_model(plain, tag_symbols(), tmp_path / "wider", seed=1)
     old, new = (json.loads((f / "vocab.json").read_text()) for f in (plain, wider))
     assert len(new) == len(old) + len(tag_symbols())
-    assert all(new[piece] == number for piece, number in old.items() if piece != "<pad>")
+    assert all(new[subword] == number for subword, number in old.items() if subword != "<pad>")
     logits = []
     for folder in (plain, wider):
         tokenizer = MarianTokenizer.from_pretrained(folder)
@@ -49,11 +49,11 @@ def test_old_pieces_keep_numbers_and_the_model_its_output(plain: Path, tmp_path:
     assert tokenizer.tokenize("<a> Tom </a>")[0] == "▁<a>"
 
 
-def test_a_model_with_all_pieces_is_left_alone(plain: Path, tmp_path: Path) -> None:
+def test_a_model_with_all_subwords_is_left_alone(plain: Path, tmp_path: Path) -> None:
     wider = extend_model(plain, tag_symbols(), tmp_path / "wider", seed=1)
     assert extend_model(wider, tag_symbols(), tmp_path / "more", seed=1) == wider
-    pieces = (wider / "source.spm").read_bytes()
-    assert with_pieces(pieces, tag_symbols()) == pieces
+    subwords = (wider / "source.spm").read_bytes()
+    assert with_subwords(subwords, tag_symbols()) == subwords
 
 
 def test_training_goes_on_with_tags(plain: Path, tmp_path: Path) -> None:

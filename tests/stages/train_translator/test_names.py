@@ -7,18 +7,18 @@ import re
 
 import pytest
 
-from stages._pretraining.sources import Pair
+from stages._pretraining.sources import TextPair
 from stages.train_translator.bitext import Bitext
 from stages.train_translator.names import Gazetteer, NameFinder
 from stages.train_translator.variation import Mix, Variation
 
 PAIRS = [
-    Pair("de", "Tom lives in Boston.", "Tom wohnt in Boston."),
-    Pair("de", "Was Tom here?", "War Tom hier?"),
-    Pair("de", "Was it cold in Germany?", "Was war in Deutschland kalt?"),
-    Pair("de", "I was in Germany.", "Ich war in Deutschland, was?"),
-    Pair("de", "Mary Jackson met Tom.", "Mary Jackson traf Tom."),
-    Pair("de", "Tom told Tom's son.", "Tom sagte es Toms Sohn."),
+    TextPair("de", "Tom lives in Boston.", "Tom wohnt in Boston."),
+    TextPair("de", "Was Tom here?", "War Tom hier?"),
+    TextPair("de", "Was it cold in Germany?", "Was war in Deutschland kalt?"),
+    TextPair("de", "I was in Germany.", "Ich war in Deutschland, was?"),
+    TextPair("de", "Mary Jackson met Tom.", "Mary Jackson traf Tom."),
+    TextPair("de", "Tom told Tom's son.", "Tom sagte es Toms Sohn."),
 ]
 
 
@@ -27,7 +27,7 @@ def finder() -> NameFinder:
     return NameFinder(PAIRS)
 
 
-def shared(finder: NameFinder, pair: Pair) -> list[str]:
+def shared(finder: NameFinder, pair: TextPair) -> list[str]:
     variation = Variation(finder, None, None, None, Mix())
     text = Bitext.of(*pair)
     return [" ".join(text.source.words[p[0] : p[1]]) for p, _ in variation.shared_names(text)]

@@ -15,7 +15,7 @@ from stages.train_translator.config import (
     MarianShape,
     TrainTranslatorConfig,
 )
-from stages.train_translator.examples import Example, ExampleMaker, Texts
+from stages.train_translator.examples import ExampleMaker, Texts, TranslationExample
 from stages.train_translator.sentencepieces import marian_vocabulary, train_sentencepiece
 from stages.train_translator.training import build_model, train_translator, translation_loss
 from tests.stages._pretraining.toy_text import steps, toy_corpus, toy_gazetteer
@@ -25,14 +25,14 @@ def tiny_config(folder: Path, number: int) -> TrainTranslatorConfig:
     return TrainTranslatorConfig(
         corpus=toy_corpus(folder),
         gazetteer=(toy_gazetteer(folder),),
-        pieces=400,
+        subwords=400,
         shape=MarianShape(
             width=32, heads=2, feed_forward=64, encoder_layers=2, decoder_layers=1, max_positions=64
         ),
         augmentation=AugmentationConfig(concatenate=0.1, upper_case=0.0),
         batch_tokens=400,
         shard_examples=200,
-        max_pieces=60,
+        max_subwords=60,
         loop=steps(number),
     )
 
@@ -86,19 +86,19 @@ def test_the_folder_is_an_ordinary_checkpoint(trained: dict[str, Any]) -> None:
     assert tokenizer.decode(ids[1:], skip_special_tokens=True) == "Tom sees dog 4 cat."
 
 
-def test_tags_and_slots_are_single_pieces(trained: dict[str, Any]) -> None:
+def test_tags_and_slots_are_single_subwords(trained: dict[str, Any]) -> None:
     from stages.translate.codes import Languages
     from stages.translate.subwords import Subwords
 
     folder = trained["folder"] / "model"
     subwords = Subwords(folder, Languages(folder).direction("en", "de"))
     text = "<a>Tom</a> sees (<b>Mary</b>) and __SLOT0__."
-    pieces = subwords.pieces([text])[0]
-    assert subwords.decode(pieces) == text
-    plain = subwords.pieces(["Tom sees (Mary) and __SLOT0__."])[0]
+    tokens = subwords.cut([text])[0]
+    assert subwords.decode(tokens) == text
+    plain = subwords.cut(["Tom sees (Mary) and __SLOT0__."])[0]
     added = ["▁<a>", "▁</a>", "▁<b>", "▁</b>"]
-    assert [piece for piece in pieces if piece not in added] == plain
-    assert [pieces.count(piece) for piece in added] == [1, 1, 1, 1]
+    assert [token for token in tokens if token not in added] == plain
+    assert [tokens.count(token) for token in added] == [1, 1, 1, 1]
     assert "▁__SLOT0__" in plain
     assert not subwords.unknown(text)
 
@@ -151,10 +151,10 @@ def test_examples_depend_on_seed_and_shard_alone(trained: dict[str, Any], tmp_pa
     config = tiny_config(tmp_path, 5)
     pairs = load_corpus(config.corpus).pairs
     entities = list(read_entities(config.gazetteer[0]))
-    spm = next((trained["folder"] / "work").glob("pieces-*[0-9a-f].model"))
+    spm = next((trained["folder"] / "work").glob("subwords-*[0-9a-f].model"))
     vocabulary = marian_vocabulary(spm, ["en", "de", "es"])
 
-    def shard(seed: int, number: int) -> list[list[Example]]:
+    def shard(seed: int, number: int) -> list[list[TranslationExample]]:
         return ExampleMaker(pairs, config, spm, vocabulary, Texts(entities), seed).shard(number)
 
     assert shard(1, 3) == shard(1, 3)
@@ -165,10 +165,10 @@ def test_examples_depend_on_seed_and_shard_alone(trained: dict[str, Any], tmp_pa
     tags = {vocabulary[tag]: tag for tag in (">>en<<", ">>de<<", ">>es<<")}
     assert {tags[example.source[0]] for example in examples} == set(tags.values())
     assert all(e.source[-1] == e.target[-1] == vocabulary["</s>"] for e in examples)
-    assert max(len(e.source) for e in examples) <= config.max_pieces
-    pieces = {i: piece for piece, i in vocabulary.items()}
-    sources = ["".join(pieces[i] for i in e.source[1:-1]).replace("▁", " ") for e in examples]
-    targets = ["".join(pieces[i] for i in e.target[:-1]).replace("▁", " ") for e in examples]
+    assert max(len(e.source) for e in examples) <= config.max_subwords
+    subwords = {i: subword for subword, i in vocabulary.items()}
+    sources = ["".join(subwords[i] for i in e.source[1:-1]).replace("▁", " ") for e in examples]
+    targets = ["".join(subwords[i] for i in e.target[:-1]).replace("▁", " ") for e in examples]
     renamed = [(a, b) for a, b in zip(sources, targets, strict=True) if "Merkel" in a]
     assert renamed
     assert all("Merkel" in b for _, b in renamed)
@@ -178,8 +178,8 @@ def test_padding_is_not_trained_on(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, 5)
     model = build_model(config, {str(n): n for n in range(49)} | {"<pad>": 49, "</s>": 0}, seed=1)
     rng = random.Random(1)
-    short = Example([3, 4, 0], [5, 0])
-    long = Example(
+    short = TranslationExample([3, 4, 0], [5, 0])
+    long = TranslationExample(
         [rng.randrange(1, 40) for _ in range(12)], [rng.randrange(1, 40) for _ in range(9)]
     )
     cpu = torch.device("cpu")
@@ -196,7 +196,7 @@ def test_sentencepiece_keeps_letters_and_splits_digits(tmp_path: Path) -> None:
     import sentencepiece
 
     text = [f"Der Preis ist {n} Euro." for n in range(200)]
-    model = train_sentencepiece(text, tmp_path / "p", pieces=300, seed=1)
+    model = train_sentencepiece(text, tmp_path / "p", subwords=300, seed=1)
     processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
     assert [p for p in processor.encode("1999", out_type=str) if p != "▁"] == list("1999")
     assert processor.decode(processor.encode("“Þór” – Lukáš’s")).startswith('"')

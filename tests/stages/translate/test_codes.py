@@ -8,7 +8,13 @@ import pytest
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.languages import canonical
-from stages.translate.codes import Direction, Languages, direction_problem, opus_pair, table
+from stages.translate.codes import (
+    Languages,
+    TranslationDirection,
+    direction_problem,
+    opus_pair,
+    table,
+)
 
 
 def test_every_code_of_the_families_is_reachable_from_iso() -> None:
@@ -34,8 +40,12 @@ def test_every_code_of_the_families_is_reachable_from_iso() -> None:
     ],
 )  # fmt: skip
 def test_codes_by_family(models: Path, lang: str, nllb: str, m2m100: str) -> None:
-    assert Languages(models / "nllb").direction("en", lang) == Direction("nllb", "eng_Latn", nllb)
-    assert Languages(models / "m2m100").direction("en", lang) == Direction("m2m100", "en", m2m100)
+    assert Languages(models / "nllb").direction("en", lang) == TranslationDirection(
+        "nllb", "eng_Latn", nllb
+    )
+    assert Languages(models / "m2m100").direction("en", lang) == TranslationDirection(
+        "m2m100", "en", m2m100
+    )
 
 
 @pytest.mark.parametrize(("lang", "code"), [("yo", "yor_Latn"), ("bm", "bam_Latn")])
@@ -71,7 +81,7 @@ def test_a_language_the_model_lacks_names_what_there_is(models: Path) -> None:
 
 def test_a_single_pair_refuses_another_direction(models: Path) -> None:
     languages = Languages(models / "opus-mt-en-de", "x/opus-mt-en-de")
-    assert languages.direction("en", "de") == Direction("marian", None, None)
+    assert languages.direction("en", "de") == TranslationDirection("marian", None, None)
     with pytest.raises(ConfigError, match="translates en to de, not en to es"):
         languages.direction("en", "es")
     with pytest.raises(ConfigError, match="translates en to de, not de to en"):

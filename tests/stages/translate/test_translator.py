@@ -31,11 +31,11 @@ def test_subwords_are_those_of_transformers(models: Path, family: str) -> None:
     elif family == "nllb":
         tokenizer.src_lang = "eng_Latn"  # type: ignore[attr-defined]
     tag = f"{direction.target} " if family == "multi" else ""
-    for text, pieces in zip(TEXTS, subwords.pieces(TEXTS), strict=True):
+    for text, tokens in zip(TEXTS, subwords.cut(TEXTS), strict=True):
         ids = tokenizer(tag + text).input_ids  # type: ignore[operator]
         expected = tokenizer.convert_ids_to_tokens(ids)  # type: ignore[attr-defined]
-        assert subwords.source(pieces) == expected
-        assert subwords.decode(subwords.source(pieces)[1 if family == "m2m100" else 0 :]) == text
+        assert subwords.source(tokens) == expected
+        assert subwords.decode(subwords.source(tokens)[1 if family == "m2m100" else 0 :]) == text
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -51,7 +51,7 @@ def test_translations_are_those_of_transformers(models: Path, cache: Path, famil
     tokenizer = subwords.tokenizer
     model = AutoModelForSeq2SeqLM.from_pretrained(models / family).eval()
     for text, mine in zip(TEXTS[:6], ours, strict=True):
-        tokens = subwords.source(subwords.pieces([text])[0])
+        tokens = subwords.source(subwords.cut([text])[0])
         ids = torch.tensor([tokenizer.convert_tokens_to_ids(tokens)])
         prefix = subwords.prefix
         start = [model.config.decoder_start_token_id]
@@ -145,10 +145,10 @@ def test_long_inputs_are_split_and_rejoined(models: Path, cache: Path) -> None:
     translator = Translator(
         models / "opus-mt-en-de", "en", "de", DecodingConfig(beam_size=1), cache=cache
     )
-    assert len(translator.subwords.pieces([long])[0]) > 3 * translator.max_input
+    assert len(translator.subwords.cut([long])[0]) > 3 * translator.max_input
     whole = translator.translate([TEXTS[0], long, TEXTS[1]])
-    pieces = split_text(long, translator.max_input, translator._length)
-    parts = translator.translate(pieces)
+    sections = split_text(long, translator.max_input, translator._length)
+    parts = translator.translate(sections)
     assert whole[1][0].text == " ".join(h[0].text for h in parts if h[0].text)
     assert whole[0] == translator.translate([TEXTS[0]])[0]
 

@@ -50,7 +50,7 @@ def train_sentencepiece(folder: Path, name: str, vocab_size: int = 160) -> Path:
     return folder / f"{name}.model"
 
 
-def _pieces(model: Path) -> list[str]:
+def _subwords(model: Path) -> list[str]:
     import sentencepiece as spm
 
     processor = spm.SentencePieceProcessor(model_file=str(model))
@@ -79,8 +79,8 @@ def build_marian(
     train_sentencepiece(folder, "source").rename(folder / "source.spm")
     (folder / "target.spm").write_bytes((folder / "source.spm").read_bytes())
     (folder / "source.vocab").unlink()
-    pieces = [p for p in _pieces(folder / "source.spm") if p not in ("<unk>", "<s>", "</s>")]
-    names = ["</s>", "<unk>", *tags, *pieces, "<pad>"]
+    subwords = [p for p in _subwords(folder / "source.spm") if p not in ("<unk>", "<s>", "</s>")]
+    names = ["</s>", "<unk>", *tags, *subwords, "<pad>"]
     _dump(folder / "vocab.json", {name: i for i, name in enumerate(names)})
     options = {"source_lang": pair[0], "target_lang": pair[1]} if pair else {}
     tokenizer = MarianTokenizer(
@@ -128,10 +128,12 @@ def build_m2m100(folder: Path, seed: int = 2) -> Path:
     folder.mkdir(parents=True)
     train_sentencepiece(folder, "spm").rename(folder / "sentencepiece.bpe.model")
     (folder / "spm.vocab").unlink()
-    pieces = [
-        p for p in _pieces(folder / "sentencepiece.bpe.model") if p not in ("<unk>", "<s>", "</s>")
+    subwords = [
+        p
+        for p in _subwords(folder / "sentencepiece.bpe.model")
+        if p not in ("<unk>", "<s>", "</s>")
     ]
-    names = ["<s>", "<pad>", "</s>", "<unk>", *pieces]
+    names = ["<s>", "<pad>", "</s>", "<unk>", *subwords]
     _dump(folder / "vocab.json", {name: i for i, name in enumerate(names)})
     # Hub folders list the language tokens; transformers 5 does not add them by itself.
     tokenizer = M2M100Tokenizer(
@@ -172,18 +174,18 @@ def build_nllb(folder: Path, seed: int = 3) -> Path:
     folder.mkdir(parents=True)
     model = train_sentencepiece(folder, "spm")
     names = ["<s>", "<pad>", "</s>", "<unk>"]
-    names += [p for p in _pieces(model) if p not in names]
+    names += [p for p in _subwords(model) if p not in names]
     (folder / "spm.vocab").unlink()
     model.unlink()
     # Byte-pair merges over the same characters: the tokeniser's own vocabulary format.
     characters = sorted({c for p in names[4:] for c in p})
     vocab = {n: i for i, n in enumerate(names[:4] + characters)}
     merges: list[tuple[str, str]] = []
-    for piece in names[4:]:
-        for cut in range(1, len(piece)):
-            left, right = piece[:cut], piece[cut:]
-            if left in vocab and right in vocab and piece not in vocab:
-                vocab[piece] = len(vocab)
+    for subword in names[4:]:
+        for cut in range(1, len(subword)):
+            left, right = subword[:cut], subword[cut:]
+            if left in vocab and right in vocab and subword not in vocab:
+                vocab[subword] = len(vocab)
                 merges.append((left, right))
                 break
     tokenizer = NllbTokenizer(vocab=vocab, merges=merges)

@@ -58,6 +58,6 @@ def test_frequency_lists_stand_for_text(
     model = encoder_folder("Unigram", tmp_path / "full")
     assert run(monkeypatch, model, "--languages", "de,sw", "-o", tmp_path / "cut") == 2
     assert "no frequency list for sw" in capsys.readouterr().err
-    code = run(monkeypatch, model, "--languages", "de", "--pieces", 130, "-o", tmp_path / "cut")
+    code = run(monkeypatch, model, "--languages", "de", "--subwords", 130, "-o", tmp_path / "cut")
     assert code == 0, capsys.readouterr().err
     assert "de (list): " in capsys.readouterr().err

@@ -27,9 +27,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 
 from pipeline.formats.packed import open_bytes
-from stages._pretraining.corpus import Corpus, CorpusConfig, load_corpus
+from stages._pretraining.corpus import CorpusConfig, TrainingText, load_corpus
 from stages._pretraining.overlap import any_key, sentence_key
-from stages._pretraining.sources import Pair, TextSource, read_rows
+from stages._pretraining.sources import TextPair, TextSource, read_rows
 from stages.tokenise import tokenise
 from stages.word_alignment.statistical.aligner import StatisticalAligner
 from xlner.trimming.words import listed_words
@@ -125,7 +125,7 @@ def _sentences(value: Any) -> Iterator[str]:
 
 def pack(
     config: CorpusConfig,
-    corpus: Corpus,
+    corpus: TrainingText,
     keys: set[str],
     lists: Mapping[str, Sequence[str]],
     arguments: argparse.Namespace,
@@ -160,35 +160,35 @@ def pack(
 
 def choose_pairs(
     config: CorpusConfig,
-    corpus: Corpus,
+    corpus: TrainingText,
     keys: set[str],
     each: int,
     most: int,
     rng: random.Random,
-) -> list[Pair]:
+) -> list[TextPair]:
     """Return at most ``each`` pairs of a file and ``most`` in all, scarce languages whole."""
     left = {p for p in corpus.pairs if _fits(p) and not any_key(keys, p[1:])}
-    by_language: dict[str, list[Pair]] = defaultdict(list)
+    by_language: dict[str, list[TextPair]] = defaultdict(list)
     for source in config.parallel:
         swapped = source.languages[0] != config.pivot_language
         found = []
         for row in read_rows(source):
             first, second = (" ".join(cell.split()) for cell in (row[::-1] if swapped else row))
-            pair = Pair(source.languages[0 if swapped else 1], first, second)
+            pair = TextPair(source.languages[0 if swapped else 1], first, second)
             if pair in left:
                 left.remove(pair)
                 found.append(pair)
         rng.shuffle(found)
         for pair in found[:each]:
             by_language[pair.language].append(pair)
-    chosen: list[Pair] = []
+    chosen: list[TextPair] = []
     for number, pairs in enumerate(sorted(by_language.values(), key=len)):
         rng.shuffle(pairs)
         chosen += pairs[: (most - len(chosen)) // (len(by_language) - number)]
     return chosen
 
 
-def _fits(pair: Pair) -> bool:
+def _fits(pair: TextPair) -> bool:
     words = len(pair.source.split())
     short = len(pair.source) + len(pair.target) < MOST_CHARACTERS
     return FEWEST_WORDS <= words < MOST_WORDS and short
@@ -199,7 +199,7 @@ def _normalised(words: Sequence[str], backend: Tokenizer) -> list[str]:
     return backend.normalizer.normalize_str(" ".join(words)).split()
 
 
-def link(pairs: Sequence[Pair], backend: Tokenizer, most: int) -> list[Linked]:
+def link(pairs: Sequence[TextPair], backend: Tokenizer, most: int) -> list[Linked]:
     """Cut the pairs into words; link those of the first ``most`` of each language statistically."""
     by_language: dict[str, list[tuple[list[str], list[str]]]] = defaultdict(list)
     for code, source, target in pairs:
@@ -221,7 +221,7 @@ def link(pairs: Sequence[Pair], backend: Tokenizer, most: int) -> list[Linked]:
 
 
 def choose_sentences(
-    corpus: Corpus, keys: set[str], backend: Tokenizer, each: int, rng: random.Random
+    corpus: TrainingText, keys: set[str], backend: Tokenizer, each: int, rng: random.Random
 ) -> list[tuple[str, list[str]]]:
     """Return at most ``each`` sentences of a language, as words."""
     rows = list(corpus.sentences)

@@ -29,9 +29,11 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     arguments = parser.parse_args()
     noted = json.loads((arguments.kit / "settings.json").read_text(encoding="utf-8"))
-    pieces = arguments.kit / "pieces.model"
-    vocabulary = marian_vocabulary(pieces, [noted["pivot"], *noted["languages"]])
-    config = TrainTranslatorConfig.model_validate({k: noted[k] for k in ("shape", "max_pieces")})
+    sentencepiece = arguments.kit / "pieces.model"
+    vocabulary = marian_vocabulary(sentencepiece, [noted["pivot"], *noted["languages"]])
+    # Kits that were packed before 0.2 say max_pieces.
+    most = noted["max_subwords"] if "max_subwords" in noted else noted["max_pieces"]
+    config = TrainTranslatorConfig.model_validate({"shape": noted["shape"], "max_subwords": most})
     model = build_model(config, vocabulary, seed=1)
     state = {}
     for number in (1, 2):
@@ -41,7 +43,7 @@ def main() -> None:
     if absent or found.unexpected_keys:
         raise SystemExit(f"missing: {absent}; not known: {found.unexpected_keys}")
     model.tie_weights()
-    save_translator(model, pieces, vocabulary, arguments.model)
+    save_translator(model, sentencepiece, vocabulary, arguments.model)
 
 
 if __name__ == "__main__":

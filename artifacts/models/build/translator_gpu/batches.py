@@ -28,8 +28,8 @@ def settings() -> dict[str, Any]:
     return found
 
 
-class Pieces:
-    """SentencePiece and Marian's vocabulary: end, unknown, language tags, pieces, padding."""
+class Tokenizer:
+    """SentencePiece and Marian's vocabulary: end, unknown, language tags, subwords, padding."""
 
     def __init__(self) -> None:
         import sentencepiece
@@ -53,18 +53,18 @@ class Pieces:
         return len(self.words)
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        """Numbers of the pieces, the end included."""
+        """Numbers of the subwords, the end included."""
         return [[*(self._ids[i] for i in row), 0] for row in self.processor.encode(texts)]
 
     def decode(self, ids: list[int]) -> str:
-        """Text of the pieces up to the end."""
+        """Text of the subwords up to the end."""
         ids = ids[: ids.index(0)] if 0 in ids else ids
         text: str = self.processor.decode_pieces([self.words[i] for i in ids])
         return text.replace("\u2581", " ").strip()
 
 
 class Maker:
-    """Draws pairs by language and weight, varies them, and cuts them into pieces."""
+    """Draws pairs by language and weight, varies them, and cuts them into subwords."""
 
     def __init__(self) -> None:
         from stages.train_translator.bilingual import Bilingual, Templates
@@ -72,10 +72,10 @@ class Maker:
         from stages.train_translator.variation import Mix, Variation
 
         noted = settings()
-        self.pieces = Pieces()
+        self.subwords = Tokenizer()
         self._pivot = noted["pivot"]
         self._into_pivot = noted["into_pivot_share"]
-        self._longest = noted["max_pieces"]
+        self._longest = noted["max_subwords"]
         pivot = unpack("pivot.xz").split("\n")
         self._rows: dict[str, list[tuple[str, str, str]]] = {}
         self._groups: dict[str, list[list[int]]] = {}
@@ -139,9 +139,9 @@ class Maker:
         """Padded batches of uint16, of at most about `tokens` positions a side each."""
         rng = random.Random(seed)
         rows = self.texts(rng, examples)
-        tags = [self.pieces.vocabulary[f">>{code}<<"] for code, _, _ in rows]
-        sources = self.pieces.encode([source for _, source, _ in rows])
-        targets = self.pieces.encode([target for _, _, target in rows])
+        tags = [self.subwords.vocabulary[f">>{code}<<"] for code, _, _ in rows]
+        sources = self.subwords.encode([source for _, source, _ in rows])
+        targets = self.subwords.encode([target for _, _, target in rows])
         pairs = [
             ([tag, *source], target)
             for tag, source, target in zip(tags, sources, targets, strict=True)
@@ -164,7 +164,7 @@ class Maker:
 
     def padded(self, rows: list[list[int]]) -> Any:
         """Rows of one length."""
-        array = np.full((len(rows), max(map(len, rows))), len(self.pieces) - 1, np.uint16)
+        array = np.full((len(rows), max(map(len, rows))), len(self.subwords) - 1, np.uint16)
         for k, row in enumerate(rows):
             array[k, : len(row)] = row
         return array

@@ -186,7 +186,7 @@ class Model:
         return x
 
     def logits(self, source: Tensor, target: Tensor) -> Tensor:
-        """Of every target position, over all pieces but the padding."""
+        """Of every target position, over all subwords but the padding."""
         pad = self.size - 1
         mask = (source != pad)[:, None, None, :]
         start = torch.full_like(target[:, :1], pad)
@@ -195,7 +195,7 @@ class Model:
         return hidden @ self.params["embed"][:pad].t()
 
     def loss(self, source: Tensor, target: Tensor, smoothing: float) -> Tensor:
-        """Mean cross-entropy of the target pieces."""
+        """Mean cross-entropy of the target subwords."""
         wanted = target.reshape(-1)
         wanted = torch.where(wanted == self.size - 1, -100, wanted)
         logits = self.logits(source, target).flatten(0, 1).float()

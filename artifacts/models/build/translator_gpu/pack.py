@@ -1,8 +1,8 @@
 """Packs what a GPU machine without network and without this project needs to train the translator.
 
-    python artifacts/models/build/translator_gpu/pack.py FOLDER [--pieces 12000]
+    python artifacts/models/build/translator_gpu/pack.py FOLDER [--subwords 12000]
 
-Text, phrase pairs, names, places and pieces of the config `build_models`, compressed (about 15 MB),
+Text, phrase pairs, names, places and subwords of the config `build_models`, compressed (15 MB),
 with the modules that vary pairs and the scripts beside this one. There:
 
     cd FOLDER && python3 run.py --minutes 8 --out OUT
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config import load_config
-from stages._pretraining.corpus import Corpus, load_corpus
+from stages._pretraining.corpus import TrainingText, load_corpus
 from stages._pretraining.running import resolve_corpus, resolve_source
 from stages._pretraining.sources import read_entities
 from stages.train_translator.bilingual import read_places
@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[4]
 SHAPE = MarianShape(
     width=256, heads=8, feed_forward=1024, encoder_layers=8, decoder_layers=2, dropout=0.1
 )
-"""11.5M parameters with 12,000 pieces, 23 MB in float16; in CTranslate2's int8 it takes 1.9 times
+"""11.5M parameters with 12,000 subwords, 23 MB in float16; in CTranslate2's int8 it takes 1.9 times
 as long as 192 wide with 4 and 1 layers (docs/models.md)."""
 MODULES = ("bitext", "tags", "names", "bilingual", "variation")
 SCRIPTS = ("run.py", "model.py", "batches.py")
@@ -50,7 +50,7 @@ def main() -> None:
     """Write the kit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--pieces", type=int, default=12_000)
+    parser.add_argument("--subwords", type=int, default=12_000)
     parser.add_argument("--phrases", type=int, default=3, help="most of one pair")
     parser.add_argument("--light-share", type=float, default=0.3, help="kept of weights below 1")
     parser.add_argument("--held-out", type=int, default=200, help="pairs a language to watch")
@@ -63,7 +63,7 @@ def main() -> None:
             "corpus": resolve_corpus(options.corpus, config),
             "gazetteer": tuple(resolve_source(s, config) for s in options.gazetteer),
             "places": tuple(config.path(str(path)) for path in options.places),
-            "pieces": arguments.pieces,
+            "subwords": arguments.subwords,
             "shape": SHAPE,
         }
     )
@@ -103,14 +103,14 @@ def pack(options: TrainTranslatorConfig, arguments: argparse.Namespace) -> None:
         "into_pivot_share": options.into_pivot_share,
         "sampling_exponent": options.sampling_exponent,
         "shape": options.shape.model_dump(),
-        "max_pieces": options.max_pieces,
+        "max_subwords": options.max_subwords,
     }
     (folder / "settings.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
     text = [side for pair in pairs for side in pair[1:]] + [name for _, name in entities]
     made = train_sentencepiece(
         text,
         folder / "pieces",
-        pieces=options.pieces,
+        subwords=options.subwords,
         seed=arguments.seed,
         symbols=tag_symbols(),
     )
@@ -148,7 +148,7 @@ def _write_pairs(
             _pack(folder / f"{code}.{kind}.xz", "\n".join(column))
 
 
-def _held_out(corpus: Corpus, each: int, rng: random.Random) -> list[str]:
+def _held_out(corpus: TrainingText, each: int, rng: random.Random) -> list[str]:
     """Pairs to watch the training by."""
     by_language: dict[str, list[str]] = {}
     for pair in corpus.held_out:

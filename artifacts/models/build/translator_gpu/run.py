@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from batches import HERE, Pieces, settings, unpack, work
+from batches import HERE, Tokenizer, settings, unpack, work
 
 sys.path.insert(0, str(HERE))
 _WARM = 0.05
@@ -46,8 +46,8 @@ class Log:
 class Held:
     """Held-out text: its loss, and the chrF of greedy translations."""
 
-    def __init__(self, pieces: Pieces, each: int, device: Any) -> None:
-        self._pieces = pieces
+    def __init__(self, subwords: Tokenizer, each: int, device: Any) -> None:
+        self._subwords = subwords
         self.rows: dict[str, list[tuple[str, str]]] = {}
         for line in unpack("held.xz").split("\n"):
             code, english, other = line.split("\t")
@@ -59,10 +59,10 @@ class Held:
     def _arrays(self, name: str, device: Any) -> tuple[Any, Any]:
         import torch
 
-        tag = self._pieces.vocabulary[f">>{name.split('-')[1]}<<"]
-        pad = len(self._pieces) - 1
-        sources = [[tag, *ids] for ids in self._pieces.encode([a for a, _ in self.rows[name]])]
-        targets = self._pieces.encode([b for _, b in self.rows[name]])
+        tag = self._subwords.vocabulary[f">>{name.split('-')[1]}<<"]
+        pad = len(self._subwords) - 1
+        sources = [[tag, *ids] for ids in self._subwords.encode([a for a, _ in self.rows[name]])]
+        targets = self._subwords.encode([b for _, b in self.rows[name]])
 
         def padded(rows: list[list[int]]) -> Any:
             width = max(map(len, rows))
@@ -85,7 +85,7 @@ class Held:
         from sacrebleu.metrics import CHRF
 
         model.training = False
-        texts = [self._pieces.decode(r) for r in model.greedy(self.arrays[name][0], 60).tolist()]
+        texts = [self._subwords.decode(r) for r in model.greedy(self.arrays[name][0], 60).tolist()]
         gold = [b for _, b in self.rows[name]]
         return round(CHRF().corpus_score(texts, [gold]).score, 1), texts
 
@@ -226,12 +226,12 @@ def train(arguments: argparse.Namespace, log: Log, shards: Any, seconds: float) 
     torch.manual_seed(1)
     cuda = arguments.device == "cuda"
     device = torch.device(arguments.device)
-    pieces = Pieces()
+    subwords = Tokenizer()
     dtype = torch.bfloat16 if cuda else torch.float32
-    model = Model(Shape(**settings()["shape"]), len(pieces), device, dtype)
-    held = Held(pieces, 8 if arguments.smoke or not cuda else 200, device)
+    model = Model(Shape(**settings()["shape"]), len(subwords), device, dtype)
+    held = Held(subwords, 8 if arguments.smoke or not cuda else 200, device)
     trainer = Trainer(model, arguments.rate, fused=cuda)
-    log(f"{model.parameters:,} parameters, {len(pieces):,} pieces, {device}")
+    log(f"{model.parameters:,} parameters, {len(subwords):,} subwords, {device}")
     batches = Batches(shards)
     end = log.began + seconds - (6 if arguments.smoke else 25)
     start = reported = saved = 0.0

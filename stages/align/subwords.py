@@ -31,7 +31,7 @@ class Specials:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class SentenceSubwords:
     """A sentence in subwords.
 
     Attributes:
@@ -50,7 +50,7 @@ class Pieces:
         return len(self.ids)
 
 
-class WordPieces:
+class SubwordCutter:
     """Cuts sentences into subwords word by word, each distinct word once.
 
     Word by word is what a tokenizer does with text that is split into words already, so nothing is
@@ -67,7 +67,7 @@ class WordPieces:
         self._marks = list(marks)
         self._known: dict[str, list[int]] = {}
 
-    def __call__(self, sentences: Sequence[Sequence[str]]) -> list[Pieces]:
+    def __call__(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSubwords]:
         """Return the subwords of each sentence."""
         new = list(dict.fromkeys(w for s in sentences for w in s if w not in self._known))
         if len(self._known) + len(new) > _CACHED_WORDS:
@@ -76,14 +76,14 @@ class WordPieces:
         if new:
             cut = self._cut([without_halves(composed(w)) for w in new])
             self._known.update(zip(new, cut, strict=True))
-        return [self._pieces(s) for s in sentences]
+        return [self._subwords(s) for s in sentences]
 
-    def _pieces(self, words: Sequence[str]) -> Pieces:
+    def _subwords(self, words: Sequence[str]) -> SentenceSubwords:
         cut = [self._known[w] for w in words]
         owners = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
         ids = list(chain.from_iterable(cut))
         several = np.repeat([len(c) > 1 for c in cut], [len(c) for c in cut]).astype(bool)
-        return Pieces(ids, owners, np.isin(ids, self._marks) & several)
+        return SentenceSubwords(ids, owners, np.isin(ids, self._marks) & several)
 
 
 def transformers_cut(tokenizer: Any) -> Cut:
