@@ -1,8 +1,9 @@
 """The arms of the comparison: what each one trains on, and with which head.
 
 An arm is a named recipe for a tagger. ``train`` makes the arms of kind ``train``; ``self_train``
-those of kind ``self_train``; the others need no tagger of their own: ``predict`` makes them of what
-other arms' taggers say of the test sentences or of their translations.
+those of kind ``self_train``; ``external`` takes in taggers from elsewhere; the others need no
+tagger of their own: ``predict`` makes them of what other arms' taggers say of the test sentences or
+of their translations.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Kind = Literal["train", "self_train", "translate_test", "ensemble"]
+Kind = Literal["train", "self_train", "external", "translate_test", "ensemble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ class Arm:
 
     @property
     def zero_resource(self) -> bool:
-        """Whether it does without labels of the target language; others are upper bounds."""
-        return "gold" not in self.data
+        """Whether it does without labels of the target language; others are no competitors.
+
+        What a tagger from elsewhere has seen is not known.
+        """
+        return "gold" not in self.data and self.kind != "external"
 
 
 ARMS: Final[Mapping[str, Arm]] = {
@@ -96,6 +100,7 @@ ARMS: Final[Mapping[str, Arm]] = {
         "real target text, pseudo-labelled through its translation (CROP)",
         ("fused",),
     ),
+    "external": Arm("external", (), False, "a tagger from elsewhere, as it is"),
     "supervised": Arm("train", ("gold",), True, "gold target training data: the upper bound"),
 }
 """The arms that ship; a configuration adds its own (:mod:`stages.experiment`)."""
@@ -114,6 +119,16 @@ LIKE_AGAINST_LIKE: Final[tuple[tuple[str, str], ...]] = (
 )
 """Pairs that differ in one thing only: the data with the same head, or the head alone."""
 
+BEST_FIRST: Final[tuple[str, ...]] = (
+    "self_trained",
+    "self_trained_last",
+    "projected_fused",
+    "projected",
+    "fused",
+    "zero_shot",
+)
+"""The arms of which the first that a run has is what taggers from elsewhere are compared with."""
+
 
 def sections_of(arm: Arm) -> tuple[str, ...]:
     """Return the stages whose options an arm may set for itself: those that it has a part in."""
@@ -124,8 +139,8 @@ def sections_of(arm: Arm) -> tuple[str, ...]:
         found.append("synthesize")
     if arm.kind in ("train", "self_train"):
         found.append("train")
-    if arm.kind == "self_train":
-        found.append("self_train")
+    if arm.kind in ("self_train", "external"):
+        found.append(arm.kind)
     return (*found, "predict")
 
 
@@ -137,6 +152,7 @@ def touches(arm: Arm, *sections: str) -> bool:
 def predicted_on(arm: Arm, key: str) -> bool:
     """Return whether an arm has predictions for a kind of data: ``test``, ``source_test``, ``dev``.
 
-    What goes by way of a translation has nothing to say of source-language sentences.
+    What goes by way of a translation has nothing to say of source-language sentences; a tagger
+    from elsewhere is asked about the target languages alone.
     """
     return key == "test" or arm.kind in ("train", "self_train")

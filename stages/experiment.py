@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import field_serializer, model_validator
 
 from pipeline.config import RunConfig
-from stages.arms import ARMS, LIKE_AGAINST_LIKE, Arm, predicted_on, touches
+from stages.arms import ARMS, BEST_FIRST, LIKE_AGAINST_LIKE, Arm, predicted_on, touches
 from stages.before import of_before
 from stages.own_arms import ArmConfig, check_arms, resolve
 from stages.sweeps import SEED, Sweep, SweepsConfig, check_sweeps, sweeps_of
@@ -110,6 +110,22 @@ class Experiment(SweepsConfig):
                 found[teacher] = list(dict.fromkeys([*found[teacher], *found[arm]]))
         return found
 
+    def predicted_unit(self, arm: str, seed: int, data: str) -> str:
+        """Return the unit of ``predict`` for an arm, a seed and ``test/de`` or the like.
+
+        A tagger from elsewhere is what it is, whatever the seed.
+        """
+        return (
+            f"{arm}/{data}"
+            if self.recipes[arm].kind == "external"
+            else (f"{arm}/seed-{seed}/{data}")
+        )
+
+    def informed(self, arm: str) -> bool:
+        """Return whether an arm, or one that taught it, knows more than a zero-resource one may."""
+        recipe = self.recipes[arm]
+        return not recipe.zero_resource or any(map(self.informed, recipe.teachers))
+
     def for_arm(self, arm: str) -> Experiment:
         """Return the configuration with the settings of an arm."""
         return self.with_settings(self.recipes[arm].settings)
@@ -130,7 +146,14 @@ class Experiment(SweepsConfig):
             for name, arm in self.arms.items()
             if arm is not None and arm.like in self.arms
         ]
-        return [*LIKE_AGAINST_LIKE, *own]
+        return [*LIKE_AGAINST_LIKE, *own, *self._against_external()]
+
+    def _against_external(self) -> list[tuple[str, str]]:
+        """Return each tagger from elsewhere with the arm of ours that has most to say for it."""
+        others = [name for name in self.compared if self.recipes[name].kind == "external"]
+        ours = [name for name in BEST_FIRST if name in self.compared]
+        ours = ours or [n for n in self.compared if not self.informed(n)]
+        return [(ours[0], other) for other in others if ours]
 
 
 def experiment(config: RunConfig) -> Experiment:

@@ -192,7 +192,7 @@ def _check_teachers(key: str, name: str, arm: Arm, own: Mapping[str, ArmConfig])
             return
         taught += [t for t in found if t not in taught]
     kinds = [resolve(t, own).kind for t in arm.teachers]
-    if arm.kind == "train" and arm.teachers:
+    if arm.kind in ("train", "external") and arm.teachers:
         yield f"{key}.teachers: an arm of this kind has no teachers; like self_trained has"
     elif arm.kind == "translate_test" and len(kinds) != 1:
         yield f"{key}.teachers: one tagger labels the translations, not {len(kinds)}"
@@ -200,7 +200,7 @@ def _check_teachers(key: str, name: str, arm: Arm, own: Mapping[str, ArmConfig])
         yield f"{key}.teachers: one of the members must go by translation, as translate_test does"
     if arm.kind in ("self_train", "translate_test"):
         for teacher, kind in zip(arm.teachers, kinds, strict=True):
-            if kind not in ("train", "self_train"):
+            if kind not in ("train", "self_train", "external"):
                 yield f"{key}.teachers: {teacher!r} has no tagger of its own that could teach"
 
 

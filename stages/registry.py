@@ -21,6 +21,7 @@ STAGES: Final = Registry(
         "pretrain_encoder",
         "train_translator",
         "prepare",
+        "external",
         "translate",
         "align",
         "project",

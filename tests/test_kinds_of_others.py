@@ -65,6 +65,7 @@ LAST = {
     "formats": "shouted",
     "aligners": "diagonal",
     "projectors": "same_words",
+    "taggers": "capitals",
     "makers": "reversed",
     "fusions": "weighted",
 }
@@ -162,6 +163,20 @@ def test_a_run_reads_their_format_and_uses_their_aligner_and_method(
         ("reversed", ["schläft", "ANNA"]),
         ("reversed", ["ANNA", "sahen", "wir"]),
     ]
+
+
+def test_a_tagger_of_theirs_labels_words(site: Path, tmp_path: Path) -> None:
+    code = f"""
+import json
+from pathlib import Path
+from stages.external.loading import load_tagger
+written = dict(tagger="capitals", options={{"label": "NAME"}}, model="-", lang="en",
+               labels=["O", "B-PER", "I-PER"], map={{"NAME": "PER"}})
+Path({str(tmp_path)!r}, "external.json").write_text(json.dumps(written))
+print([(e.text, e.type) for e in load_tagger({str(tmp_path)!r}).predict(["so ANNA said."])[0]])
+"""
+    done = run(site, code)
+    assert done.stdout.strip() == "[('ANNA', 'PER')]", done.stderr
 
 
 def test_a_tagger_with_their_fusion(site: Path, tmp_path: Path) -> None:

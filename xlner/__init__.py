@@ -22,7 +22,7 @@ _EXPORTS = {
     "Span": "pipeline.schema",
     "load_config": "xlner.api",
     "Runner": "xlner.api",
-    "Entity": "stages.tagger.tagger",
+    "Entity": "stages.tagger.word_tagger",
     "Tagger": "stages.tagger.tagger",
     "LayerFusedConfig": "stages.tagger.modeling",
     "LayerFusedForTokenClassification": "stages.tagger.modeling",
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pipeline.errors import ConfigError, DataError, ModelError, XlnerError
     from pipeline.schema import Link, Sentence, Span
     from stages.tagger.modeling import LayerFusedConfig, LayerFusedForTokenClassification
-    from stages.tagger.tagger import Entity, Tagger
+    from stages.tagger.tagger import Tagger
+    from stages.tagger.word_tagger import Entity
     from xlner.api import Runner, load_config
 
 __all__ = [

@@ -15,6 +15,7 @@ REGISTRIES: Final[Mapping[str, str]] = {
     "formats": "pipeline.format_table:FORMATS",
     "aligners": "stages.align.kinds:ALIGNERS",
     "projectors": "stages.project.methods:METHODS",
+    "taggers": "stages.external.kinds:TAGGERS",
     "makers": "stages.synthesize.makers:MAKERS",
     "fusions": "stages.train.fusions:FUSIONS",
 }

@@ -23,7 +23,7 @@ def evaluation_inputs(config: RunConfig) -> Inputs[Ref]:
         inputs[f"gold/{key}/{lang}"] = Ref("prepare", f"{key}/{lang}")
         for arm in known.compared:
             for seed in known.seeds_of(arm) if predicted_on(known.recipes[arm], key) else ():
-                name = f"{arm}/seed-{seed}/{key}/{lang}"
+                name = known.predicted_unit(arm, seed, f"{key}/{lang}")
                 inputs[f"predicted/{key}/{lang}/{arm}/{seed}"] = Ref("predict", name)
     if known.chosen_on_dev:
         inputs[f"gold/dev/{config.source}"] = Ref("prepare", f"dev/{config.source}")

@@ -79,7 +79,7 @@ class PredictStage(RowStage):
     ) -> Task:
         return Task(
             self.name,
-            f"{arm}/seed-{seed}/{name}",
+            experiment(config).predicted_unit(arm, seed, name),
             "predictions",
             {"rows": rows},
             {"model": tagger_for(config, arm, seed, lang).ref},

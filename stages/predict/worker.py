@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from pipeline.schema import span_row, table
 from pipeline.stage import Part
+from stages.external.loading import load_tagger
 from stages.predict.config import PredictConfig
-from stages.tagger.tagger import Tagger
+from stages.tagger.word_tagger import WordTagger
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class PredictFactory:
     def __call__(self) -> PredictWorker:
         """Load the tagger."""
         options = self.options
-        tagger = Tagger.from_pretrained(
+        tagger = load_tagger(
             self.model,
             batch_tokens=options.batch_tokens,
             window=options.window,
@@ -47,7 +48,7 @@ class PredictWorker:
         tagger: The tagger.
     """
 
-    def __init__(self, tagger: Tagger) -> None:
+    def __init__(self, tagger: WordTagger) -> None:
         self._tagger = tagger
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:

@@ -17,7 +17,7 @@ from stages.project.candidates import Candidates, segment_sum
 from stages.project.words import BoolArray, FloatArray
 
 if TYPE_CHECKING:
-    from stages.tagger.tagger import Tagger
+    pass
 
 Use = Literal["prefer", "only"]
 
@@ -33,8 +33,8 @@ class TaggerCandidates:
     """TaggerCandidates the spans of a tagger as candidates.
 
     Args:
-        tagger: A tagger (:class:`stages.tagger.tagger.Tagger`) or a folder that holds one, which is
-            loaded when it is first needed.
+        tagger: A tagger (:class:`stages.tagger.word_tagger.WordTagger`) or a folder that holds one,
+            which is loaded when it is first needed.
         use: ``prefer``: a candidate that is offered becomes :attr:`odds` times as likely against
             the others; ``only``: the others are ruled out.
         odds: For ``prefer``.
@@ -89,8 +89,7 @@ class TaggerCandidates:
 
     def _loaded(self) -> SpanSource:
         if isinstance(self._tagger, Path):
-            from stages.tagger.tagger import Tagger
+            from stages.external.loading import load_tagger
 
-            loaded: Tagger = Tagger.from_pretrained(self._tagger)
-            self._tagger = loaded
+            self._tagger = load_tagger(self._tagger)
         return self._tagger

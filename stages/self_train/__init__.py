@@ -58,7 +58,9 @@ class SelfTrainStage(RunStage):
                     name = {"translate": "translations", "align": "alignments"}[stage]
                     inputs[f"{name}/{lang}"] = Ref(stage, f"to_source/unlabelled/{lang}")
             for teacher in unit.recipe.teachers:
-                found = tagger_for(config, teacher, unit.seed, lang)
+                # By way of a translation it is source text that a teacher labels.
+                outside = crop and experiment(config).recipes[teacher].kind == "external"
+                found = tagger_for(config, teacher, unit.seed, config.source if outside else lang)
                 # A teacher for all languages is one input, a teacher for each is one for each.
                 joint = found.unit == f"{teacher}/seed-{unit.seed}"
                 inputs[f"teacher/{teacher}" + ("" if joint else f"/{lang}")] = found.ref
@@ -87,6 +89,14 @@ class SelfTrainStage(RunStage):
             yield from self._check_arm(experiment(config).for_arm(arm), arm)
 
     def _check_arm(self, config: RunConfig, arm: str) -> Iterator[Problem]:
+        known = experiment(config)
+        first = known.recipes[known.recipes[arm].teachers[0]]
+        if self.options(config).initialise == "teacher" and first.kind == "external":
+            yield Problem(
+                "self_train.initialise",
+                f"the first teacher of {arm} is a tagger from elsewhere, which no student can "
+                "start from; name one of ours first, or set it to encoder",
+            )
         given = self.options(config).confidence
         types = config.labels.types
         if isinstance(given, Mapping) and types is not None:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
+from stages.external.loading import load_tagger
 from stages.tagger.labels import LabelSet
-from stages.tagger.tagger import Tagger
+from stages.tagger.word_tagger import WordTagger
 
 _CHUNK = 500
 
@@ -26,7 +27,7 @@ class Teachers:
         ModelError: If their labels differ.
     """
 
-    def __init__(self, taggers: Sequence[Tagger]) -> None:
+    def __init__(self, taggers: Sequence[WordTagger]) -> None:
         self._taggers = list(taggers)
         names = self._taggers[0].labels
         for tagger in self._taggers[1:]:
@@ -40,7 +41,7 @@ class Teachers:
     @classmethod
     def load(cls, folders: Sequence[Path], dtype: str = "float32") -> Teachers:
         """Load the taggers from their folders."""
-        return cls([Tagger.from_pretrained(folder, dtype=dtype) for folder in folders])
+        return cls([load_tagger(folder, dtype=dtype) for folder in folders])
 
     def distributions(
         self,
@@ -56,7 +57,7 @@ class Teachers:
             advance(len(chunk))
 
     def _aligned(
-        self, tagger: Tagger, sentences: Sequence[Sequence[str]]
+        self, tagger: WordTagger, sentences: Sequence[Sequence[str]]
     ) -> list[NDArray[np.float32]]:
         order = [tagger.labels.index(name) for name in self.label_set.names]
         return [found[:, order] for found in tagger.distributions(sentences)]

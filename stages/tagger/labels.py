@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,11 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError, ModelError
 from pipeline.listed import each
 from pipeline.schema import Span
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
+    from pipeline.config import RunConfig
+    from pipeline.inputs import Inputs
 
 
 class LabelSet:
@@ -194,6 +200,18 @@ class LabelSet:
             name = self.types[kinds[begin]]
             result[sentence].append(Span(begin - offset, end - offset, name, score))
         return result
+
+
+def entity_types(config: RunConfig, inputs: Inputs[Artifact]) -> list[str]:
+    """Return the entity types: those of ``labels.types``, or all in the training data, sorted."""
+    if config.labels.types is not None:
+        return list(config.labels.types)
+    found: set[str] = set()
+    for artifact in inputs.only("train", "gold", "projected").values():
+        for data in artifact.tables():
+            for spans in data.column("spans").to_pylist():
+                found.update(s["type"] for s in spans)
+    return sorted(found)
 
 
 def span_f1(

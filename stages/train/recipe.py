@@ -82,6 +82,9 @@ def tagger_for(config: RunConfig, arm: str, seed: int, lang: str) -> TaggerUnit:
 
 def _units(config: RunConfig, arm: str, seed: int) -> list[TaggerUnit]:
     recipe = experiment(config).recipes[arm]
+    if recipe.kind == "external":  # without a seed; the source language for its translations
+        languages = (*config.languages, config.source)
+        return [TaggerUnit(arm, recipe, seed, (lang,), f"{arm}/{lang}") for lang in languages]
     # A tagger that sees source data only is the same for every language.
     if train_options(experiment(config).for_arm(arm)).per_language and recipe.data != ("source",):
         return [
@@ -116,18 +119,6 @@ def head_fields(options: TrainConfig, fused: bool) -> dict[str, Any]:
     if not fused:
         return {"fusion": "none"}
     return options.fusion_kind().head(options.fusion)
-
-
-def entity_types(config: RunConfig, inputs: Inputs[Artifact]) -> list[str]:
-    """Return the entity types: those of ``labels.types``, or all in the training data, sorted."""
-    if config.labels.types is not None:
-        return list(config.labels.types)
-    found: set[str] = set()
-    for artifact in inputs.only("train", "gold", "projected").values():
-        for data in artifact.tables():
-            for spans in data.column("spans").to_pylist():
-                found.update(s["type"] for s in spans)
-    return sorted(found)
 
 
 def read_examples(

@@ -12,9 +12,9 @@ from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Context
 from stages.experiment import experiment
-from stages.tagger.labels import LabelSet
+from stages.tagger.labels import LabelSet, entity_types
 from stages.train.config import TrainConfig
-from stages.train.recipe import entity_types, head_fields, read_dev, read_examples, train_options
+from stages.train.recipe import head_fields, read_dev, read_examples, train_options
 from stages.train.trainer import TrainingResult
 from stages.train.training import train_tagger
 

@@ -14,6 +14,8 @@ from pipeline.formats.report import RawSentence
 from pipeline.schema import Link
 from stages.align.kinds.base import AlignerKind
 from stages.align.setting import Setting
+from stages.external.kinds.base import Opened, TaggerKind
+from stages.external.spans import Found, SpanTagger
 from stages.project.methods.base import ProjectionMethod, ProjectionSetting
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting
 from stages.train.fusions.base import FusionKind, LayerOptions
@@ -181,3 +183,42 @@ class Shouted(Format):
             words = line.split()
             tags = ["B-NAME" if w.isupper() else "O" for w in words]
             yield RawSentence(words=words, tags=tags, line=number)
+
+
+class CapitalsOptions(ConfigModel):
+    """Options of ``capitals``."""
+
+    label: str = Field("NAME", description="what words in capitals are")
+
+
+class Capitals(TaggerKind[CapitalsOptions]):
+    """A tagger from elsewhere."""
+
+    about: ClassVar[str] = "takes words in capitals for names"
+    Options: ClassVar[type[CapitalsOptions]] = CapitalsOptions
+
+    def identity(self, model: str, config_dir: Path | None) -> Path | str:
+        """Return what decides the result."""
+        return "capitals"
+
+    def open(self, model: str, config_dir: Any, lang: str, types: Any, **how: Any) -> Opened:
+        """Load it."""
+        return SpanTagger(CapitalsFinder(self.options.label), lang)
+
+
+class CapitalsFinder:
+    """Finds words in capitals."""
+
+    def __init__(self, label: str) -> None:
+        self.types = [label]
+
+    def find(self, texts: Any) -> list[list[Found]]:
+        """Return them."""
+        return [
+            [
+                Found(text.index(word), text.index(word) + len(word), self.types[0])
+                for word in text.split()
+                if word.isupper()
+            ]
+            for text in texts
+        ]

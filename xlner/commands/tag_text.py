@@ -158,7 +158,7 @@ def _tag(
     out: Path | None,
 ) -> tuple[int, int]:
     """Tag in chunks, so that memory does not grow with the file."""
-    from stages.tagger.tagger import word_splitter
+    from stages.tagger.word_tagger import word_splitter
 
     ranges = word_splitter(lang)
     sentences = entities = 0

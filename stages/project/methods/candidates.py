@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from pipeline.config import ConfigModel
+from stages.external.config import FILE as EXTERNAL
 from stages.project.methods.base import ProjectionMethod, ProjectionSetting
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class CandidateOptions(SolverOptions):
     candidate_tagger: str | None = Field(
         None,
         description="folder of a tagger whose spans in the target sentence are a source of "
-        "candidates",
+        "candidates; that of one from elsewhere in a run: artifacts/runs/NAME/external/ARM/LANG",
     )
     candidate_use: Literal["prefer", "only"] = Field(
         "prefer",
@@ -92,7 +93,7 @@ class CandidateMethod(ProjectionMethod[C]):
             yield "weights", str(error)
         if self.options.candidate_tagger is not None:
             folder = resolve_path(self.options.candidate_tagger, config_dir)
-            if not (folder / "config.json").is_file():
+            if not any((folder / name).is_file() for name in ("config.json", EXTERNAL)):
                 yield "candidate_tagger", f"{folder} holds no tagger"
 
     def candidates(self, setting: ProjectionSetting) -> CandidateProjector:

@@ -16,6 +16,7 @@ from pipeline.registry import Registry
 from pipeline.stage import Context, Output, RunStage, Stage, Task
 from stages.evaluate import STAGE as EVALUATE
 from stages.experiment import Experiment
+from stages.external import STAGE as EXTERNAL
 from stages.predict import STAGE as PREDICT
 from stages.prepare import STAGE as PREPARE
 from stages.project import STAGE as PROJECT
@@ -105,6 +106,7 @@ class _Align(RunStage):
 
 _STAGES: dict[str, Stage] = {
     "prepare": PREPARE,
+    "external": EXTERNAL,
     "translate": _Translate(),
     "align": _Align(),
     "project": PROJECT,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
-from stages.tagger.tagger import word_splitter
+from stages.tagger.word_tagger import word_splitter
 from tests.stages.train.families import FAMILIES, toy_rows
 
 Family = Callable[[str], Path]

@@ -17,6 +17,7 @@ from pipeline.registry import Registry
 from pipeline.schema import PROJECTED, SYNTHETIC, Sentence
 from pipeline.stage import Context, Output, RunStage, Stage, Task
 from stages.experiment import Experiment
+from stages.external import STAGE as EXTERNAL
 from stages.predict import STAGE as PREDICT
 from stages.prepare import STAGE as PREPARE
 from stages.self_train import STAGE as SELF_TRAIN
@@ -82,6 +83,7 @@ class _Predict(type(PREDICT)):  # type: ignore[misc]
 
 _STAGES: dict[str, Stage] = {
     "prepare": PREPARE,
+    "external": EXTERNAL,
     "project": _Toy("project", "projected"),
     "synthesize": _Toy("synthesize", "synthetic"),
     "train": TRAIN,

@@ -1,0 +1,119 @@
+"""``gliner``: a GLiNER model, asked for types by their names or descriptions.
+
+Zaratiana, Tomeh, Holat and Charnois (2023), GLiNER: Generalist Model for Named Entity Recognition
+using Bidirectional Transformer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.config import ConfigModel
+from pipeline.errors import ModelError
+from pipeline.models import locate
+from stages.external.kinds.base import Opened, TaggerKind
+from stages.external.spans import Found, SpanTagger
+
+_NAMES = {"PER": "person", "LOC": "location", "ORG": "organization", "DATE": "date"}
+"""What the usual types are asked for as, where the configuration does not say."""
+
+
+class GlinerOptions(ConfigModel):
+    """How the model is asked."""
+
+    names: dict[str, str] = Field(
+        default_factory=dict,
+        description="what it is asked for, name or description, for each type of the run: {PER: "
+        "person, ORG: company or institution}; default: person, location, organization, date, "
+        "else the type itself in lower case",
+    )
+    threshold: float = Field(0.5, gt=0, lt=1, description="least score of an entity")
+    natural: bool = Field(
+        True, description="hand it text as people write it; false: a space between every two words"
+    )
+    batch_size: int = Field(16, ge=1, description="texts at once")
+
+
+class Gliner(TaggerKind[GlinerOptions]):
+    """A GLiNER model: folder or hub id."""
+
+    about: ClassVar[str] = "a GLiNER model, asked for types by name or description (extra gliner)"
+    Options: ClassVar[type[GlinerOptions]] = GlinerOptions
+    package: ClassVar[str | None] = "gliner"
+    extra: ClassVar[str | None] = "gliner"
+
+    def model_problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
+        """Yield that a folder holds no GLiNER model, or one that would be unpickled."""
+        try:
+            source = locate(model, config_dir)
+        except ModelError as error:
+            yield str(error)
+            return
+        if source.path is None:
+            return
+        if not (source.path / "gliner_config.json").is_file():
+            yield f"{model}: no GLiNER model (gliner_config.json) in this folder"
+        elif not (source.path / "model.safetensors").is_file():
+            yield (
+                f"{model}: no model.safetensors in this folder; pytorch_model.bin would be "
+                "unpickled, which runs whatever code is in it: save the model as safetensors"
+            )
+
+    def identity(self, model: str, config_dir: Path | None) -> Path | str:
+        """Return the folder or hub id."""
+        return locate(model, config_dir).identity
+
+    def fetch(self, model: str, config_dir: Path | None) -> None:
+        """Download the model."""
+        locate(model, config_dir).download()
+
+    def open(
+        self, model: str, config_dir: Path | None, lang: str, types: Sequence[str], **how: Any
+    ) -> Opened:
+        """Load the model."""
+        from gliner import GLiNER
+
+        folder = locate(model, config_dir).download()
+        for problem in self.model_problems(str(folder), None):
+            raise ModelError(problem)
+        try:
+            loaded = GLiNER.from_pretrained(str(folder), local_files_only=True).eval()
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"{model}: cannot load the GLiNER model ({error})") from error
+        asked = {t: self.options.names.get(t, _NAMES.get(t, t.lower())) for t in types}
+        if len(set(asked.values())) < len(asked):
+            raise ModelError(f"external.names: two types are asked for by one name: {asked}")
+        return SpanTagger(_Model(loaded, asked, self.options), lang, self.options.natural)
+
+
+class _Model:
+    def __init__(self, model: Any, asked: dict[str, str], options: GlinerOptions) -> None:
+        self._model = model
+        self._options = options
+        self._names = list(asked.values())
+        self._types = {name: kind for kind, name in asked.items()}
+        self.types = list(asked)
+
+    def find(self, texts: Sequence[str]) -> Iterator[list[Found]]:
+        # An empty text has no words, which the model does not expect.
+        filled = [t for t in texts if t.strip()]
+        answers = iter(
+            self._model.inference(
+                filled,
+                self._names,
+                flat_ner=True,
+                threshold=self._options.threshold,
+                batch_size=self._options.batch_size,
+            )
+            if filled
+            else []
+        )
+        for text in texts:
+            yield [
+                Found(e["start"], e["end"], self._types[e["label"]], float(e["score"]))
+                for e in (next(answers) if text.strip() else [])
+            ]
