@@ -64,10 +64,10 @@ class Measured:
     ) -> list[dict[str, Any]]:
         """Rows of `translations`, as the stage makes them of labelled sentences."""
         from pipeline.schema import table as arrow_table
-        from stages.translate.worker import TranslateFactory
+        from stages.translate.worker import load_worker
 
         os.environ["XLNER_CACHE"] = str(self.cache_dir)
-        worker = TranslateFactory(self.folder, "model", "en", target, config)()
+        worker = load_worker(self.folder, "model", "en", target, config)
         rows = arrow_table("labelled", [s.to_row() for s in sentences])
         made: list[dict[str, Any]] = worker({"source": rows}, Part(0, 0)).to_pylist()
         return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -133,11 +134,10 @@ class AlignStage(RowStage):
     ) -> Callable[[], Worker]:
         """Return the factory of the workers of one task."""
         from stages.align.planning import plan
-        from stages.align.worker import AlignFactory
+        from stages.align.worker import load_worker
 
-        return AlignFactory(
-            plan(self.options(config), _context(config, task.options)), side["collected"]
-        )
+        planned = plan(self.options(config), _context(config, task.options))
+        return partial(load_worker, planned, side["collected"])
 
 
 def _context(config: RunConfig, options: Mapping[str, str]) -> AlignmentContext:

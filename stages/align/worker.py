@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,16 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
-class AlignFactory:
-    """Builds an :class:`AlignWorker` in its process; picklable."""
-
-    plan: Plan
-    collected: Path
-
-    def __call__(self) -> AlignWorker:
-        """Load the models."""
-        return AlignWorker(build(self.plan, self.collected))
+def load_worker(plan: Plan, collected: Path) -> AlignWorker:
+    """Load the models of a plan."""
+    return AlignWorker(build(plan, collected))
 
 
 class AlignWorker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,17 +209,20 @@ class PredictStage(RowStage):
         options = self.options(config)
         step = task.options.get("step")
         if step == "project_back":
-            return by_translation.ProjectBackFactory(
-                _project_options(config), config.config_dir, side["collected"]
+            return partial(
+                by_translation.load_project_back,
+                _project_options(config),
+                config.config_dir,
+                side["collected"],
             )
         if step == "translate_test":
-            return by_translation.Ready(by_translation.ProjectedWorker())
+            return by_translation.ProjectedWorker
         if step == "ensemble":
             member = task.options["by_translation"]
-            return by_translation.Ready(by_translation.EnsembleWorker(member, options.constrained))
-        from stages.predict.worker import PredictFactory
+            return partial(by_translation.EnsembleWorker, member, options.constrained)
+        from stages.predict.worker import load_worker
 
-        return PredictFactory(side["model"], options)
+        return partial(load_worker, side["model"], options)
 
     def decides(self, config: RunConfig, task: Task) -> bool:
         """Return whether the task projects, and so filters what it has projected."""
@@ -227,10 +231,10 @@ class PredictStage(RowStage):
     def decider(self, config: RunConfig, task: Task) -> Callable[[], Worker]:
         """Return a factory of workers that filter stored rows that were projected back."""
         from stages.project.back_projection import with_reasons
-        from stages.project.decide import DecideFactory
+        from stages.project.decide import DecideWorker
 
         options = _project_options(config)
-        return DecideFactory(options.filters, options.min_link, with_reasons)
+        return partial(DecideWorker, options.filters, options.min_link, with_reasons)
 
 
 def _projection(config: RunConfig) -> ProjectionMethod[Any]:

@@ -28,25 +28,19 @@ if TYPE_CHECKING:
     from stages.project.worker import ProjectWorker
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectBackFactory:
-    """Builds a :class:`ProjectBackWorker`; picklable.
+def load_project_back(
+    options: ProjectConfig, config_dir: Path | None, collected: Path
+) -> ProjectBackWorker:
+    """Load weights and statistics.
 
-    Attributes:
+    Args:
         options: How to project.
         config_dir: For the path of the weights.
         collected: What ``stages.project.worker.collect_statistics`` gathered.
     """
+    from stages.project.worker import ProjectWorker
 
-    options: ProjectConfig
-    config_dir: Path | None
-    collected: Path
-
-    def __call__(self) -> ProjectBackWorker:
-        """Load weights and statistics."""
-        from stages.project.worker import ProjectWorker
-
-        return ProjectBackWorker(ProjectWorker(self.options, self.config_dir, self.collected))
+    return ProjectBackWorker(ProjectWorker(options, config_dir, collected))
 
 
 class ProjectBackWorker:
@@ -127,21 +121,6 @@ class EnsembleWorker:
             for row, found, mean in zip(rows, spans, means, strict=True)
         ]
         return table("predictions", made, labels.names)
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A factory that hands out a worker which needs no loading.
-
-    Attributes:
-        worker: The worker; picklable.
-    """
-
-    worker: Any
-
-    def __call__(self) -> Any:
-        """Return the worker."""
-        return self.worker
 
 
 def aligned(data: pa.Table, labels: LabelSet) -> list[Floats]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,30 +14,22 @@ from stages.predict.config import PredictConfig
 from stages.tagger.word_tagger import WordTagger
 
 
-@dataclass(frozen=True, slots=True)
-class PredictFactory:
-    """Builds a worker in whatever process it is called.
+def load_worker(model: Path, options: PredictConfig) -> PredictWorker:
+    """Load a tagger.
 
-    Attributes:
-        model: Folder of the tagger.
+    Args:
+        model: Its folder.
         options: How to apply it.
     """
-
-    model: Path
-    options: PredictConfig
-
-    def __call__(self) -> PredictWorker:
-        """Load the tagger."""
-        options = self.options
-        tagger = load_tagger(
-            self.model,
-            batch_tokens=options.batch_tokens,
-            window=options.window,
-            overlap=options.overlap,
-            constrained=options.constrained,
-            dtype=options.dtype,
-        )
-        return PredictWorker(tagger)
+    tagger = load_tagger(
+        model,
+        batch_tokens=options.batch_tokens,
+        window=options.window,
+        overlap=options.overlap,
+        constrained=options.constrained,
+        dtype=options.dtype,
+    )
+    return PredictWorker(tagger)
 
 
 class PredictWorker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
     from stages.project.methods.base import ProjectionMethod
 
 __all__ = ["STAGE", "FilterConfig", "ProjectConfig", "ProjectStage"]
-
-
-@dataclass(frozen=True, slots=True)
-class _WorkerFactory:
-    config: ProjectConfig
-    config_dir: Path | None
-    collected: Path
-
-    def __call__(self) -> Worker:
-        from stages.project.worker import ProjectWorker
-
-        return ProjectWorker(self.config, self.config_dir, self.collected)
 
 
 def _languages(task: Task) -> tuple[str, str]:
@@ -238,15 +226,16 @@ class ProjectStage(RowStage):
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
     ) -> Callable[[], Worker]:
         """Return a factory for workers that project with what :meth:`collect` gathered."""
-        options = self.options(config)
-        return _WorkerFactory(options, config.config_dir, side["collected"])
+        from stages.project.worker import ProjectWorker
+
+        return partial(ProjectWorker, self.options(config), config.config_dir, side["collected"])
 
     def decider(self, config: RunConfig, task: Task) -> Callable[[], Worker]:
         """Return a factory of workers that filter stored rows."""
-        from stages.project.decide import DecideFactory
+        from stages.project.decide import DecideWorker
 
         options = self.options(config)
-        return DecideFactory(options.filters, options.min_link)
+        return partial(DecideWorker, options.filters, options.min_link)
 
 
 STAGE = ProjectStage()

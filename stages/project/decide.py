@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import DataError
 from pipeline.listed import each
 from pipeline.schema import as_stored, table
-from pipeline.stage import Part, Worker
+from pipeline.stage import Part
 from stages.project.config import FilterConfig, PairFilters
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def turned(link: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class DecideFactory:
-    """Builds what decides stored rows anew; picklable.
+class DecideWorker:
+    """Decides stored rows anew.
 
     Attributes:
         filters: The thresholds.
@@ -80,11 +80,8 @@ class DecideFactory:
     min_link: float = 0.5
     finish: Callable[[pa.Table, pa.Table], pa.Table] | None = None
 
-    def __call__(self) -> Worker:
-        """Return the worker."""
-        return self._decide
-
-    def _decide(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
+        """Return the rows of ``inputs["stored"]`` with ``kept`` and ``reason`` set."""
         alignments = inputs["alignments"]
         rows = inputs["stored"].to_pylist()
         decided = decide_rows(rows, self.filters, alignments, min_link=self.min_link)

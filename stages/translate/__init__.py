@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -121,11 +122,11 @@ class TranslateStage(RowStage):
     ) -> Callable[[], Worker]:
         """Return the factory of the workers of one task."""
         from stages.translate.precision import warn_of_inexact_int8
-        from stages.translate.worker import GivenFactory, TranslateFactory
+        from stages.translate.worker import GivenWorker, load_worker
 
         source, target = task.options["source"], task.options["target"]
         if "given" in task.inputs:
-            return GivenFactory(source, target)
+            return partial(GivenWorker, source, target)
         model = self._model(config, task)
         options = self.options(config)
         warn_of_inexact_int8(options.compute_type, options.device)
@@ -133,7 +134,8 @@ class TranslateStage(RowStage):
         if back:
             # One translation per sentence, so that rows stay rows; markers would give labels away.
             options = options.model_copy(update={"num_hypotheses": 1, "markers": "none"})
-        return TranslateFactory(
+        return partial(
+            load_worker,
             model.download(),
             model.name,
             source,

@@ -22,45 +22,33 @@ if TYPE_CHECKING:
     from stages.translate.translator import Hypothesis, Translator
 
 
-@dataclass(frozen=True, slots=True)
-class TranslateFactory:
-    """Builds a :class:`TranslateWorker` in its process; picklable."""
+def load_worker(
+    model: Path,
+    name: str,
+    source: str,
+    target: str,
+    config: TranslateConfig,
+    workers: int = 1,
+    *,
+    keep_spans: bool = True,
+) -> TranslateWorker:
+    """Load a translator.
 
-    model: Path
-    name: str
-    source: str
-    target: str
-    config: TranslateConfig
-    workers: int = 1
-    keep_spans: bool = True
+    Raises:
+        ConfigError: If entities are to be marked with what the model cannot read.
+    """
+    from stages.translate.translator import Translator
 
-    def __call__(self) -> TranslateWorker:
-        """Load the model.
-
-        Raises:
-            ConfigError: If entities are to be marked with what the model cannot read.
-        """
-        from stages.translate.translator import Translator
-
-        translator = Translator(
-            self.model,
-            self.source,
-            self.target,
-            self.config,
-            name=self.name,
-            workers=self.workers,
-        )
-        if self.config.markers != "none":
-            text = mark(["x"], [Span(0, 1, "X")], self.source, self.config.markers) or ""
-            if unknown := translator.subwords.unknown(text):
-                raise ConfigError(
-                    f"translate.markers: {self.name} does not know "
-                    f"{' and '.join(dict.fromkeys(unknown))}, which {self.config.markers!r} marks "
-                    "entities with; choose another style, or 'none'"
-                )
-        return TranslateWorker(
-            translator, self.source, self.target, self.config, keep_spans=self.keep_spans
-        )
+    translator = Translator(model, source, target, config, name=name, workers=workers)
+    if config.markers != "none":
+        text = mark(["x"], [Span(0, 1, "X")], source, config.markers) or ""
+        if unknown := translator.subwords.unknown(text):
+            raise ConfigError(
+                f"translate.markers: {name} does not know "
+                f"{' and '.join(dict.fromkeys(unknown))}, which {config.markers!r} marks "
+                "entities with; choose another style, or 'none'"
+            )
+    return TranslateWorker(translator, source, target, config, keep_spans=keep_spans)
 
 
 class TranslateWorker:
@@ -227,18 +215,6 @@ def translation_row(
         "marked": marked,
         "reason": reason,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class GivenFactory:
-    """Builds a :class:`GivenWorker`; picklable."""
-
-    source: str
-    target: str
-
-    def __call__(self) -> GivenWorker:
-        """Nothing needs loading."""
-        return GivenWorker(self.source, self.target)
 
 
 @dataclass(frozen=True, slots=True)

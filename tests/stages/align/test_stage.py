@@ -17,7 +17,7 @@ from pipeline.stage import Part, Problem
 from stages.align import STAGE
 from stages.align.build import NOTHING
 from stages.align.config import AlignConfig
-from stages.align.worker import AlignFactory, AlignWorker
+from stages.align.worker import AlignWorker
 from stages.experiment import Experiment
 from stages.translate.config import TranslateConfig
 from stages.translate.worker import translation_row
@@ -51,8 +51,7 @@ def problems(config: RunConfig) -> list[Problem]:
 
 def worker(config: RunConfig) -> AlignWorker:
     factory = STAGE.worker(config, STAGE.tasks(config)[0], {"collected": NOTHING})
-    assert isinstance(pickle.loads(pickle.dumps(factory)), AlignFactory)
-    built = factory()
+    built = pickle.loads(pickle.dumps(factory))()
     assert isinstance(built, AlignWorker)
     return built
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from pipeline.errors import DataError
 from pipeline.schema import PROJECTED, span_row, table
 from pipeline.stage import Part
 from stages.experiment import Experiment
-from stages.project import STAGE, ProjectConfig, _WorkerFactory
+from stages.project import STAGE, ProjectConfig
 from stages.project.batch import Batch, LabelledPair
 from stages.project.words import Vocabulary
 from stages.project.worker import ProjectWorker, collect_statistics
@@ -70,7 +71,7 @@ def tables(pairs: list[LabelledPair]) -> tuple[pa.Table, pa.Table]:
 def run(config: ProjectConfig, folder: Path, pairs: list[LabelledPair] = ROWS) -> pa.Table:
     translations, alignments = tables(pairs)
     collect_statistics(config, None, [(translations, alignments)], folder)
-    factory = pickle.loads(pickle.dumps(_WorkerFactory(config, None, folder)))
+    factory = pickle.loads(pickle.dumps(partial(ProjectWorker, config, None, folder)))
     return factory()({"translations": translations, "alignments": alignments}, Part(0, 1))
 
 
