@@ -140,20 +140,34 @@ def test_measured_sentences_are_not_packed(kit: Path) -> None:
 
 def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Path) -> None:
     out, model = tmp_path / "out", tmp_path / "model"
-    command = [sys.executable, "run.py", "--steps", "40", "--rate", "2e-3", "--device", "cpu"]
-    done = subprocess.run(
-        [*command, "--masked-tokens=300", "--clean-tokens=300", "--threads=1", "--out", str(out)],
-        cwd=kit,
-        env={"OMP_NUM_THREADS": "1", "PATH": "/usr/bin"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    sizes = ["--masked-tokens=300", "--clean-tokens=300", "--threads=1", "--out", str(out)]
+    # Two legs: the second goes on from what the first left.
+    for steps, more in (("20", []), ("40", ["--resume"])):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "run.py",
+                "--steps",
+                steps,
+                "--rate=2e-3",
+                "--device=cpu",
+                *sizes,
+                *more,
+            ],
+            cwd=kit,
+            env={"OMP_NUM_THREADS": "1", "PATH": "/usr/bin"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    assert "done: 40 steps" in done.stdout
     log = (out / "log.txt").read_text()
     watched = [line.split() for line in log.split("\n") if "held out" in line]
     for figure in ("masked", "distil", "align"):
-        first, last = (float(line[line.index(figure) + 1]) for line in watched)
+        first, *middle, last = (float(line[line.index(figure) + 1]) for line in watched)
         assert last < first, log
+        # The second leg begins where the first ended.
+        assert abs(middle[0] - middle[1]) < (first - last) / 10, log
     subprocess.run(
         [sys.executable, str(SCRIPTS / "assemble.py"), str(kit), str(out), str(model)], check=True
     )

@@ -21,7 +21,13 @@ finally:
     loaded = [m for m in ("torch", "ctranslate2", "transformers") if m in sys.modules]
     print("loaded:", loaded, file=sys.stderr)
 """
-SMALL = ["languages=[de]", "data.train.limit=12", "data.parallel.limit=12", "part_rows=5"]
+SMALL = [
+    "languages=[de]",
+    "data.train.limit=12",
+    "data.parallel.limit=12",
+    "part_rows=5",
+    "align.aligner=statistical",
+]
 STRICT = ["project.filters.min_score=0.97", "project.filters.comp_source=true"]
 
 

@@ -6,14 +6,13 @@ import torch
 from torch.nn import functional
 
 TEMPERATURE = 0.05
-LEAST_SIMILARITY = 0.1
 
 
 def word_means(states: torch.Tensor, word: torch.Tensor, words: int) -> torch.Tensor:
-    """Return the mean state of the subwords of each word (words, hidden) in float32."""
-    where = torch.where(word >= 0, word, words).reshape(-1)
+    """Return the mean state of each word's subwords (words, hidden) in float32."""
+    where = torch.where(word >= 0, word, words)
     total = torch.zeros(words + 1, states.shape[-1], device=states.device)
-    total = total.index_add(0, where, states.reshape(-1, states.shape[-1]).float())
+    total = total.index_add(0, where, states.float())
     return (total / torch.bincount(where, minlength=words + 1).clamp(min=1)[:, None])[:words]
 
 
@@ -22,26 +21,45 @@ def padded(states: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     return states[place.clamp(min=0)] * (place >= 0).unsqueeze(-1)
 
 
-def teacher_links(
-    states: torch.Tensor,
-    source: torch.Tensor,
-    target: torch.Tensor,
-    language: torch.Tensor,
-    languages: int,
+class LanguageMeans:
+    """Takes off each language's mean of all word states so far."""
+
+    def __init__(self, languages: int) -> None:
+        self._languages = languages
+        self.state: tuple[torch.Tensor, torch.Tensor] | None = None
+        """Sums of states (languages + 1, hidden; English last) and numbers of words."""
+
+    def __call__(
+        self,
+        states: torch.Tensor,
+        source: torch.Tensor,
+        target: torch.Tensor,
+        language: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the centred states of both sides (pairs, width, hidden)."""
+        a, b = padded(states, source), padded(states, target)
+        in_a, in_b = (source >= 0).unsqueeze(-1), (target >= 0).unsqueeze(-1)
+        sums = torch.zeros(self._languages + 1, a.shape[-1], device=a.device)
+        number = torch.zeros(self._languages + 1, device=a.device)
+        sums.index_add_(0, language, b.sum(1))
+        number.index_add_(0, language, in_b.sum((1, 2)).float())
+        sums[-1] = a.sum((0, 1))
+        number[-1] = in_a.sum()
+        if self.state is not None:
+            sums, number = sums + self.state[0], number + self.state[1]
+        self.state = sums, number
+        mean = sums / number.clamp(min=1)[:, None]
+        return (a - mean[-1]) * in_a, (b - mean[language][:, None]) * in_b
+
+
+def teacher_probabilities(
+    a: torch.Tensor, b: torch.Tensor, source: torch.Tensor, target: torch.Tensor
 ) -> torch.Tensor:
-    """Return which words of the teacher are each other's best, each language's mean taken off."""
-    a, b = padded(states, source), padded(states, target)
-    in_a, in_b = (source >= 0).unsqueeze(-1), (target >= 0).unsqueeze(-1)
-    a = (a - a.sum((0, 1)) / in_a.sum()) * in_a
-    sums = torch.zeros(languages, b.shape[-1], device=b.device).index_add_(0, language, b.sum(1))
-    number = torch.zeros(languages, device=b.device)
-    number.index_add_(0, language, in_b.sum((1, 2)).float())
-    b = (b - (sums / number.clamp(min=1)[:, None])[language][:, None]) * in_b
+    """Return the mean of both directions' softmax over cosines (pairs, width, width)."""
+    inside = (source >= 0).unsqueeze(2) & (target >= 0).unsqueeze(1)
     similar = functional.normalize(a, dim=-1) @ functional.normalize(b, dim=-1).transpose(1, 2)
-    similar = similar.masked_fill(~(in_a & in_b.transpose(1, 2)), -2)
-    best_b = functional.one_hot(similar.argmax(2), similar.shape[2]).bool()
-    best_a = functional.one_hot(similar.argmax(1), similar.shape[1]).bool().transpose(1, 2)
-    return best_a & best_b & (similar > LEAST_SIMILARITY)
+    similar = (similar / TEMPERATURE).masked_fill(~inside, -1e4)
+    return (similar.softmax(2) + similar.softmax(1)) / 2 * inside
 
 
 def alignment_loss(
