@@ -262,6 +262,12 @@ class RunFolder:
         if read_mark(folder) == mark:
             discard(folder)
 
+    def sweep_partial(self, ref: Ref) -> None:
+        """Delete what was being written for an output when the process that made it was killed."""
+        folder = partial_folder(self.folder(ref))
+        if folder.exists():
+            sweep(folder, deep=True)
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run for this process.

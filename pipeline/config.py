@@ -241,6 +241,21 @@ class RunConfig(ConfigModel):
         description="where row-wise stages run: processes of this machine, or a Ray cluster",
     )
     workers: int = Field(1, ge=1, description="processes for row-wise stages")
+    jobs: int | None = Field(
+        None,
+        ge=1,
+        description="tasks that run side by side; default: one per GPU, or as many as there are "
+        "cores for the threads of a task",
+    )
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="threads of one task, however many run; default: OMP_NUM_THREADS, or a quarter "
+        "of the cores, at least one",
+    )
+    devices: int | None = Field(
+        None, ge=0, description="GPUs to use, one for each task; default: all that are visible"
+    )
     ray: RayConfig = Field(RayConfig(), description="how engine ray uses a cluster")
     data: DataConfig = Field(DataConfig(), description="the corpora")
     labels: LabelsConfig = Field(LabelsConfig(), description="what the labels are called")

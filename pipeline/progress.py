@@ -47,6 +47,8 @@ class Progress:
     def __init__(self, console: Console | None = None, interval: float = 10.0) -> None:
         self.console = console or Console(stderr=True)
         self._interval = interval
+        self._live: RichProgress | None = None
+        self._shown = 0
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -64,34 +66,56 @@ class Progress:
             unit: What is counted.
         """
         if self.console.is_terminal:
-            with RichProgress(
+            with self._display() as live:
+                bar = _LiveBar(live, label, total, unit)
+                try:
+                    yield bar
+                finally:
+                    bar.close()
+        else:
+            plain = _PlainBar(self.console, label, total, unit, self._interval)
+            yield plain
+            plain.close()
+
+    @contextmanager
+    def _display(self) -> Iterator[RichProgress]:
+        """Show all that is under way at the same time in one display."""
+        if self._live is None:
+            self._live = RichProgress(
                 TextColumn("  {task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn(unit),
+                TextColumn("{task.fields[unit]}"),
                 _Rate(),
                 TimeRemainingColumn(elapsed_when_finished=True),
                 TextColumn("{task.fields[remark]}"),
                 console=self.console,
                 transient=True,
-            ) as live:
-                yield _LiveBar(live, label, total)
-        else:
-            bar = _PlainBar(self.console, label, total, unit, self._interval)
-            yield bar
-            bar.close()
+            )
+            self._live.start()
+        self._shown += 1
+        try:
+            yield self._live
+        finally:
+            self._shown -= 1
+            if not self._shown:
+                self._live.stop()
+                self._live = None
 
 
 class _LiveBar:
-    def __init__(self, live: RichProgress, label: str, total: float | None) -> None:
+    def __init__(self, live: RichProgress, label: str, total: float | None, unit: str) -> None:
         self._live = live
-        self._task = live.add_task(label, total=total, remark="")
+        self._task = live.add_task(label, total=total, unit=unit, remark="")
 
     def advance(self, n: float = 1) -> None:
         self._live.advance(self._task, n)
 
     def note(self, text: str) -> None:
         self._live.update(self._task, remark=text)
+
+    def close(self) -> None:
+        self._live.remove_task(self._task)
 
 
 class _PlainBar:

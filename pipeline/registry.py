@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError, suggest
 
@@ -49,6 +49,11 @@ class Registry:
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
         return self._loaded[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Go to other processes without the stages, which are imported there when asked for."""
+        own = ("names", "_load", "_base")
+        return {**{k: self.__dict__[k] for k in own}, "_loaded": {}}
 
     def require(self, name: str, key: str = "") -> None:
         """Check that there is a stage of that name.

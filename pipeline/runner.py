@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import artifacts as store
+from pipeline import capacity
 from pipeline import engine as engines
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
@@ -20,12 +20,11 @@ from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.stage import Ref
+from pipeline.slots import Here, Processes, Setup, on_this_machine, stopping
+from pipeline.work import Work
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-logger = logging.getLogger(__name__)
 
 _NAMED = 10  # damaged files that an error names one by one
 
@@ -46,7 +45,16 @@ class Result:
 
 
 class Runner(Planner):
-    """Carries out one configured run; see :class:`pipeline.plan.Planner` for its arguments."""
+    """Carries out one configured run; see :class:`pipeline.plan.Planner` for most arguments.
+
+    Args:
+        config: The configuration.
+        runs_dir: Folder that holds the runs.
+        progress: Where to show progress; default: standard error.
+        registry: The stages that there are.
+        jobs: How many tasks run side by side, in processes of their own where it is more than one;
+            default: the ``jobs`` of the configuration, or else one. The results are the same.
+    """
 
     def __init__(
         self,
@@ -54,9 +62,10 @@ class Runner(Planner):
         runs_dir: Path,
         progress: Progress | None,
         registry: Registry,
+        jobs: int | None = None,
     ) -> None:
         super().__init__(config, runs_dir, progress, registry)
-        self._doer = Doer(registry, self.folder, engines.engine(config), self.progress)
+        self.jobs = jobs or config.jobs or 1
 
     def run(self, selection: Selection | None = None) -> Result:
         """Check, plan, and do what is not up to date.
@@ -78,7 +87,7 @@ class Runner(Planner):
         self.check(tasks)
         for name in dict.fromkeys(t.stage for t in tasks if t.stage in selected):
             self.registry[name].fetch(self.config, [t for t in tasks if t.stage == name])
-        with self.folder.lock(), contextlib.closing(self._doer):
+        with self.folder.lock():
             self.folder.tidy()
             steps = self.plan(tasks, selection)
             self._refuse_damage(steps)
@@ -92,37 +101,23 @@ class Runner(Planner):
             return result
 
     def _carry_out(self, steps: Sequence[Step], selection: Selection, result: Result) -> None:
-        selected = selection.stages(self.registry)
-        changed: set[Ref] = set()
-        for number, step in enumerate(steps):
-            ref = step.task.ref
-            kept = step.state in ("up to date", "decide")
-            reads = (*step.task.inputs.values(), *step.task.side_inputs.values())
-            other = next((r for r in reads if r in changed), None) if kept else None
-            if other is not None and step.task.stage in selected:
-                step.state = "run"
-                step.why = f"its input {other} came out otherwise than before"
-            elif other is not None:
-                logger.warning(
-                    "%s was made from another %s than there is now: run again with --from %s "
-                    "--force",
-                    ref,
-                    other,
-                    step.task.stage,
-                )
-            if step.state not in TODO:
-                continue
-            place = len(result.done) + 1
-            total = place + sum(s.state in TODO for s in steps[number + 1 :])
-            self.progress.console.print(
-                f"[bold]{ref}[/bold] [dim]({place} of {total}: {step.why})[/dim]", soft_wrap=True
-            )
-            before = self.folder.hashes(ref, step.fingerprint)
-            with store.disk_errors(self.folder.folder(ref)):
-                done = self._doer.do(self.configured(step.task), step)
-            result.done.append(done)
-            if before is not None and before != done.hashes:
-                changed.add(ref)
+        jobs = min(self.jobs, sum(s.state in TODO for s in steps))
+        devices = capacity.devices(self.config)
+        threads = capacity.threads(self.config)
+        work = Work(self, steps, selection, result.done, side_by_side=jobs > 1)
+        if jobs > 1:
+            level = logging.getLogger("pipeline").getEffectiveLevel()
+            setup = Setup(self.registry, self.folder.path, level)
+            make = on_this_machine(setup, devices, threads)
+            with stopping(Processes(make, jobs, self.progress)) as slots:
+                work.carry_out(slots)
+        else:
+            doer = Doer(self.registry, self.folder, engines.engine(self.config), self.progress)
+            with (
+                capacity.share(threads, devices[0] if devices else None),
+                stopping(Here(doer, self.folder)) as slots,
+            ):
+                work.carry_out(slots)
 
     def _refuse_damage(self, steps: Sequence[Step]) -> None:
         """Stop before anything is built on damaged files, or called up to date beside them."""

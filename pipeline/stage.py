@@ -168,6 +168,18 @@ class Stage(ABC):
         """
         return {}
 
+    def passes(self, config: RunConfig, task: Task, rows: int) -> float:
+        """Return how many sentences go through its models; one that it trains on counts three.
+
+        For estimates of times alone: a guess will do.
+
+        Args:
+            config: The configuration of the task.
+            task: The task.
+            rows: How many rows it reads, about.
+        """
+        return rows
+
     def decides(self, config: RunConfig, task: Task) -> bool:
         """Return whether the stored output of a task can be decided anew.
 

@@ -50,7 +50,7 @@ class Planner(plan.Planner):
 
 
 class Runner(runner.Runner):
-    """A runner of xlner's stages; see :class:`pipeline.plan.Planner` for the arguments."""
+    """A runner of xlner's stages; see :class:`pipeline.runner.Runner` for the arguments."""
 
     def __init__(
         self,
@@ -58,5 +58,6 @@ class Runner(runner.Runner):
         runs_dir: str | Path,
         progress: Progress | None = None,
         registry: Registry = STAGES,
+        jobs: int | None = None,
     ) -> None:
-        super().__init__(config, Path(runs_dir), progress, registry)
+        super().__init__(config, Path(runs_dir), progress, registry, jobs)

@@ -192,7 +192,7 @@ def _serve(connection: Connection) -> None:
     """Build workers and make parts until the parent ends us."""
     # Ctrl-C reaches the whole group; the parent decides what to do with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=die_with_parent, daemon=True).start()
     # The lock of progress bars would be one between processes, which Python's resource tracker
     # would complain of when this one is killed.
     tqdm.set_lock(threading.RLock())
@@ -216,7 +216,7 @@ def _serve(connection: Connection) -> None:
         connection.send(("failed", portable(error)))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """End this process at once when the parent is gone, killed for instance."""
     parent = multiprocessing.parent_process()
     if parent is not None:

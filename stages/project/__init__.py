@@ -205,9 +205,7 @@ class ProjectStage(RowStage):
         model = _translator(config, task)
         if model is None:
             problem = _translator_problem(config, task)
-            progress.console.print(
-                f"project {task.unit}: entities are not translated alone: {problem}"
-            )
+            progress.say(f"project {task.unit}: entities are not translated alone: {problem}")
             return None
         entities = entities_of_tables(translations.tables())
         with progress.task(f"project {task.unit}, entities", len(entities), "entities") as bar:

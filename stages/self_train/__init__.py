@@ -15,8 +15,10 @@ from stages.self_train.config import SelfTrainConfig
 from stages.train.recipe import (
     TaggerUnit,
     check_training,
+    passes,
     tagger_for,
     tagger_units,
+    train_options,
     training_inputs,
 )
 
@@ -135,6 +137,11 @@ class SelfTrainStage(RunStage):
     def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
         """Download the encoder if it is a hub id that is not here."""
         locate(config.models.encoder, config.config_dir).download()
+
+    def passes(self, config: RunConfig, task: Task, rows: int) -> float:
+        """The sentences of all updates of every round, and those that the teachers label."""
+        rounds = self.options(config).rounds
+        return rounds * (passes(train_options(config), rows) + rows)
 
     def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Train one student."""

@@ -14,6 +14,7 @@ from stages.train.config import TrainConfig
 from stages.train.recipe import (
     TaggerUnit,
     check_training,
+    passes,
     tagger_units,
     train_options,
     training_inputs,
@@ -65,6 +66,10 @@ class TrainStage(RunStage):
     def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
         """Download the encoder if it is a hub id that is not here."""
         locate(config.models.encoder, config.config_dir).download()
+
+    def passes(self, config: RunConfig, task: Task, rows: int) -> float:
+        """The sentences of all updates, forwards and backwards."""
+        return passes(self.options(config), rows)
 
     def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Train one tagger."""

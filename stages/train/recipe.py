@@ -262,3 +262,10 @@ def check_encoder(config: RunConfig, fused: bool) -> Iterator[Problem]:
 
 
 _DECODERS = frozenset({"bloom", "gemma", "gemma2", "gpt2", "gpt_neox", "llama", "mistral", "opt"})
+
+
+def passes(options: TrainConfig, rows: int) -> float:
+    """Return how many sentences a training sees, counting three: forwards and twice backwards."""
+    per_update = options.batch_size * options.gradient_accumulation
+    seen = options.max_steps * per_update if options.max_steps else options.epochs * rows
+    return 3.0 * seen

@@ -13,12 +13,13 @@ from tests.reliability.zygote import Zygote
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_the_same_run_twice_gives_the_same_bytes_and_scores(
-    tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
+    jobs: int, tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
 ) -> None:
     place = tmp_path / "another place"
     place.mkdir()
-    ended = zygote.run([str(write_config(place / "tiny.yaml", models))], place)
+    ended = zygote.run([str(write_config(place / "tiny.yaml", models, jobs=jobs))], place)
     assert ended.code == 0, ended.told
     run = place / "artifacts/runs/tiny"
     found = contents(run)

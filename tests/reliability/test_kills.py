@@ -68,6 +68,27 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", range(max(2, KILLS // 5)))
+def test_a_run_of_two_jobs_that_is_killed_goes_on_with_one_or_two(
+    number: int, tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
+) -> None:
+    rng = random.Random(f"{SEED}:two:{number}")
+    config = str(write_config(tmp_path / "tiny.yaml", models, jobs=2))
+    run = tmp_path / "artifacts/runs/tiny"
+    stage = ORDER[(2 * number + 1) % len(ORDER)]
+    after = rng.uniform(0, clean.stages[stage])
+    killed = zygote.run([config], tmp_path, after=after, stage=run / stage)
+    assert killed.code in (-signal.SIGKILL, 0), killed.told
+    at_work = sorted(str(p.relative_to(run)) for p in run.rglob("*.partial"))
+    when = f"killed after {after:.3f} s of {stage}, at work on {at_work}"
+
+    again = zygote.run([config, "--jobs", str(1 + number % 2)], tmp_path)
+    assert again.code == 0, f"{when}\n{again.told}"
+    assert contents(run) == clean.contents, when
+    assert files(tmp_path) == clean.files, when
+
+
+@pytest.mark.slow
 def test_ten_kills_in_a_row(tmp_path: Path, models: Path, zygote: Zygote, clean: Clean) -> None:
     """What a kill leaves is killed again, before the run may end."""
     rng = random.Random(SEED)
@@ -84,20 +105,28 @@ def test_ten_kills_in_a_row(tmp_path: Path, models: Path, zygote: Zygote, clean:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("sent", "stage"),
+    ("sent", "stage", "jobs"),
     [
-        (signal.SIGTERM, "translate"),
-        (signal.SIGTERM, "train"),
-        (signal.SIGINT, "self_train"),
-        (signal.SIGHUP, "align"),
+        (signal.SIGTERM, "translate", 1),
+        (signal.SIGTERM, "train", 1),
+        (signal.SIGINT, "self_train", 1),
+        (signal.SIGHUP, "align", 1),
+        (signal.SIGTERM, "align", 2),
+        (signal.SIGINT, "train", 2),
     ],
 )
 def test_a_stopped_run_says_so_and_leaves_a_clean_state(
-    sent: signal.Signals, stage: str, tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
+    sent: signal.Signals,
+    stage: str,
+    jobs: int,
+    tmp_path: Path,
+    models: Path,
+    zygote: Zygote,
+    clean: Clean,
 ) -> None:
     if signal.getsignal(sent) == signal.SIG_IGN:
         pytest.skip(f"{sent.name} is ignored by all that is started here (nohup?)")
-    config = str(write_config(tmp_path / "tiny.yaml", models))
+    config = str(write_config(tmp_path / "tiny.yaml", models, jobs=jobs))
     run = tmp_path / "artifacts/runs/tiny"
     after = clean.stages[stage] / 4
     stopped = zygote.run([config], tmp_path, after=after, stage=run / stage, sent=sent)

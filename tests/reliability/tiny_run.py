@@ -57,6 +57,7 @@ def write_config(path: Path, models: Path, **changes: Any) -> Path:
         },
         "part_rows": 8,
         "arms": ["projected", "self_trained"],
+        "jobs": 1,  # in the process that is killed; tests of several say so
     }
     path.write_text(json.dumps(keys | changes), encoding="utf-8")
     return path

@@ -103,6 +103,20 @@ def _a_folder(value: Path) -> Path:
 RunsDir = Annotated[Path, typer.Option(help="Folder that holds the runs.", callback=_a_folder)]
 Force = Annotated[bool, typer.Option("--force", help="Do it even where it is up to date.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; do nothing.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        metavar="N",
+        help="Tasks that run side by side; default: as many as the machine has GPUs, or cores for.",
+    ),
+]
+Devices = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="GPUs to use, one for each task; default: all."),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output, for programs.")
 ]

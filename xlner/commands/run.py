@@ -16,8 +16,10 @@ from xlner.commands.options import (
     DEFAULT_RUNS,
     AsJson,
     Config,
+    Devices,
     DryRun,
     Force,
+    Jobs,
     Overrides,
     RunsDir,
     complete_config,
@@ -72,6 +74,8 @@ def run_pipeline(
     ] = None,
     force: Force = False,
     dry_run: DryRun = False,
+    jobs: Jobs = None,
+    devices: Devices = None,
     as_json: AsJson = False,
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
@@ -80,7 +84,8 @@ def run_pipeline(
 
     selection = Selection(first, last, force)
     with reported_errors(), ended_like_an_interrupt():
-        _run(config, overrides or [], selection, dry_run, as_json, runs_dir)
+        given = [*(overrides or []), *_places(jobs, devices)]
+        _run(config, given, selection, dry_run, as_json, runs_dir)
 
 
 def run_stage(
@@ -92,6 +97,8 @@ def run_stage(
     overrides: Overrides = None,
     force: Force = False,
     dry_run: DryRun = False,
+    jobs: Jobs = None,
+    devices: Devices = None,
     as_json: AsJson = False,
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
@@ -99,7 +106,14 @@ def run_stage(
     from pipeline.plan import Selection
 
     with reported_errors(), ended_like_an_interrupt():
-        _run(config, overrides or [], Selection(name, name, force), dry_run, as_json, runs_dir)
+        given = [*(overrides or []), *_places(jobs, devices)]
+        _run(config, given, Selection(name, name, force), dry_run, as_json, runs_dir)
+
+
+def _places(jobs: int | None, devices: int | None) -> list[str]:
+    """Return the options that say where tasks run, as overrides."""
+    given = {"jobs": jobs, "devices": devices}
+    return [f"{key}={value}" for key, value in given.items() if value is not None]
 
 
 @contextmanager
@@ -133,6 +147,7 @@ def _run(
     from rich.console import Console
 
     quiet_libraries()
+    from pipeline import capacity
     from pipeline.progress import Progress
     from xlner.api import Runner, load_config
 
@@ -140,16 +155,11 @@ def _run(
     config = load_config(name, overrides)
     progress = Progress(Console(stderr=True))
     show_warnings(progress.console)
-    runner = Runner(config, runs_dir, progress)
     if dry_run:
-        selection.stages(runner.registry)
-        tasks = runner.tasks()
-        runner.check(tasks)
-        steps = runner.plan(tasks, selection)
-        for line in runner.previews(steps):
-            progress.say(line)
-        show_plan(steps, console, as_json)
+        _show_dry_run(Runner(config, runs_dir, progress), selection, console, as_json)
         return
+    jobs = capacity.jobs(config, len(capacity.devices(config)))
+    runner = Runner(config, runs_dir, progress, jobs=jobs)
     result = runner.run(selection)
     if as_json:
         print_json(_result_json(result))
@@ -157,29 +167,22 @@ def _run(
         show_result(runner, result, console)
 
 
-def show_plan(steps: list[Step], console: Console, as_json: bool) -> None:
-    """Print which tasks run, which are up to date, and why."""
+def _show_dry_run(runner: Runner, selection: Selection, console: Console, as_json: bool) -> None:
+    from xlner.commands.plan import Placed, places_json, show_places, show_plan
+
+    selection.stages(runner.registry)
+    tasks = runner.tasks()
+    runner.check(tasks)
+    steps = runner.plan(tasks, selection)
+    for line in runner.previews(steps):
+        runner.progress.say(line)
+    placed = Placed(runner, steps)
     if as_json:
-        print_json([_step_json(s) for s in steps])
+        places = places_json(placed)
+        print_json([_step_json(s) | places.get(s.task.ref, {}) for s in steps])
         return
-    from rich.table import Table
-
-    from pipeline.plan import TODO
-
-    table = Table("task", "state", "why", box=None, pad_edge=False)
-    colours = {
-        "up to date": "green",
-        "run": "yellow",
-        "resume": "cyan",
-        "decide": "cyan",
-        "damaged": "red",
-        "not selected": "dim",
-    }
-    for step in steps:
-        table.add_row(str(step.task.ref), f"[{colours[step.state]}]{step.state}[/]", step.why or "")
-    console.print(table)
-    todo = sum(s.state in TODO for s in steps)
-    console.print(f"{todo} of {len(steps)} tasks to do")
+    show_plan(steps, console)
+    show_places(placed, console)
 
 
 def show_result(runner: Runner, result: Result, console: Console) -> None:

@@ -1,0 +1,441 @@
+"""Places that do steps of a run: this process, or several side by side.
+
+Each place of several is a :class:`~concurrent.futures.ProcessPoolExecutor` of one process: a
+process that dies takes no other with it, and sees one GPU from its start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
+from queue import SimpleQueue
+from types import ModuleType
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from pipeline import engine as engines
+from pipeline.artifacts import Artifact, RunFolder, disk_errors
+from pipeline.capacity import share, used_memory
+from pipeline.config import RunConfig
+from pipeline.doing import Doer
+from pipeline.engine.pool import die_with_parent, portable
+from pipeline.errors import XlnerError
+from pipeline.plan import Step
+from pipeline.progress import Progress
+from pipeline.registry import Registry
+from pipeline.relay import LOGGERS, Message, RelayedLog, RelayedProgress, Shown
+
+_GRACE = 15.0  # seconds that tasks have to stop in
+
+
+class Killed(XlnerError):
+    """The process that did a task has ended without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a step.
+
+    Attributes:
+        step: The step.
+        made: Its output, or what went wrong.
+    """
+
+    step: Step
+    made: Artifact | BaseException
+
+
+class Slots(Protocol):
+    """Where steps are done."""
+
+    @property
+    def free(self) -> int:
+        """How many steps could be begun now."""
+
+    @property
+    def busy(self) -> list[tuple[Step, int]]:
+        """The steps that are under way, with the bytes of memory that their processes hold."""
+
+    def begin(self, step: Step, config: RunConfig) -> None:
+        """Begin a step, whose inputs are there, with the configuration of its task."""
+
+    def wait(self) -> Outcome:
+        """Wait for the next step to end, showing what comes in between."""
+
+    def stop(self) -> None:
+        """End everything; what is under way is stopped."""
+
+
+class Here:
+    """Does steps in this process, one after another.
+
+    Args:
+        doer: Does them.
+        folder: The folder of the run.
+    """
+
+    def __init__(self, doer: Doer, folder: RunFolder) -> None:
+        self._doer = doer
+        self._folder = folder
+        self._done: list[Outcome] = []
+
+    @property
+    def free(self) -> int:
+        """See :class:`Slots`."""
+        return 0 if self._done else 1
+
+    @property
+    def busy(self) -> list[tuple[Step, int]]:
+        """See :class:`Slots`."""
+        return []
+
+    def begin(self, step: Step, config: RunConfig) -> None:
+        """See :class:`Slots`; raises what goes wrong."""
+        with disk_errors(self._folder.folder(step.task.ref)):
+            self._done.append(Outcome(step, self._doer.do(config, step)))
+
+    def wait(self) -> Outcome:
+        """See :class:`Slots`."""
+        return self._done.pop()
+
+    def stop(self) -> None:
+        """See :class:`Slots`."""
+        self._doer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a process needs to do steps of a run.
+
+    Attributes:
+        registry: The stages.
+        folder: The folder of the run.
+        level: From which level on what is logged is told.
+    """
+
+    registry: Registry
+    folder: Path
+    level: int
+
+
+Events = SimpleQueue[tuple["Place", Message]]
+"""What places tell, with who tells it; ``over`` and ``broken`` end a step."""
+
+
+class Place(Protocol):
+    """One process that does steps, seen from the run.
+
+    Attributes:
+        step: What it does at the moment.
+        future: What comes of that.
+        shown: Shows what it tells.
+    """
+
+    step: Step | None
+    future: Future[Artifact] | None
+    shown: Shown
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, if it is on this machine, else 0."""
+
+    def begin(self, step: Step, config: RunConfig) -> None:
+        """Give the process a step; start it if need be."""
+
+    def lost(self, error: BaseException | None) -> str | None:
+        """Say how the process ended, if that is what an error tells of."""
+
+    def terminate(self) -> None:
+        """Have the step stop as if by Ctrl-C."""
+
+    def end(self) -> None:
+        """End the process, at once if it is at work."""
+
+
+class Processes:
+    """Does steps side by side, each in a process that goes on to the next.
+
+    Args:
+        make: Returns a new place by its number; what it tells goes to the queue.
+        count: How many at most; they start when they are needed.
+        progress: Where to show what they tell.
+    """
+
+    def __init__(
+        self, make: Callable[[int, Events], Place], count: int, progress: Progress
+    ) -> None:
+        self._make = make
+        self._progress = progress
+        self._events: Events = SimpleQueue()
+        self._unused = list(reversed(range(count)))
+        self._places: dict[int, Place] = {}
+
+    @property
+    def free(self) -> int:
+        """See :class:`Slots`."""
+        return len(self._unused) + sum(p.step is None for p in self._places.values())
+
+    @property
+    def busy(self) -> list[tuple[Step, int]]:
+        """See :class:`Slots`."""
+        under_way = (p for p in self._places.values() if p.step is not None)
+        return [(p.step, used_memory(p.pid)) for p in under_way if p.step is not None]
+
+    def begin(self, step: Step, config: RunConfig) -> None:
+        """See :class:`Slots`."""
+        place = next((p for p in self._places.values() if p.step is None), None)
+        if place is None:
+            number = self._unused.pop()
+            place = self._places[number] = self._make(number, self._events)
+        place.shown = Shown(self._progress)
+        place.begin(step, config)
+
+    def wait(self) -> Outcome:
+        """See :class:`Slots`."""
+        while True:
+            place, message = self._events.get()
+            step, future = place.step, place.future
+            if message[0] not in ("over", "broken"):
+                place.shown.show(message)
+            elif step is not None and future is not None:
+                return self._outcome(place, step, future)
+
+    def _outcome(self, place: Place, step: Step, future: Future[Artifact]) -> Outcome:
+        place.step = None
+        place.shown.close()
+        error = future.exception()
+        cause = place.lost(error)
+        if cause is not None:
+            self._forget(place)
+            return Outcome(step, Killed(f"its process died ({cause})"))
+        return Outcome(step, future.result() if error is None else error)
+
+    def _forget(self, lost: Place) -> None:
+        lost.end()
+        number = next(n for n, p in self._places.items() if p is lost)
+        del self._places[number]
+        self._unused.append(number)
+
+    def stop(self) -> None:
+        """See :class:`Slots`."""
+        try:
+            under_way = [p for p in self._places.values() if p.step is not None]
+            for place in under_way:
+                place.terminate()
+            wait([p.future for p in under_way if p.future is not None], timeout=_GRACE)
+        finally:
+            for place in self._places.values():
+                place.end()
+                place.shown.close()
+            self._places.clear()
+
+
+def on_this_machine(
+    setup: Setup, devices: Sequence[str], threads: int
+) -> Callable[[int, Events], Place]:
+    """Return what makes places of this machine.
+
+    Args:
+        setup: What they need.
+        devices: The GPUs, in turn one for each place; empty: all see what this process sees.
+        threads: Threads of each.
+    """
+
+    def make(number: int, events: Events) -> Place:
+        device = devices[number % len(devices)] if devices else None
+        return _Process(setup, device, threads, events)
+
+    return make
+
+
+class _Spawning(SpawnContext):
+    """Starts processes anew, not by a fork: torch and ctranslate2 own threads that do not survive.
+
+    It keeps the processes that it has made, so that one can be told to stop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
+        """Make a process, and remember it."""
+        process = SpawnProcess(*args, **kwargs)
+        self.made.append(process)
+        return process
+
+
+class _Process:
+    """A process of this machine; see :class:`Place`."""
+
+    def __init__(self, setup: Setup, device: str | None, threads: int, events: Events) -> None:
+        self.step: Step | None = None
+        self.future: Future[Artifact] | None = None
+        self.shown: Shown
+        self._device, self._threads, self._events = device, threads, events
+        self._context = _Spawning()
+        ours, self._theirs = self._context.Pipe(duplex=False)
+        self._reader = threading.Thread(target=self._read, args=(ours,), daemon=True)
+        self._pool = ProcessPoolExecutor(
+            1, self._context, initializer=_enter, initargs=(setup, self._theirs)
+        )
+
+    def _read(self, connection: Connection) -> None:
+        with connection, contextlib.suppress(EOFError, OSError):
+            while True:
+                self._events.put((self, connection.recv()))
+
+    def begin(self, step: Step, config: RunConfig) -> None:
+        """See :class:`Place`."""
+        self.step = step
+        # The process starts with the first step.
+        with share(self._threads, self._device), _without_main():
+            self.future = self._pool.submit(_do, step, config.__getstate__())
+        if not self._theirs.closed:
+            self._theirs.close()  # so that the end of the process ends the pipe
+            self._reader.start()
+        self.future.add_done_callback(self._ended)
+
+    def _ended(self, future: Future[Artifact]) -> None:
+        # All that the process had to tell comes before its word that a step is over.
+        if not future.cancelled() and isinstance(future.exception(), BrokenProcessPool):
+            self._events.put((self, ("broken",)))
+
+    @property
+    def pid(self) -> int:
+        """See :class:`Place`."""
+        return self._context.made[-1].pid or 0
+
+    def terminate(self) -> None:
+        """See :class:`Place`."""
+        self._context.made[-1].terminate()
+
+    def lost(self, error: BaseException | None) -> str | None:
+        """See :class:`Place`."""
+        if not isinstance(error, BrokenProcessPool):
+            return None
+        # The pool waits for its process, and two that wait take the exit code from each other.
+        self._pool.shutdown(wait=True)
+        code = self._context.made[-1].exitcode
+        return f"killed by signal {-code}" if code and code < 0 else f"exit code {code}"
+
+    def end(self) -> None:
+        """See :class:`Place`."""
+        if self.future is not None and not self.future.done():
+            for process in self._context.made:
+                process.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._reader.is_alive():
+            self._reader.join()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Have processes that are started in the block not run the script of this one again.
+
+    What they do is in modules; a script need not say ``if __name__ == "__main__"`` for them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+# -- in the process ---------------------------------------------------------------------------
+
+
+class StepWorker:
+    """Does steps in a process of its own.
+
+    Args:
+        setup: What it needs.
+        tell: Sends a message to the run.
+
+    Attributes:
+        working: Whether a step is under way.
+    """
+
+    def __init__(self, setup: Setup, tell: Callable[[Message], None]) -> None:
+        self.working = False
+        self._setup, self._tell = setup, tell
+        self._model = setup.registry.config_type()
+        self._doer: Doer | None = None
+        for name in LOGGERS:
+            logger = logging.getLogger(name)
+            logger.handlers = [RelayedLog(tell, setup.level)]
+            logger.setLevel(setup.level)
+            logger.propagate = False
+
+    def do(self, step: Step, state: dict[str, Any]) -> Artifact:
+        """Do one step, with the state of the configuration of its task."""
+        config = self._model.__new__(self._model)
+        config.__setstate__(state)
+        folder = RunFolder(self._setup.folder)
+        if self._doer is None:
+            engine = engines.engine(config)
+            progress = RelayedProgress(self._tell)
+            self._doer = Doer(self._setup.registry, folder, engine, progress)
+        self.working = True
+        try:
+            with disk_errors(folder.folder(step.task.ref)):
+                return self._doer.do(config, step)
+        except Exception as error:
+            raise portable(error) from None
+        finally:
+            self.working = False
+            self._tell(("over",))
+
+
+_worker: StepWorker | None = None  # of this process
+
+
+def _enter(setup: Setup, connection: Connection) -> None:
+    """Make this process ready to do steps."""
+    global _worker
+    # Ctrl-C and the end of a terminal reach the whole group; the run decides what to do about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop)
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    # The lock of progress bars would be one between processes, which Python's resource tracker
+    # would complain of when this one is killed.
+    tqdm.set_lock(threading.RLock())
+    lock = threading.Lock()
+
+    def tell(message: Message) -> None:
+        with lock, contextlib.suppress(OSError):  # the run is gone, and so will this process be
+            connection.send(message)
+
+    _worker = StepWorker(setup, tell)
+
+
+def _stop(number: int, frame: object) -> None:
+    if _worker is not None and _worker.working:
+        raise KeyboardInterrupt
+
+
+def _do(step: Step, state: dict[str, Any]) -> Artifact:
+    assert _worker is not None
+    return _worker.do(step, state)
+
+
+@contextlib.contextmanager
+def stopping(slots: Slots) -> Iterator[Slots]:
+    """End everything that steps were done in when the block is left."""
+    try:
+        yield slots
+    finally:
+        slots.stop()
