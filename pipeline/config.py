@@ -10,25 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import Field, ValidationError, create_model, field_validator
 
+from pipeline.data_config import ConfigModel as ConfigModel
+from pipeline.data_config import DataConfig
+from pipeline.data_config import DataSource as DataSource
 from pipeline.errors import ConfigError, suggest
 from pipeline.explain import explain
-from pipeline.format_table import FORMATS
 from pipeline.languages import base, canonical
 from pipeline.listed import texts_of
 from pipeline.resources import resolve_path, shipped_configs
 from pipeline.yaml_text import parse_yaml
 
 Section = TypeVar("Section", bound="StageConfig")
-
-
-class ConfigModel(BaseModel):
-    """Base of every part of a configuration: unknown keys are errors, values are immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StageConfig(ConfigModel):
@@ -52,116 +48,6 @@ class StageConfig(ConfigModel):
     def identity(self) -> dict[str, Any]:
         """Return the options that decide the result, as JSON values."""
         return self.model_dump(mode="json", exclude=set(self.neutral))
-
-
-class DataSource(ConfigModel):
-    """Where one labelled or unlabelled corpus comes from: a local path or a hub data set.
-
-    ``{lang}`` and ``{lang3}`` in ``path``, ``hub`` and ``hub_config`` stand for the ISO 639-1 (or,
-    where there is none, 639-3) and the ISO 639-3 code of the language.
-    """
-
-    path: str | None = Field(None, description="file or folder; relative to data.root if set")
-    hub: str | None = Field(None, description="data set id on the Hugging Face hub")
-    hub_config: str | None = Field(None, description="configuration name of the hub data set")
-    split: str | None = Field(None, description="split of a hub or save_to_disk data set")
-    revision: str | None = Field(None, description="commit, tag or branch of the hub data set")
-    format: str = Field("auto", description="one of pipeline.formats.FORMATS, or auto: recognised")
-    scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io"] = Field(
-        "auto", description="the tag scheme; auto: recognised by all tags of the file"
-    )
-    entity_type: str = Field(
-        "ENTITY", description="what entities are called whose tags name no type (bare B, I, O)"
-    )
-    tag_column: int | str | None = Field(
-        None,
-        description="CoNLL: index (from 0, negative allowed) or name of the tag column, or a key "
-        "of MISC in CoNLL-U",
-    )
-    word_column: int | str | None = Field(None, description="CoNLL: index or name of the words")
-    columns: list[str] | None = Field(None, description="CoNLL: names of the columns, in order")
-    label_names: list[str] | None = Field(
-        None, description="names of integer tags, where the file does not hold them"
-    )
-    offsets: Literal["auto", "characters", "words", "utf-16", "utf-8", "graphemes"] = Field(
-        "auto", description="what positions of spans count; auto: what all spans of the file fit"
-    )
-    span_end: Literal["auto", "exclusive", "inclusive"] = Field(
-        "auto", description="whether the end of a span is its last position or the one after it"
-    )
-    documents: Literal["auto", "split", "keep"] = Field(
-        "auto",
-        description="records of several sentences: split them, or keep each as one; auto: split "
-        "where most have several sentences, or one has more than 200 words or several lines",
-    )
-    encoding: str = Field("utf-8", description="the encoding of text files")
-    limit: int | None = Field(None, ge=1, description="use only the first N sentences")
-
-    @field_validator("format")
-    @classmethod
-    def _format(cls, value: str) -> str:
-        if value != "auto":
-            allowed = ["auto", *FORMATS]
-            if value not in allowed:
-                raise ValueError(
-                    f"not a format{suggest(value, allowed)}; allowed: {', '.join(allowed)}"
-                )
-        return value
-
-
-class DataConfig(ConfigModel):
-    """The corpora of a run. Per-language entries are one source with ``{lang}``, or a mapping."""
-
-    root: str | None = Field(
-        None, description="folder that holds the local copies: sources with a path then use it"
-    )
-    train: DataSource | None = Field(
-        None,
-        description="labelled source-language text that taggers train on, and whose"
-        " labels are projected",
-    )
-    dev: DataSource | None = Field(
-        None, description="labelled source-language text that taggers are selected on"
-    )
-    source_test: DataSource | None = Field(
-        None, description="labelled source-language text that is scored beside the target languages"
-    )
-    test: DataSource | dict[str, DataSource] | None = Field(
-        None,
-        description="labelled target-language text that is scored: one source with "
-        "{lang}, or one per language",
-    )
-    target_dev: DataSource | dict[str, DataSource] | None = Field(
-        None,
-        description="labelled target-language text to select on; the report then "
-        "says that it is not zero-shot",
-    )
-    target_train: DataSource | dict[str, DataSource] | None = Field(
-        None, description="gold target training data, for the arm supervised"
-    )
-    parallel: DataSource | dict[str, DataSource] | None = Field(
-        None, description="labelled target side of data.train, sentence by sentence: no translation"
-    )
-    unlabelled: DataSource | dict[str, DataSource] | None = Field(
-        None, description="real unlabelled text of the target languages"
-    )
-    source_unlabelled: DataSource | None = Field(
-        None, description="unlabelled source-language text, for synthesize"
-    )
-
-    @field_validator("test", "target_dev", "target_train", "parallel", "unlabelled")
-    @classmethod
-    def _canonical_keys(cls, value: object) -> object:
-        if isinstance(value, dict):
-            return {canonical(k): v for k, v in value.items()}
-        return value
-
-    def per_language(self, key: str, lang: str) -> DataSource | None:
-        """Return the source that ``data.<key>`` names for ``lang``, or ``None``."""
-        value = getattr(self, key)
-        if value is None or isinstance(value, DataSource):
-            return value
-        return cast("dict[str, DataSource]", value).get(lang)
 
 
 class LabelsConfig(ConfigModel):

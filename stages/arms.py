@@ -32,6 +32,7 @@ class Arm:
         settings: Options that it alone has another value of, by dotted key
             (``train.fusion_layer``).
         seeds: Its training seeds; default: those of the run.
+        rival: Whose labels stand in the place of the projected ones (``data.rivals``), if others'.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Arm:
     teachers: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] | None = None
+    rival: str | None = None
 
     @property
     def zero_resource(self) -> bool:
@@ -133,7 +135,8 @@ BEST_FIRST: Final[tuple[str, ...]] = (
 def sections_of(arm: Arm) -> tuple[str, ...]:
     """Return the stages whose options an arm may set for itself: those that it has a part in."""
     found = []
-    if "projected" in arm.data or "synthetic" in arm.data or arm.kind == "translate_test":
+    projects = "projected" in arm.data or "synthetic" in arm.data or arm.kind == "translate_test"
+    if projects and arm.rival is None:
         found.append("project")
     if "synthetic" in arm.data:
         found.append("synthesize")
@@ -145,7 +148,9 @@ def sections_of(arm: Arm) -> tuple[str, ...]:
 
 
 def touches(arm: Arm, *sections: str) -> bool:
-    """Return whether an arm has settings of its own for one of these stages."""
+    """Return whether an arm has settings of its own for one of these stages, or others' labels."""
+    if arm.rival is not None and "project" in sections:
+        return True
     return any(key.partition(".")[0] in sections for key in arm.settings)
 
 

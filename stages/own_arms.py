@@ -36,6 +36,9 @@ class ArmConfig(ConfigModel):
     teachers: list[str] | None = Field(
         None, min_length=1, description="the arms that it is made from; default: those of like"
     )
+    rival: str | None = Field(
+        None, description="train on others' labels in the place of ours: a name of data.rivals"
+    )
     seeds: list[int] | None = Field(
         None, min_length=1, description="its training seeds; default: seeds of the run"
     )
@@ -128,11 +131,14 @@ def derive(arm: Arm, config: ArmConfig) -> Arm:
     changes = ", ".join(f"{k} {short(v)}" for k, v in config.set.items())
     if config.teachers is not None:
         changes = ", ".join([*([changes] if changes else []), f"taught by {config.teachers}"])
+    if config.rival is not None:
+        changes = ", ".join([*([changes] if changes else []), f"labels of {config.rival}"])
     return replace(
         arm,
         settings={**arm.settings, **config.set},
         teachers=arm.teachers if config.teachers is None else tuple(config.teachers),
         seeds=arm.seeds if config.seeds is None else tuple(config.seeds),
+        rival=config.rival or arm.rival,
         about=config.about or (f"{arm.about}; {changes}" if changes else arm.about),
     )
 
@@ -161,6 +167,7 @@ def check_arms(config: ArmsConfig) -> Iterator[str]:
             continue
         if name in own:
             yield from _check_teachers(key, name, arm, own)
+            yield from _check_rival(config, f"{key}.rival", arm)
             yield from check_settings(config, f"{key}.set", arm)
 
 
@@ -202,6 +209,21 @@ def _check_teachers(key: str, name: str, arm: Arm, own: Mapping[str, ArmConfig])
         for teacher, kind in zip(arm.teachers, kinds, strict=True):
             if kind not in ("train", "self_train", "external"):
                 yield f"{key}.teachers: {teacher!r} has no tagger of its own that could teach"
+
+
+def _check_rival(config: RunConfig, key: str, arm: Arm) -> Iterator[str]:
+    if arm.rival is None:
+        return
+    known = list(config.data.rivals)
+    if "projected" not in arm.data:
+        yield f"{key}: this arm trains on no projected labels that others' could replace"
+    elif arm.rival not in known:
+        allowed = ", ".join(known) or "data.rivals names none"
+        yield f"{key}: unknown rival {arm.rival!r}{suggest(arm.rival, known)}; allowed: {allowed}"
+    else:
+        for lang in config.languages:
+            if arm.rival not in config.data.translations("rivals", lang):
+                yield f"{key}: data.rivals.{arm.rival} has no labels for {lang!r}"
 
 
 def _fusion_keys(config: RunConfig) -> set[str]:

@@ -31,6 +31,7 @@ from pipeline.formats.format import Format, Request, Sample
 from pipeline.formats.jsonl import write_jsonl
 from pipeline.formats.kinds import FORMATS, detect_format
 from pipeline.formats.labels import map_labels, map_spans, require_known_types
+from pipeline.formats.layout import DOCSTART
 from pipeline.formats.parquet import write_parquet
 from pipeline.formats.pharaoh import PharaohLine, read_pharaoh, write_pharaoh
 from pipeline.formats.reading import SentenceStream, read_labelled
@@ -39,6 +40,7 @@ from pipeline.formats.schemes import SCHEMES, spans_from_tags, tags_from_spans
 from pipeline.formats.words import Tokenizer, offsets_by, whitespace_offsets
 
 __all__ = [
+    "DOCSTART",
     "FORMATS",
     "SCHEMES",
     "Format",

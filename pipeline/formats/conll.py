@@ -60,17 +60,26 @@ class Conll(Format):
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
         """Yield one sentence per block of rows."""
         encoding = self.request.source.encoding
-        return read_raw(self.request.file, self.layout, encoding=encoding, report=report)
+        docstarts = self.request.docstarts
+        return read_raw(
+            self.request.file, self.layout, encoding=encoding, report=report, docstarts=docstarts
+        )
 
 
 def read_raw(
-    path: Path, layout: Layout, *, encoding: str = "utf-8", report: ReadReport | None = None
+    path: Path,
+    layout: Layout,
+    *,
+    encoding: str = "utf-8",
+    report: ReadReport | None = None,
+    docstarts: bool = False,
 ) -> Iterator[RawSentence]:
     """Yield the sentences of a file as they are written.
 
     A ``#`` line is a comment if the layout has CoNLL-U rows; otherwise only where a sentence
     begins, and only if it is not a row itself (``# O`` is a word with its tag) or has the form
     ``# key = value``. A comment that gives an id but is followed by no word is an empty sentence.
+    ``-DOCSTART-`` lines are counted, and yielded where ``docstarts`` says so.
 
     Raises:
         DataError: For a row with another number of columns, with file and line.
@@ -79,7 +88,7 @@ def read_raw(
     tags: list[str] = []
     lines: list[int] = []
     own_id: str | None = None
-    id_line = comments = docstarts = 0
+    id_line = comments = documents = 0
     width, word_at, tag_at, separator = layout.width, layout.word, layout.tag, layout.separator
     borders = _Borders(layout)
     careful = layout.rows_have_ids or width == 1 or layout.key is not None or borders.any
@@ -104,10 +113,12 @@ def read_raw(
             parts = layout.split(line)
             docstart = is_docstart(line, parts, word_at)
             if not line or line.isspace() or docstart or is_mark(line, parts, layout):
-                docstarts += docstart
+                documents += docstart
                 if words or own_id is not None:
                     yield finish()
                     words, tags, lines, own_id = [], [], [], None
+                if docstart and docstarts:
+                    yield RawSentence(words=[], line=number, docstart=True)
                 continue
             if number == layout.header:
                 continue
@@ -145,7 +156,8 @@ def read_raw(
     if words or own_id is not None:
         yield finish()
     if report is not None:
-        report.comments, report.docstarts = comments, docstarts
+        report.comments += comments
+        report.docstarts += documents
 
 
 def is_docstart(line: str, parts: Sequence[str], word: int) -> bool:

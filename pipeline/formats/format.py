@@ -112,6 +112,7 @@ class Request:
         source: The options of the data source.
         lang: Language of the words.
         labelled: Whether to read labels; without, they are not even looked at.
+        docstarts: Whether ``-DOCSTART-`` lines are yielded too (``RawSentence.docstart``).
     """
 
     path: Path | None
@@ -119,6 +120,7 @@ class Request:
     lang: str
     labelled: bool
     files: tuple[Path, ...] = ()
+    docstarts: bool = False
 
     @property
     def file(self) -> Path:

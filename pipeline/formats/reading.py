@@ -13,6 +13,7 @@ from pipeline.formats import conll
 from pipeline.formats.encoding import EncodingEvidence, repair, repair_text
 from pipeline.formats.format import Format, Request
 from pipeline.formats.kinds import FORMATS, detect_format
+from pipeline.formats.layout import DOCSTART
 from pipeline.formats.notation import OUTSIDE, STANDARD, Notation
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.resolving import RecordEvidence, place
@@ -71,6 +72,7 @@ def read_labelled(
     labelled: bool = True,
     repair_encoding: bool = False,
     keep_empty: bool = False,
+    docstarts: bool = False,
     tokenizer: Tokenizer = whitespace_offsets,
     sample: int | None = None,
 ) -> SentenceStream:
@@ -91,6 +93,9 @@ def read_labelled(
         labelled: Whether to read labels. Without, labels are not even looked at.
         repair_encoding: Whether to decode text that is encoded in UTF-8 twice.
         keep_empty: Whether to yield sentences without words, too.
+        docstarts: With ``keep_empty``: whether to yield ``-DOCSTART-`` lines, too, as sentences
+            without words whose id is :data:`DOCSTART`. ``report.total`` counts them then; numbers
+            in ids and the limit do not.
         tokenizer: Cuts text into words, where the source has text instead of words.
         sample: Look at no more than this many sentences, to see what a source is like.
 
@@ -100,17 +105,20 @@ def read_labelled(
     Raises:
         DataError: Here or while iterating, if the source cannot be read; with file and line.
     """
-    opened, report = _open(source, path, lang, origin, labelled)
+    opened, report = _open(source, path, lang, origin, labelled, docstarts=docstarts)
     report.labelled = labelled
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
     prefix_evidence = conll.PrefixEvidence()
     may_split = opened.holds_documents and not keep_empty
     record_evidence = RecordEvidence(source, lang, may_split=may_split)
     any_tags = False
-    own_ids = 0
+    own_ids = starts = 0
     raws = opened.read(report)
     for raw in islice(raws, sample):
         report.total += 1
+        if raw.docstart:
+            starts += 1
+            continue
         report.look_at_length(raw)
         record_evidence.feed(raw)
         if raw.tags is not None:
@@ -122,7 +130,7 @@ def read_labelled(
             encoding_evidence.feed(raw.text.split(" "))
         own_ids += raw.id is not None
         any_tags = any_tags or raw.tags is not None
-    records = report.total
+    records = report.total - starts
     report.sampled = sample is not None and next(raws, None) is not None
     scratch = ReadReport(report.origin, report.format)  # the first pass has told all of it
     resolver = record_evidence.decide(opened.where, report)
@@ -233,7 +241,13 @@ class _Several:
 
 
 def _open(
-    source: DataSource, path: Path | None, lang: str, origin: str | None, labelled: bool
+    source: DataSource,
+    path: Path | None,
+    lang: str,
+    origin: str | None,
+    labelled: bool,
+    *,
+    docstarts: bool = False,
 ) -> tuple[Format | _Several, ReadReport]:
     """Find the files of a source and their format, and prepare to read them."""
     if path is None:
@@ -252,10 +266,12 @@ def _open(
     if kind.joins_files and files != [path]:
         opened = kind(Request(path, source, lang, labelled, tuple(files)), report)
     elif len(files) > 1:
-        parts = [kind(Request(f, source, lang, labelled), report) for f in files]
+        parts = [
+            kind(Request(f, source, lang, labelled, docstarts=docstarts), report) for f in files
+        ]
         opened = _Several(parts, str(path))
     else:
-        opened = kind(Request(files[0], source, lang, labelled), report)
+        opened = kind(Request(files[0], source, lang, labelled, docstarts=docstarts), report)
     return opened, report
 
 
@@ -274,7 +290,15 @@ def _sentences(
     raws: Iterable[RawSentence], settings: _Settings, report: ReadReport
 ) -> Iterator[Sentence]:
     seen: set[str] = set()
-    for number, raw in enumerate(islice(raws, settings.limit)):
+    number = -1
+    for raw in raws:
+        if raw.docstart:
+            if number + 1 != settings.limit:
+                yield Sentence(DOCSTART, settings.lang, [], [], report.origin, raw.line)
+            continue
+        number += 1
+        if number == settings.limit:
+            return
         words, spans = _words_and_spans(raw, settings, report)
         count = len(words)
         words, spans, lost = drop_invisible(words, spans)

@@ -85,6 +85,7 @@ class RawSentence:
             rather than refused.
         may_be_document: Whether it may hold several sentences although it has words: those of a
             tool that cuts whole documents into words.
+        docstart: Whether it is no sentence but says that a document begins.
     """
 
     words: list[str] | None = None
@@ -99,6 +100,7 @@ class RawSentence:
     unit: str | None = None
     keep_longest: bool = False
     may_be_document: bool = False
+    docstart: bool = False
 
 
 @dataclass(slots=True)

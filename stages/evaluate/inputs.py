@@ -33,7 +33,7 @@ def evaluation_inputs(config: RunConfig) -> Inputs[Ref]:
                 inputs[f"predicted/dev/{config.source}/{arm}/{seed}"] = Ref("predict", name)
     for lang in config.languages if projects(config) else ():
         inputs[f"projected/{lang}"] = Ref("project", lang)
-        if config.data.per_language("parallel", lang) is not None:
+        if config.data.gold_parallel(lang):
             inputs[f"parallel/{lang}"] = Ref("prepare", f"parallel/{lang}")
     if inputs and config.data.train is not None:
         inputs["train"] = Ref("prepare", f"train/{config.source}")

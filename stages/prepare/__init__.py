@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.formats import SentenceStream, Tokenizer
     from pipeline.schema import Sentence
+    from stages.prepare.joining import Joining
     from stages.prepare.sources import Corpus
 
 _COUNTED = (
@@ -67,6 +68,9 @@ class PrepareStage(RunStage):
             "source": corpus.source.model_dump(mode="json", exclude_defaults=True),
             "from": "path" if corpus.path is not None else "hub",
         }
+        if corpus.target is not None:
+            options |= {"target": corpus.target, "by": corpus.by}
+        damaged = getattr(corpus.source, "damage", 0.0)
         return Task(
             self.name,
             corpus.unit,
@@ -74,7 +78,7 @@ class PrepareStage(RunStage):
             inputs=inputs,
             lang=corpus.lang,
             options=options,
-            uses=("labels", "repair_encoding"),
+            uses=("labels", "repair_encoding", *(("seed",) if damaged else ())),
         )
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
@@ -100,10 +104,12 @@ class PrepareStage(RunStage):
             yield f"{corpus.name}: {stream.report.summary()}"
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
-        """Return the corpus, if it is on this machine; for ``parallel`` also its source side."""
+        """Return the corpus, if it is on this machine; of translations also what they translate."""
+        from stages.prepare.sources import translated
+
         corpora = [_corpus(config, task)]
-        if task.options["key"] == "parallel":
-            corpora.append(_train(config))
+        if corpora[0].target is not None:
+            corpora.append(translated(config, corpora[0]))
         found: dict[str, Path] = {}
         for corpus in corpora:
             if corpus.path is not None and corpus.path.exists():
@@ -125,16 +131,22 @@ class PrepareStage(RunStage):
         corpus = _corpus(config, task)
         stream = _read(config, corpus)
         report = stream.report
+        joining = None if corpus.target is None else _joining(config, corpus, stream)
+        sentences: Iterable[Sentence] = joining or stream
+        if damage := getattr(corpus.source, "damage", 0.0):
+            from stages.prepare.damage import damaged
+
+            sentences = damaged(sentences, damage, config.seed)
         types: dict[str, int] = {}
         removed = 0
 
         def rows() -> Iterator[dict[str, Any]]:
             nonlocal removed
-            limit = corpus.source.limit
+            limit = corpus.source.limit if joining is None else joining.limit
             total = min(report.total, limit) if limit else report.total
             label = f"{self.name} {task.unit}"
             with context.progress.task(label, total=total, unit="sentences") as bar:
-                for sentence in _sentences(config, corpus, stream):
+                for sentence in sentences:
                     before = len(sentence.spans)
                     sentence.spans = map_spans(sentence.spans, config.labels.map)
                     removed += before - len(sentence.spans)
@@ -149,10 +161,16 @@ class PrepareStage(RunStage):
         known, reference = _known_types(config, inputs)
         if known is not None and corpus.labelled:
             require_known_types(list(types), known, key=corpus.name, reference=reference)
-        if report.empty_sentences and corpus.key != "parallel":
+        if report.empty_sentences and joining is None:
             context.drop("empty_sentence", report.empty_sentences)
-        if report.empty_sentences and corpus.key == "parallel":
-            context.count("empty_parallel_sentences", report.empty_sentences)
+        if joining is not None:
+            if report.empty_sentences:
+                context.count("empty_parallel_sentences", report.empty_sentences)
+            for name, count in joining.counts.items():
+                context.count(name, count)
+            if (told := joining.summary()) is not None:
+                context.progress.say(told)
+                context.notes["mismatches"] = told
         context.count("sentences", written)
         context.count("tokens", report.tokens)
         for name in _COUNTED:
@@ -170,36 +188,36 @@ class PrepareStage(RunStage):
 
 
 def _corpus(config: RunConfig, task: Task) -> Corpus:
-    from stages.prepare.sources import corpus
+    from stages.prepare.sources import corpus, translations
 
-    found = corpus(config, task.options["key"], task.lang or config.source)
+    key = task.options["key"]
+    if (target := task.options.get("target")) is not None:
+        by = task.options["by"]
+        return next(c for c in translations(config, key, target) if c.by == by)
+    found = corpus(config, key, task.lang or config.source)
     if found is None:  # pragma: no cover - tasks() names only what there is
         raise LookupError(f"{task.ref} is not configured")
     return found
 
 
-def _train(config: RunConfig) -> Corpus:
-    from pipeline.errors import ConfigError
-    from stages.prepare.sources import corpus
-
-    found = corpus(config, "train", config.source)
-    if found is None:
-        raise ConfigError("data.parallel: is the target side of data.train, which is not set")
-    return found
-
-
 def _read(
-    config: RunConfig, corpus: Corpus, *, keep_empty: bool = False, sample: int | None = None
+    config: RunConfig,
+    corpus: Corpus,
+    *,
+    keep_empty: bool = False,
+    limited: bool = True,
+    sample: int | None = None,
 ) -> SentenceStream:
     from pipeline.formats import read_labelled
+    from stages.prepare.sources import is_translated
 
     source = corpus.to_read
-    if config.data.parallel is not None and corpus.key in ("train", "parallel"):
+    if corpus.target is not None or is_translated(config, corpus):
         # The two sides match row by row, so no row of one side becomes several.
         source = source.model_copy(update={"documents": "keep"})
-    if corpus.key == "parallel":
-        # Its rows are those of data.train, so the limit there is the one that counts.
-        source, keep_empty = source.model_copy(update={"limit": None}), True
+        keep_empty = keep_empty or corpus.target is not None
+    if not limited:
+        source = source.model_copy(update={"limit": None})
     return read_labelled(
         source,
         corpus.lang,
@@ -209,8 +227,24 @@ def _read(
         labelled=corpus.labelled,
         repair_encoding=config.repair_encoding,
         keep_empty=keep_empty,
+        docstarts=keep_empty,
         tokenizer=_tokenizer(config, corpus.lang),
         sample=sample,
+    )
+
+
+def _joining(config: RunConfig, corpus: Corpus, stream: SentenceStream) -> Joining:
+    from stages.prepare.joining import Joining
+    from stages.prepare.sources import translated
+
+    of = translated(config, corpus)
+    return Joining(
+        lambda limited: _read(config, of, keep_empty=True, limited=limited),
+        of.name,
+        stream,
+        corpus.name,
+        of.source.limit,
+        incomplete=getattr(corpus.source, "incomplete", False),
     )
 
 
@@ -222,14 +256,6 @@ def _tokenizer(config: RunConfig, lang: str) -> Tokenizer:
     from stages.tokenise import tokenise
 
     return offsets_by(lambda text: tokenise(text, lang))
-
-
-def _sentences(config: RunConfig, corpus: Corpus, stream: SentenceStream) -> Iterator[Sentence]:
-    if corpus.key != "parallel":
-        return stream
-    from stages.prepare.joining import join
-
-    return join(_read(config, _train(config), keep_empty=True), stream, key=corpus.name)
 
 
 def _known_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> tuple[list[str] | None, str]:

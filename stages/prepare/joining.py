@@ -1,49 +1,149 @@
-"""The target side of a parallel corpus, row for row with its source side."""
+"""Translations, row for row with what they translate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Final
 
 from pipeline.errors import DataError
-from pipeline.formats import SentenceStream
+from pipeline.formats import DOCSTART, SentenceStream
 from pipeline.schema import Sentence
+from stages.prepare.matching import OrderCheck, match
+
+_FAR: Final = 3.0  # times the usual ratio of the lengths
+_PADDING: Final = 10  # characters, so that short sentences may differ more
+_SHOWN: Final = 3
+
+Pairs = Iterator[tuple[Sentence, Sentence]]
 
 
-def join(source: SentenceStream, target: SentenceStream, *, key: str) -> Iterator[Sentence]:
-    """Yield, for every source sentence with words, its target sentence under the source's id.
+@dataclass(slots=True)
+class Joining:
+    """Joins the sentences of a corpus with their translations.
 
     Sentences are joined by id if all sentences on both sides have ids of their own, and by their
-    order otherwise, or if the two sides have no id in common (``en-1`` and ``de-1``). A target
-    sentence without words is yielded, too, so that the rows match.
+    order otherwise, or if the two sides have no id in common (``en-1`` and ``de-1``). Lines
+    ``-DOCSTART-`` count on both sides, as some translators put them into words, or on neither.
+    Where the corpus is limited, there may be translations of all of it or of the first so many.
 
-    Args:
-        source: The source side, with its empty sentences (``keep_empty``).
-        target: The target side, with its empty sentences and without a limit.
-        key: The target side's key in the configuration.
-
-    Raises:
-        DataError: If the two sides do not have the same number of sentences, or an id is missing.
+    Attributes:
+        read: Reads the corpus with its empty sentences (``keep_empty``, ``docstarts``); limited or,
+            if it is given ``False``, not.
+        of: The corpus' key in the configuration.
+        target: The translations, with theirs, without a limit.
+        key: The translations' key in the configuration.
+        limit: How many sentences of the corpus are used, if not all.
+        incomplete: Whether some translations are missing: :func:`stages.prepare.matching.match`.
+        counts: What was found, once all is read.
+        examples: Places of what was found.
     """
-    left, right = source.report, target.report
-    if left.total != right.total:
-        raise DataError(
-            f"{key}: {right.total} sentences in {right.origin}, but {left.total} in {left.origin} "
-            "(data.train); the two must match one to one"
-        )
-    if not (left.own_ids and right.own_ids):
-        # Not strict: the source may be limited, the target side never is.
-        pairs: Iterator[tuple[Sentence, Sentence]] = zip(source, target, strict=False)
-    else:
-        pairs = _by_id(source, target, key)
-    for sentence, found in pairs:
-        if sentence.words:
+
+    read: Callable[[bool], SentenceStream]
+    of: str
+    target: SentenceStream
+    key: str
+    limit: int | None = None
+    incomplete: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+    _ratios: list[tuple[float, str]] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Sentence]:
+        """Yield, for every source sentence with words, its translation under the source's id.
+
+        A translation without words is yielded, too, so that the rows match.
+
+        Raises:
+            DataError: If the two sides do not have the same number of sentences, an id is missing,
+                or the translations are shifted.
+        """
+        check = OrderCheck(self.key)
+        for sentence, found in self._pairs():
+            if not sentence.words:
+                continue
+            if found.words:
+                check.feed(sentence, found)
+                size = _size(found) / _size(sentence)
+                self._ratios.append((size, f"{found.origin}:{found.line} ({sentence.id})"))
             yield replace(found, id=sentence.id)
+        check.close()
+        self._count_odd_lengths()
+
+    def _pairs(self) -> Pairs:
+        source = self.read(True)
+        left, right = source.report, self.target.report
+        both = left.own_ids and right.own_ids
+        if left.total == right.total:
+            return _by_id(source, self.target, self) if both else _in_order(source, self.target)
+        wanted = left.total - left.docstarts
+        given = right.total - right.docstarts
+        limited = min(self.limit or wanted, wanted)
+        if given in (wanted, limited):
+            one, two = _sentences_of(source), _sentences_of(self.target)
+            return _by_id(one, two, self) if both else _in_order(one, two)
+        if self.limit is not None and right.total == sum(1 for _ in self.read(True)):
+            return _in_order(source, self.target)  # their -DOCSTART- are in words
+        if self.incomplete:
+            return self._matched(given)
+        limit = f", of which the first {limited} are used" if limited < wanted else ""
+        raise DataError(
+            f"{self.key}: {right.total} sentences in {right.origin}, but {left.total} in "
+            f"{left.origin} ({self.of}){limit}; the two must match one to one; where some "
+            "have no translation, set incomplete: true"
+        )
+
+    def _matched(self, given: int) -> Pairs:
+        whole = [s for s in _sentences_of(self.read(False)) if s.words]
+        used = sum(1 for s in _sentences_of(self.read(True)) if s.words)
+        found = [s for s in _sentences_of(self.target) if s.words]
+        source = whole[:used] if given <= used else whole
+        place, sure = match(source, found, key=self.key)
+        at = {i: found[j] for j, i in enumerate(place) if sure[j]}
+        for number, sentence in enumerate(whole[:used]):
+            if number not in at:
+                self.counts["untranslated"] += 1
+            yield sentence, at.get(number, replace(found[0], words=[], spans=[], line=None))
+        self.counts["uncertain_places"] += sum(
+            not s and i < used for i, s in zip(place, sure, strict=True)
+        )
+
+    def _count_odd_lengths(self) -> None:
+        usual = median(r for r, _ in self._ratios) if self._ratios else 1.0
+        odd = [where for r, where in self._ratios if not usual / _FAR <= r <= usual * _FAR]
+        if odd:
+            self.counts["odd_lengths"] = len(odd)
+            self.examples = odd[:_SHOWN]
+
+    def summary(self) -> str | None:
+        """Return in one line what did not match, if anything."""
+        said = []
+        if n := self.counts["untranslated"]:
+            said.append(f"{n:,} sentences of {self.of} have no translation")
+        if n := self.counts["uncertain_places"]:
+            said.append(f"{n:,} translations could stand in two places and are not used")
+        if n := self.counts["odd_lengths"]:
+            places = ", ".join(self.examples)
+            said.append(f"{n:,} are {_FAR:g} times longer or shorter than usual: {places}")
+        return f"{self.key}: {'; '.join(said)}" if said else None
 
 
-def _by_id(
-    source: SentenceStream, target: SentenceStream, key: str
-) -> Iterator[tuple[Sentence, Sentence]]:
+def _size(sentence: Sentence) -> int:
+    return sum(map(len, sentence.words)) + _PADDING
+
+
+def _sentences_of(stream: Iterator[Sentence]) -> Iterator[Sentence]:
+    return (s for s in stream if s.id != DOCSTART)
+
+
+def _in_order(source: Iterator[Sentence], target: Iterator[Sentence]) -> Pairs:
+    # Not strict: the source may be limited, the target side never is.
+    return zip(source, target, strict=False)
+
+
+def _by_id(source: Iterator[Sentence], target: Iterator[Sentence], of: Joining) -> Pairs:
     # Sentences that were met before their turn: none where both sides are in the same order.
     waiting: dict[str, Sentence] = {}
     for number, sentence in enumerate(source):
@@ -54,9 +154,10 @@ def _by_id(
                 if left and waiting.keys().isdisjoint(s.id for s in left):
                     yield from zip(left, waiting.values(), strict=False)
                     return
+                report = of.target.report
                 raise DataError(
-                    f"{key}: no sentence has the id {sentence.id!r} of {source.report.origin} "
-                    f"(data.train), although both have {source.report.total} sentences with ids"
+                    f"{of.key}: no sentence of {report.origin} has the id {sentence.id!r} of "
+                    f"{sentence.origin} ({of.of}), although both sides have ids"
                 )
             waiting[item.id] = item
         yield sentence, waiting.pop(sentence.id)

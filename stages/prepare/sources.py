@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline.config import DataSource, RunConfig
-from pipeline.errors import DataError, suggest
+from pipeline.data_config import TRANSLATED
+from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.languages import alpha3
 from pipeline.stage import Problem
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from pipeline.formats import Format
 
 SOURCE_KEYS: Final = ("train", "dev", "source_test", "source_unlabelled")
-TARGET_KEYS: Final = ("test", "target_dev", "target_train", "parallel", "unlabelled")
+TARGET_KEYS: Final = ("test", "target_dev", "target_train", "unlabelled")
 UNLABELLED: Final = frozenset({"unlabelled", "source_unlabelled"})
+TO_SOURCE: Final = frozenset({"test_parallel", "unlabelled_parallel"})
+"""Translations to the source language: no arm may see what labels they have."""
 _SPLITS: Final = {
     "dev": "validation",
     "target_dev": "validation",
@@ -41,6 +44,8 @@ class Corpus:
             the split that the key suggests.
         path: Where it is on this machine, or ``None`` if it is a data set of the hub.
         split_named: Whether the configuration names the split.
+        by: Of several translations, who made it: a system, a rival.
+        target: Of translations, the language of what they translate or are made into.
     """
 
     key: str
@@ -49,6 +54,8 @@ class Corpus:
     source: DataSource
     path: Path | None
     split_named: bool = True
+    by: str | None = None
+    target: str | None = None
 
     @property
     def to_read(self) -> DataSource:
@@ -78,13 +85,16 @@ class Corpus:
 
     @property
     def unit(self) -> str:
-        """The name of its output: ``<key>/<lang>``."""
-        return f"{self.key}/{self.lang}"
+        """The name of its output: ``<key>/<lang>``, ``<key>/<who made it>/<lang>``."""
+        lang = self.target or self.lang
+        return f"{self.key}/{lang}" if self.by is None else f"{self.key}/{self.by}/{lang}"
 
     @property
     def labelled(self) -> bool:
         """Whether its labels are read: nearly always; a translation may be plain text."""
-        return self.key not in UNLABELLED and not (self.key == "parallel" and self._plain())
+        if self.key == "parallel":  # what a machine translated has no gold labels
+            return self.by is None and not self._plain()
+        return self.key not in UNLABELLED and self.key not in TO_SOURCE
 
     def _plain(self) -> bool:
         from pipeline.formats import detect_format
@@ -106,7 +116,55 @@ def corpora(config: RunConfig) -> list[Corpus]:
     """Return all corpora of a run, those of the source language first."""
     found = [corpus(config, key, config.source) for key in SOURCE_KEYS]
     found += [corpus(config, key, lang) for key in TARGET_KEYS for lang in config.languages]
-    return [c for c in found if c is not None]
+    translated = (
+        t
+        for key in TRANSLATED
+        for lang in config.languages
+        for t in translations(config, key, lang)
+    )
+    return [*(c for c in found if c is not None), *translated]
+
+
+def translations(config: RunConfig, key: str, lang: str) -> list[Corpus]:
+    """Return the translations that ``data.<key>`` names for a target language."""
+    found = []
+    for number, (by, source) in enumerate(config.data.translations(key, lang).items()):
+        value = getattr(config.data, key)
+        name = f"data.{key}"
+        if key == "rivals":
+            name, value = f"{name}.{by}", value[by]
+        if isinstance(value, dict):
+            name, value = f"{name}.{lang}", value[lang]
+        if isinstance(value, list):
+            name += f".{number}"
+        into = config.source if key in TO_SOURCE else lang
+        found.append(
+            replace(_corpus(config, key, lang, name, source), lang=into, by=by, target=lang)
+        )
+    return found
+
+
+def is_translated(config: RunConfig, found: Corpus) -> bool:
+    """Return whether there are translations of a corpus."""
+    return any(
+        config.data.translations(key, lang)
+        for key, of in TRANSLATED.items()
+        if of == found.key
+        for lang in (config.languages if of == "train" else [found.lang])
+    )
+
+
+def translated(config: RunConfig, found: Corpus) -> Corpus:
+    """Return the corpus that translations are made of.
+
+    Raises:
+        ConfigError: If the configuration does not name it.
+    """
+    of = TRANSLATED[found.key]
+    source = corpus(config, of, config.source if of == "train" else str(found.target))
+    if source is None:
+        raise ConfigError(f"{found.name}: these are translations of data.{of}, which is not set")
+    return source
 
 
 def corpus(config: RunConfig, key: str, lang: str) -> Corpus | None:
@@ -120,6 +178,10 @@ def corpus(config: RunConfig, key: str, lang: str) -> Corpus | None:
     name = f"data.{key}"
     if not isinstance(getattr(config.data, key), DataSource):
         name += f".{lang}"
+    return _corpus(config, key, lang, name, source)
+
+
+def _corpus(config: RunConfig, key: str, lang: str, name: str, source: DataSource) -> Corpus:
     filled = {
         field: _fill(value, lang)
         for field in ("path", "hub", "hub_config", "split")
@@ -152,21 +214,45 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     if data.root is not None and not config.path(data.root).is_dir():
         yield Problem("data.root", f"folder not found: {config.path(data.root)}")
         return
-    if data.parallel is not None and data.train is None:
-        yield Problem("data.parallel", "is the target side of data.train, which is not set")
     for key in TARGET_KEYS:
-        source = getattr(data, key)
-        if isinstance(source, DataSource) and len(config.languages) > 1:
-            texts = [source.path, source.hub, source.hub_config, source.split]
-            if not any(p in t for t in texts if t for p in _PLACEHOLDERS):
-                yield Problem(
-                    f"data.{key}",
-                    f"the same data would stand for {', '.join(config.languages)}; put {{lang}} "
-                    "into its path, or give a mapping from language to data",
-                )
+        if isinstance(source := getattr(data, key), DataSource):
+            yield from _shared_problems(config, f"data.{key}", source)
+    for key in TRANSLATED:
+        yield from _translation_problems(config, key)
     for item in corpora(config):
         yield from _corpus_problems(item)
     yield from _label_problems(config)
+
+
+def _shared_problems(config: RunConfig, name: str, source: DataSource) -> Iterator[Problem]:
+    """Yield that one source stands for all languages, if it is the same for each."""
+    texts = [source.path, source.hub, source.hub_config, source.split]
+    if len(config.languages) > 1 and not any(p in t for t in texts if t for p in _PLACEHOLDERS):
+        yield Problem(
+            name,
+            f"the same data would stand for {', '.join(config.languages)}; put {{lang}} "
+            "into its path, or give a mapping from language to data",
+        )
+
+
+def _translation_problems(config: RunConfig, key: str) -> Iterator[Problem]:
+    value = getattr(config.data, key)
+    named = value.items() if key == "rivals" else [(None, value)]
+    for name, source in named:
+        where = f"data.{key}" if name is None else f"data.{key}.{name}"
+        if isinstance(source, DataSource):
+            yield from _shared_problems(config, where, source)
+        elif isinstance(source, list):
+            for number, one in enumerate(source):
+                yield from _shared_problems(config, f"{where}.{number}", one)
+    for lang in config.languages:
+        for found in translations(config, key, lang):
+            if found.by in config.languages:
+                yield Problem(found.name, f"{found.by!r} is a language; call the system otherwise")
+            try:
+                translated(config, found)
+            except ConfigError as error:
+                yield Problem(*str(error).split(": ", 1))
 
 
 def _corpus_problems(item: Corpus) -> Iterator[Problem]:

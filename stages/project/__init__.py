@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipeline.errors import suggest
 from pipeline.inputs import Inputs
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import touches
@@ -54,6 +55,28 @@ def _marked(config: RunConfig) -> str:
     return config.section("translate", TranslateConfig).markers
 
 
+def _ranks(config: RunConfig, task: Task) -> frozenset[int] | None:
+    """Return the ranks of the translations that are used; ``None``: all."""
+    systems = config.section("project", ProjectConfig).systems
+    if systems is None or task.options["direction"] != "to_target":
+        return None
+    known = list(config.data.translations("parallel", str(task.lang)))
+    return frozenset(known.index(name) for name in systems if name in known)
+
+
+def _systems_problems(config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+    """Yield the systems that ``data.parallel`` does not have for a language."""
+    for lang in dict.fromkeys(t.lang for t in tasks if t.options.get("direction") == "to_target"):
+        known = [s for s in config.data.translations("parallel", str(lang)) if s is not None]
+        for name in config.section("project", ProjectConfig).systems or ():
+            if name not in known:
+                yield Problem(
+                    "project.systems",
+                    f"data.parallel has no translations by {name!r} for {lang!r}"
+                    f"{suggest(name, known)}; it has: {', '.join(known) or 'no named system'}",
+                )
+
+
 def _distinct(settings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [s for i, s in enumerate(settings) if s not in settings[:i]]
 
@@ -82,6 +105,7 @@ class ProjectStage(RowStage):
         "lost_names": "the translation has hardly any name or number of the source",
         "doubled_names": "the translation has a name more often than the source",
         "wrong_language": "language identification says it is another language",
+        "other_system": "by a translator that project.systems does not name",
     }
 
     def options(self, config: RunConfig) -> ProjectConfig:
@@ -106,7 +130,9 @@ class ProjectStage(RowStage):
         known = experiment(config)
         for arm in known.with_teachers():
             recipe = known.recipes[arm]
-            if recipe.kind != "translate_test" and touches(recipe, "project"):
+            if recipe.rival is not None:
+                tasks += [self._rival(config, arm, recipe.rival, x) for x in config.languages]
+            elif recipe.kind != "translate_test" and touches(recipe, "project"):
                 tasks += [
                     self._task(config, task, f"{arm}/{task.unit}", recipe.settings)
                     for task in translated
@@ -133,15 +159,37 @@ class ProjectStage(RowStage):
             seeded_as=task.unit,
         )
 
+    def _rival(self, config: RunConfig, arm: str, rival: str, lang: str) -> Task:
+        return Task(
+            self.name,
+            f"{arm}/{lang}",
+            "projected",
+            {
+                "source": Ref("prepare", f"train/{config.source}"),
+                "labelled": Ref("prepare", f"rivals/{rival}/{lang}"),
+            },
+            lang=lang,
+            options={"rival": rival},
+            uses=(),
+            pair=(config.source, lang),
+        )
+
+    def decides(self, config: RunConfig, task: Task) -> bool:
+        """Return whether there is something to decide: not where others gave the labels."""
+        return "rival" not in task.options and super().decides(config, task)
+
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Check the options of the method: files that it reads, markers that are there."""
         for settings in _distinct([t.settings for t in tasks] or [{}]):
             own = config.with_settings(settings)
+            yield from _systems_problems(own, [t for t in tasks if t.settings == settings])
             for key, message in self.method(own).problems(_marked(own), config.config_dir):
                 yield Problem(f"{self.name}.{key}", message)
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The files of the method and the translator, if they are used."""
+        if "rival" in task.options:
+            return {}
         method = self.method(config)
         files: dict[str, Path | str] = {
             name: config.path(path) for name, path in method.files().items()
@@ -152,7 +200,7 @@ class ProjectStage(RowStage):
 
     def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
         """Bring the translators for single entities into the local cache."""
-        for task in tasks:
+        for task in (t for t in tasks if "rival" not in t.options):
             own = config.with_settings(task.settings)
             model = _translator(own, task) if self.method(own).translates_entities else None
             if model is not None:
@@ -169,10 +217,22 @@ class ProjectStage(RowStage):
         """Translate the entities alone, and make the first pass over the corpus, if asked for."""
         from stages.project.build import needs_statistics
         from stages.project.pairs import save_usual_ratio
-        from stages.project.worker import collect_statistics
+        from stages.project.worker import collect_statistics, of_ranks
 
         options = self.options(config)
-        save_usual_ratio(inputs["translations"].tables(), folder)
+        if "rival" in task.options:
+            both = zip(inputs["source"].tables(), inputs["labelled"].tables(), strict=True)
+            save_usual_ratio(
+                (
+                    labelled.select(["words"]).append_column("source_words", source["words"])
+                    for source, labelled in both
+                ),
+                folder,
+            )
+            return
+        ranks = _ranks(config, task)
+        pairs = partial(of_ranks, inputs["translations"].tables, inputs["alignments"].tables, ranks)
+        save_usual_ratio((translations for translations, _ in pairs()), folder)
         alone = None
         if self.method(config).translates_entities:
             alone = self._translate_entities(config, task, inputs["translations"], progress)
@@ -185,7 +245,7 @@ class ProjectStage(RowStage):
             collect_statistics(
                 options,
                 config.config_dir,
-                zip(inputs["translations"].tables(), inputs["alignments"].tables(), strict=True),
+                pairs(),
                 folder,
                 bar.advance,
                 alone,
@@ -224,9 +284,14 @@ class ProjectStage(RowStage):
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
     ) -> Callable[[], Worker]:
         """Return a factory for workers that project with what :meth:`collect` gathered."""
+        from stages.project.given import RivalWorker
         from stages.project.worker import ProjectWorker
 
-        return partial(ProjectWorker, self.options(config), config.config_dir, side["collected"])
+        options, folder = self.options(config), side["collected"]
+        if (rival := task.options.get("rival")) is not None:
+            return partial(RivalWorker, rival, config.source, options.filters.pairs, folder)
+        ranks = _ranks(config, task)
+        return partial(ProjectWorker, options, config.config_dir, folder, ranks)
 
     def decider(self, config: RunConfig, task: Task) -> Callable[[], Worker]:
         """Return a factory of workers that filter stored rows."""

@@ -98,6 +98,11 @@ class ProjectConfig(KindedConfig, StageConfig):
         description="span, merged_runs, published, and the filters COMP-SRC and COMP-TGT: links "
         "weaker than this are ignored",
     )
+    systems: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="use only what these systems translated (data.parallel); default: all of them",
+    )
     filters: FilterConfig = Field(
         default=FilterConfig(), description="which projected spans and sentences are used"
     )

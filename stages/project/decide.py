@@ -22,6 +22,9 @@ from stages.project.config import FilterConfig, PairFilters
 if TYPE_CHECKING:
     import pyarrow as pa
 
+OTHER = "other_system"
+"""The reason of a row that was not projected: no decision changes that."""
+
 Row = dict[str, Any]
 Links = Sequence[Mapping[str, Any]]
 
@@ -125,6 +128,8 @@ def _span_reason(
 def _row_reason(
     row: Row, filters: FilterConfig, links: Links | None, min_link: float
 ) -> str | None:
+    if row.get("reason") == OTHER:
+        return OTHER
     if not row["words"]:
         return "untranslated"
     if filters.pairs is not None and (reason := pair_reason(row["scores"], filters.pairs)):

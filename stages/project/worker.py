@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.schema import table
 from pipeline.stage import Part
 from stages.project.batch import Batch
 from stages.project.build import (
     build_projector,
     gather,
     needs_statistics,
+    pair_rows,
     project_tables,
 )
 from stages.project.config import ProjectConfig, method_of
+from stages.project.decide import OTHER
 from stages.project.entity_translations import EntityTranslations
 from stages.project.pairs import PairScorer, load_usual_ratio
 from stages.project.statistics import Statistics
 from stages.project.words import Vocabulary
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FOLDER = "statistics"
 
@@ -64,6 +66,25 @@ def collect_statistics(
     gather(batches(), method_of(config).weights(config_dir)).save(folder / FOLDER)
 
 
+def of_ranks(
+    translations: Callable[[], Iterable[pa.Table]],
+    alignments: Callable[[], Iterable[pa.Table]],
+    ranks: frozenset[int] | None,
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield translations with their alignments, part by part: all, or those of some ranks."""
+    for one, two in zip(translations(), alignments(), strict=True):
+        if ranks is None:
+            yield one, two
+        else:
+            chosen = chosen_rows(one, ranks)
+            yield one.filter(chosen), two.filter(chosen)
+
+
+def chosen_rows(translations: pa.Table, ranks: frozenset[int]) -> pa.BooleanArray:
+    """Return which rows of translations are of some ranks."""
+    return pa.array([r in ranks for r in translations.column("rank").to_pylist()], pa.bool_())
+
+
 class ProjectWorker:
     """Projects parts.
 
@@ -71,9 +92,16 @@ class ProjectWorker:
         config: The options.
         config_dir: For the path of the weights.
         collected: The folder that :func:`collect_statistics` filled.
+        ranks: Only translations of these ranks are projected on to; ``None``: all.
     """
 
-    def __init__(self, config: ProjectConfig, config_dir: Path | None, collected: Path) -> None:
+    def __init__(
+        self,
+        config: ProjectConfig,
+        config_dir: Path | None,
+        collected: Path,
+        ranks: frozenset[int] | None = None,
+    ) -> None:
         folder = collected / FOLDER
         statistics = Statistics.load(folder) if needs_statistics(config) else None
         self.config = config
@@ -81,19 +109,42 @@ class ProjectWorker:
         self.vocabulary = Vocabulary()
         self.alone = EntityTranslations.load(collected)
         self.scored = PairScorer(load_usual_ratio(collected))
+        self.ranks = ranks
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the projected rows of one part.
 
         Where there is an input ``tagged``, predictions for the translations, entities go back.
         """
+        ranks = self.ranks
+        result = self._projected(inputs) if ranks is None else self._some(inputs, ranks)
+        part.advance(result.num_rows)
+        return result
+
+    def _some(self, inputs: Mapping[str, pa.Table], ranks: frozenset[int]) -> pa.Table:
+        """Return all rows, in order; those of other ranks without labels, and with that reason."""
+        chosen = chosen_rows(inputs["translations"], ranks)
+        projected = self._projected({n: data.filter(chosen) for n, data in inputs.items()})
+        other = table(
+            "projected",
+            [
+                {**row, "spans": [], "lost": [], "scores": [], "kept": False, "reason": OTHER}
+                for row in pair_rows(inputs["translations"].filter(pc.invert(chosen)))
+            ],
+        )
+        mine, rest = iter(range(len(projected))), iter(range(len(projected), len(chosen)))
+        return pa.concat_tables([projected, other]).take(
+            [next(mine) if c else next(rest) for c in chosen.to_pylist()]
+        )
+
+    def _projected(self, inputs: Mapping[str, pa.Table]) -> pa.Table:
         translations, alignments = inputs["translations"], inputs["alignments"]
         labelled = inputs.get("tagged")
         self.vocabulary.shrink()
         batch = Batch.from_tables(translations, alignments, self.vocabulary, labelled=labelled)
         if self.alone is not None:
             self.alone.attach(batch)
-        result = project_tables(
+        return project_tables(
             translations,
             alignments,
             self.projector,
@@ -103,5 +154,3 @@ class ProjectWorker:
             scored=self.scored,
             labelled=labelled,
         )
-        part.advance(result.num_rows)
-        return result

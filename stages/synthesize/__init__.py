@@ -123,7 +123,7 @@ class SynthesizeStage(RunStage):
         for task in tasks:
             lang = str(task.lang)
             own = config.with_settings(task.settings)
-            makers = self.options(own).makers
+            makers = self._makers(own, task.unit)
             for name in makers:
                 maker = self.options(own).maker(name)
                 yield from maker.problems(own, lang)

@@ -42,16 +42,14 @@ class TranslateStage(RowStage):
         tasks = []
         train = Ref("prepare", f"train/{config.source}")
         for lang in config.languages:
-            given = config.data.per_language("parallel", lang) is not None
             if "to_target" in options.directions:
-                inputs = {"source": train}
-                if given:
-                    inputs["given"] = Ref("prepare", f"parallel/{lang}")
+                inputs = {"source": train, **_given(config, "parallel", lang)}
                 pair = (config.source, lang)
                 tasks.append(self._task(config, lang, pair, "to_target", inputs))
         for data, lang in self._to_source(config):
             unit = f"to_source/{lang}" if data == "test" else f"to_source/{data}/{lang}"
             inputs = {"source": Ref("prepare", f"{data}/{lang}")}
+            inputs |= _given(config, f"{data}_parallel", lang)
             tasks.append(self._task(config, unit, (lang, config.source), "to_source", inputs))
         return tasks
 
@@ -80,7 +78,7 @@ class TranslateStage(RowStage):
         if direction == "to_source":
             options["labels"] = "none"  # no arm may see those of the test data
         uses: tuple[str, ...] = ()
-        if "given" not in inputs:
+        if len(inputs) == 1:  # nothing is given
             options["model"] = config.models.translator_for(source, lang, config.source) or ""
             uses = ("seed",) if self.options(config).sampling else ()
         return Task(self.name, unit, "translations", inputs, {}, lang, options, uses, pair=pair)
@@ -91,7 +89,7 @@ class TranslateStage(RowStage):
 
         seen: set[Problem] = set()
         for task in tasks:
-            if "given" not in task.inputs:
+            if "model" in task.options:
                 options = task.options
                 problem = translator_problem(config, options["source"], options["target"])
                 if problem and problem not in seen:  # one model may serve all languages
@@ -100,7 +98,7 @@ class TranslateStage(RowStage):
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The content of the model decides the result."""
-        if "given" in task.inputs:
+        if "model" not in task.options:
             return {}
         return {"model": self._model(config, task).identity}
 
@@ -121,16 +119,17 @@ class TranslateStage(RowStage):
         self, config: RunConfig, task: Task, side: Mapping[str, Path]
     ) -> Callable[[], Worker]:
         """Return the factory of the workers of one task."""
+        from stages.translate.given import GivenWorker
         from stages.translate.precision import warn_of_inexact_int8
-        from stages.translate.worker import GivenWorker, load_worker
+        from stages.translate.worker import load_worker
 
         source, target = task.options["source"], task.options["target"]
-        if "given" in task.inputs:
-            return partial(GivenWorker, source, target)
+        back = task.options["direction"] == "to_source"
+        if "model" not in task.options:
+            return partial(GivenWorker, source, target, not back)
         model = self._model(config, task)
         options = self.options(config)
         warn_of_inexact_int8(options.compute_type, options.device)
-        back = task.options["direction"] == "to_source"
         if back:
             # One translation per sentence, so that rows stay rows; markers would give labels away.
             options = options.model_copy(update={"num_hypotheses": 1, "markers": "none"})
@@ -147,6 +146,15 @@ class TranslateStage(RowStage):
 
     def _model(self, config: RunConfig, task: Task) -> ModelSource:
         return locate(task.options["model"], config.config_dir)
+
+
+def _given(config: RunConfig, key: str, lang: str) -> dict[str, Ref]:
+    """Return the translations that ``data.<key>`` gives for a language, as inputs."""
+    found = {}
+    for by in config.data.translations(key, lang):
+        unit = f"{key}/{lang}" if by is None else f"{key}/{by}/{lang}"
+        found["given" if by is None else f"given/{by}"] = Ref("prepare", unit)
+    return found
 
 
 STAGE = TranslateStage()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError
 from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
 from stages.tokenise import detokenise, tokenise
@@ -215,44 +214,3 @@ def translation_row(
         "marked": marked,
         "reason": reason,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class GivenWorker:
-    """Takes translations from parallel data instead of from a model."""
-
-    source: str
-    target: str
-
-    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
-        """Return ``inputs["given"]`` as the translations of ``inputs["source"]``.
-
-        Raises:
-            DataError: If the two do not have the same rows.
-        """
-        sources = inputs["source"].select(["id", "words", "spans"]).to_pylist()
-        given = inputs["given"].select(["id", "words"]).to_pylist()
-        if len(sources) != len(given):
-            raise DataError(
-                f"part {part.index}: {len(sources)} {self.source} sentences but {len(given)} "
-                f"{self.target} ones"
-            )
-        out = []
-        for row, other in zip(sources, given, strict=True):
-            if row["id"] != other["id"]:
-                raise DataError(
-                    f"part {part.index}: {self.source} sentence {row['id']!r} stands beside "
-                    f"{self.target} sentence {other['id']!r}"
-                )
-            reason = "empty_source" if not row["words"] else None
-            if reason is None and not other["words"]:
-                reason = "empty_translation"
-            words = other["words"] if reason is None else []
-            text = detokenise(words, self.target)
-            out.append(
-                translation_row(
-                    row, self.source, self.target, text=text, words=words, score=None, reason=reason
-                )
-            )
-        part.advance(len(out))
-        return table("translations", out)

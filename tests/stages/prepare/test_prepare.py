@@ -184,10 +184,16 @@ def test_parallel_rows_are_those_of_train(tmp_path: Path) -> None:
         ("train-0", "de", ["Ann"]),
         ("train-1", "de", ["ACME", "AG"]),
     ]
-    save(tmp_path / "de", "Ann B-PER\n\nja O\n")
+    save(tmp_path / "de", "Ann B-PER\n\nACME B-ORG\n")  # a limit takes its translations along
+    found = outputs(run(tmp_path, data))
+    assert [(s.id, s.words) for s in found["parallel/de"]] == [
+        ("train-0", ["Ann"]),
+        ("train-1", ["ACME"]),
+    ]
+    save(tmp_path / "de", "Ann B-PER\n")
     assert failure(tmp_path, data) == (
-        "data.parallel.de: 2 sentences in de, but 3 in en (data.train); the two must match one to "
-        "one"
+        "data.parallel.de: 1 sentences in de, but 3 in en (data.train), of which the first 2 are "
+        "used; the two must match one to one; where some have no translation, set incomplete: true"
     )
 
 
@@ -221,8 +227,8 @@ def test_parallel_sentences_are_joined_by_id_in_any_order(tmp_path: Path) -> Non
     assert [(s.id, s.words) for s in found] == [("a", ["Anna"]), ("c", ["ja"])]
     save(tmp_path / "de", "# id = c\nja\tO\n\n# id = b\nx\tO\n\n# id = d\nAnna\tB-PER\n")
     assert failure(tmp_path, data) == (
-        "data.parallel: no sentence has the id 'a' of en (data.train), although both have 3 "
-        "sentences with ids"
+        "data.parallel: no sentence of de has the id 'a' of en (data.train), although both sides "
+        "have ids"
     )
 
 
@@ -290,7 +296,7 @@ def test_unlabelled_data_never_has_labels(tmp_path: Path) -> None:
         (
             {"parallel": {"path": "train.conll"}},
             {},
-            "data.parallel: is the target side of data.train, which is not set",
+            "data.parallel: these are translations of data.train, which is not set",
         ),
         (
             {"train": {"path": "train.conll"}},
