@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +13,31 @@ if TYPE_CHECKING:
     from pipeline.stage import Stage
 
 
-def _import_stage(name: str) -> Stage:
-    found: Stage = importlib.import_module(f"stages.{name}").STAGE
-    return found
-
-
 class Registry:
     """The stages that there are, in their order.
 
     Args:
-        names: The names, in the order in which stages may read each other's output.
+        names: The names, in the order in which stages may read each other's output; gone through
+            when first asked for.
         load: Returns the stage of a name.
         base: Returns the type of the run-wide keys, a :class:`~pipeline.config.RunConfig`.
     """
 
     def __init__(
         self,
-        names: Sequence[str],
-        load: Callable[[str], Stage] = _import_stage,
+        names: Iterable[str],
+        load: Callable[[str], Stage],
         base: Callable[[], type[RunConfig]] | None = None,
     ) -> None:
-        self.names = tuple(names)
+        self._names = names
         self._load = load
         self._base = base
         self._loaded: dict[str, Stage] = {}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the stages, in their order."""
+        return tuple(self._names)
 
     def __getitem__(self, name: str) -> Stage:
         """Return a stage, importing it if need be.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pipeline.kinds import Kinds
 from pipeline.registry import Registry
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
+    from pipeline.stage import Stage
 
 
 def _base() -> type[RunConfig]:
@@ -16,22 +18,27 @@ def _base() -> type[RunConfig]:
     return Experiment
 
 
-STAGES: Final = Registry(
-    (
-        "pretrain_encoder",
-        "train_translator",
-        "prepare",
-        "external",
-        "translate",
-        "align",
-        "project",
-        "synthesize",
-        "train",
-        "self_train",
-        "predict",
-        "evaluate",
-        "report",
-    ),
-    base=_base,
+_STAGES: Final[Kinds[Stage]] = Kinds(
+    "stage",
+    "xlner.stages",
+    {
+        name: f"stages.{name}:STAGE"
+        for name in (
+            "prepare",
+            "external",
+            "translate",
+            "align",
+            "project",
+            "synthesize",
+            "train",
+            "self_train",
+            "predict",
+            "evaluate",
+            "report",
+        )
+    },
 )
-"""The stages of xlner. Each is the package ``stages.<name>`` with a ``STAGE`` object."""
+
+STAGES: Final = Registry(_STAGES, _STAGES.__getitem__, base=_base)
+"""The stages of xlner, each the package ``stages.<name>`` with a ``STAGE`` object, and after them
+those of other packages: entry points of the group ``xlner.stages``, which name such an object."""

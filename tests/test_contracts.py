@@ -31,7 +31,7 @@ def lint(place: Path) -> tuple[int, str]:
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("copy")
     shutil.copy(ROOT / "pyproject.toml", place)
-    for package in ("pipeline", "stages", "xlner"):
+    for package in ("pipeline", "stages", "model_recipes", "xlner"):
         shutil.copytree(
             ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -52,6 +52,11 @@ def test_the_contracts_hold(copied: Path) -> None:
             "stages/align/text.py",
             "import stages.train.config",
             "stages.align is not allowed to import stages.train",
+        ),
+        (
+            "stages/arms.py",
+            "import model_recipes.shared.loop",
+            "stages is not allowed to import model_recipes",
         ),
         ("stages/align/setting.py", "import stages.align.kinds.base", "No cycles are allowed in"),
     ],

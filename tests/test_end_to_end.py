@@ -238,7 +238,7 @@ def test_simalign_finds_its_default_model_in_the_local_hub_cache(
     import torch
     from transformers import AutoConfig, AutoModel
 
-    from stages.pretrain_encoder.wordpieces import save_wordpiece, train_wordpiece
+    from model_recipes.encoder.wordpieces import save_wordpiece, train_wordpiece
 
     texts = [shipped_root() / f"artifacts/sample/parallel/{lang}.conll" for lang in ("en", "de")]
     sides = [

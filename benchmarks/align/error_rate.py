@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.align.languages import Links, report
 from pipeline.formats import read_pharaoh
-from stages._pretraining.sources import TextSource
 from stages.align.agreement import compare
 from stages.align.build import build, learn
 from stages.align.config import AlignConfig
@@ -39,6 +38,7 @@ from stages.align.kinds.member import MemberConfig
 from stages.align.planning import plan
 from stages.align.setting import EncoderOptions
 from stages.align.text import read_pairs
+from stages.text_sources import TextSource
 from stages.word_alignment.aligner import WordPair
 from stages.word_alignment.statistical.aligner import learnt_words
 from xlner.commands.shared import quiet_libraries

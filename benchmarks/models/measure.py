@@ -20,11 +20,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from model_recipes.shared.corpus import load_corpus
+from model_recipes.shared.running import resolve_corpus
+from model_recipes.translator.config import TrainTranslatorConfig
 from pipeline.config import RunConfig
-from stages._pretraining.corpus import load_corpus
-from stages._pretraining.running import resolve_corpus
-from stages._pretraining.sources import TextPair, TextSource, read_rows
-from stages.train_translator.config import TrainTranslatorConfig
+from stages.text_sources import TextPair, TextSource, read_rows
 from xlner.api import load_config
 
 ROOT = Path(__file__).resolve().parents[2]

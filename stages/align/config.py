@@ -10,8 +10,8 @@ from pydantic import Field
 from pipeline.config import StageConfig
 from pipeline.kinded import KindedConfig
 from pipeline.kinds import Kinds
-from stages._pretraining.sources import TextSource
 from stages.align.kinds import ALIGNERS
+from stages.text_sources import TextSource
 
 
 class AlignConfig(KindedConfig, StageConfig):

@@ -8,8 +8,8 @@ from pathlib import Path
 from pipeline.errors import DataError
 from pipeline.languages import canonical
 from pipeline.resources import resolve_path
-from stages._pretraining.sources import TextSource, read_rows
 from stages.align.context import AlignmentContext
+from stages.text_sources import TextSource, read_rows
 from stages.word_alignment.aligner import WordPair
 
 

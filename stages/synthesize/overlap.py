@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
-from stages._pretraining.overlap import sentence_key
+from stages.sentence_keys import sentence_key
 
 _MIN_SHINGLES = 3
 """Evaluation sentences with fewer word triples are only found as wholes: anything holds them."""

@@ -23,9 +23,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from stages._pretraining.corpus import CorpusConfig, load_corpus
-from stages._pretraining.overlap import sentence_key
-from stages._pretraining.sources import TextSource
+from model_recipes.shared.corpus import CorpusConfig, load_corpus
+from stages.sentence_keys import sentence_key
+from stages.text_sources import TextSource
 from tests.xlner.trimming.tiny import SENTENCES, tokenizer_of
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "artifacts/models/build/encoder_gpu"

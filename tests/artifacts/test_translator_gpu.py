@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import MarianMTModel, MarianTokenizer
 
-from tests.stages.train_translator.test_translator_training import tiny_config
+from tests.model_recipes.translator.test_translator_training import tiny_config
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "artifacts/models/build/translator_gpu"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError
-from stages._pretraining.sources import TextSource, read_rows
+from stages.text_sources import TextSource, read_rows
 
 
 def rows(path: Path) -> list[tuple[str, ...]]:

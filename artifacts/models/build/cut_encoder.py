@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stages._pretraining.corpus import CorpusConfig
+    from model_recipes.shared.corpus import CorpusConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 LAYERS, SUBWORDS = 9, 27_136
@@ -56,7 +56,7 @@ PARALLEL = {
 
 def corpus_config(shared: Path) -> CorpusConfig:
     """Return the text that may be shipped on, and the sentences that the project measures on."""
-    from stages._pretraining.sources import TextSource
+    from stages.text_sources import TextSource
     from xlner.api import load_config
 
     corpus: CorpusConfig = load_config("build_models").pretrain_encoder.corpus  # type: ignore[attr-defined]
@@ -85,7 +85,7 @@ def corpus_config(shared: Path) -> CorpusConfig:
 
 def texts(shared: Path) -> dict[str, list[str]]:
     """Return sentences by language, without those that the project measures on."""
-    from stages._pretraining.corpus import load_corpus
+    from model_recipes.shared.corpus import load_corpus
 
     found: dict[str, list[str]] = {}
     loaded = load_corpus(corpus_config(shared))

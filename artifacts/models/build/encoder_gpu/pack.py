@@ -26,10 +26,10 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 
+from model_recipes.shared.corpus import CorpusConfig, TrainingText, load_corpus
 from pipeline.formats.packed import open_bytes
-from stages._pretraining.corpus import CorpusConfig, TrainingText, load_corpus
-from stages._pretraining.overlap import any_key, sentence_key
-from stages._pretraining.sources import TextPair, TextSource, read_rows
+from stages.sentence_keys import any_key, sentence_key
+from stages.text_sources import TextPair, TextSource, read_rows
 from stages.tokenise import tokenise
 from stages.word_alignment.statistical.aligner import StatisticalAligner
 from xlner.trimming.words import listed_words

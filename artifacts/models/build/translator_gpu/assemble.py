@@ -14,9 +14,9 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from stages.train_translator.config import TrainTranslatorConfig
-from stages.train_translator.sentencepieces import marian_vocabulary
-from stages.train_translator.training import build_model, save_translator
+from model_recipes.translator.config import TrainTranslatorConfig
+from model_recipes.translator.sentencepieces import marian_vocabulary
+from model_recipes.translator.training import build_model, save_translator
 
 MADE_ANEW = ("embed_tokens", "embed_positions", "lm_head", "final_logits_bias")
 

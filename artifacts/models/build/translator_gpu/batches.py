@@ -67,9 +67,9 @@ class Maker:
     """Draws pairs by language and weight, varies them, and cuts them into subwords."""
 
     def __init__(self) -> None:
-        from stages.train_translator.bilingual import Bilingual, Templates
-        from stages.train_translator.names import Gazetteer
-        from stages.train_translator.variation import Mix, Variation
+        from model_recipes.translator.bilingual import Bilingual, Templates
+        from model_recipes.translator.names import Gazetteer
+        from model_recipes.translator.variation import Mix, Variation
 
         noted = settings()
         self.subwords = Tokenizer()
@@ -114,7 +114,7 @@ class Maker:
         )
 
     def _draw(self, code: str, rng: random.Random) -> Any:
-        from stages.train_translator.bitext import Bitext, Phrase
+        from model_recipes.translator.bitext import Bitext, Phrase
 
         group = rng.choices(self._groups[code], cum_weights=self._weights[code])[0]
         source, target, packed = self._rows[code][rng.choice(group)]

@@ -21,17 +21,17 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from model_recipes.shared.corpus import TrainingText, load_corpus
+from model_recipes.shared.running import resolve_corpus, resolve_source
+from model_recipes.translator.bilingual import read_places
+from model_recipes.translator.bitext import Phrase
+from model_recipes.translator.config import MarianShape, TrainTranslatorConfig
+from model_recipes.translator.names import NameFinder
+from model_recipes.translator.phrases import find_phrases
+from model_recipes.translator.sentencepieces import train_sentencepiece
+from model_recipes.translator.tags import tag_symbols
 from pipeline.config import load_config
-from stages._pretraining.corpus import TrainingText, load_corpus
-from stages._pretraining.running import resolve_corpus, resolve_source
-from stages._pretraining.sources import read_entities
-from stages.train_translator.bilingual import read_places
-from stages.train_translator.bitext import Phrase
-from stages.train_translator.config import MarianShape, TrainTranslatorConfig
-from stages.train_translator.names import NameFinder
-from stages.train_translator.phrases import find_phrases
-from stages.train_translator.sentencepieces import train_sentencepiece
-from stages.train_translator.tags import tag_symbols
+from stages.text_sources import read_entities
 
 ROOT = Path(__file__).resolve().parents[4]
 SHAPE = MarianShape(
@@ -162,13 +162,13 @@ def _pack(path: Path, text: str) -> None:
 
 def _copy_code(folder: Path) -> None:
     """The modules that vary pairs need nothing but the standard library; the scripts go along."""
-    package = folder / "stages/train_translator"
+    package = folder / "model_recipes/translator"
     package.mkdir(parents=True, exist_ok=True)
-    own = ROOT / "stages/train_translator"
+    own = ROOT / "model_recipes/translator"
     for name in MODULES:
         shutil.copyfile(own / f"{name}.py", package / f"{name}.py")
     shutil.copyfile(own / "news.tsv", package / "news.tsv")
-    for init in (folder / "stages/__init__.py", package / "__init__.py"):
+    for init in (folder / "model_recipes/__init__.py", package / "__init__.py"):
         init.write_text("")
     for name in SCRIPTS:
         shutil.copyfile(Path(__file__).with_name(name), folder / name)
