@@ -3,7 +3,8 @@
 Same model, machine, sentences and decisions. The pipeline gets the same word lists
 (``is_split_into_words``) and groups subwords by the first one (``aggregation_strategy="first"``;
 its groups are its own, the labels of first subwords are compared before); the tagger decodes
-without constraint, as the pipeline does.
+without constraint, as the pipeline does. The pipeline computes in float32, as "tagger, float32"
+does; "tagger" in what ``--dtype`` says, by default in bfloat16 where the processor has it.
 
     python benchmarks/tagger/inference.py ../shared/data/ner/conll/en/test.txt
 """
@@ -21,6 +22,7 @@ def main() -> None:
     parser = arguments(str(__doc__).splitlines()[0])
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 4, 8, 16, 32, 64])
     parser.add_argument("--train-steps", type=int, default=150, help="so that it finds something")
+    parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--fusion-layer", type=int, default=-3)
     args = parser.parse_args()
 
@@ -53,7 +55,8 @@ def main() -> None:
             head={"fusion": "dlfa_aif", "fusion_layer": args.fusion_layer},
         )
     words = [s.words for s in sentences]
-    tagger = Tagger.from_pretrained(folder, constrained=False)
+    exact = Tagger.from_pretrained(folder, constrained=False, dtype="float32")
+    tagger = Tagger.from_pretrained(folder, constrained=False, dtype=args.dtype)
     pipe = pipeline(
         "token-classification",
         model=tagger.model,
@@ -74,15 +77,22 @@ def main() -> None:
         device=-1,
     )
     theirs = decisions(words, by_subword(words, is_split_into_words=True, batch_size=16))
-    ours = [[labels.names[i] for i in d.argmax(1)] for d in tagger.distributions(words)]
+    ours = [[labels.names[i] for i in d.argmax(1)] for d in exact.distributions(words)]
     same = sum(a == b for a, b in zip(chain(*ours), chain(*theirs), strict=True))
     total = sum(map(len, words))
-    found = sum(len(p) for p in tagger.predict(words))
+    exactly, found = (
+        {(i, s.start, s.end, s.type) for i, p in enumerate(t.predict(words)) for s in p}
+        for t in (exact, tagger)
+    )
     print(
         f"{len(words)} sentences, {sum(map(len, words))} words; torch threads "
         f"{torch.get_num_threads()}; {tagger.model.num_parameters() / 1e6:.1f}M parameters"
     )
-    print(f"words with the same label: {same} of {total}; entities found: {found}\n")
+    print(f"words with the same label: {same} of {total}")
+    print(
+        f"entities found: {len(exactly)} in float32, {len(found)} in {args.dtype}, "
+        f"{len(exactly & found)} the same\n"
+    )
 
     sizes = alternate({str(n): (lambda n=n: piped(n)) for n in args.batch_sizes}, 1, args.clock)
     best = int(min(sizes, key=lambda n: statistics.median(sizes[n])))
@@ -91,6 +101,7 @@ def main() -> None:
     times = alternate(
         {
             "tagger": lambda: tagger.predict(words),
+            "tagger, float32": lambda: exact.predict(words),
             "pipeline, default call": lambda: piped(1),
             f"pipeline, batch size {best}": lambda: piped(best),
         },
@@ -115,6 +126,7 @@ def main() -> None:
                 LayerFusedForTokenClassification.from_encoder(encoder, labels.names, **head),
                 tagger.encoder.tokenizer,
                 constrained=False,
+                dtype=args.dtype,
             )
             for name, head in heads.items()
         }

@@ -30,7 +30,7 @@ class PredictConfig(StageConfig):
         None, ge=0, description="subwords that windows of a long sentence share; default: a quarter"
     )
     dtype: Literal["float32", "bfloat16", "auto"] = Field(
-        "float32",
+        "auto",
         description="precision; auto: bfloat16 where the GPU or the processor has it (as in "
-        "training), float32 elsewhere: other figures on other machines",
+        "training), float32 elsewhere; float32: the same on every machine",
     )

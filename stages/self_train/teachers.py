@@ -39,7 +39,7 @@ class Teachers:
         self.label_set: LabelSet = self._taggers[0].label_set
 
     @classmethod
-    def load(cls, folders: Sequence[Path], dtype: str = "float32") -> Teachers:
+    def load(cls, folders: Sequence[Path], dtype: str = "auto") -> Teachers:
         """Load the taggers from their folders."""
         return cls([load_tagger(folder, dtype=dtype) for folder in folders])
 

@@ -40,7 +40,7 @@ class Tagger(WordTagger):
         overlap: Subwords that neighbouring windows of a long sentence share; default: a quarter.
         constrained: Decode into the most probable valid IOB2 sequence.
         dtype: Precision to compute in: ``float32``, ``bfloat16``, or ``auto``: the latter where the
-            machine has it.
+            machine has it. The weights stay in float32.
 
     Attributes:
         seen: How many ``words`` were read so far, and of these ``words_respelt`` and
@@ -61,7 +61,7 @@ class Tagger(WordTagger):
         window: int | None = None,
         overlap: int | None = None,
         constrained: bool = True,
-        dtype: str = "float32",
+        dtype: str = "auto",
     ) -> None:
         import torch
 

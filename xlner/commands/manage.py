@@ -150,7 +150,9 @@ def export(
 
         read = read_labelled(DataSource(path=str(text)), "und", path=text, labelled=False)
         sentences = [s.words for s in read]
-        check = export_onnx(Tagger.from_pretrained(model), out, sentences, int8=int8)
+        check = export_onnx(
+            Tagger.from_pretrained(model, dtype="float32"), out, sentences, int8=int8
+        )
         if as_json:
             print_json(
                 {

@@ -69,14 +69,16 @@ def tag_text(
         int | None, typer.Option(help="Longest input in subwords; default: what the model takes.")
     ] = None,
     device: Device = "auto",
-    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="auto (bfloat16 where the machine has it), float32 or bfloat16.")
+    ] = "auto",
 ) -> None:
     """Tag the named entities in a file."""
     with reported_errors():
         from pipeline.languages import canonical
 
         one_of("--format", format, FORMATS)
-        one_of("--dtype", dtype, ("float32", "bfloat16"))
+        one_of("--dtype", dtype, ("auto", "float32", "bfloat16"))
         one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
         quiet_libraries()
         code = canonical(lang)

@@ -28,7 +28,7 @@ def test_the_exported_model_predicts_what_pytorch_predicts(
     )
     with torch.no_grad():
         model.classifier.weight.mul_(20)
-    tagger = Tagger(model, load_tokenizer(family("distilbert")), batch_size=3)
+    tagger = Tagger(model, load_tokenizer(family("distilbert")), batch_size=3, dtype="float32")
     sentences = [words for words, _ in toy_rows(10)]
     with pytest.raises(ModelError, match="fewer than 200%; do not use it"):
         export_onnx(tagger, tmp_path, sentences, least_agreement=2.0)

@@ -27,7 +27,7 @@ def tagger(folder: Path, **options: object) -> Tagger:
     )
     with torch.no_grad():
         model.classifier.weight.mul_(40)
-    return Tagger(model, load_tokenizer(folder), **options)  # type: ignore[arg-type]
+    return Tagger(model, load_tokenizer(folder), **{"dtype": "float32", **options})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -96,7 +96,7 @@ def test_plain_token_classifiers_load_too(family: Family, tmp_path: Path) -> Non
     ).eval()
     plain.save_pretrained(tmp_path)
     load_tokenizer(family("xlmr")).save_pretrained(tmp_path)
-    ours = Tagger.from_pretrained(tmp_path)
+    ours = Tagger.from_pretrained(tmp_path, dtype="float32")
     assert ours.labels == ["B-PER", "I-PER", "O"]
     words = ["Tom", "met", "Juan"]
     encoded = ours.encoder.tokenizer(words, is_split_into_words=True, return_tensors="pt")

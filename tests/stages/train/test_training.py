@@ -85,7 +85,7 @@ def test_it_learns_and_the_seed_decides_every_bit(family: Family, tmp_path: Path
     assert [(tmp_path / "a" / f).read_bytes() for f in files] == [
         (tmp_path / "b" / f).read_bytes() for f in files
     ]
-    tagger = Tagger.from_pretrained(tmp_path / "a")
+    tagger = Tagger.from_pretrained(tmp_path / "a", dtype="float32")
     predicted = tagger.predict([words for words, _ in toy_rows(30)])
     found = {(i, s.start, s.end, s.type) for i, p in enumerate(predicted) for s in p}
     gold = {(i, s.start, s.end, s.type) for i, (_, g) in enumerate(toy_rows(30)) for s in g}
