@@ -9,8 +9,9 @@ imported when they are named and that other packages may add.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, LiteralString, Self
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
 
 from pydantic import (
     GetJsonSchemaHandler,
@@ -92,17 +93,13 @@ class KindedConfig(ConfigModel):
         wrong: list[InitErrorDetails] = []
         chosen: dict[str, ConfigModel] = {}
         for key, name in cls.named(own).items():
-            try:
+            with collected(wrong):
                 chosen[key] = cls._read_options(key, name, rest)
-            except ValidationError as error:
-                wrong += map(again, error.errors())
         known = {k for options in chosen.values() for k in type(options).model_fields}
         if len(chosen) == len(cls.kinds):
             wrong += [cls._unknown(k, rest[k], own) for k in rest if k not in known]
-        try:
+        with collected(wrong):
             made = handler(own)
-        except ValidationError as error:
-            wrong += map(again, error.errors())
         if wrong:
             raise ValidationError.from_exception_data(cls.__name__, wrong)
         made._chosen = chosen
@@ -133,16 +130,10 @@ class KindedConfig(ConfigModel):
             for key, found in having.items()
             if found
         ]
-        kind: LiteralString = "key_of_another_kind"
-        if not says:
-            chosen = (kinds[names[key]].Options.model_fields for key, kinds in cls.kinds.items())
-            known = sorted({*cls.model_fields, *(k for fields in chosen for k in fields)})
-            kind, says = "unknown_key", [f"{suggest(word, known)}; allowed: {', '.join(known)}"]
-        return InitErrorDetails(
-            type=PydanticCustomError(kind, "{says}", {"says": "; ".join(says)}),
-            loc=(word,),
-            input=given,
-        )
+        if says:
+            return of_another_kind(word, given, "; ".join(says))
+        chosen = (kinds[names[key]].Options.model_fields for key, kinds in cls.kinds.items())
+        return unknown_key(word, given, {*cls.model_fields, *(k for f in chosen for k in f)})
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with other values, of its own keys or its kinds'.
@@ -217,6 +208,34 @@ class KindedConfig(ConfigModel):
             forbidden: dict[str, Any] = dict.fromkeys(sorted(others), False)
             later.append({"if": named, "then": {"properties": forbidden | fields}})
         return schema
+
+
+@contextmanager
+def collected(wrong: list[InitErrorDetails], *before: str) -> Iterator[None]:
+    """Add what pydantic finds wrong to a list instead of raising it.
+
+    Args:
+        wrong: The list.
+        before: The keys under which it stands.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        wrong += [again(detail, *before) for detail in error.errors()]
+
+
+def of_another_kind(word: str, given: Any, says: str) -> InitErrorDetails:
+    """Return the error for a key that would do nothing."""
+    found = PydanticCustomError("key_of_another_kind", "{says}", {"says": says})
+    return InitErrorDetails(type=found, loc=(word,), input=given)
+
+
+def unknown_key(word: str, given: Any, allowed: Iterable[str]) -> InitErrorDetails:
+    """Return the error for a key that nothing has."""
+    known = sorted(allowed)
+    says = f"{suggest(word, known)}; allowed: {', '.join(known)}"
+    found = PydanticCustomError("unknown_key", "{says}", {"says": says})
+    return InitErrorDetails(type=found, loc=(word,), input=given)
 
 
 def again(detail: Any, *before: str) -> InitErrorDetails:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, LiteralString, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
     Field,
@@ -18,11 +18,11 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, InitErrorDetails
 
 from pipeline.config import ConfigModel, StageConfig
 from pipeline.errors import suggest
-from pipeline.kinded import again
+from pipeline.kinded import collected, of_another_kind, unknown_key
 from pipeline.kinds import Kinds
 from stages.synthesize.makers import MAKERS
 
@@ -103,23 +103,17 @@ class SynthesizeConfig(StageConfig):
         wrong: list[InitErrorDetails] = []
         used = cls._used(own)
         for name in [n for n in MAKERS if n in used]:
-            try:
+            with collected(wrong, name):
                 options[name] = MAKERS[name].Options.model_validate(sections.get(name, {}))
-            except ValidationError as error:
-                wrong += [again(detail, name) for detail in error.errors()]
         for name in sections.keys() - options.keys():
-            says = f"weights names no maker {name!r}, so that this would do nothing"
-            kind: LiteralString = "key_of_another_kind"
-            if name not in MAKERS:
-                known = sorted({*cls.model_fields, *options})
-                kind = "unknown_key"
-                says = f"{suggest(name, known)}; allowed: {', '.join(known)}"
-            found = PydanticCustomError(kind, "{says}", {"says": says})
-            wrong.append(InitErrorDetails(type=found, loc=(name,), input=sections[name]))
-        try:
+            given = sections[name]
+            if name in MAKERS:
+                says = f"weights names no maker {name!r}, so that this would do nothing"
+                wrong.append(of_another_kind(name, given, says))
+            else:
+                wrong.append(unknown_key(name, given, {*cls.model_fields, *options}))
+        with collected(wrong):
             made = handler(own)
-        except ValidationError as error:
-            wrong += map(again, error.errors())
         if wrong:
             raise ValidationError.from_exception_data(cls.__name__, wrong)
         made._options = options
