@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks.project.conll_translations import LANGUAGES, Matched, load
 from benchmarks.project.corpora import DATA, load_links
 from benchmarks.project.linking import link
-from pipeline.config import DataSource
+from pipeline.config import DataSource, apply_override
 from pipeline.formats import read_labelled
 from pipeline.schema import Sentence, Span
 from stages.project.batch import Batch, LabelledPair
@@ -182,9 +182,9 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
-    import yaml
-
-    training = {k: yaml.safe_load(v) for k, _, v in (x.partition("=") for x in options.set)}
+    training: dict[str, Any] = {}
+    for override in options.set:
+        apply_override(training, override)
     everything: list[list[float]] = []
     for lang in options.languages.split(","):
         everything.append(compare(lang, options, training))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.config import ConfigModel
-from stages.machine import has_bfloat16
+from stages.machine import has_bfloat16, torch_device
 
 if TYPE_CHECKING:
     import torch
@@ -111,9 +111,7 @@ def pick_device(config: LoopConfig) -> torch.device:
     """The device the config asks for; `auto` prefers a GPU."""
     import torch
 
-    if config.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(config.device)
+    return torch.device(torch_device(config.device))
 
 
 def uses_bf16(config: LoopConfig, device: torch.device) -> bool:

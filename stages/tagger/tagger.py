@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.models import bin_allowed, refuse_pickled_weights
-from stages.machine import has_bfloat16
+from stages.machine import has_bfloat16, torch_device
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.tagger.inference import tokens_per_batch, word_distributions
 from stages.tagger.labels import LabelSet
@@ -67,7 +67,7 @@ class Tagger(WordTagger):
 
         if dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"dtype {dtype!r} is not one of: auto, float32, bfloat16")
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        where = torch.device(device or torch_device("auto"))
         if dtype == "auto":
             dtype = "bfloat16" if has_bfloat16(where.type) else "float32"
         module: Any = model

@@ -19,7 +19,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from pipeline.progress import Progress
 from pipeline.schema import Span
-from stages.machine import has_bfloat16
+from stages.machine import has_bfloat16, torch_device
 from stages.quiet import quiet
 from stages.tagger.encoding import WordEncoder
 from stages.tagger.inference import tokens_per_batch, word_distributions
@@ -353,7 +353,7 @@ def last_checkpoint(folder: Path) -> str | None:
 def wants_bfloat16(precision: str) -> bool:
     """Return whether to compute in bfloat16; ``auto`` does so where the machine has it."""
     if precision == "auto":
-        return has_bfloat16("cuda" if torch.cuda.is_available() else "cpu")
+        return has_bfloat16(torch_device("auto"))
     return precision == "bfloat16"
 
 

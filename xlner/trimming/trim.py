@@ -6,16 +6,14 @@ import json
 import shutil
 from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pipeline.errors import ModelError
 from pipeline.models import ModelSource
+from stages.encoder_facts import OFFSET_POSITIONS
 from xlner.trimming.kinds import kind_of
 from xlner.trimming.report import TrimReport, compare
 from xlner.trimming.selection import added_tokens, choose
-
-_OFFSET_FAMILIES: Final = frozenset({"roberta", "xlm-roberta", "camembert", "xmod", "mpnet"})
-"""Their positions are counted from the number of the padding on, so that it must stay."""
 
 
 def trim_encoder(
@@ -144,7 +142,8 @@ def _write_model(folder: Path, output: Path, numbers: list[int]) -> tuple[int, i
             f"{full} only; tokenizer and weights do not belong together"
         )
     config = model.config
-    if config.model_type in _OFFSET_FAMILIES and numbers.index(config.pad_token_id) != (
+    # Their positions are counted from the number of the padding on, so that it must stay.
+    if config.model_type in OFFSET_POSITIONS and numbers.index(config.pad_token_id) != (
         config.pad_token_id
     ):
         raise ModelError(f"{folder}: the padding's number would change, and with it all positions")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.schema import Sentence
+from stages.machine import torch_device
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
 from stages.synthesize.options import InfillingConfig
 
@@ -26,7 +27,6 @@ class MaskedModel:
     """
 
     def __init__(self, folder: Path, device: str | None = None) -> None:
-        import torch
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 
         from pipeline.errors import ModelError
@@ -44,7 +44,7 @@ class MaskedModel:
             raise ModelError(f"{folder}: not a masked language model: {error}") from error
         if self.tokenizer.mask_token_id is None:
             raise ModelError(f"{folder}: the tokeniser has no mask token")
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or torch_device("auto")
         self.model.eval().to(self.device)
         limits = [self.tokenizer.model_max_length]
         limits.append(getattr(self.model.config, "max_position_embeddings", 512))

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.errors import ModelError
 from pipeline.models import refuse_pickled_weights
+from stages.machine import torch_device
 from stages.synthesize.options import GenerationConfig
 from stages.translate.conversion import NOTE, converted, is_converted
 from stages.translate.precision import resolve_device
@@ -68,7 +69,6 @@ class TransformersModel(LanguageModel):
     """
 
     def __init__(self, folder: Path, config: GenerationConfig, device: str | None = None) -> None:
-        import torch
         from transformers import (
             AutoConfig,
             AutoModelForCausalLM,
@@ -96,7 +96,7 @@ class TransformersModel(LanguageModel):
             raise ModelError(f"{folder}: not a generative language model: {error}") from error
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = device or torch_device("auto")
         self._model.eval().to(self._device)
         positions = getattr(kind, "max_position_embeddings", None)
         self.limit = _limit(self._tokenizer.model_max_length, positions)
