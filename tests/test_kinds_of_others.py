@@ -66,7 +66,9 @@ LAST = {
     "aligners": "diagonal",
     "projectors": "same_words",
     "taggers": "capitals",
+    "filters": "long_names",
     "makers": "reversed",
+    "metrics": "sentences_right",
     "fusions": "weighted",
 }
 
@@ -100,6 +102,18 @@ def test_their_options_are_checked(site: Path, tmp_path: Path) -> None:
     )
     assert "unknown key 'project.scor' (did you mean 'score'?)" in told(
         "project: {method: same_words, scor: 1}"
+    )
+    assert "project.filters.max_words: Input should be greater than or equal to 1" in told(
+        "project: {filters: {max_words: 0}}"
+    )
+    assert "unknown key 'project.filters.max_word' (did you mean 'max_words'?)" in told(
+        "project: {filters: {max_word: 1}}"
+    )
+    assert "evaluate.metrics.0.least: Input should be greater" in told(
+        "evaluate: {metrics: [{metric: sentences_right, least: -1}]}"
+    )
+    assert "has no such key; the one that has it: sentences_right" in told(
+        "evaluate: {metrics: [{metric: exact, least: 1}]}"
     )
     assert "the one that has it: weighted" in told("train: {fusion: concat, share: 1}")
     assert "synthesize.reversed.times: Input should be greater" in told(
@@ -177,6 +191,47 @@ print([(e.text, e.type) for e in load_tagger({str(tmp_path)!r}).predict(["so ANN
 """
     done = run(site, code)
     assert done.stdout.strip() == "[('ANNA', 'PER')]", done.stderr
+
+
+def test_a_filter_and_a_metric_over_stored_rows(site: Path) -> None:
+    code = """
+import json
+from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.grading import Graded
+from stages.evaluate.measuring import Measurer
+from stages.project import STAGE
+from stages.project.config import FilterConfig, ProjectConfig
+from stages.project.decide import decide_row
+from pipeline.schema import Span
+words = "Anna Lee Kim sleeps".split()
+span = {"start": 0, "end": 3, "type": "PER"}
+row = {"id": "1", "source_words": words, "source_spans": [span], "words": words, "scores": [],
+       "spans": [{**span, "source": 0, "score": 0.9}]}
+options = EvaluateConfig(metrics=["sentences_right", {"metric": "exact"}])
+measurer = Measurer(options.named_metrics, 100, 0.95, 1)
+right = [Span(0, 1, "PER")]
+measurer.add("de", "test", "fused", 1, [Graded("1", words, right, right),
+                                        Graded("2", words, right, [Span(0, 1, "LOC")])])
+plain, off = ProjectConfig(), ProjectConfig(filters={"max_words": None})
+same = plain.model_dump_json() == off.model_dump_json()
+strict = FilterConfig(max_words=2)
+print(json.dumps([
+    [decide_row(row, one)["spans"][0]["reason"] for one in (FilterConfig(), strict)],
+    STAGE.reasons["long_name"],
+    {m.metric: m.value for m in measurer.summarise()},
+    "max_words" in FilterConfig().model_dump(), strict.model_dump()["max_words"], same,
+]))
+"""
+    done = run(site, code)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        [None, "long_name"],
+        "the name is long",
+        {"sentences_right": 0.5, "exact": 1.0},
+        False,
+        2,
+        True,
+    ]
 
 
 def test_a_tagger_with_their_fusion(site: Path, tmp_path: Path) -> None:

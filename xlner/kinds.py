@@ -16,8 +16,10 @@ REGISTRIES: Final[Mapping[str, str]] = {
     "aligners": "stages.align.kinds:ALIGNERS",
     "projectors": "stages.project.methods:METHODS",
     "taggers": "stages.external.kinds:TAGGERS",
+    "filters": "stages.project.filters:FILTERS",
     "makers": "stages.synthesize.makers:MAKERS",
     "fusions": "stages.train.fusions:FUSIONS",
+    "metrics": "stages.evaluate.metrics:METRICS",
 }
 """Where the kinds of each sort are, by the last part of the name of their entry points."""
 

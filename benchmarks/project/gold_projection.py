@@ -52,7 +52,7 @@ def kept_spans(
     batch: Batch, config: ProjectConfig, weights: Weights | None = None
 ) -> list[list[tuple[int, int, str]]]:
     """Project a batch that is a whole corpus; return the spans that are kept, per row."""
-    least = config.filters.min_score
+    least = config.filters.value("min_score")
     return [
         [(s["start"], s["end"], s["type"]) for s in spans if s["score"] >= least]
         for spans, _ in project_pairs(batch, config, weights=weights)

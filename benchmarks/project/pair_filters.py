@@ -19,10 +19,10 @@ from typing import Any
 
 from pipeline.formats import spans_from_tags
 from pipeline.schema import span_row
-from stages.language_id import language_scorer
 from stages.project.config import PairFilters
 from stages.project.decide import pair_reason
-from stages.project.pairs import length_ratio, pair_scores, usual_ratio
+from stages.project.filters.length_ratio import length_ratio
+from stages.project.pairs import pair_scores, usual_ratio
 
 SYSTEMS = ("DeepL", "MarianMT", "m2m100", "Mbart_many2many")
 BAD, GOOD = 0.25, 0.4
@@ -85,10 +85,9 @@ def judged(
     pairs: Sequence[tuple[Labelled, Labelled]], lang: str, filters: PairFilters
 ) -> Iterator[str | None]:
     usual = usual_ratio([length_ratio(s.words, t.words) for s, t in pairs])
-    language = language_scorer(lang)
     for source, target in pairs:
         row = {"source_words": source.words, "source_spans": source.spans, "words": target.words}
-        scores = pair_scores(row, projected(source, target), language, usual)
+        scores = pair_scores(row, projected(source, target), lang, usual)
         yield pair_reason([{"name": n, "value": v} for n, v in scores.items()], filters)
 
 

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, field_validator
 
 from pipeline.config import StageConfig
+from pipeline.kinded import KindedConfig
+from pipeline.kinds import Kinds
 from stages.arms import LIKE_AGAINST_LIKE
+from stages.evaluate.metrics import METRICS
+
+if TYPE_CHECKING:
+    from stages.evaluate.metrics.base import Metric
+
+
+class MetricConfig(KindedConfig):
+    """A metric with its options."""
+
+    kinds: ClassVar[Mapping[str, Kinds[Any]]] = {"metric": METRICS}
+
+    metric: str = Field(description="which metric")
 
 
 class EvaluateConfig(StageConfig):
@@ -26,3 +44,25 @@ class EvaluateConfig(StageConfig):
         description="pairs of arms to compare; those with an arm that the run lacks are left out; "
         "where none are named, an arm of your own is also compared with the one that it is like",
     )
+    metrics: list[MetricConfig] = Field(
+        default_factory=list,
+        description="metrics to report beside strict F1: a name, or {metric: NAME, its options}",
+    )
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [{"metric": one} if isinstance(one, str) else one for one in value]
+
+    @property
+    def named_metrics(self) -> dict[str, Metric[Any]]:
+        """The metrics by name; one that is there several times is numbered from its second on."""
+        seen: Counter[str] = Counter()
+        found = {}
+        for one in self.metrics:
+            seen[one.metric] += 1
+            number = seen[one.metric]
+            found[one.metric if number == 1 else f"{one.metric}-{number}"] = one.kind("metric")
+        return found

@@ -12,6 +12,7 @@ from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.grading import Graded, count_spans, f1_of, pair_up
 from stages.evaluate.inputs import test_sets
+from stages.evaluate.measuring import Measurer
 from stages.evaluate.mistakes import blame, entity_strings, entity_text, familiarity, mistakes
 from stages.evaluate.results import (
     CATEGORIES,
@@ -38,8 +39,9 @@ _log = logging.getLogger(__name__)
 class _Evaluation:
     """One pass over everything that is to be scored."""
 
-    def __init__(self, comparer: Comparer, seen: frozenset[str]) -> None:
+    def __init__(self, comparer: Comparer, measurer: Measurer, seen: frozenset[str]) -> None:
         self.comparer = comparer
+        self.measurer = measurer
         self.seen = seen
         self.sets: list[TestSet] = []
         self.errors: list[ErrorCount] = []
@@ -67,6 +69,7 @@ class _Evaluation:
 
     def score(self, lang: str, key: str, arm: str, seed: int | None, graded: list[Graded]) -> None:
         self.comparer.add(lang, key, arm, seed, graded)
+        self.measurer.add(lang, key, arm, seed, graded)
         kinds: Counter[tuple[str, str]] = Counter()
         confused: Counter[tuple[str, str]] = Counter()
         for sentence in graded:
@@ -145,7 +148,11 @@ def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[
     options = config.section("evaluate", EvaluateConfig)
     seen = entity_strings(inputs["train"].rows()) if "train" in inputs else frozenset()
     types = _types(inputs, config.labels.types)
-    evaluation = _Evaluation(Comparer(types, options, context.seed), seen)
+    evaluation = _Evaluation(
+        Comparer(types, options, context.seed),
+        Measurer(options.named_metrics, options.resamples, options.confidence, context.seed),
+        seen,
+    )
     statistics: list[ProjectionStatistics] = []
     arms: list[str] = []
     total = len(inputs.all("predicted")) + len(inputs.by_lang("projected"))
@@ -203,6 +210,7 @@ def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[
         sets=evaluation.sets,
         scores=evaluation.comparer.scores,
         summary=summary,
+        measured=list(evaluation.measurer.summarise()),
         comparisons=comparisons,
         errors=evaluation.errors,
         confusions=evaluation.confusions,

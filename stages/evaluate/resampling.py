@@ -6,7 +6,7 @@ one resample is one row of a matrix product and a whole comparison takes seconds
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,30 +26,41 @@ def _blocks(rounds: int, sentences: int) -> Iterator[tuple[int, int]]:
 
 
 def bootstrap_f1(counts: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
-    """Return the F1 of every column of ``counts`` in each bootstrap resample of the sentences.
+    """Return the F1 of every column of ``counts`` in each resample; see :func:`bootstrap`."""
+    return bootstrap(counts, f1_of, resamples, seed)
+
+
+def bootstrap(
+    counts: NDArray[Any],
+    value: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    resamples: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """Return a metric of every column of ``counts`` in each bootstrap resample of the sentences.
 
     All columns see the same resamples, so that the difference of two of them is paired.
 
     Args:
-        counts: ``(sentences, columns, 3)``.
+        counts: ``(sentences, columns, size)``.
+        value: The metric of sums of counts, ``(..., size)`` to ``(...)``.
         resamples: How many.
         seed: Of the random numbers.
 
     Returns:
         ``(resamples, columns)``.
     """
-    sentences, columns, _ = counts.shape
+    sentences, columns, size = counts.shape
     if not sentences:
         return np.zeros((resamples, columns))
     rng = np.random.default_rng(seed)
-    flat = counts.reshape(sentences, columns * 3).astype(np.float64)
+    flat = counts.reshape(sentences, columns * size).astype(np.float64)
     found = np.empty((resamples, columns))
     for start, stop in _blocks(resamples, sentences):
         drawn = rng.integers(0, sentences, size=(stop - start, sentences))
         drawn += np.arange(stop - start)[:, None] * sentences
         weights = np.bincount(drawn.ravel(), minlength=(stop - start) * sentences)
         sums = weights.reshape(stop - start, sentences).astype(np.float64) @ flat
-        found[start:stop] = f1_of(sums.reshape(stop - start, columns, 3))
+        found[start:stop] = value(sums.reshape(stop - start, columns, size))
     return found
 
 

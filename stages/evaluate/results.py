@@ -70,6 +70,27 @@ class Summary(Record):
     gold: int
 
 
+class Measured(Record):
+    """A further metric of one arm: the mean over its seeds.
+
+    Attributes:
+        metric: Its name; one that is there with several options is numbered.
+        lang: The language; ``None`` for the mean over the target languages.
+        std: Sample standard deviation over the seeds; ``None`` with a single one.
+        low: Lower end of the bootstrap interval over sentences.
+        high: Upper end of it.
+    """
+
+    metric: str
+    arm: str
+    lang: str | None
+    seeds: list[int | None]
+    value: float
+    std: float | None
+    low: float
+    high: float
+
+
 class Comparison(Record):
     """Two arms compared: mean F1 of ``first`` minus that of ``second`` on the same seeds.
 
@@ -208,6 +229,7 @@ class Results(Record):
     Attributes:
         about: What each arm is, in a line.
         sweeps: The curves.
+        measured: Metrics beside strict F1.
         upper_bounds: The arms that have seen labels of the target language: no competitors.
     """
 
@@ -232,6 +254,7 @@ class Results(Record):
     blame: list[ProjectionBlame]
     about: dict[str, str] = {arm: recipe.about for arm, recipe in ARMS.items()}
     sweeps: list[SweepResult] = []
+    measured: list[Measured] = []
     upper_bounds: list[str] = [arm for arm, recipe in ARMS.items() if not recipe.zero_resource]
 
     def of(self, arm: str, lang: str | None, type_: str | None = None) -> Summary | None:

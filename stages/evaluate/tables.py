@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from stages.evaluate.results import (
     Comparison,
     ErrorCount,
+    Measured,
     Results,
     Score,
     Summary,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+METRICS = "metrics.csv"
+"""Written where the configuration asks for further metrics."""
 SWEEPS = "sweeps.csv"
 """Written where the run has a sweep."""
 
@@ -42,6 +45,9 @@ def write_results(
     write_csv(paths[2], Summary, results.summary)
     write_csv(paths[3], Comparison, results.comparisons)
     write_csv(paths[4], ErrorCount, results.errors)
+    if results.measured:
+        paths.append(folder / METRICS)
+        write_csv(paths[-1], Measured, results.measured)
     if results.sweeps:
         paths.append(folder / SWEEPS)
         write_csv(paths[-1], SweepRow, sweep_rows(results))

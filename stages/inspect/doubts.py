@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from stages.inspect.view import Doubt, View
@@ -14,6 +15,7 @@ from stages.inspect.view import Doubt, View
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.schema import Span
+    from stages.project.config import PairFilters
 
 
 CERTAIN: Final = frozenset({"not_gold", "gold_missed"})
@@ -145,13 +147,19 @@ def doubts_of(view: View, renderings: Renderings) -> Iterator[Doubt]:
 
 def _of_translation(view: View) -> Doubt | None:
     """Return what speaks against the sentence pair, by the usual thresholds of the filters."""
-    from stages.project.config import PairFilters
     from stages.project.decide import pair_reason
     from stages.registry import STAGES
 
     scores = [{"name": name, "value": value} for name, value in view.scores.items()]
-    reason = pair_reason(scores, PairFilters())
+    reason = pair_reason(scores, _usual_filters())
     return Doubt("translation", None, STAGES.reasons[reason]) if reason else None
+
+
+@cache
+def _usual_filters() -> PairFilters:
+    from stages.project.config import PairFilters
+
+    return PairFilters()
 
 
 def _against_gold(view: View, gold: Sequence[Span]) -> Iterator[Doubt]:

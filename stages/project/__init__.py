@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import touches
 from stages.experiment import experiment
 from stages.project.config import FilterConfig, ProjectConfig, method_of
+from stages.project.filters import FILTERS
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -81,6 +82,26 @@ def _distinct(settings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [s for i, s in enumerate(settings) if s not in settings[:i]]
 
 
+class _Reasons(Mapping[str, str]):
+    """Reasons of its own and those of the filters, which are imported when one is asked for."""
+
+    def __init__(self, own: Mapping[str, str]) -> None:
+        self._own = own
+
+    @cached_property
+    def _all(self) -> Mapping[str, str]:
+        return {**self._own, **{kind.reason: kind.says for kind in FILTERS.values()}}
+
+    def __getitem__(self, reason: str) -> str:
+        return self._all[reason]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
 class ProjectStage(RowStage):
     """Projects the entities of ``source_words`` on to ``words``, in either direction."""
 
@@ -88,25 +109,16 @@ class ProjectStage(RowStage):
     version = "5"
     config_type = ProjectConfig
     about = "carry labels over from the source sentence on to its translation"
-    reasons: ClassVar[Mapping[str, str]] = {
-        "no_link": "no word of the entity is linked",
-        "no_candidate": "no target span scored above zero",
-        "conflict": "another entity took the words",
-        "low_score": "below the minimum score",
-        "length_ratio": "far longer or shorter than its source",
-        "restrict_target": "RESTRICT-TGT: more than one target word for a one-word entity",
-        "marker_lost": "the markers did not survive translation",
-        "untranslated": "there is no translation to project on to",
-        "comp_source": "COMP-SRC: an entity word is unaligned",
-        "comp_target": "COMP-TGT: a projected span has holes",
-        "comp_instances": "COMP-INS: the number of entities differs between source and target",
-        "lost_span": "a source span could not be projected",
-        "copied_source": "the translation is a copy of the source",
-        "lost_names": "the translation has hardly any name or number of the source",
-        "doubled_names": "the translation has a name more often than the source",
-        "wrong_language": "language identification says it is another language",
-        "other_system": "by a translator that project.systems does not name",
-    }
+    reasons: ClassVar[Mapping[str, str]] = _Reasons(
+        {
+            "no_link": "no word of the entity is linked",
+            "no_candidate": "no target span scored above zero",
+            "conflict": "another entity took the words",
+            "marker_lost": "the markers did not survive translation",
+            "untranslated": "there is no translation to project on to",
+            "other_system": "by a translator that project.systems does not name",
+        }
+    )
 
     def options(self, config: RunConfig) -> ProjectConfig:
         """Return the section ``project``, with the style of the markers that ``translate`` sets."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.project.config import FilterConfig, ProjectConfig
+from stages.project.config import ProjectConfig
 from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -43,14 +43,7 @@ def for_test_sentences(options: ProjectConfig) -> ProjectConfig:
 
     Training can do without a sentence, a test set cannot.
     """
-    filters = options.filters
-    spans_only = FilterConfig(
-        min_score=filters.min_score,
-        max_length_ratio=filters.max_length_ratio,
-        restrict_target=filters.restrict_target,
-        pairs=None,
-    )
-    return options.model_copy(update={"filters": spans_only})
+    return options.model_copy(update={"filters": options.filters.spans_only()})
 
 
 def moved_labels(labels: LabelSet) -> tuple[Floats, Floats]:

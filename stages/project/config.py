@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.config import ConfigModel, StageConfig
+from pipeline.config import StageConfig
 from pipeline.kinded import KindedConfig
 from pipeline.kinds import Kinds
+from pipeline.pooled import PooledConfig
+from stages.project.filters import FILTERS
+from stages.project.filters.base import Filter, PairFilter, SentenceFilter, SpanFilter
 from stages.project.methods import METHODS
 
 if TYPE_CHECKING:
@@ -20,65 +24,57 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class PairFilters(ConfigModel):
+class PairFilters(PooledConfig):
     """Drop sentences whose translation went wrong; each can be switched off with ``null``.
 
-    The scores are those of :mod:`stages.project.pairs`; docs/projection.md has what the thresholds
-    keep and drop of good and of bad translations.
+    docs/projection.md has what the thresholds keep and drop of good and of bad translations.
     """
 
-    max_repetition: float | None = Field(
-        0.2, ge=0, le=1, description="largest share of words that repeat those before them"
-    )
-    max_doubled_names: int | None = Field(
-        1, ge=0, description="how often more the translation may have a name than the source"
-    )
-    max_copied: float | None = Field(
-        0.6, ge=0, le=1, description="largest share of the source's own words that are copied"
-    )
-    min_language: float | None = Field(
-        0.1, ge=0, le=1, description="least probability of the target language (py3langid)"
-    )
-    max_length_ratio: float | None = Field(
-        2.0, gt=1, description="largest deviation from the corpus' median length ratio, as a factor"
-    )
-    max_lost_names: float | None = Field(
-        0.8, ge=0, le=1, description="largest share of names and numbers that are not there"
-    )
+    pool: ClassVar[Kinds[Any]] = FILTERS
+    base: ClassVar[tuple[type, ...]] = (PairFilter,)
 
 
-class FilterConfig(ConfigModel):
+class FilterConfig(PooledConfig):
     """Decisions on stored scores; moving them never needs another projection."""
 
-    min_score: float = Field(
-        0.2, ge=0, le=1, description="drop spans that score less (reason low_score)"
-    )
-    max_length_ratio: float | None = Field(
-        None,
-        gt=1,
-        description="drop spans that have more than this times as many characters as their source "
-        "span, or fewer by the same factor (reason length_ratio)",
-    )
-    restrict_target: bool = Field(
-        False, description="RESTRICT-TGT: drop spans of several words for a one-word entity"
-    )
-    comp_source: bool = Field(
-        False, description="COMP-SRC: drop the sentence if an entity word is unaligned"
-    )
-    comp_target: bool = Field(
-        False, description="COMP-TGT: drop the sentence if a projected span has holes"
-    )
-    comp_instances: bool = Field(
-        False,
-        description="COMP-INS: drop the sentence if the number of entities of a type differs "
-        "between source and target",
-    )
-    require_all: bool = Field(
-        False, description="drop the sentence if a source span is lost or dropped"
-    )
+    pool: ClassVar[Kinds[Any]] = FILTERS
+    base: ClassVar[tuple[type, ...]] = (SpanFilter, SentenceFilter)
+
     pairs: PairFilters | None = Field(
-        PairFilters(), description="what a translation has to be like; null: train on all of them"
+        default_factory=PairFilters,
+        description="what a translation has to be like; null: train on all of them",
     )
+
+    def spans_only(self) -> FilterConfig:
+        """Return the same without filters that drop whole sentences."""
+        return self._keeping(lambda kind: issubclass(kind, SpanFilter), None)
+
+    def without_links(self) -> FilterConfig:
+        """Return the same without filters that ask for alignment links."""
+        return self._keeping(lambda kind: not getattr(kind, "needs_links", False), self.pairs)
+
+    def _keeping(
+        self, keep: Callable[[type[Filter[Any]]], bool], pairs: PairFilters | None
+    ) -> FilterConfig:
+        # A sentence filter whose keys are not given is off.
+        kept = [name for name, kind in self.members().items() if keep(kind)]
+        keys = {k: v for name in kept for k, v in self._options[name].model_dump().items()}
+        return FilterConfig.model_validate(keys | {"pairs": pairs})
+
+    @cached_property
+    def of_spans(self) -> list[SpanFilter[Any]]:
+        """The filters of spans that are on, in their order."""
+        return [kind for kind in self.kinds.values() if isinstance(kind, SpanFilter)]
+
+    @cached_property
+    def of_sentences(self) -> list[SentenceFilter[Any]]:
+        """The filters of whole sentences that are on, in their order."""
+        return [kind for kind in self.kinds.values() if isinstance(kind, SentenceFilter)]
+
+    @cached_property
+    def needs_links(self) -> bool:
+        """Whether a filter asks for the alignment links."""
+        return any(kind.needs_links for kind in self.of_sentences)
 
 
 class ProjectConfig(KindedConfig, StageConfig):
@@ -104,8 +100,17 @@ class ProjectConfig(KindedConfig, StageConfig):
         description="use only what these systems translated (data.parallel); default: all of them",
     )
     filters: FilterConfig = Field(
-        default=FilterConfig(), description="which projected spans and sentences are used"
+        default_factory=FilterConfig, description="which projected spans and sentences are used"
     )
+
+    def identity(self) -> dict[str, Any]:
+        """Return the options that decide the result.
+
+        The scores of other packages' pair filters are stored with those that ship, whether or not
+        a threshold is set: they are part of it by name.
+        """
+        others = [n for n in PairFilters.members() if n not in FILTERS.own]
+        return super().identity() | ({"pair_scores": others} if others else {})
 
     @classmethod
     def modernised(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ Where several filters object, the first in the order of the code is the reason.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,8 +41,8 @@ def decide_rows(
     Args:
         rows: Rows of a ``projected`` dataset, decided or not.
         filters: The thresholds.
-        alignments: The alignments, row by row; COMP-SRC and COMP-TGT need their links.
-        min_link: Links weaker than this do not count for those two.
+        alignments: The alignments, row by row; COMP-SRC and COMP-TGT, for two, need their links.
+        min_link: Links weaker than this do not count for them.
         back: Whether the links lead from the side that was projected on to the labelled one.
 
     Raises:
@@ -51,7 +50,7 @@ def decide_rows(
         ValueError: If there are more rows of one kind than of the other.
     """
     rows = each(rows, "decide_rows: the rows")
-    if alignments is not None and (filters.comp_source or filters.comp_target):
+    if alignments is not None and filters.needs_links:
         links = alignments.column("links").to_pylist()
         if back:
             links = [[turned(x) for x in found] for found in links]
@@ -111,17 +110,9 @@ def decide_row(
 def _span_reason(
     row: Row, span: Mapping[str, Any], source: Mapping[str, Any], filters: FilterConfig
 ) -> str | None:
-    score = span["score"]
-    if score is not None and as_stored(score) < as_stored(filters.min_score):
-        return "low_score"
-    size = source["end"] - source["start"]
-    if filters.restrict_target and size == 1 and span["end"] - span["start"] > 1:
-        return "restrict_target"
-    if filters.max_length_ratio is not None:
-        left = sum(map(len, row["source_words"][source["start"] : source["end"]]))
-        right = sum(map(len, row["words"][span["start"] : span["end"]]))
-        if max(left, right) > filters.max_length_ratio * max(1, min(left, right)):
-            return "length_ratio"
+    for kind in filters.of_spans:
+        if kind.objects(row, span, source):
+            return kind.reason
     return None
 
 
@@ -134,23 +125,17 @@ def _row_reason(
         return "untranslated"
     if filters.pairs is not None and (reason := pair_reason(row["scores"], filters.pairs)):
         return reason
-    if filters.comp_source or filters.comp_target:
+    strong: Links = []
+    if filters.needs_links:
         if links is None:
+            asking = [k.reason for k in filters.of_sentences if k.needs_links]
             raise DataError(
-                f"row {row['id']!r}: COMP-SRC and COMP-TGT need the alignment links of each row"
+                f"row {row['id']!r}: {', '.join(asking)} need the alignment links of each row"
             )
         strong = [x for x in links if x["prob"] >= min_link]
-        if filters.comp_source and _source_word_unaligned(row, strong):
-            return "comp_source"
-        if filters.comp_target and _has_hole(row, strong):
-            return "comp_target"
-    kept = [s for s in row["spans"] if s["kept"]]
-    if filters.comp_instances and Counter(s["type"] for s in kept) != Counter(
-        s["type"] for s in row["source_spans"]
-    ):
-        return "comp_instances"
-    if filters.require_all and {s["source"] for s in kept} != set(range(len(row["source_spans"]))):
-        return "lost_span"
+    for kind in filters.of_sentences:
+        if kind.objects(row, strong):
+            return kind.reason
     return None
 
 
@@ -162,38 +147,8 @@ def pair_reason(scores: Iterable[Mapping[str, Any]], filters: PairFilters) -> st
         filters: The thresholds.
     """
     found = {s["name"]: as_stored(s["value"]) for s in scores}
-
-    def above(name: str, most: float | None) -> bool:
-        return most is not None and found.get(name, 0.0) > as_stored(most)
-
-    if above("repetition", filters.max_repetition):
-        return "repetition"
-    if above("doubled_names", filters.max_doubled_names):
-        return "doubled_names"
-    if above("copied", filters.max_copied):
-        return "copied_source"
-    least = filters.min_language
-    if least is not None and found.get("language", 1.0) < as_stored(least):
-        return "wrong_language"
-    ratio, most = found.get("length_ratio"), filters.max_length_ratio
-    if ratio is not None and most is not None and not 1 / most <= ratio <= most:
-        return "length_ratio"
-    if above("lost_names", filters.max_lost_names):
-        return "lost_names"
+    for name, kind in filters.kinds.items():
+        if name in found and kind.objects(found[name]):
+            reason: str = kind.reason
+            return reason
     return None
-
-
-def _source_word_unaligned(row: Row, links: Links) -> bool:
-    aligned = {x["source"] for x in links}
-    return any(i not in aligned for s in row["source_spans"] for i in range(s["start"], s["end"]))
-
-
-def _has_hole(row: Row, links: Links) -> bool:
-    for span in row["spans"]:
-        if not span["kept"]:
-            continue
-        source = row["source_spans"][span["source"]]
-        linked = {x["target"] for x in links if source["start"] <= x["source"] < source["end"]}
-        if any(j not in linked for j in range(span["start"], span["end"])):
-            return True
-    return False

@@ -29,8 +29,8 @@ class MarkedBackTranslation:
     Args:
         translate: Source-language texts to target-language texts; ``None`` where nothing came of
             one.
-        filters: Which spans and sentences are dropped afterwards. COMP-SRC and COMP-TGT judge by
-            the word alignment, which is not asked here: they are left out.
+        filters: Which spans and sentences are dropped afterwards. Those that judge by the word
+            alignment (COMP-SRC and COMP-TGT) are left out, as it is not asked here.
     """
 
     def __init__(
@@ -39,9 +39,7 @@ class MarkedBackTranslation:
         filters: FilterConfig | None = None,
     ) -> None:
         self._translate = translate
-        self._filters = (filters or FilterConfig()).model_copy(
-            update={"comp_source": False, "comp_target": False}
-        )
+        self._filters = (filters or FilterConfig()).without_links()
         # Which bracket is which: by spelling and order alone.
         self._markers = MarkerProjector(None, (OPEN, CLOSE))
 

@@ -14,8 +14,10 @@ from pipeline.formats.report import RawSentence
 from pipeline.schema import Link
 from stages.align.kinds.base import AlignerKind
 from stages.align.setting import Setting
+from stages.evaluate.metrics.base import Metric
 from stages.external.kinds.base import Opened, TaggerKind
 from stages.external.spans import Found, SpanTagger
+from stages.project.filters.base import SpanFilter
 from stages.project.methods.base import ProjectionMethod, ProjectionSetting
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting
 from stages.train.fusions.base import FusionKind, LayerOptions
@@ -164,6 +166,49 @@ class Weighted(FusionKind[WeightedOptions]):
                 return share * layers[-1] + (1 - share) * layers[layer]
 
         return Module()
+
+
+class LongNamesOptions(ConfigModel):
+    """Options of ``long_names``."""
+
+    max_words: int | None = Field(None, ge=1, description="drop spans of more words")
+
+
+class LongNames(SpanFilter[LongNamesOptions]):
+    """A filter."""
+
+    about: ClassVar[str] = "drops spans of many words"
+    Options: ClassVar[type[LongNamesOptions]] = LongNamesOptions
+    reason: ClassVar[str] = "long_name"
+    says: ClassVar[str] = "the name is long"
+
+    def objects(self, row: Any, span: Any, source: Any) -> bool:
+        """Return whether the span has more words."""
+        return span["end"] - span["start"] > (self.options.max_words or 0)
+
+
+class SentencesRightOptions(ConfigModel):
+    """Options of ``sentences_right``."""
+
+    least: int = Field(0, ge=0, description="sentences with fewer gold entities are left out")
+
+
+class SentencesRight(Metric[SentencesRightOptions]):
+    """A metric."""
+
+    about: ClassVar[str] = "share of sentences whose entities are all right"
+    Options: ClassVar[type[SentencesRightOptions]] = SentencesRightOptions
+    size: ClassVar[int] = 2
+
+    def count(self, gold: Any, predicted: Any) -> tuple[float, ...]:
+        """Count right sentences, and all."""
+        if len(gold) < self.options.least:
+            return (0, 0)
+        return (gold == predicted, 1)
+
+    def value(self, totals: Any) -> Any:
+        """Return their ratio."""
+        return totals[..., 0] / totals[..., 1].clip(1)
 
 
 class Shouted(Format):

@@ -158,4 +158,8 @@ def test_no_test_sentence_is_filtered_away() -> None:
         filters={"require_all": True, "comp_source": True, "min_score": 0.4}  # type: ignore[arg-type]
     )
     filters = for_test_sentences(options).filters
-    assert not filters.require_all and not filters.comp_source and filters.min_score == 0.4
+    assert [filters.value(k) for k in ("require_all", "comp_source", "min_score")] == [
+        False,
+        False,
+        0.4,
+    ]

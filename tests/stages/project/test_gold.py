@@ -33,7 +33,11 @@ def score(lang: str, config: ProjectConfig, identical_words: bool) -> float:
         ]
         pairs.append(LabelledPair(s.words, s.spans, t.words, links))
     spans = [
-        [(x["start"], x["end"], x["type"]) for x in row if x["score"] >= config.filters.min_score]
+        [
+            (x["start"], x["end"], x["type"])
+            for x in row
+            if x["score"] >= config.filters.value("min_score")
+        ]
         for row, _ in project_pairs(Batch.from_pairs(pairs), config)
     ]
     ours = f1([t.spans for t in target], spans, range(len(pairs)))

@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 from pipeline.schema import SCHEMAS, table
 from stages.inspect.doubts import Renderings, doubts_of
 from stages.inspect.reading import View
-from stages.language_id import language_scorer
 from stages.project.config import FilterConfig, PairFilters
 from stages.project.decide import decide_row, decide_rows, pair_reason
+from stages.project.filters.copied import copied
+from stages.project.filters.lost_names import lost_names
+from stages.project.filters.repetition import stutter
 from stages.project.pairs import (
     PairScorer,
-    copied,
     load_usual_ratio,
-    lost_names,
     pair_scores,
     save_usual_ratio,
-    stutter,
     usual_ratio,
 )
 
@@ -117,11 +116,14 @@ def test_far_too_long_by_the_corpus_own_measure(tmp_path: Path) -> None:
     assert load_usual_ratio(tmp_path / "none") is None and usual_ratio([1.0] * 19) is None
 
 
-@pytest.mark.parametrize("name", list(PairFilters.model_fields))
+KEYS = [key for kind in PairFilters.members().values() for key in kind.Options.model_fields]
+
+
+@pytest.mark.parametrize("name", KEYS)
 def test_every_measure_can_be_switched_off(name: str) -> None:
     scores = {"repetition": 1, "doubled_names": 9, "copied": 1, "language": 0, "length_ratio": 9}
     stored = [{"name": n, "value": float(v)} for n, v in (scores | {"lost_names": 1}).items()]
-    off = PairFilters.model_validate({n: None for n in PairFilters.model_fields if n != name})
+    off = PairFilters.model_validate({n: None for n in KEYS if n != name})
     assert pair_reason(stored, off)
     assert pair_reason(stored, off.model_copy(update={name: None})) is None
     assert pair_reason([], PairFilters()) is None, "what was not scored decides nothing"
@@ -136,7 +138,7 @@ def test_scores_are_within_bounds_for_any_pair(
 ) -> None:
     spans = [{"start": 0, "end": size}] if 0 < size <= len(source) else []
     pair = {"source_words": source, "words": target, "source_spans": spans}
-    scores = pair_scores(pair, [], language_scorer("de"), 1.0)
+    scores = pair_scores(pair, [], "de", 1.0)
     for name in ("repetition", "copied", "lost_names", "language"):
         assert 0 <= scores.get(name, 0) <= 1
     assert bool(scores) == bool(source and target)

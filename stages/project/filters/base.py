@@ -1,0 +1,113 @@
+"""What a filter of projected labels is: it objects to spans, to sentence pairs, or to sentences.
+
+A new filter is a module with a subclass of :class:`SpanFilter`, :class:`PairFilter` or
+:class:`SentenceFilter`. Its keys stand in ``project.filters``, those of a :class:`PairFilter` in
+``project.filters.pairs``; it is off unless they ask for something.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pipeline.config import ConfigModel
+
+O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
+
+Row = Mapping[str, Any]
+Links = Sequence[Mapping[str, Any]]
+
+
+class Filter(ABC, Generic[O_co]):
+    """A filter with its options.
+
+    Attributes:
+        about: One line for help texts and tables.
+        Options: The type of its options.
+        reason: What is stored where it objects; one word.
+        says: That reason for people.
+        options: Its options here.
+    """
+
+    about: ClassVar[str]
+    Options: ClassVar[type[ConfigModel]]
+    reason: ClassVar[str]
+    says: ClassVar[str]
+
+    def __init__(self, options: O_co) -> None:
+        self.options = options
+
+    @property
+    def on(self) -> bool:
+        """Whether its options ask for anything: one is neither null nor false."""
+        values = (getattr(self.options, key) for key in type(self.options).model_fields)
+        return any(value is not None and value is not False for value in values)
+
+
+class SpanFilter(Filter[O_co]):
+    """Drops single spans."""
+
+    @abstractmethod
+    def objects(self, row: Row, span: Row, source: Row) -> bool:
+        """Return whether a span is dropped.
+
+        Args:
+            row: The row of ``projected``.
+            span: One of its spans.
+            source: The source span that it stands for.
+        """
+
+
+class SentenceFilter(Filter[O_co]):
+    """Drops sentences by what is left of their spans.
+
+    Attributes:
+        needs_links: Whether it asks for the alignment links.
+    """
+
+    needs_links: ClassVar[bool] = False
+
+    @abstractmethod
+    def objects(self, row: Row, links: Links) -> bool:
+        """Return whether a sentence is dropped.
+
+        Args:
+            row: The row of ``projected``, ``kept`` decided of its spans.
+            links: Its alignment links from ``min_link`` on; none unless ``needs_links``.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SentencePair:
+    """What pair filters score.
+
+    Attributes:
+        source: Words of the source sentence; at least one.
+        target: Words of its translation; at least one.
+        spans: The entities of the source: ``start`` and ``end``.
+        found: The source spans (by index) that have a span in the translation.
+        lang: The target language.
+        usual_ratio: The corpus' median of the length of target over source, if it is known.
+    """
+
+    source: Sequence[str]
+    target: Sequence[str]
+    spans: Sequence[Row]
+    found: frozenset[int]
+    lang: str
+    usual_ratio: float | None = None
+
+
+class PairFilter(Filter[O_co]):
+    """Drops sentences whose translation went wrong, by a score that is stored under its name."""
+
+    @classmethod
+    @abstractmethod
+    def score(cls, pair: SentencePair) -> float | None:
+        """Return the score of a pair; ``None`` where there is too little to tell."""
+
+    @abstractmethod
+    def objects(self, score: float) -> bool:
+        """Return whether a sentence of that (stored) score is dropped."""

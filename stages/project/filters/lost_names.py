@@ -1,0 +1,81 @@
+"""``lost_names``: translations that have nothing to do with their source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from pydantic import Field
+
+from pipeline.config import ConfigModel
+from pipeline.schema import as_stored
+from stages.project.filters.base import PairFilter, Row, SentencePair
+
+_LEAST_NAMES: Final = 3  # names and numbers, at least: few may be put otherwise
+_ALIKE: Final = 60.0  # of 100: spelling from which a name is taken to be there
+_DIGITS: Final = re.compile(r"\d+")
+
+
+class LostNamesOptions(ConfigModel):
+    """Options of ``lost_names``."""
+
+    max_lost_names: float | None = Field(
+        0.8, ge=0, le=1, description="largest share of names and numbers that are not there"
+    )
+
+
+class Filter(PairFilter[LostNamesOptions]):
+    """A measure of hallucination."""
+
+    about: ClassVar[str] = (
+        "share of names and numbers (three or more) of which nothing is there and no span was "
+        "projected"
+    )
+    Options: ClassVar[type[LostNamesOptions]] = LostNamesOptions
+    reason: ClassVar[str] = "lost_names"
+    says: ClassVar[str] = "the translation has hardly any name or number of the source"
+
+    @classmethod
+    def score(cls, pair: SentencePair) -> float | None:
+        """Return the share of names and numbers that are not there."""
+        return lost_names(pair.source, pair.target, pair.spans, set(pair.found))
+
+    def objects(self, score: float) -> bool:
+        """Return whether the score is above the threshold."""
+        most = self.options.max_lost_names
+        return most is not None and score > as_stored(most)
+
+
+def lost_names(
+    source: Sequence[str], target: Sequence[str], spans: Sequence[Row], found: set[int]
+) -> float | None:
+    """Return the share of names and numbers of the source that the target lacks, if there are some.
+
+    ``None`` for fewer than three: they are often put otherwise ("Germany", "the Germans").
+    """
+    from rapidfuzz import fuzz, process
+
+    digits = {run for w in target for run in _DIGITS.findall(w)}
+    inside = {i for s in spans for i in range(s["start"], s["end"])}
+    numbers = [
+        runs
+        for i, w in enumerate(source)
+        if i not in inside and len("".join(runs := _DIGITS.findall(w))) > 1
+    ]
+    joined = {"".join(_DIGITS.findall(w)) for w in target}
+    lost = sum(not digits.issuperset(runs) and "".join(runs) not in joined for runs in numbers)
+    for index, span in enumerate(spans):
+        if index in found:
+            continue
+        words = source[span["start"] : span["end"]]
+        alike = any(
+            process.extractOne(
+                w.casefold(), target, processor=str.casefold, scorer=fuzz.ratio, score_cutoff=_ALIKE
+            )
+            for w in words
+            if len(w) > 2
+        )
+        lost += not alike
+    total = len(numbers) + len(spans)
+    return lost / total if total >= _LEAST_NAMES else None
