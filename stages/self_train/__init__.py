@@ -31,7 +31,7 @@ class SelfTrainStage(RunStage):
 
     name = "self_train"
     goal = True
-    version = "4"
+    version = "5"
     config_type = SelfTrainConfig
     about = "let taggers label synthetic and unlabelled text, and train students on it"
     reasons: ClassVar[Mapping[str, str]] = {

@@ -29,7 +29,7 @@ class TrainStage(RunStage):
 
     name = "train"
     goal = True
-    version = "5"
+    version = "6"
     config_type = TrainConfig
     about = "train the taggers (transformers' Trainer, layer fusion)"
     batch_option = "train.batch_size"

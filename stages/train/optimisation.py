@@ -48,7 +48,7 @@ def parameter_groups(
     return list(groups.values())
 
 
-def freeze_layers(model: nn.Module, layers: int, embeddings: bool = False) -> None:
+def freeze_layers(model: nn.Module, layers: int, embeddings: bool = False) -> float:
     """Keep the embeddings and the lowest layers of a layer-fused tagger as they are.
 
     Multilingual encoders transfer better with their lower layers frozen (Wu and Dredze 2019,
@@ -59,17 +59,21 @@ def freeze_layers(model: nn.Module, layers: int, embeddings: bool = False) -> No
         layers: How many layers; above 0 the embeddings stay as they are, too.
         embeddings: Whether the embeddings stay as they are in any case.
 
+    Returns:
+        The share of the layers that stay as they are.
+
     Raises:
         ValueError: If the encoder has fewer layers.
     """
     if not layers and not embeddings:
-        return
+        return 0.0
     height = _Heights(model)
     if layers > height.top:
         raise ValueError(f"freeze_layers is {layers}, but the encoder has {height.top} layers")
     for name, parameter in model.named_parameters():
         if name.startswith("encoder.") and height(name) <= layers:
             parameter.requires_grad_(False)
+    return layers / height.top
 
 
 def layer_stack(encoder: Any) -> nn.ModuleList | None:

@@ -88,10 +88,10 @@ def train_tagger(
                 provenance=dict(provenance or {}),
                 **(head or {}),
             )
-        freeze_layers(model, options.freeze_layers, options.freeze_embeddings)
+        frozen = freeze_layers(model, options.freeze_layers, options.freeze_embeddings)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot build a tagger on {encoder}: {error}") from error
-    preset = preset_for(layer_parameters(model))
+    preset = preset_for(layer_parameters(model), frozen)
     options = resolved(options, preset)
     limit = longest_window(model.config, tokenizer)
     words = WordEncoder(tokenizer, min(options.window or limit, limit))

@@ -39,6 +39,13 @@ def test_the_rate_goes_by_the_layers(parameters: int, rate: float) -> None:
     assert preset_for(parameters).learning_rate == rate
 
 
+def test_fewer_layers_learn_more_quickly() -> None:
+    whole = preset_for(21_300_000)
+    assert preset_for(21_300_000, 0.5).learning_rate == pytest.approx(2 * whole.learning_rate)
+    assert preset_for(21_300_000, 0.5).layer_decay == whole.layer_decay
+    assert preset_for(21_300_000, 1.0) == whole  # nothing of the encoder learns
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_embeddings_do_not_count(name: str, family: Family) -> None:
     model = LayerFusedForTokenClassification.from_encoder(family(name), LABELS)
@@ -91,6 +98,11 @@ def test_frozen_embeddings_stay_as_they_are(family: Family, tmp_path: Path) -> N
         if not torch.equal(p, after.encoder.get_parameter(n))
     }
     assert changed and not any("embeddings" in n for n in changed)
+
+
+def test_the_rate_goes_by_what_learns(family: Family, tmp_path: Path) -> None:
+    result = train(tmp_path, family("bert"), freeze_layers=1)  # of three
+    assert result.learning_rate == pytest.approx(1.5 * PRESETS[0].learning_rate)
 
 
 def test_a_training_says_what_it_took(
