@@ -28,6 +28,15 @@ def settings() -> dict[str, Any]:
     return found
 
 
+def counted(size: int) -> Any:
+    """First embeddings, from the counts of what occurs together; `None` where none are packed."""
+    path = HERE / "embeddings.npy"
+    found = np.load(path).astype(np.float32) if path.is_file() else None
+    if found is not None and len(found) != size:
+        raise SystemExit(f"{path}: {len(found)} rows for {size} subwords; pack anew")
+    return found
+
+
 class Tokenizer:
     """SentencePiece and Marian's vocabulary: end, unknown, language tags, subwords, padding."""
 

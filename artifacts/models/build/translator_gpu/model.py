@@ -128,6 +128,15 @@ class Model:
                 view.fill_(1.0)
 
     @torch.no_grad()
+    def start(self, embeddings: np.ndarray | None) -> None:
+        """Start from embeddings, those of mean square 1 that are not zero; `None`: random ones."""
+        if embeddings is not None:
+            made = torch.from_numpy(embeddings).to(self.master)
+            view, there = self._view(self.master, "embed"), made.abs().sum(1) > 0
+            view[there] = made[there] * self.shape.width**-0.5
+            self.sync()
+
+    @torch.no_grad()
     def sync(self, other: Tensor | None = None) -> None:
         """Compute with the current weights, or with others."""
         self._copy.copy_(self.master if other is None else other)

@@ -2,10 +2,10 @@
 
     python artifacts/models/build/translator_gpu/pack.py FOLDER [--subwords 12000]
 
-Text, phrase pairs, names, places and subwords of the config `build_models`, compressed (15 MB),
+Text, phrase pairs, names, places and subwords of the config `build_models`, compressed (21 MB),
 with the modules that vary pairs and the scripts beside this one. There:
 
-    cd FOLDER && python3 run.py --minutes 8 --out OUT
+    cd FOLDER && python3 run.py --minutes 8 --out OUT        # on a CPU in legs: see run.py
 
 with torch, numpy, sentencepiece, safetensors and sacrebleu; and back here
 `assemble.py FOLDER OUT MODEL` makes the model folder.
@@ -14,6 +14,7 @@ with torch, numpy, sentencepiece, safetensors and sacrebleu; and back here
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import lzma
 import random
@@ -21,6 +22,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import sentencepiece
+
+from model_recipes.shared.cooccurrence import cooccurrence_embeddings
 from model_recipes.shared.corpus import TrainingText, load_corpus
 from model_recipes.shared.running import resolve_corpus, resolve_source
 from model_recipes.translator.bilingual import read_places
@@ -28,7 +33,7 @@ from model_recipes.translator.bitext import Phrase
 from model_recipes.translator.config import MarianShape, TrainTranslatorConfig
 from model_recipes.translator.names import NameFinder
 from model_recipes.translator.phrases import find_phrases
-from model_recipes.translator.sentencepieces import train_sentencepiece
+from model_recipes.translator.sentencepieces import marian_vocabulary, train_sentencepiece
 from model_recipes.translator.tags import tag_symbols
 from pipeline.config import load_config
 from stages.text_sources import read_entities
@@ -40,7 +45,7 @@ SHAPE = MarianShape(
 """11.5M parameters with 12,000 subwords, 23 MB in float16; in CTranslate2's int8 it takes 1.9 times
 as long as 192 wide with 4 and 1 layers (docs/models.md)."""
 MODULES = ("bitext", "tags", "names", "bilingual", "variation")
-SCRIPTS = ("run.py", "model.py", "batches.py")
+SCRIPTS = ("run.py", "model.py", "trainer.py", "batches.py")
 BASE = 35
 """A phrase is four characters, its word numbers counted from this code on."""
 MOST_WORDS = 88
@@ -116,6 +121,7 @@ def pack(options: TrainTranslatorConfig, arguments: argparse.Namespace) -> None:
     )
     for ending in (".vocab", ".rules.tsv"):
         made.with_suffix(ending).unlink()
+    count_embeddings(folder, arguments.seed)
     _copy_code(folder)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{len(pairs):,} pairs, {sum(map(len, phrases)):,} phrases, {size / 1e6:.1f} MB")
@@ -154,6 +160,30 @@ def _held_out(corpus: TrainingText, each: int, rng: random.Random) -> list[str]:
     for pair in corpus.held_out:
         by_language.setdefault(pair.language, []).append("\t".join(pair))
     return [row for rows in by_language.values() for row in rng.sample(rows, min(each, len(rows)))]
+
+
+def count_embeddings(folder: Path, seed: int) -> None:
+    """Write what `train_translator` starts from (`embeddings: cooccurrence`), in float16."""
+    settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    model = folder / "pieces.model"
+    vocabulary = marian_vocabulary(model, [settings["pivot"], *settings["languages"]])
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    pivot = _unpack(folder / "pivot.xz")
+    bags: list[list[int]] = []
+    for code in settings["languages"]:
+        steps, texts = (_unpack(folder / f"{code}.{kind}.xz") for kind in "nt")
+        places = itertools.accumulate(map(int, steps))
+        rows = (f"{pivot[k]} {text}" for k, text in zip(places, texts, strict=True))
+        for subwords in processor.encode(list(rows), out_type=str):
+            bags.append([vocabulary[x] for x in subwords if x in vocabulary])
+    vectors = cooccurrence_embeddings(
+        bags, size=len(vocabulary), width=settings["shape"]["width"], seed=seed
+    )
+    np.save(folder / "embeddings.npy", vectors.astype(np.float16))
+
+
+def _unpack(path: Path) -> list[str]:
+    return lzma.decompress(path.read_bytes()).decode().split("\n")
 
 
 def _pack(path: Path, text: str) -> None:

@@ -1,32 +1,36 @@
-"""Trains the translator on one GPU in a few minutes, from what `pack.py` packed.
+"""Trains the translator from what `pack.py` packed: on a GPU in minutes, or on a CPU in legs.
 
-    python3 run.py --minutes 8 --out OUT [--smoke] [--device cpu]
+    python3 run.py --minutes 8 --out OUT [--smoke]
+    python3 run.py --device cpu --threads 1 --hours 2 --of 20 --out OUT    # again, to go on
 
-Processes make batches while the GPU works; where it is quicker than they are, it takes old ones
-again. Writes OUT/weights-1.safetensors and weights-2.safetensors (also every minute in between),
-log.txt and report.json. The whole takes M minutes; `--smoke` does everything once in about 20 s.
+On a GPU, processes make batches while it works; where it is quicker than they are, it takes old
+ones again. On a CPU (`--workers 0`) they are made in between. Writes OUT/weights-1.safetensors and
+weights-2.safetensors, log.txt and report.json, and on a CPU OUT/state.pt: every ten minutes, at the
+end, and at SIGTERM or Ctrl-C. The same command takes a training up again from there. `--of` is the
+whole training, in hours of processor, over which the learning rate falls; it may be changed between
+legs. `--smoke` does everything once in about 20 s.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import multiprocessing
 import os
 import queue
 import random
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batches import HERE, Tokenizer, settings, unpack, work
+from batches import HERE, Maker, Tokenizer, counted, settings, unpack, work
 
 sys.path.insert(0, str(HERE))
-_WARM = 0.05
-"""Share of the time in which the learning rate rises; then it falls along a half cosine."""
+_STATE = "state.pt"
 
 
 class Log:
@@ -90,6 +94,31 @@ class Held:
         return round(CHRF().corpus_score(texts, [gold]).score, 1), texts
 
 
+class Made:
+    """Batches made here, one shard after the other; known by the numbers of shard and batch.
+
+    Attributes:
+        place: Of the next batch: number of the shard, and of the batch in it.
+    """
+
+    def __init__(self, examples: int, tokens: int, place: tuple[int, int]) -> None:
+        self._examples, self._tokens, self.place = examples, tokens, place
+
+    def __iter__(self) -> Iterator[Any]:
+        """Never ends."""
+        maker = Maker()
+        while True:
+            number, first = self.place
+            for index, batch in enumerate(maker.shard(number, self._examples, self._tokens)):
+                if index >= first:
+                    self.place = number, index + 1
+                    yield batch
+            self.place = number + 1, 0
+
+    def __str__(self) -> str:
+        return f"shard {self.place[0]}"
+
+
 class Batches:
     """Batches as they come; a shard once more, in another order, where none has come."""
 
@@ -115,90 +144,88 @@ class Batches:
                 shard = rng.choice(self._kept)
             yield from rng.sample(shard, len(shard))
 
-
-def factor(progress: float) -> float:
-    """Of the learning rate, by the share of the time that is over."""
-    if progress < _WARM:
-        return progress / _WARM + 0.002
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - _WARM) / (1 - _WARM)))
+    def __str__(self) -> str:
+        return f"shards {self.fresh} new {self.again} again"
 
 
-class Trainer:
-    """Adam over the flat weights, with their moving mean, and a way back where it diverges."""
+@dataclass
+class Clock:
+    """How far the training is.
 
-    def __init__(self, model: Any, rate: float, fused: bool) -> None:
-        import torch
+    Attributes:
+        leg: Seconds of this leg by the clock on the wall.
+        whole: Seconds of the whole training, by :attr:`counted`.
+        before: Seconds of earlier legs.
+        counted: Which clock counts: that of the wall, or the processor's, which stands still while
+            others have it.
+    """
 
-        self.model, self._rate, self._scale = model, rate, 1.0
-        model.master.grad = torch.zeros_like(model.master)
-        self._optimizer = torch.optim.Adam(
-            [model.master], lr=rate, betas=(0.9, 0.98), eps=1e-9, fused=fused
-        )
-        self.mean = model.master.clone()
-        self._good, self._best = model.master.clone(), float("inf")
-        self.steps = 0
-        self.norm: Any = None
+    leg: float
+    whole: float
+    before: float
+    counted: Callable[[], float]
 
-    def step(self, source: Any, target: Any, progress: float) -> Any:
-        """One update; returns the loss."""
-        import torch
+    def __post_init__(self) -> None:
+        self._began, self._first = time.time(), self.counted()
+        self.stopped = False
 
-        model = self.model
-        self._optimizer.param_groups[0]["lr"] = self._rate * self._scale * factor(progress)
-        model.grad.zero_()
-        loss = model.loss(source, target, 0.1)
-        loss.backward()
-        with torch.no_grad():
-            gradient = model.master.grad
-            gradient.copy_(model.grad)
-            model.padding(gradient).zero_()
-            self.norm = gradient.norm()
-            gradient.mul_(torch.clamp(1.0 / (self.norm + 1e-6), max=1.0))
-        self._optimizer.step()
-        with torch.no_grad():
-            model.sync()
-            keep = min(0.998, (self.steps + 1) / (self.steps + 10))
-            self.mean.lerp_(model.master, 1 - keep)
-        self.steps += 1
-        return loss.detach()
+    @property
+    def trained(self) -> float:
+        """Seconds of training, all legs together."""
+        return self.before + self.counted() - self._first
 
-    def judge(self, loss: float, held: float) -> bool:
-        """Whether all is well; if not, the last good weights are back, and half the rate."""
-        import torch
+    @property
+    def progress(self) -> float:
+        """Share of the training that is over."""
+        return min(1.0, self.trained / self.whole)
 
-        if math.isfinite(loss) and not (held > self._best + 1.5 and self.steps > 300):
-            if held < self._best:
-                self._best = held
-                self._good.copy_(self.model.master)
-            return True
-        self._scale *= 0.5
-        with torch.no_grad():
-            self.model.master.copy_(self._good)
-            self.mean.copy_(self._good)
-            self.model.sync()
-        self._optimizer.state.clear()
-        return False
+    @property
+    def over(self) -> bool:
+        """Whether the leg, or the whole training, is over."""
+        return self.stopped or time.time() - self._began >= self.leg or self.progress >= 1
+
+    def stop(self, *_: object) -> None:
+        """Say that the leg is to end (a signal)."""
+        self.stopped = True
 
 
 def main() -> None:
     """Train, save, look at the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, default=8.0, help="of the run, or leg")
+    length.add_argument("--hours", type=float, help="the same in hours")
+    parser.add_argument("--of", type=float, help="hours of all legs; default: this one")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--workers", type=int, default=7)
-    parser.add_argument("--tokens", type=int, default=32_000, help="positions of a batch")
+    parser.add_argument("--threads", type=int, help="of a CPU")
+    parser.add_argument("--workers", type=int, help="processes that make batches; GPU 7, CPU 0")
+    parser.add_argument("--tokens", type=int, help="positions of a batch; GPU 32,000, CPU 4,000")
     parser.add_argument("--examples", type=int, default=24_000, help="of a shard")
-    parser.add_argument("--rate", type=float, default=1.3e-3)
+    parser.add_argument("--rate", type=float, help="learning rate; GPU 1.3e-3, CPU 8e-4")
+    parser.add_argument("--warm", type=float, default=0.05, help="share in which the rate rises")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], help="GPU: bfloat16")
     arguments = parser.parse_args()
+    cuda = arguments.device == "cuda"
+    for key, gpu, cpu in (
+        ("workers", 7, 0),
+        ("tokens", 32_000, 4_000),
+        ("rate", 1.3e-3, 8e-4),
+        ("precision", "bfloat16", "float32"),
+    ):
+        if getattr(arguments, key) is None:
+            setattr(arguments, key, gpu if cuda else cpu)
     arguments.out.mkdir(parents=True, exist_ok=True)
     log = Log(arguments.out / "log.txt")
-    seconds = 20.0 if arguments.smoke else 60 * arguments.minutes
+    seconds = 60 * arguments.minutes if arguments.hours is None else 3600 * arguments.hours
+    seconds = 20.0 if arguments.smoke else seconds
     examples = 2000 if arguments.smoke else arguments.examples
     # Forked before anything touches the GPU.
     context = multiprocessing.get_context("fork")
-    shards = context.Queue(maxsize=2 * arguments.workers)
+    shards = context.Queue(maxsize=2 * max(1, arguments.workers))
     stop = context.Event()
     processes = [
         context.Process(
@@ -208,7 +235,7 @@ def main() -> None:
     ]
     for process in processes:
         process.start()
-    report = train(arguments, log, shards, seconds)
+    report = train(arguments, log, shards if processes else None, seconds, examples)
     (arguments.out / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     stop.set()
     for process in processes:
@@ -217,41 +244,62 @@ def main() -> None:
     os._exit(0)  # what is left in the queue need not be waited for
 
 
-def train(arguments: argparse.Namespace, log: Log, shards: Any, seconds: float) -> dict[str, Any]:
+def train(
+    arguments: argparse.Namespace, log: Log, shards: Any, seconds: float, examples: int
+) -> dict[str, Any]:
     """Train for so long, the look at the result included; returns what was done."""
     import numpy as np
     import torch
     from model import Model, Shape, save
+    from trainer import Trainer, read_state, write_state
 
     torch.manual_seed(1)
     cuda = arguments.device == "cuda"
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     subwords = Tokenizer()
-    dtype = torch.bfloat16 if cuda else torch.float32
+    dtype = getattr(torch, arguments.precision)
     model = Model(Shape(**settings()["shape"]), len(subwords), device, dtype)
-    held = Held(subwords, 8 if arguments.smoke or not cuda else 200, device)
-    trainer = Trainer(model, arguments.rate, fused=cuda)
+    model.start(counted(len(subwords)))
+    held = Held(subwords, 200 if cuda else 8 if arguments.smoke else 32, device)
+    trainer = Trainer(model, arguments.rate, fused=True, warm=arguments.warm)
     log(f"{model.parameters:,} parameters, {len(subwords):,} subwords, {device}")
-    batches = Batches(shards)
-    end = log.began + seconds - (6 if arguments.smoke else 25)
-    start = reported = saved = 0.0
-    running: list[Any] = []
-    positions = 0
+    # Batches of other processes come in no order that could be found again.
+    kept = None if cuda or shards is not None else arguments.out / _STATE
+    found = read_state(kept) if kept else None
+    noted = found["noted"] if found else {"positions": 0, "trained": 0.0, "place": (0, 0)}
+    if found:
+        trainer.restore(found["trainer"])
+        log(f"goes on at step {trainer.steps}, {noted['trained'] / 3600:.2f} hours of processor")
+    made = Made(examples, arguments.tokens, tuple(noted["place"]))
+    batches = Batches(shards) if shards is not None else made
+    leg = max(1.0, seconds - (time.time() - log.began) - (6 if arguments.smoke else 25))
+    whole = 3600 * arguments.of if arguments.of else noted["trained"] + leg
+    positions = noted["positions"]
+    every_report, every_save = (2, 60) if arguments.smoke else (8, 60) if cuda else (60, 600)
 
     def on_device(array: Any) -> Any:
         tensor = torch.from_numpy(array.astype(np.int64))
         return tensor.pin_memory().to(device, non_blocking=True) if cuda else tensor
 
+    def keep() -> None:
+        save(model, trainer.mean, arguments.out)
+        if kept:
+            noted.update(positions=positions, trained=clock.trained, place=made.place)
+            write_state(kept, {"trainer": trainer.state(), "noted": noted})
+
+    clock = Clock(leg, whole, noted["trained"], time.time if cuda else time.process_time)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, clock.stop)
+    started = reported = saved = time.time()
+    first, running = positions, []
     for source, target in batches:
-        now = time.time()
-        if now >= end and trainer.steps >= 10:
-            break
-        if not start:
-            start = reported = saved = now
-        progress = min(1.0, (now - start) / max(1e-6, end - start))
-        running.append(trainer.step(on_device(source), on_device(target), progress))
+        running.append(trainer.step(on_device(source), on_device(target), clock.progress))
         positions += target.size
-        if now - reported > (2 if arguments.smoke else 8):
+        over = clock.over and (trainer.steps >= 10 or clock.stopped)
+        now = time.time()
+        if now - reported > every_report:
             reported = now
             loss = float(torch.stack(running).mean())
             running.clear()
@@ -259,37 +307,40 @@ def train(arguments: argparse.Namespace, log: Log, shards: Any, seconds: float) 
             average = sum(losses.values()) / len(losses)
             log(
                 f"step {trainer.steps} loss {loss:.3f} held {average:.3f} norm "
-                f"{float(trainer.norm):.2f} {positions / (now - start) / 1000:.0f}k positions/s "
-                f"shards {batches.fresh} new {batches.again} again {progress:.0%}"
+                f"{float(trainer.norm):.2f} {(positions - first) / (now - started):.0f} "
+                f"positions/s {batches} {clock.progress:.1%}"
             )
             if not trainer.judge(loss, average):
                 log("diverged: back to the last good weights, with half the rate")
-        if now - saved > 60:
+        if over:
+            break
+        if now - saved > every_save:
             saved = now
-            save(model, trainer.mean, arguments.out)
-    took = time.time() - start
+            keep()
+    took, trained, progress = time.time() - started, clock.trained, clock.progress
+    keep()
     plain = held.losses(model)
     model.sync(trainer.mean)
     averaged = held.losses(model)
-    best = trainer.mean
     if sum(averaged.values()) > sum(plain.values()):
         log("the last weights are better than their mean")
-        best, averaged = model.master, plain
+        averaged = plain
         model.sync()
-    save(model, best, arguments.out)
+        save(model, model.master, arguments.out)
     report: dict[str, Any] = {
         "steps": trainer.steps,
         "target_positions_with_padding": positions,
-        "seconds": round(took, 1),
+        "seconds_of_this_leg": round(took, 1),
+        "hours_of_training": round(trained / 3600, 3),
+        "share_of_the_training": round(progress, 4),
         "parameters": model.parameters,
-        "shards": batches.fresh,
-        "shards_again": batches.again,
+        "batches": str(batches),
         "held_out_loss": averaged,
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "chrF": {},
     }
     for name, rows in held.rows.items():
-        if time.time() > log.began + seconds and not arguments.smoke:
+        if (cuda and time.time() > log.began + seconds) or clock.stopped:
             break
         score, texts = held.chrf(model, name)
         report["chrF"][name] = score
