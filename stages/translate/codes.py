@@ -1,4 +1,4 @@
-"""What each translation model calls a language: Marian tags, M2M100 codes, NLLB (FLORES) codes.
+"""What each translation model calls a language: Marian tags, codes of M2M100, NLLB, mBART-50, T5.
 
 Users write ISO codes. Which languages a model folder can produce is read from its tokeniser's
 vocabulary and configuration alone; no weights are loaded.
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pipeline.errors import ConfigError, ModelError
 from pipeline.languages import alpha3, base, canonical, script_of
 
-Family = Literal["marian", "m2m100", "nllb"]
+Family = Literal["marian", "m2m100", "nllb", "mbart50", "t5"]
 
 _TABLE = Path(__file__).with_name("languages.tsv")
 _OPUS_NAME = re.compile(r"(?:^|/)opus-mt(?:-tc-\w+|_tiny)?-([A-Za-z]{2,3})-([A-Za-z]{2,3})$")
@@ -26,13 +26,36 @@ _TOKENIZERS: Mapping[str, Family] = {
     "M2M100Tokenizer": "m2m100",
     "NllbTokenizer": "nllb",
     "NllbTokenizerFast": "nllb",
+    "MBart50Tokenizer": "mbart50",
+    "MBart50TokenizerFast": "mbart50",
+    "T5Tokenizer": "t5",
+    "T5TokenizerFast": "t5",
 }
-# Files that hold a tokeniser's vocabulary, one set per family; the first of a set is required.
+# Files that hold a tokeniser's vocabulary: all of them, or what is there instead.
 _VOCABULARIES: Mapping[Family, tuple[str, ...]] = {
     "marian": ("vocab.json", "source.spm", "target.spm"),
     "m2m100": ("vocab.json", "sentencepiece.bpe.model"),
     "nllb": ("tokenizer.json",),
+    "mbart50": ("tokenizer.json",),
+    "t5": ("tokenizer.json",),
 }
+_INSTEAD: Mapping[Family, str] = {
+    "nllb": "sentencepiece.bpe.model",
+    "mbart50": "sentencepiece.bpe.model",
+    "t5": "spiece.model",
+}
+NOTE = "xlner.json"
+"""What we note about a converted model beside it."""
+_TASK = re.compile(r"translation_([a-z]{2,3})_to_([a-z]{2,3})")
+_MBART50 = frozenset(
+    re.findall(
+        r"\w+",
+        "ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT "
+        "lv_LV my_MM ne_NP nl_XX ro_RO ru_RU si_LK tr_TR vi_VN zh_CN af_ZA az_AZ bn_IN fa_IR he_IL "
+        "hr_HR id_ID ka_GE km_KH mk_MK ml_IN mn_MN mr_IN pl_PL ps_AF pt_XX sv_SE sw_KE ta_IN te_IN "
+        "th_TH tl_XX uk_UA ur_PK xh_ZA gl_ES sl_SI",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +74,8 @@ class TranslationDirection:
     Attributes:
         family: The family of the model.
         source: What the model calls the source language; ``None`` where it is not told.
-        target: The same for the target language (with ``>>`` and ``<<`` for Marian).
+        target: The same for the target language: with ``>>`` and ``<<`` for Marian; for T5 the text
+            before the source, ``<2de>`` or ``translate English to German:``.
     """
 
     family: Family
@@ -86,18 +110,28 @@ class Languages:
         self._options = _json(folder / "tokenizer_config.json") or {}
         self.family = self._find_family()
         missing = [f for f in _VOCABULARIES[self.family] if not (folder / f).is_file()]
-        if self.family == "nllb" and missing and (folder / "sentencepiece.bpe.model").is_file():
+        if missing and (folder / _INSTEAD.get(self.family, "-")).is_file():
             missing = []
         if missing:
             raise ModelError(f"{folder}: tokeniser files missing: {', '.join(missing)}")
         self._tokens = self._language_tokens()
+        self.prefixes = self._task_prefixes() if self.family == "t5" and not self._tokens else {}
+        if self.family == "t5" and not (self._tokens or self.prefixes):
+            raise ModelError(
+                f"{folder}: a T5 model is a translator if its vocabulary has tags such as <2de> "
+                "(MADLAD-400) or its config.json a task such as translation_en_to_de; this has none"
+            )
 
     def _find_family(self) -> Family:
         config = _json(self.folder / "config.json") or {}
         kind = config.get("model_type")
         if kind == "marian":
             return "marian"
+        if kind == "t5":
+            return "t5"
         tokenizer = str(self._options.get("tokenizer_class"))
+        if kind == "mbart" and tokenizer not in _TOKENIZERS:
+            tokenizer = str(config.get("tokenizer_class", tokenizer))
         if tokenizer in _TOKENIZERS:
             return _TOKENIZERS[tokenizer]
         if kind == "m2m_100":
@@ -105,7 +139,7 @@ class Languages:
         if kind is not None:
             raise ModelError(
                 f"{self.folder}: model type {kind!r} is not a translator that is supported; "
-                "allowed: marian, m2m_100 (M2M100 and NLLB)"
+                "allowed: marian, m2m_100 (M2M100 and NLLB), mbart (mBART-50), t5 (MADLAD-400, T5)"
             )
         if (self.folder / "source.spm").is_file():
             return "marian"
@@ -127,6 +161,10 @@ class Languages:
             listed = self._special_tokens()
             tagged = {t[2:-2] for t in listed if re.fullmatch(r"__.+__", t)}
             return frozenset(tagged or names)
+        if self.family == "mbart50":
+            return frozenset(_MBART50 & self._special_tokens() or _MBART50)
+        if self.family == "t5":
+            return frozenset(t[2:-1] for t in self._vocabulary() if re.fullmatch(r"<2\w+>", t))
         listed = self._special_tokens()
         found = {t for t in listed if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", t)}
         return frozenset(found or ({c.nllb for c in table().values()} - {""}))
@@ -143,6 +181,28 @@ class Languages:
         tokens.update(_json(self.folder / "added_tokens.json") or {})
         return tokens
 
+    def _vocabulary(self) -> set[str]:
+        """Return all tokens of a SentencePiece vocabulary."""
+        tokenizer = _json(self.folder / "tokenizer.json")
+        if tokenizer is not None:
+            return {token for token, _ in tokenizer["model"]["vocab"]} | self._special_tokens()
+        import sentencepiece
+
+        model = self.folder / _INSTEAD[self.family]
+        processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+        return {processor.id_to_piece(i) for i in range(processor.get_piece_size())}
+
+    def _task_prefixes(self) -> dict[str, str]:
+        """Return the text before the source by ``source-target``, of T5's own checkpoints."""
+        note = _json(self.folder / NOTE) or {}
+        found: dict[str, str] = dict(note.get("prefixes", {}))
+        tasks = (_json(self.folder / "config.json") or {}).get("task_specific_params") or {}
+        for task, options in tasks.items():
+            pair = _TASK.fullmatch(task)
+            if pair and options.get("prefix"):
+                found["-".join(map(canonical, pair.groups()))] = options["prefix"].strip()
+        return found
+
     def code(self, lang: str) -> str | None:
         """Return the model's name for an ISO code, or ``None`` if it has none."""
         code = canonical(lang)
@@ -150,7 +210,10 @@ class Languages:
         if script is not None:
             return self._variant(base(code), script, row)
         code = base(code)
-        if self.family == "marian":
+        if self.family == "mbart50":
+            spoken = {canonical(t.split("_")[0]): t for t in sorted(self._tokens)}
+            return spoken.get(code)
+        if self.family in ("marian", "t5"):
             names = [code, alpha3(code), *(row.marian if row else ())]
             if row and row.nllb:
                 names += [row.nllb, row.nllb.split("_")[0]]
@@ -177,7 +240,9 @@ class Languages:
     def available(self) -> list[str]:
         """Return the ISO codes of the languages in the vocabulary, sorted."""
         pair = [self._options.get("target_lang")] if not self._tokens else []
-        names = [*self._tokens, *filter(None, pair)]
+        names = [*self._tokens, *filter(None, pair), *(k.split("-")[1] for k in self.prefixes)]
+        if self.family == "mbart50":
+            names = [name.split("_")[0] for name in names]
         found = set()
         for name in names:
             whole = "nso" if name == "ns" else name
@@ -196,6 +261,8 @@ class Languages:
             ConfigError: If the model does not know one of them.
         """
         source, target = canonical(source), canonical(target)
+        if self.family == "t5":
+            return Direction("t5", None, self._prefix(source, target))
         if self.family != "marian":
             return TranslationDirection(self.family, self._known(source), self._known(target))
         if self._tokens:
@@ -209,6 +276,16 @@ class Languages:
                     f"not {source} to {target}"
                 )
         return TranslationDirection("marian", None, None)
+
+    def _prefix(self, source: str, target: str) -> str:
+        if self._tokens:
+            return f"<2{self._known(target)}>"
+        if f"{source}-{target}" not in self.prefixes:
+            raise ConfigError(
+                f"{self.name} does not translate {source} to {target}; it does: "
+                f"{', '.join(self.prefixes)}"
+            )
+        return self.prefixes[f"{source}-{target}"]
 
     def _known(self, lang: str) -> str:
         code = self.code(lang)
@@ -243,10 +320,13 @@ def direction_problem(name: str, folder: Path | None, source: str, target: str) 
     asked = tuple(c if script_of(c) else base(c) for c in (canonical(source), canonical(target)))
     if pair and pair != asked:
         return f"{name} translates {pair[0]} to {pair[1]}, not {source} to {target}"
-    family: Family | None = "nllb" if "nllb" in name else "m2m100" if "m2m100" in name else None
+    family: Family | None = next((f for w, f in _NAMED.items() if w in name.lower()), None)
     if family is None:
         return None
-    known = {code for code, row in table().items() if getattr(row, family)}
+    if family == "mbart50":
+        known = {canonical(code.split("_")[0]) for code in _MBART50}
+    else:
+        known = {code for code, row in table().items() if getattr(row, family)}
     if family == "nllb":
         known |= _NLLB_VARIANTS
     for lang in (canonical(source), canonical(target)):
@@ -255,6 +335,7 @@ def direction_problem(name: str, folder: Path | None, source: str, target: str) 
     return None
 
 
+_NAMED: Mapping[str, Family] = {"nllb": "nllb", "m2m100": "m2m100", "mbart-large-50": "mbart50"}
 # Languages that NLLB has in a second script.
 _NLLB_VARIANTS = frozenset(
     {"zh-Hant", "ace-Arab", "bjn-Arab", "ks-Deva", "kr-Arab", "min-Arab", "ar-Latn", "taq-Tfng"}

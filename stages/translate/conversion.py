@@ -12,7 +12,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,12 @@ from pipeline.artifacts import FileHashes, fingerprint, sync_tree
 from pipeline.disk import is_alive
 from pipeline.errors import ModelError
 from pipeline.models import refuse_pickled_weights
-from stages.translate.codes import Family, Languages, tokenizer_files
+from stages.translate.codes import NOTE, Family, Languages, tokenizer_files
 
 CONVERTED = "model.bin"
 """The file that makes a folder a converted model."""
 FORMAT = 1
 """Version of what :func:`convert` writes; part of the name of the cache folder."""
-NOTE = "xlner.json"
-"""What we note about a model beside it; written last, so that its folder is complete."""
 
 
 def cache_folder() -> Path:
@@ -125,6 +123,12 @@ def convert(folder: Path, output: Path, quantization: str) -> None:
         def load_tokenizer(self, tokenizer_class: object, name: str, **kwargs: object) -> Any:
             return load_tokenizer(Path(name), languages.family)
 
+        def load_model(self, model_class: object, name: str, **kwargs: object) -> Any:
+            model = super().load_model(model_class, name, **kwargs)
+            if languages.family == "mbart50" and not hasattr(model.config, "normalize_before"):
+                model.config.normalize_before = True  # as on the hub; transformers 5 drops it
+            return model
+
     try:
         Converter(str(folder)).convert(str(output), quantization=quantization)
     except Exception as error:  # whatever transformers, safetensors or the converter met
@@ -132,8 +136,19 @@ def convert(folder: Path, output: Path, quantization: str) -> None:
         raise ModelError(f"{folder}: cannot be converted for CTranslate2: {error}") from error
     for file in tokenizer_files(folder):
         shutil.copyfile(file, output / file.name)
-    note = {"family": languages.family, "max_positions": max_positions(folder)}
+    if languages.family == "mbart50":
+        # The converter takes it for mBART-25 where config.json does not name the tokeniser, and
+        # the tokeniser need not name a start.
+        _set(output / "config.json", decoder_start_token="</s>", bos_token="<s>")
+    note: dict[str, Any] = {"family": languages.family, "max_positions": max_positions(folder)}
+    if languages.prefixes:
+        note["prefixes"] = languages.prefixes
     (output / NOTE).write_text(json.dumps(note), encoding="utf-8")
+
+
+def _set(file: Path, **values: Any) -> None:
+    found = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(found | values, indent=2), encoding="utf-8")
 
 
 def max_positions(folder: Path) -> int:
@@ -145,6 +160,7 @@ def max_positions(folder: Path) -> int:
     for name, key in (
         ("config.json", "max_position_embeddings"),
         ("tokenizer_config.json", "model_max_length"),
+        ("config.json", "n_positions"),
     ):
         file = folder / name
         if file.is_file():
@@ -155,14 +171,22 @@ def max_positions(folder: Path) -> int:
     return min(limits) if limits else 512
 
 
+_TOKENIZERS: Mapping[Family, str] = {
+    "marian": "MarianTokenizer",
+    "nllb": "NllbTokenizer",
+    "mbart50": "MBart50Tokenizer",
+    "t5": "T5Tokenizer",
+}
+
+
 def load_tokenizer(folder: Path, family: Family) -> Any:
     """Load a tokeniser from local files."""
-    from transformers import M2M100Tokenizer, MarianTokenizer, NllbTokenizer
+    import transformers
+    from transformers import M2M100Tokenizer
 
-    if family == "marian":
-        return MarianTokenizer.from_pretrained(folder, local_files_only=True)
-    if family == "nllb":
-        return NllbTokenizer.from_pretrained(folder, local_files_only=True)
+    if family != "m2m100":
+        kind = getattr(transformers, _TOKENIZERS[family])
+        return kind.from_pretrained(folder, local_files_only=True)
     tokenizer = M2M100Tokenizer.from_pretrained(folder, local_files_only=True)
     if all(t in tokenizer.all_special_tokens for t in tokenizer.lang_token_to_id):
         return tokenizer

@@ -33,6 +33,7 @@ class Subwords:
             special.add(direction.target)
         self._special = frozenset(special)
         # Translators that have learnt tags as subwords have them with the space before them.
+        self._before: list[str] = []
         self._tagged = "\u2581<a>" in self.tokenizer.get_vocab()
         self._source: Any = None
         self._target: Any = None
@@ -44,6 +45,8 @@ class Subwords:
             self._source = self._target = self.tokenizer.sp_model
         else:
             self._backend: Any = self.tokenizer._tokenizer
+        if direction.family == "t5":
+            self._before = self.cut([str(direction.target)])[0]
 
     @property
     def knows_slots(self) -> bool:
@@ -58,7 +61,7 @@ class Subwords:
     @property
     def prefix(self) -> list[str] | None:
         """Tokens that every target sequence begins with, or ``None``."""
-        if self.direction.family == "marian" or self.direction.target is None:
+        if self.direction.family in ("marian", "t5") or self.direction.target is None:
             return None
         if self.direction.family == "m2m100":
             return [f"__{self.direction.target}__"]
@@ -94,6 +97,8 @@ class Subwords:
         if family == "marian":
             tag = [direction.target] if direction.target else []
             return [*tag, *subwords, self._eos]
+        if family == "t5":
+            return [*self._before, *subwords, self._eos]
         source = f"__{direction.source}__" if family == "m2m100" else str(direction.source)
         return [source, *subwords, self._eos]
 

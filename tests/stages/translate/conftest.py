@@ -17,6 +17,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     tiny_models.build_m2m100(root / "m2m100")
     tiny_models.build_nllb(root / "nllb")
+    tiny_models.build_mbart50(root / "mbart50")
+    tiny_models.build_t5(root / "madlad", tags=("<2en>", "<2de>", "<2sw>", "<2zh_Latn>"))
+    tasks = (
+        ("summarization", "summarize:"),
+        ("translation_en_to_de", "translate English to German:"),
+        ("translation_en_to_fr", "translate English to French:"),
+    )
+    tiny_models.build_t5(root / "t5", tasks=tasks)
     return root
 
 

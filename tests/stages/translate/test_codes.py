@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,55 @@ def test_codes_by_family(models: Path, lang: str, nllb: str, m2m100: str) -> Non
     assert Languages(models / "m2m100").direction("en", lang) == TranslationDirection(
         "m2m100", "en", m2m100
     )
+
+
+@pytest.mark.parametrize(
+    ("lang", "mbart50"), [("de", "de_DE"), ("swa", "sw_KE"), ("tl", "tl_XX"), ("zh", "zh_CN")]
+)
+def test_codes_of_mbart50(models: Path, lang: str, mbart50: str) -> None:
+    languages = Languages(models / "mbart50")
+    assert languages.direction("en", lang) == Direction("mbart50", "en_XX", mbart50)
+    assert len(languages.available()) == 52
+    with pytest.raises(ConfigError, match="does not know 'yo'"):
+        languages.direction("en", "yo")
+
+
+def test_every_code_of_mbart50_is_known(models: Path) -> None:
+    from transformers.models.mbart50.tokenization_mbart50 import FAIRSEQ_LANGUAGE_CODES
+
+    languages = Languages(models / "mbart50")
+    assert {languages.code(lang) for lang in languages.available()} == set(FAIRSEQ_LANGUAGE_CODES)
+
+
+def test_prefixes_of_madlad_are_found_in_the_vocabulary(models: Path) -> None:
+    languages = Languages(models / "madlad")
+    assert languages.direction("fr", "swa") == Direction("t5", None, "<2sw>")
+    assert languages.direction("en", "zh-Latn").target == "<2zh_Latn>"
+    assert languages.available() == ["de", "en", "sw", "zh-Latn"]
+    with pytest.raises(ConfigError, match=r"does not know 'fr'; available: de, en, sw, zh-Latn"):
+        languages.direction("en", "fr")
+
+
+def test_prefixes_of_t5_are_its_tasks(models: Path) -> None:
+    languages = Languages(models / "t5", "t5-small")
+    assert languages.direction("en", "de").target == "translate English to German:"
+    assert languages.available() == ["de", "fr"]
+    with pytest.raises(ConfigError, match="t5-small does not translate de to en; it does: en-de, "):
+        languages.direction("de", "en")
+
+
+def test_a_t5_that_translates_nothing_is_refused(models: Path, tmp_path: Path) -> None:
+    shutil.copytree(models / "t5", tmp_path / "t5")
+    (tmp_path / "t5" / "config.json").write_text(json.dumps({"model_type": "t5"}))
+    with pytest.raises(ModelError, match="is a translator if its vocabulary has tags such as <2de"):
+        Languages(tmp_path / "t5")
+
+
+def test_mbart25_is_refused(tmp_path: Path) -> None:
+    config = {"model_type": "mbart", "tokenizer_class": "MBartTokenizer"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="model type 'mbart' is not a translator that is support"):
+        Languages(tmp_path)
 
 
 @pytest.mark.parametrize(("lang", "code"), [("yo", "yor_Latn"), ("bm", "bam_Latn")])
@@ -96,6 +146,10 @@ def test_hub_names_are_judged_before_download() -> None:
     problem = direction_problem("Helsinki-NLP/opus-mt-en-de", None, "en", "es")
     assert problem == "Helsinki-NLP/opus-mt-en-de translates en to de, not en to es"
     assert direction_problem("facebook/nllb-200-distilled-600M", None, "en", "bm") is None
+    mbart = "facebook/mbart-large-50-many-to-many-mmt"
+    assert direction_problem(mbart, None, "en", "sw") is None
+    problem = direction_problem(mbart, None, "en", "yo")
+    assert problem is not None and "does not know 'yo'" in problem
     problem = direction_problem("facebook/m2m100_418M", None, "en", "bm")
     assert problem is not None and "does not know 'bm'" in problem
 

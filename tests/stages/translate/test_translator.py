@@ -15,7 +15,7 @@ from stages.translate.subwords import Subwords
 from stages.translate.translator import Hypothesis, Translator
 from tests.stages.translate.tiny_models import sentences
 
-FAMILIES = ["opus-mt-en-de", "multi", "m2m100", "nllb"]
+FAMILIES = ["opus-mt-en-de", "multi", "m2m100", "nllb", "mbart50", "madlad", "t5"]
 TEXTS = sentences(30, seed=4)
 
 
@@ -30,12 +30,15 @@ def test_subwords_are_those_of_transformers(models: Path, family: str) -> None:
         tokenizer.src_lang = "en"  # type: ignore[attr-defined]
     elif family == "nllb":
         tokenizer.src_lang = "eng_Latn"  # type: ignore[attr-defined]
-    tag = f"{direction.target} " if family == "multi" else ""
+    elif family == "mbart50":
+        tokenizer.src_lang = "en_XX"  # type: ignore[attr-defined]
+    tag = f"{direction.target} " if family in ("multi", "madlad", "t5") else ""
+    told = len(subwords.source([])) - 1 if family in ("m2m100", "madlad", "t5") else 0
     for text, tokens in zip(TEXTS, subwords.cut(TEXTS), strict=True):
         ids = tokenizer(tag + text).input_ids  # type: ignore[operator]
         expected = tokenizer.convert_ids_to_tokens(ids)  # type: ignore[attr-defined]
         assert subwords.source(tokens) == expected
-        assert subwords.decode(subwords.source(tokens)[1 if family == "m2m100" else 0 :]) == text
+        assert subwords.decode(subwords.source(tokens)[told:]) == text
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -209,3 +209,91 @@ def build_nllb(folder: Path, seed: int = 3) -> Path:
     torch.manual_seed(seed)
     M2M100ForConditionalGeneration(config).save_pretrained(folder)
     return folder
+
+
+def _scored(folder: Path) -> list[tuple[str, float]]:
+    """Return trained pieces with their scores, without special ones; removes the model."""
+    import sentencepiece as spm
+
+    path = train_sentencepiece(folder, "spm")
+    model = spm.SentencePieceProcessor(model_file=str(path))
+    path.unlink()
+    (folder / "spm.vocab").unlink()
+    return [
+        (model.id_to_piece(i), model.get_score(i))
+        for i in range(model.get_piece_size())
+        if not (model.is_control(i) or model.is_unknown(i))
+    ]
+
+
+def build_mbart50(folder: Path, seed: int = 4) -> Path:
+    """Build an mBART-50 checkpoint with its ``de_DE`` language tokens."""
+    import torch
+    from transformers import MBart50Tokenizer, MBartConfig, MBartForConditionalGeneration
+
+    folder.mkdir(parents=True)
+    special = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0)]
+    tokenizer = MBart50Tokenizer(vocab=[*special, *_scored(folder)])
+    tokenizer.save_pretrained(folder)
+    config = MBartConfig(
+        vocab_size=len(tokenizer),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        max_position_embeddings=64,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        decoder_start_token_id=2,
+        scale_embedding=True,
+        init_std=0.4,
+    )
+    torch.manual_seed(seed)
+    MBartForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
+def build_t5(
+    folder: Path,
+    tags: tuple[str, ...] = (),
+    tasks: tuple[tuple[str, str], ...] = (),
+    seed: int = 5,
+) -> Path:
+    """Build a T5 checkpoint: ``tags`` such as ``<2de>`` as MADLAD-400 has, or T5's own tasks."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+
+    folder.mkdir(parents=True)
+    special = [(name, 0.0) for name in ("<pad>", "</s>", "<unk>", *tags)]
+    extra = 0 if tags else 4
+    sentinels = [(f"<extra_id_{k}>", 0.0) for k in reversed(range(extra))]
+    pieces = [*special, *_scored(folder), (":", -8.0), *sentinels]
+    tokenizer = T5Tokenizer(vocab=pieces, extra_ids=extra)
+    tokenizer.save_pretrained(folder)
+    config = T5Config(
+        vocab_size=len(tokenizer) + 6,  # hub checkpoints have more rows than pieces, too
+        d_model=32,
+        d_kv=16,
+        d_ff=64,
+        num_layers=2,
+        num_heads=2,
+        feed_forward_proj="gated-gelu" if tags else "relu",
+        tie_word_embeddings=not tags,
+        decoder_start_token_id=0,
+        initializer_factor=2.0,
+    )
+    torch.manual_seed(seed)
+    model = T5ForConditionalGeneration(config)
+    # What stands behind the pieces never comes out of a trained model.
+    model.lm_head.weight.data[-6:] = 0
+    model.save_pretrained(folder)
+    written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    written["task_specific_params"] = {
+        name: {"prefix": f"{prefix} ", "num_beams": 4} for name, prefix in tasks
+    }
+    _dump(folder / "config.json", written)
+    return folder
