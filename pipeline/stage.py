@@ -240,7 +240,10 @@ class RowStage(Stage):
             return None
         section, _, key = self.batch_option.partition(".")
         options = self.options(config)
-        size = (getattr(options, key) or self.default_batch) >> times
+        given = options.model_dump()
+        if key not in given:  # of a kind that has no batches
+            return None
+        size = (given[key] or self.default_batch) >> times
         if section != self.name or size < SMALLEST_BATCH:
             return None
         changed = options.model_copy(update={key: size})

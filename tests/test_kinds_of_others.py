@@ -63,6 +63,7 @@ def test_they_are_listed_after_those_that_ship(site: Path) -> None:
 
 LAST = {
     "formats": "shouted",
+    "translators": "louder",
     "aligners": "diagonal",
     "projectors": "same_words",
     "taggers": "capitals",
@@ -100,6 +101,13 @@ def test_their_options_are_checked(site: Path, tmp_path: Path) -> None:
     assert "'diagnal' is not allowed (did you mean 'diagonal'?)" in told(
         "align: {aligner: diagnal}"
     )
+    assert "translate.marks: Input should be greater" in told(
+        "translate: {translator: louder, marks: 0}"
+    )
+    assert "translator 'bergamot' has no such key; those that have it: auto, ctranslate2" in told(
+        "translate: {translator: bergamot, beam_size: 2}"
+    )
+    assert "the one that has it: louder" in told("translate: {marks: 2}")
     assert "unknown key 'project.scor' (did you mean 'score'?)" in told(
         "project: {method: same_words, scor: 1}"
     )
@@ -232,6 +240,21 @@ print(json.dumps([
         2,
         True,
     ]
+
+
+def test_a_run_translates_by_theirs(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "en.shout").write_text("ANNA sleeps\nwe saw ANNA\n")
+    (tmp_path / "c.yaml").write_text(
+        "{name: c, languages: [de], arms: [], stages: [prepare, translate],\n"
+        "data: {train: {path: en.shout}}, translate: {translator: louder, marks: 2}}"
+    )
+    runs = tmp_path / "runs"
+    done = command(site, "run_pipeline", str(tmp_path / "c.yaml"), "--runs-dir", str(runs))
+    assert done.returncode == 0, done.stdout + done.stderr
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(next((runs / "c" / "translate" / "de").glob("*.parquet"))).to_pylist()
+    assert [r["text"] for r in rows] == ["ANNA SLEEPS !!", "WE SAW ANNA !!"]
 
 
 def test_a_tagger_with_their_fusion(site: Path, tmp_path: Path) -> None:

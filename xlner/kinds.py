@@ -13,6 +13,7 @@ from pipeline.kinds import Kinds
 
 REGISTRIES: Final[Mapping[str, str]] = {
     "formats": "pipeline.format_table:FORMATS",
+    "translators": "stages.translate.kinds:TRANSLATORS",
     "aligners": "stages.align.kinds:ALIGNERS",
     "projectors": "stages.project.methods:METHODS",
     "taggers": "stages.external.kinds:TAGGERS",

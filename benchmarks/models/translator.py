@@ -279,7 +279,7 @@ def name_words(sentence: Sentence, text: str, column: int) -> Iterator[tuple[str
 def measure_speed(model: Measured) -> Rows:
     """Processor seconds, best of three, int8, one thread."""
     from stages.tokenise import detokenise
-    from stages.translate.config import DecodingConfig
+    from stages.translate.decoding import DecodingConfig
     from stages.translate.translator import Translator
 
     texts = [detokenise(s.words, "en") for s in _sample(500)]

@@ -40,12 +40,12 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from stages.synthesize.options import SamplingConfig
-    from stages.translate.config import TranslateConfig
+    from stages.translate.decoding import DecodingConfig
     from stages.translate.translator import Translator
 
     path = arguments.conll or ROOT / "artifacts" / "sample" / arguments.source / "train.conll"
     sentences = read(path)[: arguments.rows]
-    config = SamplingConfig() if arguments.sampling else TranslateConfig()
+    config = SamplingConfig() if arguments.sampling else DecodingConfig()
     translator = Translator(arguments.model, arguments.source, arguments.target, config)
     ours = maker(translator, sentences) if arguments.sampling else worker(translator, sentences)
     batch, script = bare(translator, sentences)
@@ -89,13 +89,14 @@ def read(path: Path) -> list[list[str]]:
 def worker(translator: Any, sentences: list[list[str]]) -> Callable[[], object]:
     from pipeline.schema import Sentence, table
     from pipeline.stage import Part
+    from stages.translate.config import TranslateConfig
     from stages.translate.worker import TranslateWorker
 
     rows = [
         Sentence(f"s{i}", translator.source, words).to_row() for i, words in enumerate(sentences)
     ]
     data = table("labelled", rows)
-    call = TranslateWorker(translator, translator.source, translator.target, translator.config)
+    call = TranslateWorker(translator, translator.source, translator.target, TranslateConfig())
     return lambda: call({"source": data}, Part(0, 1))
 
 

@@ -29,7 +29,7 @@ def main() -> None:
 
     from sacrebleu.metrics import CHRF
 
-    from stages.translate.config import DecodingConfig
+    from stages.translate.decoding import DecodingConfig
     from stages.translate.translator import Translator
 
     lines = arguments.pairs.read_text(encoding="utf-8").splitlines()[: arguments.rows]

@@ -45,7 +45,7 @@ def _member_problems(
     try:
         name = model_name(member, context)
         model = locate(name, context.config_dir) if name is not None else None
-        if model is not None:
+        if model is not None and kind.needs == "encoder":
             model.require_weights()
         for key, message in kind.problems(model, context, config.device):
             yield Problem(where if key == "model" else f"{prefix}.{key}", message)

@@ -271,7 +271,7 @@ class ProjectStage(RowStage):
             entities_of_tables,
             translator,
         )
-        from stages.translate.config import TranslateConfig
+        from stages.translate.checks import translator_kind
 
         source, target = _languages(task)
         model = _translator(config, task)
@@ -286,7 +286,7 @@ class ProjectStage(RowStage):
                 model.name,
                 source,
                 target,
-                config.section("translate", TranslateConfig),
+                translator_kind(config),
             )
             alone = EntityTranslations.of_entities(entities, translate)
             bar.advance(len(entities))

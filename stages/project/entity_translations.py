@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from stages.project.batch import Batch, CodedWords
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from stages.translate.config import DecodingConfig
+    from stages.translate.kinds.base import TranslatorKind
 
 Words = tuple[str, ...]
 Translate = Callable[[Sequence[Words]], Sequence[Sequence[str]]]
@@ -98,7 +98,7 @@ def entities_of_tables(tables: Iterable[pa.Table]) -> set[Words]:
 
 
 def translator(
-    model: Path, name: str, source: str, target: str, decoding: DecodingConfig | None = None
+    model: Path, name: str, source: str, target: str, kind: TranslatorKind[Any] | None = None
 ) -> Translate:
     """Return a function that translates entities with a model; it is loaded when first needed.
 
@@ -107,21 +107,18 @@ def translator(
         name: Its name, for messages.
         source: ISO code of the language of the entities.
         target: ISO code of the language to translate to.
-        decoding: How to decode; always by search and to one translation, so that the same
-            entities are always translated the same.
+        kind: What drives it; default: found from the folder. Always by search and to one
+            translation, so that the same entities are always translated the same.
     """
 
     def translate(entities: Sequence[Words]) -> list[list[str]]:
         from stages.tokenise import detokenise, tokenise
         from stages.translate.cleaning import clean_words
-        from stages.translate.config import DecodingConfig
-        from stages.translate.translator import Translator
+        from stages.translate.decoding import DecodingConfig
+        from stages.translate.kinds.auto import Auto
 
-        options = decoding or DecodingConfig()
-        if options.sampling:
-            options = options.model_copy(update={"sampling_topk": 1, "beam_size": 4})
-        options = options.model_copy(update={"num_hypotheses": 1})
-        loaded = Translator(model, source, target, options, name=name)
+        driver = kind if kind is not None else Auto(DecodingConfig())
+        loaded = driver.to_one().load(model, source, target, name=name)
         found = loaded.translate([detokenise(clean_words(words), source) for words in entities])
         return [tokenise(h[0].text, target) if h[0].reason is None else [] for h in found]
 

@@ -18,10 +18,10 @@ from stages.self_train.crop import BackTranslate, Crop
 from stages.self_train.rounds import SelfTraining, best_round, copy_student, student_options
 from stages.train.recipe import head_fields, read_dev, train_options
 from stages.train.run import note_result, provenance
-from stages.translate.config import TranslateConfig
+from stages.translate.checks import translator_kind
 
 if TYPE_CHECKING:
-    from stages.translate.translator import Translator
+    from stages.translate.base import BaseTranslator
 
 
 def self_train_unit(inputs: Inputs[Artifact], folder: Path, context: Context) -> None:
@@ -77,17 +77,14 @@ def _back_translator(config: RunConfig, lang: str) -> BackTranslate:
     """Return a function that translates marked source text to a language, the best hypothesis."""
     name = config.models.translator_for(config.source, lang, config.source)
     assert name is not None, "checked before the run"
-    options = config.section("translate", TranslateConfig)
-    decoding = options.model_copy(update={"num_hypotheses": 1})
-    loaded: list[Translator] = []
+    kind = translator_kind(config).to_one()
+    loaded: list[BaseTranslator] = []
 
     def translate(texts: Sequence[str]) -> list[str | None]:
-        from stages.translate.translator import Translator
-
         if not loaded:
             found = locate(name, config.config_dir)
             folder = found.download()
-            loaded.append(Translator(folder, config.source, lang, decoding, name=found.name))
+            loaded.append(kind.load(folder, config.source, lang, name=found.name))
         return [h[0].text if h[0].reason is None else None for h in loaded[0].translate(texts)]
 
     return translate

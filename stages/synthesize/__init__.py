@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.schema import Sentence
     from stages.synthesize.gate import Gate, Measures, RoundTripScores
     from stages.synthesize.makers.base import Maker
-    from stages.translate.translator import Translator
+    from stages.translate.base import BaseTranslator
 
 _REAL_ONLY = "unlabelled"
 """Units below this folder hold the real text alone, for pseudo-labels by CROP's recipe."""
@@ -275,21 +275,23 @@ class SynthesizeStage(RunStage):
             return None
         from stages.synthesize.round_trip import RoundTrip
         from stages.tokenise import detokenise
+        from stages.translate.checks import translator_kind
         from stages.translate.cleaning import clean_words
-        from stages.translate.config import TranslateConfig
-        from stages.translate.translator import Translator
+        from stages.translate.decoding import DecodingConfig
 
         lang = str(task.lang)
         # A search by one beam: that is enough to see what became of the meaning, and quick.
         sampling = self.options(config).maker("translation").options
-        decoding = TranslateConfig(
+        decoding = DecodingConfig(
             beam_size=1, compute_type=sampling.compute_type, device=sampling.device
         )
 
-        def builder(key: str) -> Callable[[], Translator]:
+        kind = translator_kind(config, decoding)
+
+        def builder(key: str) -> Callable[[], BaseTranslator]:
             found = locate(task.options["models"][key], config.config_dir)
             here, there = _round_trip(config, lang)[key]
-            return lambda: Translator(found.download(), here, there, decoding, name=found.name)
+            return lambda: kind.load(found.download(), here, there, name=found.name)
 
         texts = {s.id: detokenise(clean_words(s.words), config.source) for s in source}
         return RoundTrip(lang, builder("back"), builder("forth"), texts).similarities

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from stages.translate.config import ComputeType, DecodingConfig
+from stages.translate.decoding import ComputeType, DecodingConfig
 
 
 class SamplingConfig(DecodingConfig):

@@ -16,7 +16,7 @@ from stages.tokenise import detokenise
 from stages.translate.cleaning import clean_words
 
 if TYPE_CHECKING:
-    from stages.translate.translator import Translator
+    from stages.translate.base import BaseTranslator
 
 TRANSLATED = "translation"
 """The maker whose sentences have a source text to come back to."""
@@ -35,15 +35,15 @@ class RoundTrip:
     def __init__(
         self,
         lang: str,
-        back: Callable[[], Translator],
-        forth: Callable[[], Translator],
+        back: Callable[[], BaseTranslator],
+        forth: Callable[[], BaseTranslator],
         sources: Mapping[str, str],
     ) -> None:
         self._lang = lang
         self._build_back, self._build_forth = back, forth
         self._sources = sources
-        self._back: Translator | None = None
-        self._forth: Translator | None = None
+        self._back: BaseTranslator | None = None
+        self._forth: BaseTranslator | None = None
 
     def similarities(self, sentences: Sequence[Made], maker: str) -> list[float]:
         """Return how alike each sentence and its round trip are, in [0, 1].
@@ -73,6 +73,6 @@ def similarity(first: str, second: str) -> float:
     return ratio / 100
 
 
-def _best(translator: Translator, texts: Sequence[str]) -> list[str]:
+def _best(translator: BaseTranslator, texts: Sequence[str]) -> list[str]:
     found = translator.translate(list(texts))
     return [h[0].text if h[0].reason is None else "" for h in found]

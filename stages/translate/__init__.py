@@ -1,4 +1,4 @@
-"""Stage ``translate``: labelled sentences to the other language, by CTranslate2 or as given."""
+"""Stage ``translate``: labelled sentences to the other language, by a translator or as given."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.config import RunConfig
+from pipeline.errors import ModelError
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.experiment import translated_to_source
@@ -24,10 +25,11 @@ class TranslateStage(RowStage):
     name = "translate"
     version = "3"
     config_type = TranslateConfig
-    about = "translate labelled source text to the target languages (CTranslate2)"
+    about = "translate labelled source text to the target languages"
     reasons: ClassVar[Mapping[str, str]] = {
         "empty_source": "there was nothing to translate",
         "empty_translation": "the translator produced nothing",
+        "translator_failed": "the translator broke off with an error, which the log has",
         "too_long": "longer than the model's limit (no splitting), or a translation without an end",
     }
     batch_option = "translate.max_batch_tokens"
@@ -87,6 +89,7 @@ class TranslateStage(RowStage):
         """Find models that are missing and languages that they cannot produce."""
         from stages.translate.checks import translator_problem
 
+        yield from self._unused(config, tasks)
         seen: set[Problem] = set()
         for task in tasks:
             if "model" in task.options:
@@ -95,6 +98,25 @@ class TranslateStage(RowStage):
                 if problem and problem not in seen:  # one model may serve all languages
                     seen.add(problem)
                     yield problem
+
+    def _unused(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Yield keys for decoding where ``auto`` finds no translator that has them."""
+        from stages.translate.checks import name_of
+
+        options = self.options(config)
+        given = options.decoding.model_fields_set if options.decoding is not None else set()
+        models = [t.options["model"] for t in tasks if t.options.get("model")]
+        if options.translator != "auto" or not given or not models:
+            return
+        kind = options.kind("translator")
+        try:
+            found = {type(kind.of(locate(name, config.config_dir))) for name in models}
+        except ModelError:  # which is told below
+            return
+        if not any(given & other.Options.model_fields.keys() for other in found):
+            names = ", ".join(sorted(map(name_of, found)))
+            for key in sorted(given):
+                yield Problem(f"translate.{key}", f"the translators here are {names}, without it")
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The content of the model decides the result."""
@@ -120,7 +142,6 @@ class TranslateStage(RowStage):
     ) -> Callable[[], Worker]:
         """Return the factory of the workers of one task."""
         from stages.translate.given import GivenWorker
-        from stages.translate.precision import warn_of_inexact_int8
         from stages.translate.worker import load_worker
 
         source, target = task.options["source"], task.options["target"]
@@ -129,10 +150,9 @@ class TranslateStage(RowStage):
             return partial(GivenWorker, source, target, not back)
         model = self._model(config, task)
         options = self.options(config)
-        warn_of_inexact_int8(options.compute_type, options.device)
         if back:
             # One translation per sentence, so that rows stay rows; markers would give labels away.
-            options = options.model_copy(update={"num_hypotheses": 1, "markers": "none"})
+            options = options.to_one().model_copy(update={"markers": "none"})
         return partial(
             load_worker,
             model.download(),

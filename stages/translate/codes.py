@@ -262,7 +262,7 @@ class Languages:
         """
         source, target = canonical(source), canonical(target)
         if self.family == "t5":
-            return Direction("t5", None, self._prefix(source, target))
+            return TranslationDirection("t5", None, self._prefix(source, target))
         if self.family != "marian":
             return TranslationDirection(self.family, self._known(source), self._known(target))
         if self._tokens:

@@ -24,7 +24,7 @@ from stages.translate.slots import fill_slots, has_slot, put_slots, slots_of
 from stages.translate.tags import LETTERS, has_tag, read_tags, remove_tags, whole
 
 if TYPE_CHECKING:
-    from stages.translate.translator import Hypothesis, Translator
+    from stages.translate.base import BaseTranslator, Hypothesis
 
 MOST_SLOTS = 10
 """So many slots a translator of `train_translator` knows."""
@@ -120,14 +120,14 @@ class Mender:
     """Translates sentences again whose translations have faults.
 
     Args:
-        translator: Which one.
+        translator: Which one; it can search for several translations.
         language: Of the words that it reads.
         types: Whose names must be kept.
         tagged: Whether entities are in tags, which must be kept too.
     """
 
     def __init__(
-        self, translator: Translator, language: str, types: Sequence[str], *, tagged: bool
+        self, translator: BaseTranslator, language: str, types: Sequence[str], *, tagged: bool
     ) -> None:
         self._translator = translator
         self._language = language
@@ -172,13 +172,13 @@ class Mender:
             if not count:
                 del faults[k]
 
-        for penalty in (self._translator.config.repetition_penalty, _PENALTY):
+        for penalty in (None, _PENALTY):
             rows = list(faults)
             texts = [self._write(*sentences[k]) for k in rows]
-            search = self._translator.n_best(_BEST, penalty)
+            search = self._search(penalty)
             for k, hypotheses in zip(rows, search.translate(texts), strict=True):
                 offer(k, hypotheses, slots=False)
-        for every in (True, False) if self._translator.subwords.knows_slots else ():
+        for every in (True, False) if self._translator.knows_slots else ():
             self._with_slots(sentences, results, list(faults), every, offer)
         return Mended(list(changed), len(by_slots), len(faults))
 
@@ -199,7 +199,7 @@ class Mender:
                 numbers = [n for n, span in enumerate(spans) if span.type in self._types]
             if numbers := numbers[:MOST_SLOTS]:
                 asked.append((k, numbers, self._write(*_slotted(words, spans, numbers))))
-        answers = self._translator.n_best(_BEST).translate([text for _, _, text in asked])
+        answers = self._search().translate([text for _, _, text in asked])
         for (k, numbers, _), hypotheses in zip(asked, answers, strict=True):
             words, spans = sentences[k]
             names = [
@@ -211,6 +211,11 @@ class Mender:
                 if sorted(slots_of(h.text)) == list(range(len(names)))
             ]
             offer(k, filled, slots=True)
+
+    def _search(self, penalty: float | None = None) -> BaseTranslator:
+        found = self._translator.n_best(_BEST, penalty)
+        assert found is not None, "it can search"
+        return found
 
     def _write(self, words: Sequence[str], spans: Sequence[Span]) -> str:
         marked = mark(words, spans, self._language, "xml") if self._tagged else None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,18 @@ from pipeline.errors import ModelError
 from pipeline.languages import base
 from pipeline.listed import texts_of
 from stages.tokenise import UNSPACED_LANGUAGES
+from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.cleaning import plain_quotes
 from stages.translate.codes import Languages
-from stages.translate.config import DecodingConfig
 from stages.translate.conversion import converted, max_positions
+from stages.translate.decoding import DecodingConfig
 from stages.translate.precision import resolve_device
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
+from stages.translate.threads import fair_threads
 
 _IN_FLIGHT = 3  # batches that CTranslate2 works on while Python prepares and finishes others
 _SPARE = 20  # output tokens that short inputs may use beyond max_output_ratio
-
-
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """One translation of a text.
-
-    Attributes:
-        text: The translation; as far as it came where ``reason`` is ``too_long``.
-        score: Mean log-probability per target token, the end included; ``None`` without one.
-        reason: Why it is of no use: ``empty_source``, ``empty_translation``, or ``too_long`` (the
-            source is longer than the limit and was not to be split, or the translation had not
-            ended at the limit); ``None`` if it is.
-        tokens: Number of target tokens that the score is a mean over.
-    """
-
-    text: str
-    score: float | None = None
-    reason: str | None = None
-    tokens: int = 0
-
-    def with_text(self, text: str) -> Hypothesis:
-        """The hypothesis with another text."""
-        return replace(self, text=text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +34,7 @@ class _Section:
     tokens: list[str]
 
 
-class Translator:
+class Translator(BaseTranslator):
     """A translation model for one direction.
 
     Batches are formed from all texts of a call, sorted by length, so a call with the same texts
@@ -67,8 +45,8 @@ class Translator:
         unknown_quotes: Quotation marks that the model does not know: it is given plain ones.
 
     Args:
-        model: A Transformers checkpoint (Marian, M2M100, NLLB), which is converted on first use,
-            or a converted CTranslate2 folder with tokeniser files.
+        model: A Transformers checkpoint of a family of :mod:`.codes`, which is converted on first
+            use, or a converted CTranslate2 folder with tokeniser files.
         source: ISO code of the source language.
         target: ISO code of the target language.
         config: How to decode.
@@ -108,7 +86,7 @@ class Translator:
         # One position for the start token, as many as there are for the prefix.
         taken = 1 + len(self.subwords.prefix or ())
         self.max_output = min(self.config.max_output_tokens, limit - taken)
-        self.threads = self.config.threads or _threads(workers)
+        self.threads = self.config.threads or fair_threads(workers)
         self._model: Any = None if self.config.sampling else self._load()
 
     def _load(self) -> Any:
@@ -125,8 +103,24 @@ class Translator:
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.folder}: CTranslate2 cannot load it: {error}") from error
 
-    def n_best(self, size: int, repetition_penalty: float | None = None) -> Translator:
-        """The same model, searching for the `size` best translations of each text."""
+    @property
+    def hypotheses(self) -> int:  # type: ignore[override]
+        """How many translations it gives of a text."""
+        return self.config.num_hypotheses
+
+    @property
+    def knows_slots(self) -> bool:
+        """Whether it has learnt to carry numbered slots."""
+        return self.subwords.knows_slots
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the subwords of a text that the model does not know."""
+        return self.subwords.unknown(text)
+
+    def n_best(self, size: int, repetition_penalty: float | None = None) -> Translator | None:
+        """Return the same model, searching for the best translations; ``None`` if it samples."""
+        if self.config.sampling:
+            return None
         other = copy.copy(self)
         changes: dict[str, Any] = {
             "beam_size": max(size, self.config.beam_size),
@@ -135,30 +129,6 @@ class Translator:
         }
         other.config = self.config.model_copy(update=changes)
         return other
-
-    def translate(
-        self,
-        texts: Iterable[str],
-        seed: int = 0,
-        advance: Callable[[int], None] = lambda texts: None,
-    ) -> list[list[Hypothesis]]:
-        """Translate texts.
-
-        Args:
-            texts: Sentences or longer texts.
-            seed: Decides what is sampled; without effect on a search.
-            advance: Called with numbers of finished texts.
-
-        Returns:
-            For each text its hypotheses, best first; at least one, which has a ``reason`` where
-            there is no translation.
-        """
-        texts = texts_of(texts, "translate: the texts")
-        results: list[list[Hypothesis]] = [[] for _ in texts]
-        for index, hypotheses in self.stream(texts, seed):
-            results[index] = hypotheses
-            advance(1)
-        return results
 
     def stream(self, texts: Iterable[str], seed: int = 0) -> Iterator[tuple[int, list[Hypothesis]]]:
         """Yield the number of each text with its hypotheses, as they come.
@@ -302,11 +272,3 @@ class Translator:
                 reason = "empty_translation"
             joined.append(Hypothesis(text, total / max(tokens, 1), reason, tokens))
         return joined
-
-
-def _threads(workers: int) -> int:
-    """Return the number of threads for one of ``workers`` processes."""
-    stated = os.environ.get("OMP_NUM_THREADS", "")
-    if stated.isdigit() and int(stated) > 0:
-        return int(stated)
-    return max(1, (os.cpu_count() or 1) // workers)

@@ -17,8 +17,9 @@ from stages.translate.mending import Mender
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from stages.translate.base import BaseTranslator, Hypothesis
     from stages.translate.config import TranslateConfig
-    from stages.translate.translator import Hypothesis, Translator
+    from stages.translate.kinds.base import TranslatorKind
 
 
 def load_worker(
@@ -36,12 +37,11 @@ def load_worker(
     Raises:
         ConfigError: If entities are to be marked with what the model cannot read.
     """
-    from stages.translate.translator import Translator
-
-    translator = Translator(model, source, target, config, name=name, workers=workers)
+    kind: TranslatorKind[Any] = config.kind("translator")
+    translator = kind.load(model, source, target, name=name, workers=workers)
     if config.markers != "none":
         text = mark(["x"], [Span(0, 1, "X")], source, config.markers) or ""
-        if unknown := translator.subwords.unknown(text):
+        if unknown := translator.unknown(text):
             raise ConfigError(
                 f"translate.markers: {name} does not know "
                 f"{' and '.join(dict.fromkeys(unknown))}, which {config.markers!r} marks "
@@ -63,7 +63,7 @@ class TranslateWorker:
 
     def __init__(
         self,
-        translator: Translator,
+        translator: BaseTranslator,
         source: str,
         target: str,
         config: TranslateConfig,
@@ -76,8 +76,8 @@ class TranslateWorker:
         self._style = None if config.markers == "none" else config.markers
         self._keep_spans = keep_spans
         self._mender = None
-        if config.mend and not config.sampling and self._style in (None, "xml"):
-            types = config.keep_names if translator.subwords.knows_slots else ()
+        if config.mend and self._style in (None, "xml") and translator.n_best(1) is not None:
+            types = config.keep_names if translator.knows_slots else ()
             tagged = self._style == "xml"
             self._mender = Mender(translator, source, types, tagged=tagged)
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from pipeline.config import ConfigModel
 from pipeline.formats import Format, ReadReport, Sample
 from pipeline.formats.report import RawSentence
+from pipeline.models import ModelSource
 from pipeline.schema import Link
 from stages.align.kinds.base import AlignerKind
 from stages.align.setting import Setting
@@ -21,6 +22,8 @@ from stages.project.filters.base import SpanFilter
 from stages.project.methods.base import ProjectionMethod, ProjectionSetting
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting
 from stages.train.fusions.base import FusionKind, LayerOptions
+from stages.translate.base import BaseTranslator, Hypothesis
+from stages.translate.kinds.base import TranslatorKind
 from stages.word_alignment.aligner import Aligner, no_advance
 
 
@@ -56,6 +59,41 @@ class Diagonal(AlignerKind[DiagonalOptions]):
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Build it."""
         return DiagonalAligner(self.options.shift)
+
+
+class LouderOptions(ConfigModel):
+    """Options of ``louder``."""
+
+    marks: int = Field(1, ge=1, description="exclamation marks at the end")
+
+
+class LouderTranslator(BaseTranslator):
+    """Writes in capitals."""
+
+    def __init__(self, marks: int) -> None:
+        self.marks = marks
+
+    def stream(self, texts: Any, seed: int = 0) -> Iterator[tuple[int, list[Hypothesis]]]:
+        """Yield each text in capitals."""
+        for index, text in enumerate(texts):
+            yield index, [Hypothesis(text.upper() + " " + "!" * self.marks)]
+
+
+class Louder(TranslatorKind[LouderOptions]):
+    """A translator."""
+
+    about: ClassVar[str] = "what was said, but louder"
+    Options: ClassVar[type[LouderOptions]] = LouderOptions
+
+    def problem(self, model: ModelSource, source: str, target: str) -> str | None:
+        """It can always."""
+        return None
+
+    def load(
+        self, model: Path, source: str, target: str, *, name: str, workers: int = 1
+    ) -> BaseTranslator:
+        """Build it."""
+        return LouderTranslator(self.options.marks)
 
 
 class SameWordsOptions(ConfigModel):

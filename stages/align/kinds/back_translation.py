@@ -25,6 +25,7 @@ from stages.word_alignment.pair_source import PairSource, digest
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
+    from stages.translate.kinds.auto import Auto
 
 BackTranslate = Callable[[Sequence[list[str]]], list[list[str]]]
 """Gives the words of the translation of each sentence; none where there is no translation."""
@@ -165,11 +166,8 @@ def back_translator(model: Path, source: str, target: str, device: str) -> BackT
     """
     from stages.tokenise import detokenise, tokenise
     from stages.translate.cleaning import clean_words
-    from stages.translate.config import DecodingConfig
-    from stages.translate.translator import Translator
 
-    config = DecodingConfig.model_validate({"device": device})
-    translator = Translator(model, target, source, config)
+    translator = _kind(device).load(model, target, source, name=str(model))
 
     def translate(sentences: Sequence[list[str]]) -> list[list[str]]:
         texts = [detokenise(clean_words(words), target) for words in sentences]
@@ -178,6 +176,13 @@ def back_translator(model: Path, source: str, target: str, device: str) -> BackT
         return [tokenise(hypotheses[0].text, source) for hypotheses in found]
 
     return translate
+
+
+def _kind(device: str) -> Auto:
+    from stages.translate.decoding import DecodingConfig
+    from stages.translate.kinds.auto import Auto
+
+    return Auto(DecodingConfig.model_validate({"device": device}))
 
 
 def _chunks(own: PairSource) -> Iterator[list[WordPair]]:
@@ -211,12 +216,10 @@ class BackTranslation(AlignerKind[BackTranslationOptions]):
         self, model: ModelSource | None, context: AlignmentContext, device: str
     ) -> Iterator[tuple[str, str]]:
         """Yield why a translator cannot translate targets back."""
-        from stages.translate.codes import direction_problem
-
         if context.source is None or context.target is None:
             yield "model", "aligner 'back_translation' must be told the languages of both sides"
         elif model is not None:
-            problem = direction_problem(model.name, model.path, context.target, context.source)
+            problem = _kind(device).problem(model, context.target, context.source)
             if problem:
                 yield "model", problem
 

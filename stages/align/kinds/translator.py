@@ -30,6 +30,8 @@ class TranslatorStates(SoftmaxKind[SoftmaxOptions]):
         """Yield languages that the translator does not read, too."""
         from stages.align.context import reading_problem
 
+        if model is not None:
+            model.require_weights()
         yield from super().problems(model, context, device)
         problem = reading_problem(model, context) if model is not None else None
         if problem:

@@ -14,7 +14,7 @@ from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean_words
 
 if TYPE_CHECKING:
-    from stages.translate.translator import Hypothesis, Translator
+    from stages.translate.base import BaseTranslator, Hypothesis
 
 
 class TranslationMaker(Maker):
@@ -31,7 +31,7 @@ class TranslationMaker(Maker):
 
     def __init__(
         self,
-        translator: Translator,
+        translator: BaseTranslator,
         chunk_size: int = 4000,
         measure: Callable[[Sequence[str]], Mapping[str, float]] | None = None,
     ) -> None:
@@ -43,7 +43,7 @@ class TranslationMaker(Maker):
         self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
     ) -> list[Made]:
         """See :meth:`Maker.make`."""
-        each = self._translator.config.num_hypotheses
+        each = self._translator.hypotheses
         first = -(-chunk * self.chunk_size // each)
         wanted = self.size(request, chunk)
         order = list(range(len(request.source)))
@@ -96,17 +96,26 @@ class Translation(MakerKind[SamplingConfig]):
 
     def problems(self, config: RunConfig, lang: str) -> Iterator[Problem]:
         """Yield a language that the translator lacks."""
-        from stages.translate.checks import translator_problem
+        from stages.translate.checks import cannot_sample, translator_problem
 
         problem = translator_problem(config, config.source, lang)
         if problem:
             yield problem
+            return
+        kind = cannot_sample(config, config.source, lang)
+        if kind:
+            yield Problem(
+                "synthesize.weights",
+                f"translation samples, which {kind}, the translator to {lang}, cannot: it would "
+                "make the translations of the training data again. Leave the maker out, as with "
+                "weights: {substitution: 1}",
+            )
 
     def build(self, setting: MakerSetting) -> Maker:
         """Load the translator."""
-        from stages.translate.translator import Translator
+        from stages.translate.checks import translator_kind
 
         folder, name = setting.model("translator")
-        source = setting.config.source
-        translator = Translator(folder, source, setting.lang, self.options, name=name)
+        kind = translator_kind(setting.config, self.options)
+        translator = kind.load(folder, setting.config.source, setting.lang, name=name)
         return TranslationMaker(translator, measure=setting.measure)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from stages.project import STAGE
 from stages.project.batch import Batch
 from stages.project.build import build_projector, span_rows
 from stages.registry import STAGES
+from stages.translate.base import Hypothesis
 from stages.translate.markers import mark, unmark
-from stages.translate.translator import Hypothesis
 from stages.translate.worker import TranslateWorker
 
 SENTENCES = [
@@ -37,7 +36,10 @@ class WordByWord:
     """A translator that knows a few words and leaves all others, slots among them, as they are."""
 
     unknown_quotes: frozenset[str] = frozenset()
-    subwords = SimpleNamespace(knows_slots=False)
+    knows_slots = False
+
+    def n_best(self, size: int, penalty: float | None = None) -> None:
+        """It cannot search."""
 
     def __init__(self, spoil: Callable[[str], str] = str) -> None:
         self.spoil = spoil

@@ -14,7 +14,7 @@ from stages.synthesize.gate import Gate, decide
 from stages.synthesize.makers.base import Made
 from stages.synthesize.overlap import EvaluationIndex
 from stages.synthesize.round_trip import RoundTrip, similarity
-from stages.translate.translator import Hypothesis
+from stages.translate.base import Hypothesis
 from tests.stages.synthesize.test_stage import _config, _run
 from tests.stages.translate import tiny_models
 

@@ -15,9 +15,9 @@ from pipeline.schema import Span, span_row, table
 from pipeline.stage import Part
 from stages.tokenise import detokenise
 from stages.translate import STAGE
+from stages.translate.base import Hypothesis
 from stages.translate.cleaning import QUOTES, clean, clean_words, in_words, plain_quotes
 from stages.translate.config import TranslateConfig
-from stages.translate.translator import Hypothesis
 from stages.translate.worker import TranslateWorker
 
 NFD = unicodedata.normalize("NFD", "Córdoba")
@@ -82,7 +82,7 @@ class Echo:
     """A translator that remembers what it was given."""
 
     unknown_quotes = frozenset("”“")
-    subwords = SimpleNamespace(knows_slots=False)
+    knows_slots = False
 
     def __init__(self) -> None:
         self.texts: list[str] = []

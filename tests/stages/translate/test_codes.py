@@ -54,7 +54,7 @@ def test_codes_by_family(models: Path, lang: str, nllb: str, m2m100: str) -> Non
 )
 def test_codes_of_mbart50(models: Path, lang: str, mbart50: str) -> None:
     languages = Languages(models / "mbart50")
-    assert languages.direction("en", lang) == Direction("mbart50", "en_XX", mbart50)
+    assert languages.direction("en", lang) == TranslationDirection("mbart50", "en_XX", mbart50)
     assert len(languages.available()) == 52
     with pytest.raises(ConfigError, match="does not know 'yo'"):
         languages.direction("en", "yo")
@@ -69,7 +69,7 @@ def test_every_code_of_mbart50_is_known(models: Path) -> None:
 
 def test_prefixes_of_madlad_are_found_in_the_vocabulary(models: Path) -> None:
     languages = Languages(models / "madlad")
-    assert languages.direction("fr", "swa") == Direction("t5", None, "<2sw>")
+    assert languages.direction("fr", "swa") == TranslationDirection("t5", None, "<2sw>")
     assert languages.direction("en", "zh-Latn").target == "<2zh_Latn>"
     assert languages.available() == ["de", "en", "sw", "zh-Latn"]
     with pytest.raises(ConfigError, match=r"does not know 'fr'; available: de, en, sw, zh-Latn"):

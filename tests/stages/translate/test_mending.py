@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.schema import Span
-from stages.translate.config import DecodingConfig
+from stages.translate.base import Hypothesis
 from stages.translate.mending import Mended, Mender, copies, missing_names, stutters
-from stages.translate.translator import Hypothesis
 
 PER = frozenset({"PER"})
 WORDS = ["Kofi", "Annan", "'s", "son", "met", "Jo", "van", "der", "Bellen", "."]
@@ -39,11 +38,9 @@ class Scripted:
         self.answers = answers
         self.asked: list[str] = []
 
-        self.config = DecodingConfig()
-        self.subwords = self
         self.knows_slots = True
 
-    def n_best(self, size: int, penalty: float = 1.0) -> Scripted:
+    def n_best(self, size: int, penalty: float | None = None) -> Scripted:
         return self
 
     def translate(self, texts: Sequence[str]) -> list[list[Hypothesis]]:

@@ -225,7 +225,7 @@ HUB = """
 import sys
 from pathlib import Path
 from pipeline.models import locate
-from stages.translate.config import DecodingConfig
+from stages.translate.decoding import DecodingConfig
 from stages.translate.translator import Translator
 source = locate("Helsinki-NLP/opus-mt-en-de")
 config = DecodingConfig(beam_size=1)

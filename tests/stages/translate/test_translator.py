@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError, ModelError
-from stages.translate.config import ComputeType, DecodingConfig
 from stages.translate.conversion import converted, load_tokenizer
+from stages.translate.decoding import ComputeType, DecodingConfig
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
 from stages.translate.translator import Hypothesis, Translator
