@@ -23,7 +23,7 @@ class TranslateStage(RowStage):
     """
 
     name = "translate"
-    version = "3"
+    version = "4"
     config_type = TranslateConfig
     about = "translate labelled source text to the target languages"
     reasons: ClassVar[Mapping[str, str]] = {

@@ -44,8 +44,9 @@ class TranslateConfig(KindedConfig, StageConfig):
     )
     keep_names: list[str] = Field(
         ["PER", "PERSON"],
-        description="mend: types of entities whose names must stand in the translation, of "
-        "translators that have learnt slots (the one that ships)",
+        description="mend: types of entities whose names must stand in the translation, as they "
+        "are or, places and languages, as CLDR says that they are called there; of translators "
+        "that have learnt slots (the one that ships)",
     )
 
     @property

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipeline.schema import Span
 from stages.tokenise import detokenise
+from stages.translate.exonyms import Exonyms
 from stages.translate.markers import mark
 from stages.translate.slots import fill_slots, has_slot, put_slots, slots_of
 from stages.translate.tags import LETTERS, has_tag, read_tags, remove_tags, whole
@@ -37,9 +38,13 @@ _SHORTEST = 0.6
 """A translation with fewer than this times the words of the source, or of the first translation,
 has left things out instead of mending them."""
 _COPY = 5
-"""So many words of the source in a row are a copy."""
+"""So many words of the source in a row, marks counted, are a copy."""
+PERSONS = frozenset({"PER", "PERSON"})
+"""Types whose names have no other form in another language: *Paris Hilton*, *Chad Smith*."""
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_TOKEN = re.compile(rf"{_WORD.pattern}|\d+|[^\w\s]")
 _MARKS = string.punctuation + "„“”‘’«»¿¡‹›"
+_UNKNOWN = Exonyms()
 Labelled = tuple[Sequence[str], Sequence[Span]]
 
 
@@ -61,27 +66,33 @@ def stutters(text: str) -> int:
     )
 
 
-def copies(source: str, text: str) -> int:
+def copies(source: str, text: str, names: frozenset[str] = frozenset()) -> int:
     """How many places of the source stand untranslated in a text: five words in a row.
 
-    At least two of them are written small, so that names in a row are no copy.
+    Marks count as words. At least two words are written small and in none of the names, so that
+    names in a row are no copy.
     """
-    runs = [_runs(_WORD.findall(side)) for side in (source, text)]
+    runs = [_runs(_TOKEN.findall(side), names) for side in (source, text)]
     return len(runs[0] & runs[1])
 
 
-def _runs(words: Sequence[str]) -> set[tuple[str, ...]]:
+def _runs(words: Sequence[str], names: frozenset[str]) -> set[tuple[str, ...]]:
     runs = (tuple(words[i : i + _COPY]) for i in range(len(words) - _COPY + 1))
-    return {run for run in runs if sum(word.islower() for word in run) >= 2}
+    return {run for run in runs if sum(word.islower() and word not in names for word in run) >= 2}
 
 
 def missing_names(
-    words: Sequence[str], spans: Sequence[Span], translation: str, types: frozenset[str]
+    words: Sequence[str],
+    spans: Sequence[Span],
+    translation: str,
+    types: frozenset[str],
+    known: Exonyms = _UNKNOWN,
 ) -> list[int]:
     """Return the numbers of the entities of these types of which a word is not in a translation.
 
     Only capitalised words count (of *van der Bellen* the last), without regard to capitals, full
-    stops and hyphens; an `s` behind them (genitive) is allowed.
+    stops and hyphens; an `s` behind them (genitive) is allowed. A name that is called otherwise in
+    the target language (``known``) is there if that stands there, but for persons.
     """
     found = {_bare(w) for w in translation.split()}
     found |= {_bare(w) for w in translation.replace("-", " ").replace("'", " ").split()}
@@ -89,12 +100,22 @@ def missing_names(
         number
         for number, span in enumerate(spans)
         if span.type in types
-        and any(
-            _bare(word) not in found and _bare(word) + "s" not in found
-            for word in words[span.start : span.end]
-            if word[:1].isupper()
+        and not any(
+            all(_stands(word, found) for word in form if word[:1].isupper())
+            for form in _forms(words[span.start : span.end], span.type, known)
         )
     ]
+
+
+def _forms(name: Sequence[str], kind: str, known: Exonyms) -> list[Sequence[str]]:
+    """Return the words of a name, and of what it may be called in the target language."""
+    if kind in PERSONS:
+        return [name]
+    return [name, *(other.replace("-", " ").split() for other in known.of(" ".join(name)))]
+
+
+def _stands(word: str, found: set[str]) -> bool:
+    return _bare(word) in found or _bare(word) + "s" in found
 
 
 def _bare(word: str) -> str:
@@ -123,16 +144,24 @@ class Mender:
         translator: Which one; it can search for several translations.
         language: Of the words that it reads.
         types: Whose names must be kept.
+        known: What names are called in the target language.
         tagged: Whether entities are in tags, which must be kept too.
     """
 
     def __init__(
-        self, translator: BaseTranslator, language: str, types: Sequence[str], *, tagged: bool
+        self,
+        translator: BaseTranslator,
+        language: str,
+        types: Sequence[str],
+        *,
+        tagged: bool,
+        known: Exonyms = _UNKNOWN,
     ) -> None:
         self._translator = translator
         self._language = language
         self._types = frozenset(types)
         self._tagged = tagged
+        self._known = known
 
     def mend(self, sentences: Sequence[Labelled], results: list[list[Hypothesis]]) -> Mended:
         """Put better hypotheses in the place of those that have faults.
@@ -202,9 +231,7 @@ class Mender:
         answers = self._search().translate([text for _, _, text in asked])
         for (k, numbers, _), hypotheses in zip(asked, answers, strict=True):
             words, spans = sentences[k]
-            names = [
-                detokenise(words[spans[n].start : spans[n].end], self._language) for n in numbers
-            ]
+            names = [self._called(words, spans[n]) for n in numbers]
             filled = [
                 h.with_text(fill_slots(h.text, names))
                 for h in hypotheses
@@ -221,9 +248,15 @@ class Mender:
         marked = mark(words, spans, self._language, "xml") if self._tagged else None
         return marked or detokenise(words, self._language)
 
+    def _called(self, words: Sequence[str], span: Span) -> str:
+        """Return a name as it is to be written into the translation."""
+        name = words[span.start : span.end]
+        place = None if span.type in PERSONS else self._known.places.get(" ".join(name).casefold())
+        return place or detokenise(name, self._language)
+
     def _missing(self, sentence: Labelled, text: str) -> list[int]:
         plain = remove_tags(text) if self._tagged else text
-        return missing_names(*sentence, plain, self._types)
+        return missing_names(*sentence, plain, self._types, self._known)
 
     def _faults(self, sentence: Labelled, hypothesis: Hypothesis) -> int:
         """How many faults there are; many where there is no translation."""
@@ -235,7 +268,8 @@ class Mender:
         # What stutters in the source may do so.
         plain, source = remove_tags(text), " ".join(words)
         found += max(0, stutters(plain) - stutters(source))
-        found += copies(source, plain)
+        names = {word for span in spans for word in words[span.start : span.end]}
+        found += copies(source, plain, frozenset(names))
         if self._tagged and spans and not any(has_tag(word) for word in words):
             wanted = min(len(spans), len(LETTERS))
             lost = wanted - len(read_tags(text))

@@ -11,6 +11,7 @@ from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
 from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean
+from stages.translate.exonyms import exonyms
 from stages.translate.markers import mark, unmark, went_wrong
 from stages.translate.mending import Mender
 
@@ -79,7 +80,8 @@ class TranslateWorker:
         if config.mend and self._style in (None, "xml") and translator.n_best(1) is not None:
             types = config.keep_names if translator.knows_slots else ()
             tagged = self._style == "xml"
-            self._mender = Mender(translator, source, types, tagged=tagged)
+            known = exonyms(source, target)
+            self._mender = Mender(translator, source, types, tagged=tagged, known=known)
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the translations of ``inputs["source"]``, n-best of a sentence together."""

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.schema import Span
 from stages.translate.base import Hypothesis
+from stages.translate.exonyms import Exonyms
 from stages.translate.mending import Mended, Mender, copies, missing_names, stutters
 
 PER = frozenset({"PER"})
@@ -56,6 +57,15 @@ def keep(
     kept = mender.mend(rows, results)
     assert all(len(hypotheses) == 1 for hypotheses in results)
     return kept, [hypotheses[0].text for hypotheses in results]
+
+
+def keep_with(
+    translator: Scripted, row: tuple[list[str], list[Span]], text: str, known: Exonyms
+) -> tuple[Mended, list[str]]:
+    results = [[Hypothesis(text)]]
+    types = ["PER", "LOC"]
+    mender = Mender(translator, "en", types, tagged=False, known=known)  # type: ignore[arg-type]
+    return mender.mend([row], results), [hypotheses[0].text for hypotheses in results]
 
 
 PLAIN = "Kofi Annan's son met Jo van der Bellen."
