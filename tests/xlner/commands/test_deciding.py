@@ -24,7 +24,6 @@ finally:
 SMALL = [
     "languages=[de]",
     "data.train.limit=12",
-    "data.parallel.limit=12",
     "part_rows=5",
     "align.aligner=statistical",
 ]
