@@ -102,8 +102,6 @@ def jobs(config: RunConfig, gpus: int) -> int:
     """
     if config.jobs is not None:
         return config.jobs
-    if config.engine == "ray":
-        return 1
     return gpus or max(1, cores() // (threads(config) * config.workers))
 
 

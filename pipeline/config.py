@@ -102,6 +102,12 @@ class RayConfig(ConfigModel):
         description="default: 1, or less where the workers would take all processors otherwise",
     )
     gpus_per_worker: float = Field(0.0, ge=0, description="0.5: two workers share a GPU")
+    cpus_per_training: float = Field(
+        1.0, gt=0, description="processors that a training reserves, beside others on its node"
+    )
+    gpus_per_training: float = Field(
+        0.0, ge=0, description="1: a GPU for each training; 0.5: two share one"
+    )
     wait_seconds: float = Field(
         60.0, gt=0, description="how long to wait for the cluster to answer, and for its nodes"
     )

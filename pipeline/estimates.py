@@ -32,9 +32,12 @@ _HUB_ROWS: Final = 10_000
 _MODEL_BYTES: Final = 500 * 2**20
 """Of a model that is not here yet."""
 _BEGIN = 2.0
-_PER_ROW = 3e-4
-_PER_ROW_AND_BYTE = 6e-11
-"""Seconds: to begin; for a sentence; for a sentence and byte of a model's weights, on one core."""
+_PER_ROW = 1e-4
+_PER_PASS = 1e-3
+_PER_PASS_AND_BYTE = 2e-11
+"""Seconds on one core: to begin; to read and write a sentence; for a sentence to go through a
+model, and by each byte of its weights. They fit the rates of docs/scaling.md ("Sizing") for the
+models that ship and for an encoder of 12 layers, 768 wide."""
 _GPU: Final = 200
 """How many cores a GPU is worth."""
 _RUNS: Final = 30
@@ -66,7 +69,8 @@ class Estimates:
     ) -> None:
         self._planner = planner
         self._gpus = gpus
-        self._rows: dict[Ref, int] = {}
+        self._rows: dict[Ref, int] = {}  # that a step writes
+        self._read: dict[Ref, int] = {}  # that it reads, about
         self._model: dict[Ref, int] = {}  # bytes of the model that a step makes
         self._loads: dict[Ref, int] = {}  # bytes of the models that it reads
         for step in steps:
@@ -76,7 +80,7 @@ class Estimates:
         self.measured: set[Ref] = set()
         self.seconds: dict[Ref, float] = {}
         for step in todo:
-            known = None if elsewhere else earlier.seconds(step, self._rows[step.task.ref])
+            known = None if elsewhere else earlier.seconds(step, self._read[step.task.ref])
             if known is not None:
                 self.measured.add(step.task.ref)
             self.seconds[step.task.ref] = self._guess(step.task) if known is None else known
@@ -112,15 +116,17 @@ class Estimates:
         found = _known(self._planner, task.ref)
         if found is not None and found.manifest.rows_out:
             rows = found.manifest.rows_out
-        self._rows[task.ref] = rows
+        self._rows[task.ref] = rows if task.kind in SCHEMAS else 0
+        self._read[task.ref] = rows
         self._loads[task.ref] = loads
         self._model[task.ref] = own if task.kind == "model" else 0
 
     def _guess(self, task: Task) -> float:
         of = self._planner.registry[task.stage]
-        rows = self._rows[task.ref]
+        rows = self._read[task.ref]
         passes = of.passes(self._planner.configured(task), task, rows)
-        computing = passes * self._loads[task.ref] * _PER_ROW_AND_BYTE
+        loads = self._loads[task.ref]
+        computing = passes * (_PER_PASS + loads * _PER_PASS_AND_BYTE) if loads else 0.0
         if self._gpus:
             computing /= _GPU
         return _BEGIN + rows * _PER_ROW + computing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.slots import Here, Processes, Setup, on_this_machine, stopping
+from pipeline.slots import Here, Processes, Setup, Slots, on_this_machine, stopping
 from pipeline.work import Work
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Runner(Planner):
         progress: Where to show progress; default: standard error.
         registry: The stages that there are.
         jobs: How many tasks run side by side, in processes of their own where it is more than one;
-            default: the ``jobs`` of the configuration, or else one. The results are the same.
+            default: the ``jobs`` of the configuration, or else one, and on a Ray cluster as many
+            trainings as find a place. The results are the same.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Runner(Planner):
         jobs: int | None = None,
     ) -> None:
         super().__init__(config, runs_dir, progress, registry)
-        self.jobs = jobs or config.jobs or 1
+        self.jobs = jobs or config.jobs
 
     def run(self, selection: Selection | None = None) -> Result:
         """Check, plan, and do what is not up to date.
@@ -101,23 +103,47 @@ class Runner(Planner):
             return result
 
     def _carry_out(self, steps: Sequence[Step], selection: Selection, result: Result) -> None:
-        jobs = min(self.jobs, sum(s.state in TODO for s in steps))
+        todo = [s for s in steps if s.state in TODO]
         devices = capacity.devices(self.config)
         threads = capacity.threads(self.config)
-        work = Work(self, steps, selection, result.done, side_by_side=jobs > 1)
-        if jobs > 1:
-            level = logging.getLogger("pipeline").getEffectiveLevel()
-            setup = Setup(self.registry, self.folder.path, level)
-            make = on_this_machine(setup, devices, threads)
-            with stopping(Processes(make, jobs, self.progress)) as slots:
-                work.carry_out(slots)
-        else:
-            doer = Doer(self.registry, self.folder, engines.engine(self.config), self.progress)
-            with (
-                capacity.share(threads, devices[0] if devices else None),
-                stopping(Here(doer, self.folder)) as slots,
-            ):
-                work.carry_out(slots)
+        trainings = sum(s.task.kind == "model" for s in todo)
+        ray = self.config.engine == "ray"
+        jobs = min(self.jobs or 1, len(todo))
+        with contextlib.ExitStack() as stack:
+            if ray and trainings > 1 and self.jobs != 1:
+                slots: Slots = self._on_ray(threads, trainings)
+            elif ray or jobs < 2:
+                stack.enter_context(capacity.share(threads, devices[0] if devices else None))
+                slots = self._here()
+            else:
+                make = on_this_machine(self._setup(), devices, threads)
+                slots = Processes(make, jobs, self.progress)
+            side_by_side = not isinstance(slots, Here)
+            work = Work(self, steps, selection, result.done, side_by_side=side_by_side)
+            work.carry_out(stack.enter_context(stopping(slots)))
+
+    def _here(self) -> Here:
+        engine = engines.engine(self.config)
+        return Here(Doer(self.registry, self.folder, engine, self.progress), self.folder)
+
+    def _setup(self) -> Setup:
+        level = logging.getLogger("pipeline").getEffectiveLevel()
+        return Setup(self.registry, self.folder.path.absolute(), level)
+
+    def _on_ray(self, threads: int, trainings: int) -> Slots:
+        from pipeline.engine.cluster import Cluster
+        from pipeline.ray_places import OnRay
+
+        options = self.config.ray
+        takes = options.cpus_per_training, options.gpus_per_training
+        cluster = Cluster(options)
+        try:
+            count = min(trainings, self.jobs or cluster.trainings(*takes))
+            share = cluster.training_share(*takes, threads)
+        except BaseException:
+            cluster.leave()
+            raise
+        return OnRay(cluster, self._setup(), count, share, self._here(), self.progress)
 
     def _refuse_damage(self, steps: Sequence[Step]) -> None:
         """Stop before anything is built on damaged files, or called up to date beside them."""

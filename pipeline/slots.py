@@ -57,11 +57,16 @@ class Outcome:
 
 
 class Slots(Protocol):
-    """Where steps are done."""
+    """Where steps are done.
 
-    @property
-    def free(self) -> int:
-        """How many steps could be begun now."""
+    Attributes:
+        shares_memory: Whether all of them take from the memory of this machine.
+    """
+
+    shares_memory: bool
+
+    def takes(self, step: Step) -> bool:
+        """Return whether a step could be begun now."""
 
     @property
     def busy(self) -> list[tuple[Step, int]]:
@@ -85,15 +90,16 @@ class Here:
         folder: The folder of the run.
     """
 
+    shares_memory = True
+
     def __init__(self, doer: Doer, folder: RunFolder) -> None:
         self._doer = doer
         self._folder = folder
         self._done: list[Outcome] = []
 
-    @property
-    def free(self) -> int:
+    def takes(self, step: Step) -> bool:
         """See :class:`Slots`."""
-        return 0 if self._done else 1
+        return not self._done
 
     @property
     def busy(self) -> list[tuple[Step, int]]:
@@ -172,6 +178,8 @@ class Processes:
         progress: Where to show what they tell.
     """
 
+    shares_memory = True
+
     def __init__(
         self, make: Callable[[int, Events], Place], count: int, progress: Progress
     ) -> None:
@@ -181,10 +189,9 @@ class Processes:
         self._unused = list(reversed(range(count)))
         self._places: dict[int, Place] = {}
 
-    @property
-    def free(self) -> int:
+    def takes(self, step: Step) -> bool:
         """See :class:`Slots`."""
-        return len(self._unused) + sum(p.step is None for p in self._places.values())
+        return bool(self._unused) or any(p.step is None for p in self._places.values())
 
     @property
     def busy(self) -> list[tuple[Step, int]]:

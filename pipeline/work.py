@@ -78,8 +78,10 @@ class Work:
         """Begin what is ready and fits; return how many steps."""
         begun = 0
         for step in self._ready():
-            if self._failed or not slots.free:
+            if self._failed:
                 break
+            if not slots.takes(step):
+                continue
             if self._killed:
                 # All else waits until it has had the whole memory.
                 if step not in self._killed:
@@ -89,9 +91,7 @@ class Work:
                 self._killed.remove(step)
                 self._begin(slots, step)
                 return 1
-            if under_way + begun and (
-                step.task.ref in self._tried or not self._fits(step, slots.busy)
-            ):
+            if under_way + begun and (step.task.ref in self._tried or not self._fits(step, slots)):
                 continue
             self._begin(slots, step)
             begun += 1
@@ -137,13 +137,13 @@ class Work:
         self._schedule.begin(step)
         slots.begin(step, self._planner.configured(step.task))
 
-    def _fits(self, step: Step, busy: Sequence[tuple[Step, int]]) -> bool:
+    def _fits(self, step: Step, slots: Slots) -> bool:
         """Return whether there is memory for a step beside those that are under way."""
         free = capacity.free_memory()
-        if self._estimates is None or free is None:
+        if self._estimates is None or free is None or not slots.shares_memory:
             return True
         # What is under way may not have taken yet what it is going to.
-        for other, held in busy:
+        for other, held in slots.busy:
             free -= max(0, self._estimates.memory(other) - held)
         needs = self._estimates.memory(step)
         if needs <= free:

@@ -141,13 +141,32 @@ class Cluster:
             logger.warning("the Ray cluster has GPUs, but ray.gpus_per_worker is 0: none is used")
 
     def _places(self, node: dict[str, float]) -> int:
-        places = int(node.get("CPU", 0.0) / self._cpus + 1e-9)
-        gpus = self._options.gpus_per_worker
-        if gpus:
-            # A worker with a share of a GPU has it all from one device.
-            has = node.get("GPU", 0.0)
-            places = min(places, int(has) * int(1 / gpus + 1e-9) if gpus < 1 else int(has / gpus))
+        return _places(node, self._cpus, self._options.gpus_per_worker)
+
+    def trainings(self, cpus: float, gpus: float) -> int:
+        """Return how many trainings find a place at the same time, with so much of a node each.
+
+        Raises:
+            XlnerError: If there is none for a single one.
+        """
+        nodes = _nodes()
+        places = sum(_places(node, cpus, gpus) for node in nodes)
+        if not places:
+            has = "; ".join(f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in nodes)
+            raise XlnerError(
+                f"no node of the Ray cluster can take a training, which needs {cpus:g} CPU"
+                + (f" and {gpus:g} GPU" if gpus else "")
+                + f"; the nodes have: {has or 'nothing'}. Lower ray.cpus_per_training or "
+                "ray.gpus_per_training, or add nodes"
+            )
+        if not gpus and any(n.get("GPU", 0) for n in nodes):
+            logger.warning("the Ray cluster has GPUs, but ray.gpus_per_training is 0: none is used")
         return places
+
+    def training_share(self, cpus: float, gpus: float, threads: int) -> dict[str, Any]:
+        """Return what a training takes of the cluster, as options of Ray."""
+        variables = {**_passed_on(), "OMP_NUM_THREADS": str(threads)}
+        return {"num_cpus": cpus, "num_gpus": gpus, "runtime_env": {"env_vars": variables}}
 
     def _needs(self) -> str:
         gpus = self._options.gpus_per_worker
@@ -155,11 +174,7 @@ class Cluster:
 
     def share(self) -> dict[str, Any]:
         """Return what an actor takes of the cluster, as options of Ray."""
-        passed_on = {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith(_PASSED_ON) and not any(word in name for word in _SECRET)
-        }
+        passed_on = _passed_on()
         return {
             "num_cpus": self._cpus,
             "num_gpus": self._options.gpus_per_worker,
@@ -188,6 +203,25 @@ def cpus_per_worker(nodes: Sequence[float], workers: int) -> float:
         if sum(int(90 * cpus) // hundredths for cpus in nodes) >= workers:
             return hundredths / 100
     return 0.05
+
+
+def _passed_on() -> dict[str, str]:
+    """Return the variables of the environment that nodes get."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_PASSED_ON) and not any(word in name for word in _SECRET)
+    }
+
+
+def _places(node: dict[str, float], cpus: float, gpus: float) -> int:
+    """Return how many times a node has so much of a processor and of a GPU."""
+    places = int(node.get("CPU", 0.0) / cpus + 1e-9)
+    if gpus:
+        # One with a share of a GPU has it all from one device.
+        has = node.get("GPU", 0.0)
+        places = min(places, int(has) * int(1 / gpus + 1e-9) if gpus < 1 else int(has / gpus))
+    return places
 
 
 def _nodes() -> list[dict[str, float]]:

@@ -60,7 +60,7 @@ class _Maker:
         self._error: BaseException | None = None
         try:
             same_versions(versions, library_versions())
-            _enter(cwd)
+            enter(cwd)
             self._worker = factory()
         except Exception as error:
             self._error = portable(error)
@@ -96,7 +96,7 @@ def begun(job: PartJob) -> Path:
     return job.sidecar.with_suffix(".begun")
 
 
-def _enter(cwd: str) -> None:
+def enter(cwd: str) -> None:
     """Work where the run was started: paths in configurations may be relative."""
     try:
         os.chdir(cwd)

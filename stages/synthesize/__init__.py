@@ -149,6 +149,10 @@ class SynthesizeStage(RunStage):
                 found[f"{name}.{key}"] = path
         return found
 
+    def passes(self, config: RunConfig, task: Task, rows: int) -> float:
+        """Every sentence is made, translated or filled in, and looked at by the gate."""
+        return 10.0 * (self.options(config).sentences or rows)
+
     def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Make the text of one language.
 

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -22,6 +23,7 @@ WAIT = 20.0
 
 class ProbeConfig(StageConfig):
     marks: str = ""
+    kind: Literal["files", "model"] = "files"
     does: dict[str, str] = Field(default_factory=dict)
 
 
@@ -46,8 +48,8 @@ class Probe(RunStage):
     about = "says where it ran"
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
-        does = self.options(config).does  # type: ignore[attr-defined]
-        return [Task("probe", name, "files", options={"name": name}) for name in does]
+        options: Any = self.options(config)
+        return [Task("probe", n, options.kind, options={"name": n}) for n in options.does]
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         options = self.options(context.config)
@@ -71,6 +73,7 @@ class Probe(RunStage):
             elif what == "warn":
                 logging.getLogger("stages.probe").warning("%s warns", name)
         seen = {k: os.environ.get(k) for k in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")}
+        seen["pid"] = str(os.getpid())
         (out.folder / "unfinished").unlink()
         (out.folder / "seen.json").write_text(json.dumps(seen))
 

@@ -158,7 +158,8 @@ def _run(
     if dry_run:
         _show_dry_run(Runner(config, runs_dir, progress), selection, console, as_json)
         return
-    jobs = capacity.jobs(config, len(capacity.devices(config)))
+    on_ray = config.engine == "ray"  # the cluster says how many
+    jobs = config.jobs if on_ray else capacity.jobs(config, len(capacity.devices(config)))
     runner = Runner(config, runs_dir, progress, jobs=jobs)
     result = runner.run(selection)
     if as_json:
