@@ -25,7 +25,7 @@ class EvaluateStage(RunStage):
     """See the module."""
 
     name = "evaluate"
-    version = "2"
+    version = "3"
     config_type = EvaluateConfig
     about = "score all arms (strict IOB2) and compare them with intervals and significance"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pipeline.inputs import Inputs
@@ -17,6 +18,8 @@ from stages.evaluate.mistakes import blame, entity_strings, entity_text, familia
 from stages.evaluate.results import (
     CATEGORIES,
     PROJECTION,
+    Calibration,
+    CalibrationBin,
     Confusion,
     ErrorCount,
     Familiarity,
@@ -28,6 +31,7 @@ from stages.evaluate.results import (
 from stages.evaluate.sweeps import sweep_pairs, sweep_result
 from stages.experiment import Experiment, experiment
 from stages.inspect.statistics import ProjectionStatistics, projection_statistics
+from stages.tagger.calibration import calibration_error, reliability, scored_entities
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -49,6 +53,7 @@ class _Evaluation:
         self.familiarity: list[Familiarity] = []
         self.blame: list[ProjectionBlame] = []
         self.mistakes: list[dict[str, Any]] = []
+        self.scored: dict[tuple[str, str], list[Graded]] = defaultdict(list)
 
     def describe(self, lang: str, key: str, rows: Iterable[Mapping[str, Any]]) -> TestSet:
         sentences = words = 0
@@ -70,6 +75,8 @@ class _Evaluation:
     def score(self, lang: str, key: str, arm: str, seed: int | None, graded: list[Graded]) -> None:
         self.comparer.add(lang, key, arm, seed, graded)
         self.measurer.add(lang, key, arm, seed, graded)
+        if key != "parallel":  # the scores of projected spans are of another kind
+            self.scored[arm, lang] += graded
         kinds: Counter[tuple[str, str]] = Counter()
         confused: Counter[tuple[str, str]] = Counter()
         for sentence in graded:
@@ -119,6 +126,21 @@ class _Evaluation:
             Familiarity(arm=arm, lang=lang, seed=seed, seen=known, tp=tp, gold=gold_count)
             for known, (tp, gold_count) in familiarity(graded, self.seen).items()
         ]
+
+    def calibration(self) -> list[Calibration]:
+        found = []
+        for (arm, lang), graded in self.scored.items():
+            scores, right = scored_entities((g.predicted for g in graded), (g.gold for g in graded))
+            bins = reliability(scores, right)
+            found.append(
+                Calibration(
+                    arm=arm,
+                    lang=lang,
+                    ece=calibration_error(bins),
+                    bins=[CalibrationBin(**asdict(b)) for b in bins],
+                )
+            )
+        return found
 
     def score_projection(
         self, lang: str, gold: list[dict[str, Any]], projected: list[dict[str, Any]]
@@ -196,6 +218,7 @@ def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[
         languages=config.languages,
         arms=[a for a in (*known.compared, PROJECTION) if a in arms],
         about={a: known.recipes[a].about for a in known.compared},
+        calibration=evaluation.calibration(),
         sweeps=[
             sweep_result(s, evaluation.comparer.scores, summary, dev, targets) for s in known.sweeps
         ],

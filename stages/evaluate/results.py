@@ -112,6 +112,28 @@ class Comparison(Record):
     verdict: Literal["better", "worse", "same"]
 
 
+class CalibrationBin(Record):
+    """Found entities whose scores are alike, seeds taken together: count, mean score, right."""
+
+    count: int
+    score: float
+    right: float
+
+
+class Calibration(Record):
+    """Whether the scores of an arm's entities are the share of them that is right.
+
+    Attributes:
+        ece: Expected calibration error: the mean gap between score and share, by count.
+        bins: Ten of equal width over the scores.
+    """
+
+    arm: str
+    lang: str
+    ece: float
+    bins: list[CalibrationBin]
+
+
 class ErrorCount(Record):
     """How often one kind of error was made. ``type`` is the gold type (spurious: predicted)."""
 
@@ -230,6 +252,7 @@ class Results(Record):
         about: What each arm is, in a line.
         sweeps: The curves.
         measured: Metrics beside strict F1.
+        calibration: How far scores are to be trusted, by arm and language.
         upper_bounds: The arms that have seen labels of the target language: no competitors.
     """
 
@@ -255,6 +278,7 @@ class Results(Record):
     about: dict[str, str] = {arm: recipe.about for arm, recipe in ARMS.items()}
     sweeps: list[SweepResult] = []
     measured: list[Measured] = []
+    calibration: list[Calibration] = []
     upper_bounds: list[str] = [arm for arm, recipe in ARMS.items() if not recipe.zero_resource]
 
     def of(self, arm: str, lang: str | None, type_: str | None = None) -> Summary | None:

@@ -26,7 +26,7 @@ class ReportStage(RunStage):
 
     name = "report"
     goal = True
-    version = "4"
+    version = "5"
     config_type = ReportConfig
     about = "write the comparison as tables, and report.html to look at what was projected"
 

@@ -217,6 +217,8 @@ def write_page(
         "projections": projections(),
         "errors": sections.error_figures(results),
         "seen": sections.seen_rows(results),
+        "calibration": sections.calibration_rows(results),
+        "reliability": sections.reliability_figures(results),
         "sweeps": [(s, sections.sweep_figures(s)) for s in results.sweeps],
         "times": sections.stage_times(made),
         "units": [a.manifest for a in made],

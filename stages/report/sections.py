@@ -231,6 +231,48 @@ def seen_rows(results: Results) -> list[SeenRow]:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationRow:
+    """How far the scores of an arm can be trusted in a language."""
+
+    arm: str
+    lang: str
+    entities: int
+    ece: str
+
+
+def calibration_rows(results: Results) -> list[CalibrationRow]:
+    """Return the calibration error of every arm and language."""
+    return [
+        CalibrationRow(c.arm, name_of(c.lang), sum(b.count for b in c.bins), percent(c.ece))
+        for c in results.calibration
+    ]
+
+
+def reliability_figures(results: Results) -> list[Figure]:
+    """Return one chart per language: the share of right entities over their scores, by arm.
+
+    A point is a tenth of the scale with ten entities or more; the first line is what calibrated
+    scores would give.
+    """
+    figures = []
+    for lang in dict.fromkeys(c.lang for c in results.calibration):
+        mine = [c for c in results.calibration if c.lang == lang]
+        count = len(mine[0].bins)
+        places = [f"{(i + 0.5) / count:.2f}" for i in range(count)]
+        ideal = charts.Line("calibrated", [100 * (i + 0.5) / count for i in range(count)])
+        lines = [
+            charts.Line(c.arm, [100 * b.right if b.count >= _FEWEST else None for b in c.bins])
+            for c in mine
+        ]
+        title = f"{name_of(lang)}: share of right entities by their score"
+        figures.append(Figure(title, charts.curve(title, places, [ideal, *lines])))
+    return figures
+
+
+_FEWEST = 10
+
+
+@dataclass(frozen=True, slots=True)
 class StageTime:
     """What one stage took, over all of its units."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.tagger.calibration import tempered
 from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def word_distributions(
     batch_tokens: int,
     batch_size: int,
     autocast: torch.dtype | None = None,
+    temperature: float = 1.0,
     advance: Callable[[int], None] = lambda windows: None,
 ) -> NDArray[np.float32]:
     """Return the label distribution of every word.
@@ -67,6 +69,7 @@ def word_distributions(
         batch_tokens: Most subwords in a batch.
         batch_size: Most windows in a batch.
         autocast: Precision to compute in, if not the weights' own.
+        temperature: See :mod:`stages.tagger.calibration`.
         advance: Called with the number of windows done.
 
     Returns:
@@ -94,7 +97,7 @@ def word_distributions(
                 if all_subwords:
                     starts = np.cumsum(counts) - counts
                     probs = np.add.reduceat(probs, starts, axis=0) / counts[:, None]
-                result[words] = probs
+                result[words] = tempered(probs, temperature)
             advance(len(chosen))
     return result
 

@@ -43,6 +43,7 @@ class Tagger(WordTagger):
             machine has it. The weights stay in float32.
 
     Attributes:
+        temperature: What makes its probabilities calibrated (:mod:`stages.tagger.calibration`).
         seen: How many ``words`` were read so far, and of these ``words_respelt`` and
             ``words_unknown`` (see :class:`stages.tagger.encoding.EncodedSentences`).
 
@@ -83,6 +84,7 @@ class Tagger(WordTagger):
         self.overlap = overlap
         self.constrained = constrained
         self._all_subwords = getattr(config, "label_subwords", "first") == "all"
+        self.temperature = float(getattr(config, "score_temperature", 1.0))
         self._autocast: torch.dtype | None = torch.bfloat16 if dtype == "bfloat16" else None
 
     @classmethod
@@ -175,6 +177,7 @@ class Tagger(WordTagger):
             batch_tokens=self.batch_tokens,
             batch_size=self.batch_size,
             autocast=self._autocast,
+            temperature=self.temperature,
             advance=advance,
         )
         self.seen.update(

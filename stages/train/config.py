@@ -75,6 +75,11 @@ class TaggerOptions(StageConfig):
         description="what the best weights are chosen on; target_dev is not zero-shot (the report "
         "says so); last: keep the final weights",
     )
+    calibrate: bool = Field(
+        True,
+        description="fit a temperature on the sentences that the weights are chosen on, so that "
+        "scores of entities are the share of them that is right",
+    )
     evaluations: int = Field(5, ge=1, description="evaluations on the dev set during training")
     patience: int | None = Field(
         None, ge=1, description="stop after so many evaluations without gain; default: never"

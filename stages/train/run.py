@@ -78,6 +78,7 @@ def note_result(context: Context, result: TrainingResult, counts: Mapping[str, i
         "dev_f1": result.best_f1,
         "learning_rate": result.learning_rate,
         "layer_decay": result.layer_decay,
+        "temperature": result.temperature,
         "precision": result.precision,
         "device": result.device,
     }

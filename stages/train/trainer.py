@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_model
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
@@ -21,6 +23,7 @@ from pipeline.progress import Progress
 from pipeline.schema import Span
 from stages.machine import has_bfloat16, torch_device
 from stages.quiet import quiet
+from stages.tagger.calibration import fit_temperature
 from stages.tagger.encoding import WordEncoder
 from stages.tagger.inference import tokens_per_batch, word_distributions
 from stages.tagger.labels import LabelSet, span_f1
@@ -50,6 +53,7 @@ class TrainingResult:
         processes: How many trained together.
         learning_rate: Peak rate of the encoder.
         layer_decay: Factor per layer downwards.
+        temperature: What calibrates the scores, fitted on the selection set.
     """
 
     steps: int
@@ -63,6 +67,7 @@ class TrainingResult:
     processes: int = 1
     learning_rate: float = 0.0
     layer_decay: float = 1.0
+    temperature: float = 1.0
 
 
 class DevSet:
@@ -91,6 +96,17 @@ class DevSet:
 
     def score(self, model: torch.nn.Module, autocast: torch.dtype | None) -> dict[str, float]:
         """Return precision, recall and F1 of a model, in that precision if one is given."""
+        probs = self._distributions(model, autocast)
+        return span_f1(self._label_set.decode(probs, self._subwords.sentences), self._gold)
+
+    def temperature(self, model: torch.nn.Module, autocast: torch.dtype | None) -> float:
+        """Return the temperature that calibrates the scores of a model."""
+        probs = self._distributions(model, autocast)
+        return fit_temperature(probs, self._subwords.sentences, self._gold, self._label_set)
+
+    def _distributions(
+        self, model: torch.nn.Module, autocast: torch.dtype | None
+    ) -> NDArray[np.float32]:
         device = next(model.parameters()).device
         training = model.training
         model.eval()
@@ -106,7 +122,7 @@ class DevSet:
             autocast=autocast,
         )
         model.train(training)
-        return span_f1(self._label_set.decode(probs, self._subwords.sentences), self._gold)
+        return probs
 
 
 class TaggerTrainer(Trainer):

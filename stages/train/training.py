@@ -114,11 +114,15 @@ def train_tagger(
                 "same; give dev data with labels, or set train.select to 'last'"
             )
         selection = DevSet(dev, words, label_set, options.label_subwords == "all")
+    model.config.score_temperature = 1.0  # that of a tagger it starts from is not its own
     trainer = TaggerTrainer(
         model, data, selection, options, work_dir, seed=seed, temperature=temperature, title=title
     )
     result = trainer.run(progress or Progress())
     if trainer.is_world_process_zero():
+        if selection is not None and options.calibrate:
+            result.temperature = selection.temperature(model, None)
+            model.config.score_temperature = result.temperature
         if doubt := doubts(result, result.learning_rate, preset):
             logger.warning("%s: %s", title, doubt)
         facts = dict(provenance or {})
