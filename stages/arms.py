@@ -102,6 +102,20 @@ ARMS: Final[Mapping[str, Arm]] = {
         "real target text, pseudo-labelled through its translation (CROP)",
         ("fused",),
     ),
+    "few_shot": Arm(
+        "train",
+        ("source", "gold"),
+        True,
+        "source data and a few gold target sentences (train.gold_sentences), layer-fused",
+        settings={"train.gold_repeat": 10.0},
+    ),
+    "few_shot_projected": Arm(
+        "train",
+        ("source", "projected", "gold"),
+        True,
+        "source and projected data and a few gold target sentences, layer-fused",
+        settings={"train.gold_repeat": 10.0},
+    ),
     "external": Arm("external", (), False, "a tagger from elsewhere, as it is"),
     "supervised": Arm("train", ("gold",), True, "gold target training data: the upper bound"),
 }
@@ -118,6 +132,8 @@ LIKE_AGAINST_LIKE: Final[tuple[tuple[str, str], ...]] = (
     ("translate_test", "fused"),
     ("ensemble_train_test", "projected_fused"),
     ("fused", "zero_shot"),
+    ("few_shot", "fused"),
+    ("few_shot_projected", "projected_fused"),
 )
 """Pairs that differ in one thing only: the data with the same head, or the head alone."""
 

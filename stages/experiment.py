@@ -75,6 +75,7 @@ class Experiment(SweepsConfig):
         names = (
             name
             for sweep in self.sweeps
+            if sweep.chosen_on_dev
             for name in (*([sweep.against] if sweep.against else []), *sweep.arms)
         )
         return [n for n in dict.fromkeys(names) if predicted_on(self.recipes[n], "dev")]

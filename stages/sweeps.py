@@ -22,6 +22,7 @@ from stages.own_arms import ArmsConfig, check_settings, flat_settings, resolve, 
 
 SEED: Final = "seed"
 LAYER: Final = "train.fusion_layer"
+GOLD: Final = "train.gold_sentences"
 _LONGEST = 60  # characters of an arm's name
 
 
@@ -106,6 +107,11 @@ class Sweep:
     points: Mapping[str, tuple[Any, ...]]
     arms: Mapping[str, Arm]
     against: str | None
+
+    @property
+    def chosen_on_dev(self) -> bool:
+        """Whether source dev may choose among its arms; how much gold data there is, it may not."""
+        return GOLD not in self.keys
 
 
 def sweeps_of(config: SweepsConfig) -> list[Sweep]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.inputs import Inputs
 from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.few_shot import few_shot_pairs, few_shot_results
 from stages.evaluate.grading import Graded, count_spans, f1_of, pair_up
 from stages.evaluate.inputs import test_sets
 from stages.evaluate.measuring import Measurer
@@ -209,7 +210,9 @@ def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[
         summary = evaluation.comparer.summarise()
         dev = _dev_scores(inputs, known)
         pairs = options.pairs if "pairs" in options.model_fields_set else known.pairs()
-        pairs = list(dict.fromkeys([*pairs, *sweep_pairs(known.sweeps, dev)]))
+        pairs = list(
+            dict.fromkeys([*pairs, *sweep_pairs(known.sweeps, dev), *few_shot_pairs(known.sweeps)])
+        )
         comparisons = evaluation.comparer.compare(pairs)
     targets = [lang for key, lang in test_sets(config) if key == "test"]
     results = Results(
@@ -219,6 +222,7 @@ def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[
         arms=[a for a in (*known.compared, PROJECTION) if a in arms],
         about={a: known.recipes[a].about for a in known.compared},
         calibration=evaluation.calibration(),
+        few_shot=few_shot_results(known.sweeps, summary),
         sweeps=[
             sweep_result(s, evaluation.comparer.scores, summary, dev, targets) for s in known.sweeps
         ],

@@ -245,6 +245,31 @@ class SweepResult(Record):
     points: list[SweepPoint]
 
 
+class FewShotPoint(Record):
+    """F1 with so many gold sentences of the target language; bootstrap interval."""
+
+    sentences: int
+    f1: float
+    f1_low: float
+    f1_high: float
+
+
+class FewShot(Record):
+    """F1 over the number of gold target sentences, without and with projected data.
+
+    Attributes:
+        worth: As many gold sentences are what the projected data alone comes up to; ``None`` where
+            the curve does not tell.
+        told: The same in words.
+    """
+
+    lang: str | None
+    plain: list[FewShotPoint]
+    projected: list[FewShotPoint]
+    worth: float | None
+    told: str
+
+
 class Results(Record):
     """The whole comparison of a run.
 
@@ -252,6 +277,7 @@ class Results(Record):
         about: What each arm is, in a line.
         sweeps: The curves.
         measured: Metrics beside strict F1.
+        few_shot: What projected data is worth in gold sentences.
         calibration: How far scores are to be trusted, by arm and language.
         upper_bounds: The arms that have seen labels of the target language: no competitors.
     """
@@ -279,6 +305,7 @@ class Results(Record):
     sweeps: list[SweepResult] = []
     measured: list[Measured] = []
     calibration: list[Calibration] = []
+    few_shot: list[FewShot] = []
     upper_bounds: list[str] = [arm for arm, recipe in ARMS.items() if not recipe.zero_resource]
 
     def of(self, arm: str, lang: str | None, type_: str | None = None) -> Summary | None:

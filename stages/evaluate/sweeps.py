@@ -17,7 +17,7 @@ DevScores = Mapping[str, Mapping[int, float]]
 
 def chosen_arm(sweep: Sweep, dev: DevScores) -> str | None:
     """Return the arm with the highest mean F1 on source dev, of equals the first."""
-    scored = [arm for arm in sweep.points if dev.get(arm)]
+    scored = [arm for arm in sweep.points if sweep.chosen_on_dev and dev.get(arm)]
     if not scored:
         return None
     return max(scored, key=lambda arm: statistics.mean(dev[arm].values()))
@@ -31,7 +31,7 @@ def sweep_pairs(sweeps: Sequence[Sweep], dev: DevScores) -> list[tuple[str, str]
     found: list[tuple[str, str]] = []
     for sweep in sweeps:
         chosen = chosen_arm(sweep, dev)
-        if sweep.against is not None:
+        if sweep.against is not None and sweep.chosen_on_dev:
             found += [(arm, sweep.against) for arm in ([chosen] if chosen else sweep.points)]
     return found
 

@@ -10,6 +10,7 @@ from pipeline.languages import english_name
 from stages.evaluate.results import PROJECTION, Comparison, Results, SweepResult
 from stages.own_arms import short
 from stages.report.figures import p_text, percent, signed
+from stages.sweeps import GOLD
 
 QUESTION: Final = (
     "Does synthetic unlabelled data, together with projection-based transfer, help zero-shot "
@@ -191,7 +192,14 @@ def _of_projection(scores: Results) -> str:
     if told:
         return f"Projected labels against the gold labels of the target side: {'; '.join(told)}."
     if scores.sweeps:
-        return " ".join(_sweep_told(scores, sweep) for sweep in scores.sweeps)
+        worth = [
+            f"In {name_of(f.lang)} projected data is worth {f.told}."
+            if f.lang
+            else f"On the mean over the languages it is worth {f.told}."
+            for f in scores.few_shot
+        ]
+        chosen = [_sweep_told(scores, s) for s in scores.sweeps if GOLD not in s.keys]
+        return " ".join([*chosen, *worth])
     if scores.summary:
         return (
             "The run holds no pair of arms that would answer the question: it takes self_trained "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stages.evaluate.results import (
     CATEGORIES,
     PROJECTION,
+    FewShotPoint,
     Results,
     Summary,
     SweepPoint,
@@ -317,6 +318,33 @@ def sweep_figures(sweep: SweepResult) -> list[Figure]:
         title = f"{sweep.name}: F1 by {sweep.keys[0]}{', ' + told if told else ''}"
         figures.append(Figure(title, charts.curve(title, places, lines)))
     return figures
+
+
+def few_shot_figures(results: Results) -> list[Figure]:
+    """Return a chart per language: F1 over gold sentences, without and with projected data."""
+    figures = []
+    for found in results.few_shot:
+        counts = sorted({p.sentences for p in (*found.plain, *found.projected)})
+        lines = [
+            _few_shot_line(name, counts, points)
+            for name, points in (("gold", found.plain), ("gold, projected", found.projected))
+        ]
+        title = (
+            f"{name_of(found.lang)}: F1 by number of gold sentences; projected data is worth "
+            f"{found.told}"
+        )
+        figures.append(Figure(title, charts.curve(title, list(map(str, counts)), lines)))
+    return figures
+
+
+def _few_shot_line(name: str, counts: list[int], points: list[FewShotPoint]) -> charts.Line:
+    by_count = {p.sentences: p for p in points}
+    found = [by_count.get(n) for n in counts]
+    return charts.Line(
+        name,
+        [None if p is None else 100 * p.f1 for p in found],
+        [None if p is None else 50 * (p.f1_high - p.f1_low) for p in found],
+    )
 
 
 def _line(places: list[str], points: list[SweepPoint], level: float | None) -> charts.Line:

@@ -15,7 +15,7 @@ from stages.report.charts import picture
 from stages.report.config import ReportConfig
 from stages.report.figures import percent
 from stages.report.page import write_page
-from stages.report.sections import sweep_figures
+from stages.report.sections import few_shot_figures, sweep_figures
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -37,6 +37,9 @@ def write_report(inputs: Inputs[Artifact], folder: Path, context: Context) -> No
         for number, figure in enumerate(sweep_figures(sweep)):
             name = f"sweep-{sweep.name}" + (f"-{number + 1}" if number else "")
             (folder / f"{name}.svg").write_text(picture(figure.chart), encoding="utf-8")
+    for number, figure in enumerate(few_shot_figures(results)):
+        lang = results.few_shot[number].lang or "mean"
+        (folder / f"few-shot-{lang}.svg").write_text(picture(figure.chart), encoding="utf-8")
     told = answer(results)
     text = f"# {QUESTION}\n\n{told.text}\n"
     (folder / "answer.md").write_text(text, encoding="utf-8")

@@ -114,6 +114,19 @@ class TrainConfig(KindedConfig, TaggerOptions):
     weight_by_score: bool = Field(
         False, description="multiply a projected sentence's weight by its lowest span score"
     )
+    gold_sentences: int | None = Field(
+        None,
+        ge=0,
+        description="arms with gold target data (few_shot, few_shot_projected, supervised): see so "
+        "many sentences of each language, drawn by the training seed, balanced over the types; "
+        "default: all",
+    )
+    gold_repeat: float = Field(
+        1.0,
+        ge=0,
+        description="how often a gold target sentence is seen per pass; few_shot, "
+        "few_shot_projected: 10",
+    )
     source_repeat: float = Field(
         1.0, ge=0, description="how often a source sentence is seen per pass; 0.5: half of them"
     )

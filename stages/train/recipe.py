@@ -129,11 +129,12 @@ def read_examples(
     Args:
         options: Weights and repetitions.
         inputs: ``train``, ``projected/<lang>``, ``gold/<lang>``, as there are.
-        seed: For repetitions that are not whole numbers.
+        seed: For repetitions that are not whole numbers, and the draw of gold sentences.
         counts: Gets the numbers of sentences by origin, as ``sentences/<input>``.
     """
     from pipeline.artifacts import derive_seed
     from stages.train.data import repeat_examples
+    from stages.train.few_shot import drawn
 
     projected = inputs.only("projected")
     for name, artifact in inputs.only("train", "projected", "gold").items():
@@ -142,8 +143,11 @@ def read_examples(
             times = options.projected_repeat
         else:
             weight = options.source_weight if name == "train" else 1.0
-            examples = gold_examples(artifact.rows(), weight)
-            times = options.source_repeat if name == "train" else 1.0
+            rows: Iterable[Mapping[str, Any]] = artifact.rows()
+            if name != "train" and options.gold_sentences is not None:
+                rows = drawn(rows, options.gold_sentences, derive_seed(seed, "few_shot"), name)
+            examples = gold_examples(rows, weight)
+            times = options.source_repeat if name == "train" else options.gold_repeat
         for example in repeat_examples(examples, times, derive_seed(seed, name)):
             counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
             yield example
