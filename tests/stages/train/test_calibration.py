@@ -87,7 +87,9 @@ def test_a_trained_tagger_has_its_temperature_and_uses_it(family: Family, tmp_pa
     from tests.stages.train.families import toy_rows
 
     rows = toy_rows(60)
-    options = TrainConfig(max_steps=40, batch_size=8, learning_rate=3e-3, evaluations=1)
+    options = TrainConfig(
+        max_steps=90, batch_size=16, layer_decay=1.0, evaluations=1, learning_rate=3e-3
+    )
     result = train_tagger(
         options,
         (TrainingSentence(w, s) for w, s in rows),
