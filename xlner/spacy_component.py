@@ -160,4 +160,3 @@ class NerComponent:
 
     def _files(self) -> dict[str, bytes]:
         return {p.name: p.read_bytes() for p in sorted(self._folder().iterdir()) if p.is_file()}
-

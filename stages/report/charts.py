@@ -217,9 +217,9 @@ class Line:
     level: float | None = None
 
 
-def curve(title: str, places: Sequence[str], lines: Sequence[Line]) -> Markup:
+def curve(title: str, places: Sequence[str], lines: Sequence[Line], width: int = 640) -> Markup:
     """Draw lines over places at equal distances, in percent."""
-    width, height, left, bottom = 640, 300, 44, 46
+    height, left, bottom = 300, 44, 46
     bars = [
         (index, value, (line.spread[index] or 0.0) if line.spread else 0.0, number)
         for number, line in enumerate(lines)
@@ -255,7 +255,7 @@ def curve(title: str, places: Sequence[str], lines: Sequence[Line]) -> Markup:
                 f'<line x1="{x(index):.1f}" x2="{x(index):.1f}" y1="{y(value - half):.1f}" '
                 f'y2="{y(value + half):.1f}" stroke="var(--c{number % 8})" stroke-width="1"/>'
             )
-    position = float(left)
+    position, legend = float(left), height
     dashes = ("", "6 3", "2 3", "8 3 2 3")
     for number, line in enumerate(lines):
         colour = f"var(--c{number % 8})"
@@ -275,13 +275,16 @@ def curve(title: str, places: Sequence[str], lines: Sequence[Line]) -> Markup:
                 f'y2="{y(line.level):.1f}" stroke="{colour}" stroke-width="1" '
                 'stroke-dasharray="1 4"/>'
             )
+        needed = 48 + 7 * len(line.label)
+        if position + needed > width and position > left:
+            position, legend = float(left), legend + 16
         body.append(
-            f'<line x1="{position:g}" x2="{position + 22:g}" y1="{height - 8}" y2="{height - 8}" '
+            f'<line x1="{position:g}" x2="{position + 22:g}" y1="{legend - 8}" y2="{legend - 8}" '
             f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/>'
         )
-        body.append(_text(position + 27, height - 4, line.label, "tick"))
-        position += 48 + 7 * len(line.label)
-    return _svg(max(width, position), height, title, body)
+        body.append(_text(position + 27, legend - 4, line.label, "tick"))
+        position += needed
+    return _svg(max(width, position), legend, title, body)
 
 
 _STYLE = (

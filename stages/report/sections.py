@@ -266,7 +266,7 @@ def reliability_figures(results: Results) -> list[Figure]:
             for c in mine
         ]
         title = f"{name_of(lang)}: share of right entities by their score"
-        figures.append(Figure(title, charts.curve(title, places, [ideal, *lines])))
+        figures.append(Figure(title, charts.curve(title, places, [ideal, *lines], width=360)))
     return figures
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "align_words": "xlner.commands.align_words:main",
     "project_labels": "xlner.commands.project_labels:main",
     "tag_text": "xlner.commands.tag_text:main",
+    "export_dataset": "xlner.commands.export_dataset:main",
     "trim_encoder": "xlner.commands.trim_encoder:main",
 }
 ROOT = Path(__file__).parents[3]
