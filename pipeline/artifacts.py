@@ -262,6 +262,11 @@ class RunFolder:
         if read_mark(folder) == mark:
             discard(folder)
 
+    @property
+    def shared(self) -> Path:
+        """Where tasks keep what others of the run would compute again; gone when it is done."""
+        return self.path / ".shared"
+
     def sweep_partial(self, ref: Ref) -> None:
         """Delete what was being written for an output when the process that made it was killed."""
         folder = partial_folder(self.folder(ref))

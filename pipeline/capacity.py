@@ -6,6 +6,7 @@ Nothing here imports torch: it is asked before anything is loaded, by ``--dry-ru
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -39,15 +40,19 @@ def visible_devices() -> list[str]:
     if stated is not None:
         return [d.strip() for d in stated.split(",") if d.strip() not in ("", "-1")]
     command = shutil.which("nvidia-smi")
-    if command is None:
-        return []
+    return [] if command is None else list(_asked(command))
+
+
+@functools.cache
+def _asked(command: str) -> tuple[str, ...]:
+    """Ask the driver, once: it takes a second to answer."""
     try:
         told = subprocess.run(
             [command, "-L"], capture_output=True, text=True, timeout=30, check=False
         ).stdout
     except subprocess.TimeoutExpired:
-        return []
-    return _listed(told)
+        return ()
+    return tuple(_listed(told))
 
 
 def _listed(told: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -155,6 +156,18 @@ def is_alive(pid: int) -> bool:
     except PermissionError:  # somebody else's process
         return True
     return True
+
+
+@contextlib.contextmanager
+def made_once(path: Path) -> Iterator[bool]:
+    """Have one of several processes make a file, and the others wait for it.
+
+    Yields whether the file is still to be made; the lock goes with the process that holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not path.exists()
 
 
 def file_sha256(path: Path) -> str:

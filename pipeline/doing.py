@@ -220,7 +220,8 @@ class Doer:
         remark = of.remark(counts)
         if remark is not None:
             logger.warning("%s: %s", task.ref, remark)
-        return {**counts, **self._smaller(of, config, task, facts)}
+        made = of.facts(config, task)
+        return {**made, **counts, **self._smaller(of, config, task, facts)}
 
     def _smaller(
         self, of: RowStage, config: RunConfig, task: Task, facts: Sequence[Mapping[str, Any]]
@@ -281,6 +282,7 @@ class Doer:
             seed=_seed(config, task),
             work_dir=work,
             progress=self._progress,
+            shared_dir=self._folder.shared,
             reasons=self._registry.reasons,
         )
         extra = {"counts": context.counts, "notes": context.notes}

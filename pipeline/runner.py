@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,8 @@ class Runner(Planner):
                 if step.state == "up to date":
                     self.folder.drop_partial(step.task.ref, step.fingerprint)
             self._carry_out(steps, selection, result)
+            if self.folder.shared.exists():
+                shutil.rmtree(self.folder.shared)
             return result
 
     def _carry_out(self, steps: Sequence[Step], selection: Selection, result: Result) -> None:

@@ -73,6 +73,9 @@ class Context:
         work_dir: Scratch folder that survives a kill; checkpoints go here. Deleted once the task
             is complete.
         progress: For progress bars.
+        shared_dir: A folder that the tasks of a run share, for what several of them would compute;
+            tasks may run side by side (:func:`pipeline.disk.made_once`). Deleted once the run is
+            complete.
         counts: Free counters for the manifest, ``{"sentences_read": 7, …}``.
         drops: Dropped sentences or spans by reason (one that the stage declares).
         notes: Facts for the manifest (detected scheme, hardware …), JSON values.
@@ -84,6 +87,7 @@ class Context:
     seed: int
     work_dir: Path
     progress: Progress
+    shared_dir: Path
     counts: dict[str, int] = field(default_factory=dict)
     drops: dict[str, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
@@ -262,6 +266,10 @@ class RowStage(Stage):
         Must stream over the inputs (``Artifact.tables()``), be deterministic, and show how far it
         is where it may take long.
         """
+
+    def facts(self, config: RunConfig, task: Task) -> Mapping[str, Any]:
+        """Return what the manifest says of how rows are made on this machine; JSON values."""
+        return {}
 
     def remark(self, counts: Mapping[str, int]) -> str | None:
         """Return what to warn of, given the sums of what workers noted, if there is anything."""

@@ -194,6 +194,18 @@ class PredictStage(RowStage):
         parts = zip(*tables, strict=True)
         collect_statistics(_project_options(config), config.config_dir, parts, folder)
 
+    def facts(self, config: RunConfig, task: Task) -> Mapping[str, Any]:
+        """Return the precision that a tagger was applied in, if one was."""
+        model = task.side_inputs.get("model")
+        if model is None or model.stage == "external":  # these have precisions of their own
+            return {}
+        from stages.machine import has_bfloat16, torch_device
+
+        dtype = self.options(config).dtype
+        if dtype == "auto":
+            dtype = "bfloat16" if has_bfloat16(torch_device("auto")) else "float32"
+        return {"precision": dtype}
+
     def remark(self, counts: Mapping[str, int]) -> str | None:
         """Warn where the encoder cannot read what it labels."""
         from stages.tagger.encoding import unreadable

@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Artifact, derive_seed, write_atomic
+from pipeline.artifacts import (
+    MANIFEST,
+    Artifact,
+    derive_seed,
+    fingerprint,
+    library_versions,
+    write_atomic,
+)
+from pipeline.disk import made_once
 from pipeline.errors import DataError
 from pipeline.inputs import Inputs
 from pipeline.schema import Span
@@ -106,6 +114,7 @@ class SelfTraining:
         self._context = context
         self._provenance = provenance
         self._crop = dict(crop or {})
+        self._stores: dict[str, Store] = {}  # of the round that is under way
 
     def run(self, teachers: Mapping[str, Sequence[Path]]) -> list[Round]:
         """Do the rounds; the last one may be worse than the one before.
@@ -177,21 +186,46 @@ class SelfTraining:
                     "the teachers of the languages have different labels; set labels.types"
                 )
             label_set = teacher.label_set
-            store = Store(_store_path(work, name))
-            if store.path.exists():
-                continue
-            total = sum(1 for _ in self._sentences(name))
-            with self._context.progress.task(f"pseudo-label {name}", total=total) as bar:
-                found: Iterator[NDArray[np.float32]]
-                if asked.kind == "synthetic" and lang in self._crop:
-                    found = self._by_translation(teacher, asked, work, bar.advance)
-                else:
-                    words = (words for _, words in self._sentences(name))
-                    found = teacher.distributions(words, bar.advance)
-                store.fill(found, len(label_set))
+            known = self._known_as(folders, asked)
+            store = self._stores[name] = Store(
+                _store_path(work, name) if known is None else self._context.shared_dir / known
+            )
+            with made_once(store.path) as missing:
+                if missing:
+                    self._fill(store, teacher, asked, work)
         if label_set is None:
             raise DataError("self_train: there is no text for the teachers to label")
         return label_set
+
+    def _known_as(self, folders: Sequence[Path], asked: _Asked) -> str | None:
+        """Return a name for what teachers say of a text, where other students may ask it too.
+
+        That is so in the first round, whose teachers are outputs of the run; by what decides on it.
+        """
+        by_translation = asked.kind == "synthetic" and asked.lang in self._crop
+        if by_translation or not all((f / MANIFEST).is_file() for f in folders):
+            return None
+        limit = self._options.max_sentences if asked.kind == "synthetic" else None
+        decides = {
+            "teachers": [Artifact(f).hashes for f in folders],
+            "text": self._inputs[asked.name].hashes,
+            "limit": limit,
+            "versions": library_versions(),
+        }
+        return f"teachers/{fingerprint(decides)}.npy"
+
+    def _fill(self, store: Store, teacher: Teachers, asked: _Asked, work: Path) -> None:
+        """Store what teachers say of one text."""
+        name = asked.name
+        total = sum(1 for _ in self._sentences(name))
+        with self._context.progress.task(f"pseudo-label {name}", total=total) as bar:
+            found: Iterator[NDArray[np.float32]]
+            if asked.kind == "synthetic" and asked.lang in self._crop:
+                found = self._by_translation(teacher, asked, work, bar.advance)
+            else:
+                words = (words for _, words in self._sentences(name))
+                found = teacher.distributions(words, bar.advance)
+            store.fill(found, len(teacher.label_set))
 
     def _by_translation(
         self, teachers: Teachers, asked: _Asked, work: Path, advance: Callable[[int], None]
@@ -231,7 +265,7 @@ class SelfTraining:
 
     def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[TeacherLabels]:
         lengths = (len(words) for _, words in self._sentences(name))
-        stored = Store(_store_path(work, name)).read(lengths)
+        stored = self._stores[name].read(lengths)
         noted = _reasons_path(work, name)
         reasons = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
         return teach(self._sentences(name), stored, label_set, reasons)

@@ -71,7 +71,7 @@ def contents(run: Path) -> dict[str, str]:
         for p in sorted(artifact.folder.rglob("*"))
         if p.is_file() and p.name != "_manifest.json"
     }
-    del found[TELLS_TIMES]
+    found.pop(TELLS_TIMES, None)
     return found
 
 

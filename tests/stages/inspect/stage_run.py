@@ -59,6 +59,7 @@ def make_context(config: RunConfig, task: Task, run: Path) -> Context:
         seed=5,
         work_dir=run,
         progress=progress,
+        shared_dir=run / ".shared",
         reasons=STAGES.reasons,
     )
 

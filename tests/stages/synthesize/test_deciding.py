@@ -50,7 +50,13 @@ class _Stored:
 def _decided(config: Any, stored: list[dict[str, Any]], notes: Any, work: Path) -> tuple[Any, Any]:
     (task,) = STAGE.tasks(config)
     context = Context(
-        config, task, seed=5, work_dir=work, progress=Progress(), reasons=STAGE.reasons
+        config,
+        task,
+        seed=5,
+        work_dir=work,
+        progress=Progress(),
+        shared_dir=work,
+        reasons=STAGE.reasons,
     )
     out = _Out(work)
     STAGE.decide(_Stored(stored, _Manifest(notes)), Inputs(_inputs()), out, context)  # type: ignore[arg-type]

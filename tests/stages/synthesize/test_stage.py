@@ -139,7 +139,13 @@ def _run(config: RunConfig, work: Path, inputs: dict[str, Any] | None = None) ->
     (task,) = STAGE.tasks(config)
     work.mkdir(exist_ok=True)
     context = Context(
-        config, task, seed=5, work_dir=work, progress=Progress(), reasons=STAGE.reasons
+        config,
+        task,
+        seed=5,
+        work_dir=work,
+        progress=Progress(),
+        shared_dir=work,
+        reasons=STAGE.reasons,
     )
     out = _Out(work)
     STAGE.run(Inputs(inputs or _inputs()), out, context)
