@@ -283,7 +283,7 @@ class Doer:
             work_dir=work,
             progress=self._progress,
             shared_dir=self._folder.shared,
-            reasons=self._registry.reasons,
+            reasons=self._registry.reasons_of(of.name),
         )
         extra = {"counts": context.counts, "notes": context.notes}
         if task.kind in SCHEMAS:

@@ -86,6 +86,11 @@ class Registry:
 
         return config_model(self.section_types(), self._base() if self._base else None)
 
+    def reasons_of(self, stage: str) -> dict[str, str]:
+        """Return what a stage may count as dropped: its own reasons, and those it takes over."""
+        names = (*self[stage].counts_for, stage)
+        return {name: text for one in names for name, text in self[one].reasons.items()}
+
     @cached_property
     def reasons(self) -> dict[str, str]:
         """Why rows and spans are dropped, with what each reason means, over all stages."""

@@ -79,7 +79,8 @@ class Context:
         counts: Free counters for the manifest, ``{"sentences_read": 7, …}``.
         drops: Dropped sentences or spans by reason (one that the stage declares).
         notes: Facts for the manifest (detected scheme, hardware …), JSON values.
-        reasons: What may be dropped for, over all stages: see :attr:`Stage.reasons`.
+        reasons: What may be dropped for: the stage's own (:attr:`Stage.reasons`) and those that it
+            takes over (:attr:`Stage.counts_for`).
     """
 
     config: RunConfig
@@ -101,10 +102,10 @@ class Context:
         """Count ``n`` drops that no row of the output tells of (rows with a reason are counted).
 
         Raises:
-            KeyError: If no stage declares such a reason.
+            KeyError: If the stage has no such reason.
         """
         if reason not in self.reasons:
-            raise KeyError(f"{reason!r} is not one of the drop reasons that stages declare")
+            raise KeyError(f"{reason!r} is no drop reason of the stage {self.task.stage}")
         self.drops[reason] = self.drops.get(reason, 0) + n
 
 
@@ -131,6 +132,8 @@ class Stage(ABC):
     """One line for ``--help`` and the plan."""
     reasons: ClassVar[Mapping[str, str]] = {}
     """Why it drops rows or spans: the closed list, with what each one means."""
+    counts_for: ClassVar[tuple[str, ...]] = ()
+    """Stages whose work it repeats on other text, so that it counts what is dropped for theirs."""
     standalone: ClassVar[bool] = False
     """Whether it runs only where ``stages`` names it (it is no part of the way to a report)."""
     goal: ClassVar[bool] = False

@@ -28,14 +28,12 @@ from typing import Any
 
 from benchmarks.project.conll_translations import LANGUAGES, Matched, load
 from benchmarks.project.corpora import DATA, load_links
+from benchmarks.project.labels import labels_of
 from benchmarks.project.linking import link
 from pipeline.config import DataSource, apply_override
 from pipeline.formats import read_labelled
 from pipeline.schema import Sentence, Span
-from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
-from stages.project.config import ProjectConfig
-from stages.project.decide import decide_row
+from stages.project.batch import LabelledPair
 
 TYPES = ("LOC", "ORG", "PER")
 Labelled = list[tuple[list[str], list[Span]]]
@@ -43,30 +41,13 @@ Labelled = list[tuple[list[str], list[Span]]]
 
 def project(matched: Matched, links: Path) -> tuple[Labelled, list[bool]]:
     """Return our labels for the translations, and which sentences the default filters keep."""
-    config = ProjectConfig()
     pairs = [
         LabelledPair(s.words, s.spans, t.words, x, id=s.id)
         for s, t, x in zip(matched.source, matched.target, load_links(links), strict=True)
     ]
-    out: Labelled = []
-    kept = []
-    for pair, (spans, lost) in zip(
-        pairs, project_pairs(Batch.from_pairs(pairs), config), strict=True
-    ):
-        row = {
-            "id": pair.id,
-            "lang": "",
-            "source_words": list(pair.source_words),
-            "source_spans": [{"start": s.start, "end": s.end} for s in pair.source_spans],
-            "words": list(pair.words),
-            "spans": spans,
-            "lost": lost,
-        }
-        decided = decide_row(row, config.filters)
-        found = [Span(s["start"], s["end"], s["type"]) for s in decided["spans"] if s["kept"]]
-        out.append((list(pair.words), found))
-        kept.append(bool(decided["kept"]))
-    return out, kept
+    found = labels_of(pairs)
+    out = [(list(pair.words), spans) for pair, (_, spans) in zip(pairs, found, strict=True)]
+    return out, [kept for kept, _ in found]
 
 
 def without_dates(sentences: Sequence[Sentence]) -> Labelled:

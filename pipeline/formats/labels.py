@@ -75,8 +75,7 @@ def require_known_types(
         DataError: Naming the types, and the key to map them with.
     """
     known = listed(known, f"{key}: the known types")
-    names = found if isinstance(found, Mapping) else each(found, f"{key}: the types found")
-    unknown = sorted(set(names) - set(known))
+    unknown = sorted(set(each(found, f"{key}: the types found")) - set(known))
     if unknown:
         example = ", ".join(f"{t}: {nearest_type(t, known) or 'O'}" for t in unknown)
         raise DataError(

@@ -38,6 +38,7 @@ class SelfTrainStage(RunStage):
         "low_confidence": "the teacher is not sure enough",
         "disagreement": "the teacher and the projected label disagree",
     }
+    counts_for = ("translate", "align", "project")  # labels by CROP's recipe
     batch_option = "train.batch_size"
 
     def options(self, config: RunConfig) -> SelfTrainConfig:

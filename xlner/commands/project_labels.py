@@ -262,13 +262,13 @@ class _Counts:
 
     Args:
         keep: Whether to keep the rows as ``rows``.
-        tags: Whether to keep the kept spans and length of each row as ``found``.
+        tags: Whether to keep the kept spans of each row as ``found``.
     """
 
     def __init__(self, *, keep: bool, tags: bool) -> None:
         self._keep, self._tags = keep, tags
         self.rows: list[Row] = []
-        self.found: list[tuple[list[Row], int]] = []
+        self.found: list[list[Row]] = []
         self._numbers: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
 
@@ -284,7 +284,7 @@ class _Counts:
             if self._keep:
                 self.rows.append(row)
             if self._tags:
-                self.found.append((kept, len(row["words"])))
+                self.found.append(kept)
             yield row
 
     def summary(self) -> dict[str, Any]:
@@ -357,33 +357,24 @@ def _report_row(row: Row) -> Row:
     }
 
 
-def _scores(
-    gold: list[Sentence], found: list[tuple[list[Row], int]]
-) -> dict[str, dict[str, float]]:
+def _scores(gold: list[Sentence], found: list[list[Row]]) -> dict[str, dict[str, float]]:
     """Return strict precision, recall, F1 and number of gold entities, by type and of all."""
-    from seqeval.metrics import classification_report
-    from seqeval.scheme import IOB2
-
-    from pipeline.formats import tags_from_spans
     from pipeline.schema import Span
+    from stages.evaluate.grading import Graded, seqeval_scores
 
-    truth = [tags_from_spans(s.spans, len(s.words), "iob2") for s in gold]
-    projected = [
-        tags_from_spans([Span(s["start"], s["end"], s["type"]) for s in spans], size, "iob2")
-        for spans, size in found
+    graded = [
+        Graded(s.id, s.words, s.spans, [Span(x["start"], x["end"], x["type"]) for x in spans])
+        for s, spans in zip(gold, found, strict=True)
     ]
-    scores = classification_report(
-        truth, projected, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
-    )
-    order = [k for k in scores if not k.endswith(" avg")] + ["micro avg"]
+    counts = Counter(span.type for s in gold for span in s.spans)
+    exact = seqeval_scores(graded)
+    total = exact.pop(None)
     return {
-        {"micro avg": "all"}.get(key, key): {
-            "precision": float(scores[key]["precision"]),
-            "recall": float(scores[key]["recall"]),
-            "f1": float(scores[key]["f1-score"]),
-            "gold": int(scores[key]["support"]),
-        }
-        for key in order
+        name: {"precision": prf.precision, "recall": prf.recall, "f1": prf.f1, "gold": number}
+        for name, prf, number in (
+            *((t, prf, counts[t]) for t, prf in exact.items() if t is not None),
+            ("all", total, counts.total()),
+        )
     }
 
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.project.labels import labels_of
 from benchmarks.tagger.zero_shot.corpora import Labelled, Translated, translated
 from pipeline.schema import Link
 from stages.align.build import build, learn
@@ -22,10 +23,7 @@ from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
-from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
-from stages.project.config import ProjectConfig
-from stages.project.decide import decide_row
+from stages.project.batch import LabelledPair
 
 
 def align(data: Translated, encoder: str, dtype: str) -> list[list[Link]]:
@@ -48,29 +46,13 @@ def align(data: Translated, encoder: str, dtype: str) -> list[list[Link]]:
 
 def project(data: Translated, links: list[list[Link]]) -> list[tuple[bool, list[list[object]]]]:
     """Return, per pair, whether the default filters keep it, and its kept spans."""
-    config = ProjectConfig()
     pairs = [
         LabelledPair(words, spans, target, link, id=f"conll-{k}")
         for k, ((words, spans), target, link) in enumerate(
             zip(data.source, data.words, links, strict=True)
         )
     ]
-    out: list[tuple[bool, list[list[object]]]] = []
-    projected = project_pairs(Batch.from_pairs(pairs), config)
-    for pair, (spans, lost) in zip(pairs, projected, strict=True):
-        row = {
-            "id": pair.id,
-            "lang": "",
-            "source_words": list(pair.source_words),
-            "source_spans": [{"start": s.start, "end": s.end} for s in pair.source_spans],
-            "words": list(pair.words),
-            "spans": spans,
-            "lost": lost,
-        }
-        decided = decide_row(row, config.filters)
-        kept = [[s["start"], s["end"], s["type"]] for s in decided["spans"] if s["kept"]]
-        out.append((bool(decided["kept"]), kept))
-    return out
+    return [(kept, [[s.start, s.end, s.type] for s in spans]) for kept, spans in labels_of(pairs)]
 
 
 def read(file: Path, data: Translated, *, dropped: bool = False) -> Labelled:
