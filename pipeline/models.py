@@ -27,6 +27,8 @@ It is no key of a configuration, so that somebody else's configuration cannot al
 processes inherit it. Even then transformers unpickles nothing but tensors (``weights_only``).
 """
 _PACKAGE = "package:"
+ENDPOINT = "endpoint.json"
+"""What a folder holds in the place of weights where it stands for a model behind an HTTP server."""
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
 # What a checkpoint needs beside weights; big duplicates in other frameworks' formats are left out.
 _PATTERNS = ["*.json", "*.txt", "*.model", "*.spm", "*.safetensors", "*.bin", "*.tiktoken"]
@@ -100,7 +102,7 @@ class ModelSource:
             return
         if not (self.path / CTRANSLATE2_WEIGHTS).is_file():
             refuse_pickled_weights(self.path)
-        accepted = (*WEIGHTS, CTRANSLATE2_WEIGHTS)
+        accepted = (*WEIGHTS, CTRANSLATE2_WEIGHTS, ENDPOINT)
         if not any((self.path / name).is_file() for name in accepted):
             raise ModelError(
                 f"{self.path}: a model folder without weights (looked for {', '.join(accepted)})"

@@ -191,7 +191,8 @@ class SynthesizeStage(RunStage):
                 raise DataError(f"synthesize.weights: {name} has no sentence to start from")
             factory = self._factory(name, config, context.task, measures)
             with context.progress.task(f"synthesize {lang}: {name}", count, "sentences") as bar:
-                chunks.produce(factory, name, request, bar.advance)
+                for counted, times in chunks.produce(factory, name, request, bar.advance).items():
+                    context.count(counted, times)
             ratios[name] = [
                 m.scores["length_ratio"] for m in chunks.read(name) if "length_ratio" in m.scores
             ]

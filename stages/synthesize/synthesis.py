@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, islice
 from pathlib import Path
@@ -36,8 +37,12 @@ class Chunks:
         name: str,
         request: Request,
         advance: Callable[[int], None],
-    ) -> None:
-        """Make all chunks that are not there yet; the maker is only built if one is missing."""
+    ) -> Counter[str]:
+        """Make all chunks that are not there yet; the maker is only built if one is missing.
+
+        Returns:
+            What the maker counted.
+        """
         built: Maker | None = None
         # Chunks of one size are the contract of each maker; it is asked only when it is there.
         plan = self._folder / f"{name}.json"
@@ -54,6 +59,7 @@ class Chunks:
             built = built or maker()
             rows = [_dump(m) for m in built.make(request, chunk, advance)]
             write_atomic(path, json.dumps(rows, ensure_ascii=False).encode())
+        return Counter() if built is None else built.seen
 
     def read(self, name: str) -> Iterator[Made]:
         """Yield what a maker has made, chunk by chunk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -46,6 +47,11 @@ class BaseTranslator(ABC):
     target: str
     hypotheses: int = 1
     unknown_quotes: frozenset[str] = frozenset()
+
+    @property
+    def seen(self) -> Counter[str]:
+        """What it counted so far, for the manifest; nothing, as a rule."""
+        return Counter()
 
     @property
     def knows_slots(self) -> bool:

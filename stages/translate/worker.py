@@ -97,7 +97,9 @@ class TranslateWorker:
             if text is None or self._style == "replace":
                 text = detokenise(row["read"], self._source)
             texts.append(text)
+        before = self._translator.seen.copy()
         results = self._translator.translate(texts, seed=part.seed, advance=part.advance)
+        part.notes.update(self._translator.seen - before)
         self._make_again(rows, results, marked, part.seed)
         if self._mender is not None:
             mended = self._mender.mend([(row["read"], spans_of(row)) for row in rows], results)

@@ -15,6 +15,7 @@ TAGGERS: Final[Kinds[type[TaggerKind[Any]]]] = Kinds(
     {
         "transformers": "stages.external.kinds.transformers:Transformers",
         "spacy": "stages.external.kinds.spacy:Spacy",
+        "endpoint": "stages.external.kinds.endpoint:AskedTaggers",
         "gliner": "stages.external.kinds.gliner:Gliner",
     },
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,11 @@ class Maker(ABC):
     def size(self, request: Request, chunk: int) -> int:
         """Return how many sentences a chunk is to have."""
         return min(self.chunk_size, request.count - chunk * self.chunk_size)
+
+    @property
+    def seen(self) -> Counter[str]:
+        """What it counted so far, for the manifest; nothing, as a rule."""
+        return Counter()
 
     @abstractmethod
     def make(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -48,16 +49,26 @@ class GenerationMaker(Maker):
         usable = [s for s in request.projected if s.spans]
         if not usable:
             return []
+        of_type: dict[str, list[Sentence]] = {}
+        for sentence in usable if self._config.balance else ():
+            for kind in sorted({span.type for span in sentence.spans}):
+                of_type.setdefault(kind, []).append(sentence)
+        types = sorted(of_type)
         seed = request.chunk_seed(chunk)
         draw = random.Random(seed)
         asked, prompts = [], []
         for _ in range(self.size(request, chunk)):
-            sentence = draw.choice(usable)
+            sentence = draw.choice(of_type[draw.choice(types)] if types else usable)
             shots = [draw.choice(usable) for _ in range(self._config.shots)]
             asked.append(sentence)
             prompts.append(self._prompt(shots, sentence, request.lang))
         texts = self._model.generate(prompts, seed, advance)
         return [_read(s, text, request.lang) for s, text in zip(asked, texts, strict=True)]
+
+    @property
+    def seen(self) -> Counter[str]:
+        """What the model counted so far."""
+        return self._model.seen()
 
     def _prompt(self, shots: Sequence[Sentence], asked: Sentence, lang: str) -> str:
         """Return a prompt that leaves room for the answer; examples that do not fit are left."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipeline.errors import ModelError
 from pipeline.models import refuse_pickled_weights
+from stages.endpoint.client import Endpoint, Question
+from stages.endpoint.settings import is_endpoint, read_settings
 from stages.machine import torch_device
 from stages.synthesize.options import GenerationConfig
 from stages.translate.conversion import NOTE, converted, is_converted
@@ -50,6 +53,10 @@ class LanguageModel(ABC):
     def size(self, prompt: str) -> int:
         """Return the number of tokens of a prompt."""
         return len(self._tokenizer(prompt).input_ids)
+
+    def seen(self) -> Counter[str]:
+        """Return what it counted so far, for the manifest."""
+        return Counter()
 
     @abstractmethod
     def generate(self, prompts: Sequence[str], seed: int, advance: Advance) -> list[str]:
@@ -232,16 +239,66 @@ class CTranslate2Model(LanguageModel):
         return text
 
 
+_TASK: Final = (
+    "The user shows lines: entities, an arrow, a sentence that holds them. Write the sentence for "
+    "the last line, in the language of the others, with its entities letter by letter. Answer with "
+    "that one sentence."
+)
+
+
+class AskedModel(LanguageModel):
+    """A language model at an endpoint.
+
+    Args:
+        endpoint: Who is asked.
+        config: How to sample.
+    """
+
+    encoder_decoder = True  # the server knows what room a prompt leaves
+    limit = _UNLIMITED
+
+    def __init__(self, endpoint: Endpoint, config: GenerationConfig) -> None:
+        self._endpoint = endpoint
+        self._config = config
+
+    def size(self, prompt: str) -> int:
+        """Return the number of tokens of a prompt, roughly."""
+        return len(prompt) // 3
+
+    def generate(self, prompts: Sequence[str], seed: int, advance: Advance) -> list[str]:
+        """See :meth:`LanguageModel.generate`."""
+        config = self._config
+        # Servers take seeds of 31 bits; each question its own, or one prompt has one answer.
+        questions = [
+            Question(
+                _TASK, p, config.temperature, (seed + i) % 2**31, max_tokens=config.max_new_tokens
+            )
+            for i, p in enumerate(prompts)
+        ]
+        texts = []
+        for answer in self._endpoint.ask(questions):
+            texts.append(answer.rsplit("=>", 1)[-1])
+            advance(1)
+        return texts
+
+    def seen(self) -> Counter[str]:
+        """Return what was asked and what it cost."""
+        return self._endpoint.seen
+
+
 def load_language_model(
     folder: Path, config: GenerationConfig, device: str | None = None
 ) -> LanguageModel:
     """Load a generative model with the library that ``config.backend`` names.
 
-    ``auto`` takes CTranslate2 for a converted folder and transformers for a checkpoint.
+    ``auto`` takes CTranslate2 for a converted folder and transformers for a checkpoint. A folder
+    with ``endpoint.json`` is asked over HTTP.
 
     Raises:
         ModelError: If it cannot be loaded.
     """
+    if is_endpoint(folder):
+        return AskedModel(Endpoint(read_settings(folder)), config)
     backend = config.backend
     if backend == "auto":
         backend = "ctranslate2" if is_converted(folder) else "transformers"

@@ -16,5 +16,6 @@ TRANSLATORS: Final[Kinds[type[TranslatorKind[Any]]]] = Kinds(
         "auto": "stages.translate.kinds.auto:Auto",
         "ctranslate2": "stages.translate.kinds.ctranslate:CTranslate2",
         "bergamot": "stages.translate.kinds.bergamot:Bergamot",
+        "endpoint": "stages.translate.kinds.endpoint:EndpointTranslators",
     },
 )

@@ -1,0 +1,123 @@
+"""``endpoint``: a language model that is asked for the entities of a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from pydantic import Field
+
+from pipeline.config import ConfigModel
+from pipeline.errors import ModelError
+from pipeline.languages import english_name
+from pipeline.models import locate
+from stages.endpoint.client import Endpoint, Question
+from stages.endpoint.settings import problem_of, read_settings
+from stages.external.kinds.base import Opened, TaggerKind
+from stages.external.spans import Found, SpanTagger
+
+_SYSTEM: Final = (
+    "You find named entities in {language} text. The types are:\n{types}\nAnswer with JSON alone, "
+    'a list of the entities in the order of the text: [{{"text": "…", "type": "…"}}]. "text" is '
+    "copied from the text letter by letter. Without entities: []."
+)
+_LIST: Final = re.compile(r"\[.*\]", re.DOTALL)
+
+
+class AskedOptions(ConfigModel):
+    """How the model is asked."""
+
+    names: dict[str, str] = Field(
+        default_factory=dict,
+        description="what each type of the run is, in words: {PER: names of people, ORG: companies "
+        "and institutions}; default: the type itself",
+    )
+
+
+class AskedTaggers(TaggerKind[AskedOptions]):
+    """A language model behind an OpenAI-compatible server, as an annotator."""
+
+    about: ClassVar[str] = "a language model at an endpoint: a folder with endpoint.json"
+    Options: ClassVar[type[AskedOptions]] = AskedOptions
+
+    def model_problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
+        """Yield what is wrong with ``endpoint.json``, and a key that is missing."""
+        try:
+            folder = locate(model, config_dir).path
+        except ModelError as error:
+            yield str(error)
+            return
+        if folder is None:
+            yield f"{model} is no folder: give one with an endpoint.json"
+        elif (problem := problem_of(folder)) is not None:
+            yield problem
+
+    def identity(self, model: str, config_dir: Path | None) -> Path | str:
+        """Return the folder: what ``endpoint.json`` says decides."""
+        return locate(model, config_dir).identity
+
+    def open(
+        self, model: str, config_dir: Path | None, lang: str, types: Sequence[str], **how: Any
+    ) -> Opened:
+        """Return the tagger; nothing is asked yet."""
+        endpoint = Endpoint(read_settings(locate(model, config_dir).download()))
+        tagger = SpanTagger(AskedFinder(endpoint, lang, types, self.options.names), lang)
+        tagger.seen = endpoint.seen  # one count of words, spans and questions
+        return tagger
+
+
+class AskedFinder:
+    """Asks for the entities of texts.
+
+    Args:
+        endpoint: Who is asked.
+        lang: The language of the texts.
+        types: The types.
+        names: What each of them is, in words.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, lang: str, types: Sequence[str], names: Mapping[str, str]
+    ) -> None:
+        self.endpoint = endpoint
+        self.types = list(types)
+        told = "\n".join(f"- {t}: {names[t]}" if t in names else f"- {t}" for t in types)
+        self._system = _SYSTEM.format(language=english_name(lang), types=told)
+
+    def find(self, texts: Sequence[str]) -> Iterator[list[Found]]:
+        """Yield what is found in each text; what does not stand in it is counted."""
+        asked = [text for text in texts if text.strip()]
+        answers = self.endpoint.ask([Question(self._system, text) for text in asked])
+        for text in texts:
+            yield self._read(next(answers), text) if text.strip() else []
+
+    def _read(self, answer: str, text: str) -> list[Found]:
+        seen = self.endpoint.seen
+        inside = _LIST.search(answer)
+        try:
+            entities = json.loads(inside[0]) if inside else None
+        except ValueError:
+            entities = None
+        if not isinstance(entities, list):
+            seen["answers_unreadable"] += 1
+            return []
+        found: list[Found] = []
+        at: dict[str, int] = {}
+        for entity in entities:
+            if not isinstance(entity, dict) or not isinstance(entity.get("text"), str):
+                seen["answers_unreadable"] += 1
+                continue
+            name, kind = entity["text"].strip(), entity.get("type")
+            if kind not in self.types:
+                seen["entities_of_other_types"] += 1
+                continue
+            start = text.find(name, at.get(name, 0)) if name else -1
+            if start < 0:
+                seen["entities_not_in_text"] += 1
+                continue
+            at[name] = start + len(name)
+            found.append(Found(start, start + len(name), kind))
+        return found
