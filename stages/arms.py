@@ -157,7 +157,7 @@ def sections_of(arm: Arm) -> tuple[str, ...]:
     if "synthetic" in arm.data:
         found.append("synthesize")
     if arm.kind in ("train", "self_train"):
-        found.append("train")
+        found += ["adapt", "train"]
     if arm.kind in ("self_train", "external"):
         found.append(arm.kind)
     return (*found, "predict")

@@ -30,6 +30,7 @@ _STAGES: Final[Kinds[Stage]] = Kinds(
             "align",
             "project",
             "synthesize",
+            "adapt",
             "train",
             "self_train",
             "predict",

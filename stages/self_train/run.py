@@ -16,7 +16,7 @@ from stages.project.config import ProjectConfig
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import BackTranslate, Crop
 from stages.self_train.rounds import SelfTraining, best_round, copy_student, student_options
-from stages.train.recipe import head_fields, read_dev, train_options
+from stages.train.recipe import encoder_of, head_fields, read_dev, train_options
 from stages.train.run import note_result, provenance
 from stages.translate.checks import translator_kind
 
@@ -37,7 +37,7 @@ def self_train_unit(inputs: Inputs[Artifact], folder: Path, context: Context) ->
         train,
         data,
         read_dev(train, inputs),
-        encoder=locate(config.models.encoder, config.config_dir).download(),
+        encoder=encoder_of(config, inputs),
         head=head_fields(train, experiment(config).recipes[arm].fused),
         seed=seed,
         context=context,

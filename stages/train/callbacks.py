@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,31 +73,3 @@ class BestWeights(TrainerCallback):
         for path in self._folder.glob("best-*.safetensors"):
             if self.step is None or path != self.file(self.step):
                 path.unlink()
-
-
-class ProgressBar(TrainerCallback):
-    """Moves a progress bar.
-
-    Args:
-        bar: The bar.
-    """
-
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
-        self._remarks: dict[str, str] = {}
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Take up where a checkpoint left off."""
-        self._bar.advance(state.global_step)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Count an update."""
-        self._bar.advance(1)
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Show loss and score beside the bar."""
-        logs: Mapping[str, float] = kwargs.get("logs") or {}
-        for key, name in (("loss", "loss"), ("eval_f1", "dev F1")):
-            if key in logs:
-                self._remarks[name] = f"{logs[key]:.3f}"
-        self._bar.note(", ".join(f"{k} {v}" for k, v in self._remarks.items()))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import RunConfig
@@ -14,6 +15,7 @@ from pipeline.errors import ModelError
 from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Problem, Ref
+from stages.adapt import adapted_encoder
 from stages.arms import Arm
 from stages.experiment import experiment
 from stages.tagger.layers import depth_of, resolve_fusion_layer
@@ -97,6 +99,8 @@ def _units(config: RunConfig, arm: str, seed: int) -> list[TaggerUnit]:
 def training_inputs(config: RunConfig, unit: TaggerUnit) -> dict[str, Ref]:
     """Return the inputs that training and selection of a tagger need (see ``read_examples``)."""
     inputs: dict[str, Ref] = {}
+    if (adapted := adapted_encoder(config, unit.arm)) is not None:
+        inputs["encoder"] = adapted
     source = config.source
     select = train_options(experiment(config).for_arm(unit.arm)).select
     if "source" in unit.recipe.data:
@@ -112,6 +116,17 @@ def training_inputs(config: RunConfig, unit: TaggerUnit) -> dict[str, Ref]:
         if select == "target_dev":
             inputs[f"dev/{lang}"] = Ref("prepare", f"target_dev/{lang}")
     return inputs
+
+
+def encoder_of(config: RunConfig, inputs: Inputs[Artifact]) -> str | Path:
+    """Return the encoder that a tagger starts from: ``models.encoder``, or what adapt made of it.
+
+    Raises:
+        ModelError: If it cannot be had.
+    """
+    if (adapted := inputs.maybe("encoder")) is not None:
+        return adapted.folder
+    return locate(config.models.encoder, config.config_dir).download()
 
 
 def head_fields(options: TrainConfig, fused: bool) -> dict[str, Any]:

@@ -14,7 +14,13 @@ from pipeline.stage import Context
 from stages.experiment import experiment
 from stages.tagger.labels import LabelSet, entity_types
 from stages.train.config import TrainConfig
-from stages.train.recipe import head_fields, read_dev, read_examples, train_options
+from stages.train.recipe import (
+    encoder_of,
+    head_fields,
+    read_dev,
+    read_examples,
+    train_options,
+)
 from stages.train.trainer import TrainingResult
 from stages.train.training import train_tagger
 
@@ -55,7 +61,7 @@ def train_on(
         read_dev(options, inputs),
         folder,
         context.work_dir,
-        encoder=locate(config.models.encoder, config.config_dir).download(),
+        encoder=encoder_of(config, inputs),
         labels=LabelSet.of_types(entity_types(config, inputs)).names,
         seed=seed,
         head=head_fields(options, fused=fused),
@@ -110,6 +116,8 @@ def training_facts(
         notes.append(
             "The weights were chosen on labelled target-language sentences: this is not zero-shot."
         )
+    if "encoder" in inputs:
+        notes.append("The encoder was trained further by masked-LM before (stage adapt).")
     encoder = config.models.encoder
     local = locate(encoder, config.config_dir).path
     return {

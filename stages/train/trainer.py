@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -21,14 +20,14 @@ from transformers.trainer_callback import PrinterCallback
 
 from pipeline.progress import Progress
 from pipeline.schema import Span
-from stages.machine import has_bfloat16, torch_device
+from stages.hf_training import ProgressBar, last_checkpoint, wants_bfloat16
 from stages.quiet import quiet
 from stages.tagger.calibration import fit_temperature
 from stages.tagger.encoding import WordEncoder
 from stages.tagger.inference import tokens_per_batch, word_distributions
 from stages.tagger.labels import LabelSet, span_f1
 from stages.tagger.modeling import LayerFusedForTokenClassification
-from stages.train.callbacks import BestWeights, ProgressBar
+from stages.train.callbacks import BestWeights
 from stages.train.config import TaggerOptions
 from stages.train.data import IGNORED, TrainingSet, plan_batches
 from stages.train.frozen import FrozenPrefix
@@ -349,28 +348,6 @@ class _Plan:
 
     def __iter__(self) -> Any:
         return (batch.tolist() for batch in self._plan)
-
-
-def last_checkpoint(folder: Path) -> str | None:
-    """Return the newest complete checkpoint in ``folder``, or ``None``.
-
-    ``trainer_state.json`` is written last; a checkpoint whose state does not parse was cut short.
-    """
-    complete: list[tuple[int, Path]] = []
-    for path in folder.glob("checkpoint-*"):
-        try:
-            state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            continue
-        complete.append((int(state["global_step"]), path))
-    return str(max(complete)[1]) if complete else None
-
-
-def wants_bfloat16(precision: str) -> bool:
-    """Return whether to compute in bfloat16; ``auto`` does so where the machine has it."""
-    if precision == "auto":
-        return has_bfloat16(torch_device("auto"))
-    return precision == "bfloat16"
 
 
 def describe_device(device: torch.device | str) -> str:

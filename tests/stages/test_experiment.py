@@ -120,7 +120,7 @@ def test_options_of_synthesize_make_text_of_its_own() -> None:
         ([{"mine": {}}], "arms.mine.like: this key is required"),
         (
             [{"mine": {"like": "fused", "sets": {}}}],
-            "unknown key 'arms.mine.sets' (did you mean 'set'?); allowed: about, like, seeds, set",
+            "unknown key 'arms.mine.sets' (did you mean 'set'?); allowed: about, like, rival, ",
         ),
         (
             [{"mine": {"like": "fused", "set": {"train.fusion_layr": 3}}}],
@@ -133,7 +133,7 @@ def test_options_of_synthesize_make_text_of_its_own() -> None:
         (
             [{"mine": {"like": "fused", "set": {"align.layer": 3}}}],
             "arms.mine.set: 'align.layer' is not for one arm alone; this arm may set options of "
-            "train, predict; set it once for the whole run",
+            "adapt, train, predict; set it once for the whole run",
         ),
         ([{"mine": {"like": "fused", "set": {"self_train.rounds": 3}}}], "'self_train.rounds' is"),
         (

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.errors import DataError, ModelError
+from stages.hf_training import last_checkpoint
 from stages.tagger.encoding import WordEncoder, load_tokenizer
 from stages.tagger.labels import LabelSet
 from stages.tagger.modeling import LayerFusedForTokenClassification
@@ -24,7 +25,7 @@ from stages.train.config import TrainConfig
 from stages.train.data import TrainingSentence, TrainingSet, plan_batches, repeat_examples
 from stages.train.loss import tagging_loss
 from stages.train.optimisation import freeze_layers, parameter_groups
-from stages.train.trainer import TrainingResult, last_checkpoint
+from stages.train.trainer import TrainingResult
 from stages.train.training import train_tagger
 from tests.stages.train.families import DEPTH, LABELS, toy_rows
 
@@ -102,10 +103,10 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     script = (
         "import sys, os, signal; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
-        "import stages.train.callbacks as callbacks\n"
+        "import stages.hf_training as hf_training\n"
         "def slowly(self, args, state, control, **kwargs):\n"
         "    if state.global_step == 10: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "callbacks.ProgressBar.on_step_end = slowly\n"
+        "hf_training.ProgressBar.on_step_end = slowly\n"
         "from tests.stages.train.test_training import train\n"
         f"train(Path(sys.argv[2]), Path(sys.argv[3]), work=Path(sys.argv[4]), **{options!r})\n"
     )

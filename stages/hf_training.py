@@ -1,0 +1,62 @@
+"""What all trainings with transformers' Trainer share: progress, checkpoints, precision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from stages.machine import has_bfloat16, torch_device
+
+
+class ProgressBar(TrainerCallback):
+    """Moves a progress bar.
+
+    Args:
+        bar: The bar.
+    """
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._remarks: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take up where a checkpoint left off."""
+        self._bar.advance(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Count an update."""
+        self._bar.advance(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show loss and score beside the bar."""
+        logs: Mapping[str, float] = kwargs.get("logs") or {}
+        for key, name in (("loss", "loss"), ("eval_f1", "dev F1")):
+            if key in logs:
+                self._remarks[name] = f"{logs[key]:.3f}"
+        self._bar.note(", ".join(f"{k} {v}" for k, v in self._remarks.items()))
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """Return the newest complete checkpoint in ``folder``, or ``None``.
+
+    ``trainer_state.json`` is written last; a checkpoint whose state does not parse was cut short.
+    """
+    complete: list[tuple[int, Path]] = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            continue
+        complete.append((int(state["global_step"]), path))
+    return str(max(complete)[1]) if complete else None
+
+
+def wants_bfloat16(precision: str) -> bool:
+    """Return whether to compute in bfloat16; ``auto`` does so where the machine has it."""
+    if precision == "auto":
+        return has_bfloat16(torch_device("auto"))
+    return precision == "bfloat16"
