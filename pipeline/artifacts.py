@@ -16,9 +16,11 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from importlib import metadata
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -430,9 +432,6 @@ def merge_counts(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, 
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide results."""
-    import platform
-    from importlib import metadata
-
     versions = {"python": platform.python_version()}
     for name in (
         "xlner",

@@ -14,8 +14,10 @@ import yaml
 
 from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError, XlnerError
+from pipeline.formats import detect_format, read_labelled
 from pipeline.formats.labels import nearest_type
 from pipeline.formats.packed import SUFFIXES as PACKED
+from pipeline.formats.splits import local_files
 from pipeline.languages import base, canonical, english_name
 
 if TYPE_CHECKING:
@@ -191,9 +193,6 @@ def _peek(path: Path, *, plain: bool) -> ReadReport:
     Raises:
         XlnerError: If the file cannot be read, or holds nothing.
     """
-    from pipeline.formats import detect_format, read_labelled
-    from pipeline.formats.splits import local_files
-
     if path.is_file() and path.stat().st_size == 0:
         raise ConfigError("the file is empty")
     labelled = detect_format(local_files(path)[0], labelled=False) != "text"

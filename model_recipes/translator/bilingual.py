@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from model_recipes.translator.bitext import Bitext, Phrase, SpacedWords
+from pipeline.errors import DataError
 
 _FIELD = re.compile(r"\{([A-Z])\}")
 _UNCHANGED = 0.4
@@ -29,7 +30,6 @@ def read_places(path: Path) -> list[tuple[str, str, str, str]]:
     Raises:
         DataError: If a line does not have four columns (with file and line).
     """
-    from pipeline.errors import DataError
     from pipeline.formats.files import read_lines
 
     found = {}

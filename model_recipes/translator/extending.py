@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -81,8 +82,6 @@ def extend_model(folder: Path, symbols: Iterable[str], output: Path, seed: int) 
 
 def _languages(folder: Path) -> list[str]:
     """The tags of a Marian vocabulary in their order, without `>>` and `<<`."""
-    import json
-
     vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     ordered = sorted(vocabulary, key=vocabulary.__getitem__)
     return [word[2:-2] for word in ordered if word.startswith(">>") and word.endswith("<<")]

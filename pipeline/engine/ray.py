@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -193,7 +194,6 @@ class RayEngine:
 
 
 def _is_rays(error: BaseException) -> bool:
-    import sys
 
     ray = sys.modules.get("ray")
     return ray is not None and isinstance(error, ray.exceptions.RayError)

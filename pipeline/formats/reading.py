@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.config import DataSource
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from pipeline.formats import conll
 from pipeline.formats.encoding import EncodingEvidence, repair, repair_text
 from pipeline.formats.format import Format, Request
@@ -26,6 +26,7 @@ from pipeline.formats.words import (
     whitespace_offsets,
     words_from_text,
 )
+from pipeline.languages import canonical
 from pipeline.schema import Sentence, Span, overlapping
 
 
@@ -209,9 +210,6 @@ def _decoder(
 def _check_prefix(prefix: str, lang: str, report: ReadReport) -> None:
     code = prefix[:-1]
     if len(code) <= 3 and code != lang:
-        from pipeline.errors import ConfigError
-        from pipeline.languages import canonical
-
         try:
             same = canonical(code) == canonical(lang)
         except ConfigError:

@@ -14,6 +14,7 @@ from typing import Final
 
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.formats.packed import SUFFIXES
+from pipeline.languages import canonical
 
 SPLITS: Final = {
     "train": "train",
@@ -239,8 +240,6 @@ def _suffix(path: Path) -> str:
 
 def _languages(path: Path, folder: Path) -> tuple[str, ...]:
     """Return the languages that the name of a file and those of its folders tell."""
-    from pipeline.languages import canonical
-
     found = []
     within = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
     for word in re.split(r"[^a-z0-9]+", str(within.with_suffix("")).lower()):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.config import RunConfig
+from pipeline.errors import ConfigError
 from pipeline.inputs import Inputs
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.align.config import AlignConfig
@@ -41,7 +42,6 @@ class AlignStage(RowStage):
         return [self._task(config, task) for task in STAGES["translate"].tasks(config)]
 
     def _task(self, config: RunConfig, translated: Task) -> Task:
-        from pipeline.errors import ConfigError
         from stages.align.planning import resolve
 
         options = {k: translated.options[k] for k in ("direction", "source", "target")}

@@ -6,6 +6,7 @@ Nothing above that layer is kept or computed: no further layers, no pooler, no d
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
@@ -221,7 +222,6 @@ def load_encoder(folder: Path) -> Any:
 
 
 def _quantised(encoder: Any) -> Any:
-    import warnings
 
     import torch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -91,8 +92,6 @@ def read_settings(folder: Path) -> EndpointSettings:
 
 def problem_of(folder: Path) -> str | None:
     """Return what is wrong with an endpoint that can be told without asking it."""
-    import os
-
     try:
         settings = read_settings(folder)
     except ModelError as error:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigError, DataError, suggest
-from pipeline.formats import spans_from_tags, write_conll, write_jsonl, write_parquet
+from pipeline.formats import conll, jsonl, spans_from_tags, write_conll, write_jsonl, write_parquet
 from pipeline.formats.brat import INDEX, read_brat, write_brat
 from pipeline.formats.doccano import read_doccano, write_doccano
 from pipeline.formats.label_studio import char_ranges, read_label_studio, write_label_studio
+from pipeline.formats.layout import detect_layout
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.formats.schemes import TagError
 from pipeline.schema import Sentence, Span
@@ -176,8 +177,6 @@ def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterato
 
 def _read_words(path: Path, format_: str) -> Iterator[RawSentence]:
     # The raw readers, since read_labelled leaves out words that have nothing to see.
-    from pipeline.formats import conll, jsonl
-    from pipeline.formats.layout import detect_layout
 
     is_jsonl = format_ == "jsonl"
     for raw in jsonl.read_raw(path) if is_jsonl else conll.read_raw(path, detect_layout(path)):

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from pipeline.artifacts import Artifact, RunFolder
@@ -115,8 +117,6 @@ def _rows(artifact: Artifact) -> Iterator[dict[str, Any]]:
 
 
 def _write(artifact: Artifact, types: list[str], path: Path) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     described = features(types)
     tags = described["ner_tags"].feature

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.config import RunConfig, StageConfig
+from pipeline.errors import DataError
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.prepare.config import PrepareConfig
 
@@ -124,7 +125,6 @@ class PrepareStage(RunStage):
         Raises:
             DataError: If it cannot be read, is empty, or has types that ``data.train`` lacks.
         """
-        from pipeline.errors import DataError
         from pipeline.formats import map_spans, require_known_types
 
         config, task = context.config, context.task

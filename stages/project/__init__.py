@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.errors import suggest
 from pipeline.inputs import Inputs
+from pipeline.models import locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import touches
 from stages.experiment import experiment
@@ -34,8 +35,6 @@ def _languages(task: Task) -> tuple[str, str]:
 
 def _translator(config: RunConfig, task: Task) -> ModelSource | None:
     """Return the run's translator for the direction of a task, if it has one that can do it."""
-    from pipeline.models import locate
-
     if _translator_problem(config, task) is not None:
         return None
     source, target = _languages(task)

@@ -12,8 +12,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.schema import table
 from stages.project.config import ProjectConfig
 from stages.tagger.labels import LabelSet
 
@@ -29,8 +31,6 @@ def with_reasons(projected: pa.Table, alignments: pa.Table) -> pa.Table:
     That is why they were not translated, or ``unaligned``. A sentence is never left out: it stays
     with no entity, ``kept`` false.
     """
-    from pipeline.schema import table
-
     rows = projected.to_pylist()
     for row, reason in zip(rows, alignments.column("reason").to_pylist(), strict=True):
         if reason is not None and not any(s["kept"] for s in row["spans"]):
@@ -116,8 +116,6 @@ def word_distributions(
 
 def flat_distributions(column: Any) -> list[Floats]:
     """Return the distributions of a ``probs`` column, one (words, labels) array per row."""
-    import pyarrow as pa
-
     joined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     rows = joined.flatten()
     values = rows.flatten().to_numpy(zero_copy_only=False).astype(np.float32)

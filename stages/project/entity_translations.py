@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from stages.project.batch import Batch, CodedWords
 
@@ -53,7 +54,6 @@ class EntityTranslations:
 
     def save(self, folder: Path) -> None:
         """Write the translations into ``folder``."""
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         words = pa.list_(pa.string())

@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+from stages.project.config import PairFilters
+from stages.project.filters.base import SentencePair
 from stages.project.filters.length_ratio import length_ratio
 
 if TYPE_CHECKING:
@@ -77,9 +79,6 @@ def pair_scores(
         lang: The target language.
         usual_ratio: The corpus' median of :func:`length_ratio`, if it is known.
     """
-    from stages.project.config import PairFilters
-    from stages.project.filters.base import SentencePair
-
     if not row["source_words"] or not row["words"]:
         return {}
     pair = SentencePair(

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+from markupsafe import Markup
+
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.inputs import Inputs
 from stages.evaluate.results import CATEGORIES, Results
@@ -157,8 +160,6 @@ class _Data:
 
 def embedded_json(value: Any) -> Markup:
     """Return JSON that is safe within a script element: no ``<``, ``>``, ``&`` or line ends."""
-    from markupsafe import Markup
-
     text = json.dumps(value, ensure_ascii=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -182,7 +183,6 @@ def write_page(
         options: Of the report.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -257,7 +257,5 @@ def _mistakes(evaluated: Artifact) -> Iterator[dict[str, Any]]:
 
 def config_text(config: RunConfig) -> str:
     """Return the configuration as YAML."""
-    import yaml
-
     values = config.model_dump(mode="json")
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100))

@@ -285,8 +285,6 @@ class StageTime:
 
 def stage_times(artifacts: Iterable[Artifact]) -> list[StageTime]:
     """Add up the times of a run's outputs by stage, in the order of the stages."""
-    from stages.registry import STAGES
-
     units: dict[str, int] = defaultdict(int)
     rows: dict[str, int] = defaultdict(int)
     seconds: dict[str, float] = defaultdict(float)

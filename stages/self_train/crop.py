@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataError
 from pipeline.schema import Span, span_row, table
-from stages.project.back_projection import with_reasons, word_distributions
+from pipeline.stage import Part
+from stages.project.back_projection import flat_distributions, with_reasons, word_distributions
 from stages.project.config import ProjectConfig
 
 if TYPE_CHECKING:
@@ -135,7 +136,6 @@ class Crop:
             from stages.self_train.marked import MarkedBackTranslation
 
             return MarkedBackTranslation(self._back_translate, self._options.filters)
-        from pipeline.stage import Part
         from stages.project.worker import ProjectWorker, collect_statistics
 
         collect_statistics(self._options, self._config_dir, parts(), folder)
@@ -163,7 +163,6 @@ def _decode(probs: NDArray[np.float32], labels: LabelSet) -> list[Span]:
 def _distributions(
     projected: pa.Table, alignments: pa.Table, tagged: pa.Table, labels: LabelSet
 ) -> Iterator[Labelled]:
-    from stages.project.back_projection import flat_distributions
 
     known = flat_distributions(tagged.column("probs"))
     links = alignments.column("links").to_pylist()

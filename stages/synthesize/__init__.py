@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -159,8 +160,6 @@ class SynthesizeStage(RunStage):
         Raises:
             DataError: If a maker has nothing to start from.
         """
-        from itertools import islice
-
         from stages.synthesize.gate import Gate, Measures, median_ratios
         from stages.synthesize.makers.base import Request
         from stages.synthesize.overlap import EvaluationIndex

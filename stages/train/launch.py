@@ -16,7 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import XlnerError
+from pydantic import ValidationError
+
+from pipeline.config import DataSource, apply_override
+from pipeline.errors import ConfigError, XlnerError
+from pipeline.explain import explain
+from stages.train.config import TrainConfig
+from stages.train.recipe import head_fields
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,7 +59,6 @@ def _train(given: argparse.Namespace) -> None:
 
     from stages.tagger.labels import LabelSet
     from stages.train.data import TrainingSentence
-    from stages.train.recipe import head_fields
     from stages.train.training import train_tagger
 
     train = _read(given.train, given.lang)
@@ -79,12 +84,6 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _options(overrides: Sequence[str], has_dev: bool) -> Any:
-    from pydantic import ValidationError
-
-    from pipeline.config import apply_override
-    from pipeline.errors import ConfigError
-    from pipeline.explain import explain
-    from stages.train.config import TrainConfig
 
     values: dict[str, Any] = {} if has_dev else {"select": "last"}
     for override in overrides:
@@ -97,7 +96,6 @@ def _options(overrides: Sequence[str], has_dev: bool) -> Any:
 
 
 def _read(path: Path, lang: str) -> list[Any]:
-    from pipeline.config import DataSource
     from pipeline.formats import read_labelled
 
     return [s for s in read_labelled(DataSource(path=str(path)), lang, path=path) if s.words]

@@ -13,6 +13,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,5 @@ def load_tokenizer(folder: Path, family: Family) -> Any:
 
 
 def _ctranslate2_version() -> str:
-    from importlib.metadata import version
 
     return version("ctranslate2")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
+from pipeline.config import apply_override
+from pipeline.errors import ConfigError, DataError
+from pipeline.explain import explain
+from pipeline.languages import canonical
+from stages.align.config import AlignConfig
 from stages.align.kinds import ALIGNERS
 from xlner.commands.options import (
     AsJson,
@@ -89,8 +96,6 @@ def align_words(
     as_json: AsJson = False,
 ) -> None:
     """Link the words of sentence pairs."""
-    from pipeline.config import apply_override
-
     with reported_errors():
         own = {
             "model": model,
@@ -133,7 +138,6 @@ def _align(
     as_json: bool,
     encoding: str,
 ) -> None:
-    from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
     from stages.align.inputs import read_word_pairs
     from stages.translate.cleaning import clean_words
@@ -172,11 +176,6 @@ def _align(
 def _config(
     options: dict[str, Any], parallel: list[str], langs: tuple[str, str | None]
 ) -> AlignConfig:
-    from pydantic import ValidationError
-
-    from pipeline.errors import ConfigError
-    from pipeline.explain import explain
-    from stages.align.config import AlignConfig
 
     if options["aligner"] == "ensemble":
         raise ConfigError("--aligner ensemble: needs members; use a config and run_stage align")
@@ -200,8 +199,6 @@ def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:
 
 
 def _context(config: AlignConfig, langs: tuple[str, str | None]) -> AlignmentContext:
-    from pipeline.errors import ConfigError
-    from pipeline.languages import canonical
     from stages.align.checking import problems
     from stages.align.context import AlignmentContext
 
@@ -216,7 +213,6 @@ def _context(config: AlignConfig, langs: tuple[str, str | None]) -> AlignmentCon
 def _run(
     config: AlignConfig, context: AlignmentContext, pairs: list[WordPair]
 ) -> tuple[list[list[Link]], str]:
-    import tempfile
 
     from pipeline.progress import Progress
     from stages.align.build import build, learn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+from pydantic import ValidationError
 
+from pipeline.config import DataSource, apply_override
+from pipeline.errors import ConfigError, DataError
+from pipeline.explain import explain
+from stages.project.config import ProjectConfig, method_of
 from stages.project.methods import METHODS
 from xlner.commands.options import AsJson, Encoding, MoreOptions, Out, complete_words, option_name
 from xlner.commands.shared import command, data_stream, print_json, reported_errors, tell
@@ -83,12 +89,6 @@ def project_labels(
 def _config(
     method: str, solver: str | None, min_score: float, min_link: float, more: list[str]
 ) -> ProjectConfig:
-    from pydantic import ValidationError
-
-    from pipeline.config import apply_override
-    from pipeline.errors import ConfigError
-    from pipeline.explain import explain
-    from stages.project.config import ProjectConfig, method_of
 
     options: dict[str, Any] = {
         "method": method,
@@ -124,7 +124,6 @@ class _Pairs:
 def _read_corpus(
     source: Path, target: Path, links: Path, langs: tuple[str, str], score: bool, encoding: str
 ) -> _Pairs:
-    from pipeline.errors import DataError
     from pipeline.formats import read_pharaoh
     from stages.project.batch import Batch, LabelledPair
     from stages.project.build import BATCH_ROWS
@@ -175,7 +174,6 @@ def _other_lengths(paths: tuple[Path, Path, Path], sizes: list[int]) -> str:
 
 def _project(corpus: _Pairs, config: ProjectConfig, links: Path) -> Iterator[Row]:
     """Yield the decided row of each pair."""
-    from pipeline.errors import DataError
     from stages.project.build import project_batches
     from stages.project.decide import decide_row
 
@@ -215,8 +213,6 @@ class _SentenceFile(Iterator["Sentence"]):
     """
 
     def __init__(self, path: Path, lang: str, encoding: str, *, labels: bool) -> None:
-        from pipeline.config import DataSource
-        from pipeline.errors import DataError
         from pipeline.formats import detect_format, read_labelled
 
         # Whether a file has labels is seen from its content, whatever is wanted of it.
@@ -240,8 +236,6 @@ class _SentenceFile(Iterator["Sentence"]):
         Raises:
             DataError: After the last, if words were left out, as links would point elsewhere.
         """
-        from pipeline.errors import DataError
-
         try:
             sentence = next(self._stream)
         except StopIteration:
@@ -295,7 +289,6 @@ class _Counts:
 
 
 def _write(rows: Iterable[Row], out: Path | None, lang: str) -> None:
-    import tempfile
 
     from pipeline.formats import write_conll
     from pipeline.schema import Sentence, Span

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -211,8 +212,6 @@ def show_result(runner: Runner, result: Result, console: Console) -> None:
 
 def _shell(folder: Path) -> str:
     """Return the shortest name that inspect_labels finds a run by."""
-    import shlex
-
     return shlex.quote(folder.name if folder.parent == DEFAULT_RUNS else str(folder))
 
 

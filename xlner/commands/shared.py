@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 
 import typer
@@ -76,8 +78,6 @@ def _usage_error(error: Any) -> None:
 
 def _show_version(value: bool) -> None:
     if value:
-        from importlib import metadata
-
         typer.echo(f"xlner {metadata.version('xlner')}")
         raise typer.Exit()
 
@@ -210,7 +210,6 @@ def quiet_libraries() -> None:
 
 def show_warnings(console: Console) -> None:
     """Print what the pipeline warns of (repairs, odd data) above the progress bars."""
-    import logging
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -196,7 +197,6 @@ def _output(out: Path | None) -> Iterator[TextIO]:
 
 
 def _write_jsonl(stream: TextIO, item: _Item, entities: Sequence[Entity]) -> None:
-    import json
 
     name, text, words = item
     record: dict[str, Any] = {"id": name}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from pipeline.config import ConfigModel
+from pipeline.errors import DataError
+from pipeline.resources import resolve_path
 from stages.external.config import FILE as EXTERNAL
 from stages.project.methods.base import ProjectionMethod, ProjectionSetting
 
@@ -71,7 +73,6 @@ class CandidateMethod(ProjectionMethod[C]):
         """Read the file of weights, if one is named."""
         if self.options.weights is None:
             return None
-        from pipeline.resources import resolve_path
         from stages.project.matching import Weights
 
         return Weights.read(resolve_path(self.options.weights, config_dir))
@@ -84,9 +85,6 @@ class CandidateMethod(ProjectionMethod[C]):
 
     def problems(self, style: str, config_dir: Path | None) -> Iterator[tuple[str, str]]:
         """Yield weights that cannot be read, and a tagger that is none."""
-        from pipeline.errors import DataError
-        from pipeline.resources import resolve_path
-
         try:
             self.weights(config_dir)
         except DataError as error:
@@ -98,7 +96,6 @@ class CandidateMethod(ProjectionMethod[C]):
 
     def candidates(self, setting: ProjectionSetting) -> CandidateProjector:
         """Build the projector that scores candidates."""
-        from pipeline.resources import resolve_path
         from stages.project.candidate import CandidateProjector
         from stages.project.tagger_candidates import TaggerCandidates
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import RunConfig
+from pipeline.errors import ModelError
+from pipeline.models import refuse_pickled_weights
 from pipeline.schema import Sentence
 from stages.machine import torch_device
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
@@ -28,9 +30,6 @@ class MaskedModel:
 
     def __init__(self, folder: Path, device: str | None = None) -> None:
         from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-        from pipeline.errors import ModelError
-        from pipeline.models import refuse_pickled_weights
 
         refuse_pickled_weights(folder)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from stages.endpoint.settings import is_endpoint, problem_of
+from stages.endpoint.settings import is_endpoint, problem_of, read_settings
 from stages.translate.kinds.base import NoOptions, TranslatorKind
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ class EndpointTranslators(TranslatorKind[NoOptions]):
         self, model: Path, source: str, target: str, *, name: str, workers: int = 1
     ) -> BaseTranslator:
         """See :meth:`TranslatorKind.load`."""
-        from stages.endpoint.settings import read_settings
         from stages.translate.asked import AskedTranslator
 
         return AskedTranslator(read_settings(model), source, target)
