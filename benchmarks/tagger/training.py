@@ -46,6 +46,8 @@ def main() -> None:
         select="last",
         precision=args.precision,
         checkpoint_steps=0,
+        learning_rate=5e-5,
+        layer_decay=1.0,
     )
 
     def model() -> LayerFusedForTokenClassification:

@@ -253,15 +253,21 @@ def portable(error: BaseException) -> BaseException:
 
 @contextlib.contextmanager
 def _environment(size: int) -> Iterator[None]:
-    """Divide the cores among the processes of a pool, unless somebody has done so.
+    """Divide the cores among the processes of a pool, where what is stated does not divide them so.
 
     Set before they start: numpy and torch read it when they are loaded.
     """
-    threads = str(max(1, len(os.sched_getaffinity(0)) // size))
-    names = [n for n in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if n not in os.environ]
-    os.environ.update(dict.fromkeys(names, threads))
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    fair = max(1, len(os.sched_getaffinity(0)) // size)
+    for name, stated in before.items():
+        told = int(stated) if stated and stated.isdigit() else fair
+        os.environ[name] = str(max(1, min(told, fair)))
     try:
         yield
     finally:
-        for name in names:
-            del os.environ[name]
+        for name, stated in before.items():
+            if stated is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = stated

@@ -6,8 +6,10 @@ import os
 
 
 def fair_threads(workers: int) -> int:
-    """Return the number of threads for one of ``workers`` processes."""
+    """Return the number of threads for one of ``workers`` processes.
+
+    What is stated for a task, where that divides the cores among them; else a fair share.
+    """
+    fair = max(1, (os.cpu_count() or 1) // workers)
     stated = os.environ.get("OMP_NUM_THREADS", "")
-    if stated.isdigit() and int(stated) > 0:
-        return int(stated)
-    return max(1, (os.cpu_count() or 1) // workers)
+    return max(1, min(int(stated), fair)) if stated.isdigit() else fair

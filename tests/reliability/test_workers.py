@@ -159,6 +159,27 @@ def test_processes_are_kept_from_task_to_task(tmp_path: Path, notes: Path) -> No
     assert not any(alive(p) for p in pids[0])
 
 
+@pytest.mark.parametrize(
+    ("cores", "stated", "told"), [(16, None, "4"), (16, "8", "4"), (16, "2", "2"), (2, "8", "1")]
+)
+def test_processes_of_a_pool_divide_the_cores(
+    cores: int, stated: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.engine.pool import _environment
+    from stages.translate.threads import fair_threads
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if stated is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", stated)
+    assert fair_threads(4) == int(told)
+    with _environment(4):
+        assert os.environ["OMP_NUM_THREADS"] == told
+    assert os.environ.get("OMP_NUM_THREADS") == stated
+
+
 def test_workers_end_with_a_run_that_is_killed(tmp_path: Path, notes: Path) -> None:
     script = tmp_path / "orphans.py"
     script.write_text(ORPHANS)
