@@ -56,22 +56,26 @@ def read(path: Path, lang: str) -> list[Sentence]:
 
 
 def align(
-    pairs: list[tuple[list[str], list[str]]], options: argparse.Namespace
+    pairs: list[tuple[list[str], list[str]]], wanted: list[int], options: argparse.Namespace
 ) -> list[list[Link]]:
-    """Return links with probabilities."""
+    """Return links with probabilities; all pairs are learnt from, the wanted ones are linked."""
     contextual = {
         "aligner": "simalign",
         "model": options.encoder,
         "layer": options.layer,
         "dtype": options.dtype,
     }
-    config = AlignConfig.model_validate(
-        {"aligner": "ensemble", "members": [{"aligner": "statistical"}, contextual]}
-    )
+    statistical = {"aligner": "statistical"}
+    both = {"aligner": "ensemble", "members": [statistical, contextual]}
+    config = AlignConfig.model_validate(both if options.encoder else statistical)
     planned = plan(config, AlignmentContext("en", None, options.encoder, None))
+    links: list[list[Link]] = [[] for _ in pairs]
     with tempfile.TemporaryDirectory() as folder:
         learn(planned, PairsToLearn(lambda: iter(pairs), lambda: iter(())), Path(folder))
-        return build(planned, Path(folder)).align(pairs)
+        found = build(planned, Path(folder)).align([pairs[k] for k in wanted])
+    for k, row in zip(wanted, found, strict=True):
+        links[k] = row
+    return links
 
 
 def project(batch: Batch, settings: dict[str, Any]) -> Found:
@@ -119,7 +123,8 @@ def compare(lang: str, options: argparse.Namespace) -> None:
     columns = {"1st half": first, "2nd half": second, "test": range(n, len(source))}
     gold = [s.spans for s in human]
     begin = time.time()
-    links = align([(s.words, t.words) for s, t in zip(source, human, strict=True)], options)
+    pairs = [(s.words, t.words) for s, t in zip(source, human, strict=True)]
+    links = align(pairs, [k for k, s in enumerate(source) if s.spans], options)
     targets = sum(map(len, gold))
     print(f"{lang}: {len(source)} pairs, {targets} targets; links {time.time() - begin:.0f} s")
     batch = Batch.from_pairs(
@@ -178,7 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--encoder", required=True)
+    parser.add_argument("--encoder", help="default: statistics alone")
     parser.add_argument("--layer", type=int, default=7)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "int8"])
     parser.add_argument("--pairs", default="es,fr")
