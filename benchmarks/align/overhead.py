@@ -12,13 +12,13 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.align.encoders import random_bert
 from benchmarks.align.speed import news_pairs
+from benchmarks.timing import alternate, ratios, spread
 from pipeline.schema import table
 from pipeline.stage import Part
 from stages.align.build import build
@@ -52,21 +52,18 @@ def main() -> None:
         config = AlignConfig(aligner="simalign", model=str(model), layer=4, device="cpu")
         aligner = build(plan(config, AlignmentContext("en", "de")))
     worker = AlignWorker(aligner)
-    aligner.align(pairs[:50])
-    ratios, bare, through = [], [], []
-    for _ in range(arguments.runs):
-        start = time.perf_counter()
-        aligner.align(pairs)
-        middle = time.perf_counter()
-        worker({"translations": data}, Part(0, 0))
-        end = time.perf_counter()
-        bare.append(middle - start)
-        through.append(end - middle)
-        ratios.append(through[-1] / bare[-1])
+    times = alternate(
+        {
+            "bare": lambda: aligner.align(pairs),
+            "through": lambda: worker({"translations": data}, Part(0, 0)),
+        },
+        arguments.runs,
+    )
+    bare, through = times["bare"].wall, times["through"].wall
     print(
         f"{len(pairs)} pairs: bare {statistics.median(bare):.2f} s, through the worker "
-        f"{statistics.median(through):.2f} s, ratio {statistics.median(ratios):.3f} "
-        f"({min(ratios):.3f} to {max(ratios):.3f}) over {arguments.runs} runs"
+        f"{statistics.median(through):.2f} s, ratio {spread(ratios(through, bare))} "
+        f"over {arguments.runs} runs"
     )
 
 

@@ -22,7 +22,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.align.encoders import random_bert
+from benchmarks.timing import Times, ratios, turns
 from stages.align.build import build
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
@@ -101,18 +101,14 @@ def compare(model: Path, arguments: argparse.Namespace, pairs: Sequence[WordPair
             aligner._embedder = embedder
             contestants[f"ours {method} {way}"] = lambda a=aligner: a.align(pairs)
         contestants[f"forward {way}"] = _forward(aligner, pairs)
-    now = time.process_time if arguments.cpu_time else time.perf_counter
-    times: dict[str, list[float]] = {name: [] for name in contestants}
     for run in contestants.values():
         _call(run, pairs[:3])
-    for number in range(arguments.rounds):
-        for name, run in contestants.items():
-            start = now()
-            result = run()
-            times[name].append(now() - start)
-            links.setdefault(name, result)
-        print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
-    _report(arguments, pairs, times, links)
+    measured: dict[str, Times] = {}
+    for number, name, result in turns(contestants, arguments.rounds, measured):
+        links.setdefault(name, result)
+        print(f"round {number + 1} of {arguments.rounds}: {name}", file=sys.stderr)
+    clock = "cpu" if arguments.cpu_time else "wall"
+    _report(arguments, pairs, {name: measured[name].by(clock) for name in contestants}, links)
 
 
 def _call(run: Callable[[], Any], pairs: Sequence[WordPair]) -> None:
@@ -205,7 +201,7 @@ def _report(
 
 
 def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
-    return statistics.median(a / b for a, b in zip(theirs, ours, strict=True))
+    return statistics.median(ratios(theirs, ours))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.timing import alternate, ratios, spread
 from pipeline.artifacts import part_name, read_part
 from pipeline.engine import PartJob
 from pipeline.engine.local import LocalEngine
@@ -48,13 +50,6 @@ def jobs_for(runner: Runner, task: Task, place: Path) -> list[PartJob]:
     ]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long ``work`` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
 def measure(runner: Runner, stage: RowStage, task: Task, runs: int) -> tuple[list[float], float]:
     """Return the ratios engine / bare of alternating runs, and the median bare seconds."""
     with tempfile.TemporaryDirectory() as folder:
@@ -75,9 +70,8 @@ def measure(runner: Runner, stage: RowStage, task: Task, runs: int) -> tuple[lis
             for _ in LocalEngine().run(lambda: worker, jobs, 1):
                 pass
 
-        bare()  # warm-up
-        pairs = [(seconds(bare), seconds(engine)) for _ in range(runs)]
-    return [e / b for b, e in pairs], statistics.median(b for b, _ in pairs)
+        times = alternate({"bare": bare, "engine": engine}, runs)
+    return ratios(times["engine"].wall, times["bare"].wall), statistics.median(times["bare"].wall)
 
 
 def main() -> None:
@@ -96,12 +90,11 @@ def main() -> None:
         stage = runner.registry[task.stage]
         if task.stage not in args.stages or not isinstance(stage, RowStage):
             continue
-        ratios, bare = measure(runner, stage, task, args.runs)
+        found, bare = measure(runner, stage, task, args.runs)
         lead = runner.folder.artifact(next(iter(task.inputs.values())))
         rows = lead.num_rows if lead else 0
         print(
-            f"{task.ref!s:<20} {rows:>7,} {bare:>7.2f} s  {statistics.median(ratios):.3f} "
-            f"({min(ratios):.3f}–{max(ratios):.3f})",
+            f"{task.ref!s:<20} {rows:>7,} {bare:>7.2f} s  {spread(found)}",
             flush=True,
         )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks import timing
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled
 from pipeline.schema import Sentence
@@ -82,22 +82,13 @@ def alternate(
     candidates: Mapping[str, Callable[[], object]], runs: int, clock: str = "wall"
 ) -> dict[str, list[float]]:
     """Time each candidate in turn, ``runs`` times over, after one run each to warm up."""
-    now = time.process_time if clock == "cpu" else time.perf_counter
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    for number in range(runs + 1):
-        for name, call in candidates.items():
-            start = now()
-            call()
-            if number:
-                times[name].append(now() - start)
-    return times
+    return {name: times.by(clock) for name, times in timing.alternate(candidates, runs).items()}
 
 
 def show(times: Mapping[str, list[float]], items: int, unit: str, baseline: str) -> None:
     """Print a table: median seconds, rate, and time relative to a baseline (paired by round)."""
     print(f"{'':34}{'median s':>10}{unit + '/s':>16}{'time / ' + baseline:>34}")
     for name, values in times.items():
-        ratios = [a / b for a, b in zip(values, times[baseline], strict=True)]
         middle = statistics.median(values)
-        ratio = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+        ratio = timing.spread(timing.ratios(values, times[baseline]))
         print(f"{name:34}{middle:10.3f}{items / middle:16,.0f}{ratio:>34}")

@@ -19,13 +19,15 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.timing import alternate, ratios
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 
 
 def main() -> None:
@@ -51,17 +53,9 @@ def main() -> None:
     batch, script = bare(translator, sentences)
 
     sides = {"ours": ours, "batch": batch, "script": script}
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    work: dict[str, list[float]] = {name: [] for name in sides}
-    for call in sides.values():
-        call()  # warm
-    for run in range(arguments.runs):
-        order = list(sides.items())
-        for name, call in order[run % 3 :] + order[: run % 3]:
-            start, used = time.perf_counter(), time.process_time()
-            call()
-            times[name].append(time.perf_counter() - start)
-            work[name].append(time.process_time() - used)
+    measured = alternate(sides, arguments.runs)
+    times = {name: measured[name].wall for name in sides}
+    work = {name: measured[name].cpu for name in sides}
     print(f"{len(sentences)} sentences of {path.name}, {arguments.runs} alternating runs")
     print(f"{'':8}{'median s':>10}{'min':>8}{'max':>8}{'sentences/s':>13}{'processor s':>13}")
     for name, values in times.items():
@@ -71,11 +65,9 @@ def main() -> None:
             f"{len(sentences) / middle:13.0f}{statistics.median(work[name]):13.3f}"
         )
     for name in ("batch", "script"):
-        ratios = [a / b for a, b in zip(times["ours"], times[name], strict=True)]
-        effort = [a / b for a, b in zip(work["ours"], work[name], strict=True)]
         print(
-            f"ours / {name}: time {statistics.median(ratios):.3f}, "
-            f"processor time {statistics.median(effort):.3f} (medians)"
+            f"ours / {name}: time {statistics.median(ratios(times['ours'], times[name])):.3f}, "
+            f"processor time {statistics.median(ratios(work['ours'], work[name])):.3f} (medians)"
         )
 
 

@@ -7,33 +7,15 @@ from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
 
 import pytest
 
 from pipeline import kinds
 from pipeline.config import DataSource, RunConfig, parse_config
 from pipeline.errors import ConfigError
-from pipeline.formats import FORMATS, Format, ReadReport, Sample, detect_format
-from pipeline.formats.report import RawSentence
+from pipeline.formats import FORMATS, Format, detect_format
 from tests.pipeline.formats.helpers import brief, save, stream
-
-
-class Shouted(Format):
-    """Words in capitals are entities."""
-
-    about: ClassVar[str] = "words in capitals"
-    suffixes: ClassVar[frozenset[str]] = frozenset({".shout"})
-
-    @classmethod
-    def sniff(cls, sample: Sample) -> bool:
-        return sample.suffix in cls.suffixes
-
-    def read(self, report: ReadReport) -> Iterator[RawSentence]:
-        for number, line in enumerate(self.request.file.read_text().splitlines(), 1):
-            words = line.split()
-            tags = ["B-NAME" if w.isupper() else "O" for w in words]
-            yield RawSentence(words=words, tags=tags, line=number)
+from tests.toy_package.xlner_toys import Shouted
 
 
 @pytest.fixture
