@@ -55,7 +55,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _train(given: argparse.Namespace) -> None:
-    options = _options(given.set, given.dev is not None)
+    options = options_of(given.set, given.dev is not None)
 
     from stages.tagger.labels import LabelSet
     from stages.train.data import TrainingSentence
@@ -83,8 +83,12 @@ def _train(given: argparse.Namespace) -> None:
     )
 
 
-def _options(overrides: Sequence[str], has_dev: bool) -> Any:
+def options_of(overrides: Sequence[str], has_dev: bool) -> Any:
+    """Return the section ``train`` that ``key=value`` settings make.
 
+    Raises:
+        ConfigError: If one is unknown or does not fit.
+    """
     values: dict[str, Any] = {} if has_dev else {"select": "last"}
     for override in overrides:
         apply_override(values, override)
