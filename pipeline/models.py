@@ -102,7 +102,7 @@ class ModelSource:
             return
         if not (self.path / CTRANSLATE2_WEIGHTS).is_file():
             refuse_pickled_weights(self.path)
-        accepted = (*WEIGHTS, CTRANSLATE2_WEIGHTS, ENDPOINT)
+        accepted = (*WEIGHTS, CTRANSLATE2_WEIGHTS, "adapter_model.safetensors", ENDPOINT)
         if not any((self.path / name).is_file() for name in accepted):
             raise ModelError(
                 f"{self.path}: a model folder without weights (looked for {', '.join(accepted)})"

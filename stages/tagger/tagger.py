@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pipeline.errors import ModelError
 from pipeline.models import bin_allowed, refuse_pickled_weights
 from stages.machine import has_bfloat16, torch_device
+from stages.tagger.adapter import is_adapter
+from stages.tagger.adapter import load as load_adapter
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.tagger.inference import tokens_per_batch, word_distributions
 from stages.tagger.labels import LabelSet
@@ -128,7 +130,9 @@ class Tagger(WordTagger):
         try:
             with quiet():
                 model: Any
-                if fused:
+                if is_adapter(path):
+                    model = load_adapter(path)
+                elif fused:
                     model = modeling.LayerFusedForTokenClassification.from_pretrained(
                         path, dtype=torch.float32, use_safetensors=safe
                     )

@@ -7,13 +7,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.config import StageConfig
+from pipeline.config import ConfigModel, StageConfig
 from pipeline.kinded import KindedConfig
 from pipeline.kinds import Kinds
 from stages.train.fusions import FUSIONS
 
 if TYPE_CHECKING:
     from stages.train.fusions.base import FusionKind
+
+
+class LoraOptions(ConfigModel):
+    """Low-rank adapters (LoRA) instead of training the encoder's own weights."""
+
+    rank: int = Field(16, ge=1, description="width of the adapters")
+    alpha: int = Field(32, ge=1, description="their outputs are scaled by alpha / rank")
+    dropout: float = Field(0.05, ge=0, lt=1, description="dropout in front of them")
+    targets: Literal["all-linear"] | list[str] = Field(
+        "all-linear", description="the linear layers that get one: all, or names: [query, value]"
+    )
+    save: Literal["merged", "adapter"] = Field(
+        "merged",
+        description="merged: a tagger like any other; adapter: a few megabytes that need the "
+        "encoder they were made for",
+    )
 
 
 class TaggerOptions(StageConfig):
@@ -43,6 +59,11 @@ class TaggerOptions(StageConfig):
         0,
         ge=0,
         description="keep the embeddings and the lowest N layers as they are; 0 trains everything",
+    )
+    lora: LoraOptions | None = Field(
+        None,
+        description="train low-rank adapters (extra lora) and what is above the encoder; for "
+        "encoders too large to train whole",
     )
     dropout: float | None = Field(
         None, ge=0, lt=1, description="dropout in encoder and classifier; default: the encoder's"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -225,17 +226,19 @@ def check_training(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[P
     heads = {unit.arm: unit.recipe for unit in units}
     for arm, recipe in heads.items():
         for problem in (
-            *check_trackers(experiment(config).for_arm(arm)),
+            *check_packages(experiment(config).for_arm(arm)),
             *check_encoder(experiment(config).for_arm(arm), recipe.fused),
         ):
             own = f" (arm {arm})" if recipe.settings else ""
             yield Problem(problem.key, problem.message + own)
 
 
-def check_trackers(config: RunConfig) -> Iterator[Problem]:
-    """Yield the trackers of ``train.report_to`` whose packages are not installed."""
+def check_packages(config: RunConfig) -> Iterator[Problem]:
+    """Yield what is asked for whose packages are not installed: trackers, adapters."""
     for message in missing_trackers(train_options(config).report_to):
         yield Problem("train.report_to", message)
+    if train_options(config).lora is not None and find_spec("peft") is None:
+        yield Problem("train.lora", "peft is not installed: pip install 'xlner[lora]'")
 
 
 def check_encoder(config: RunConfig, fused: bool) -> Iterator[Problem]:

@@ -15,13 +15,21 @@ from pipeline.errors import ConfigError, DataError, ModelError
 from pipeline.progress import Progress
 from pipeline.schema import Span
 from stages.quiet import quiet
+from stages.tagger.adapter import attach, merge, save
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.tagger.labels import LabelSet
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.config import TaggerOptions
 from stages.train.data import TrainingSentence, TrainingSet
 from stages.train.optimisation import freeze_layers
-from stages.train.presets import doubts, layer_parameters, preset_for, resolved
+from stages.train.presets import (
+    doubts,
+    for_the_rest,
+    layer_parameters,
+    lora_preset,
+    preset_for,
+    resolved,
+)
 from stages.train.trackers import missing_trackers
 from stages.train.trainer import DevSet, TaggerTrainer, TrainingResult
 
@@ -88,10 +96,15 @@ def train_tagger(
                 provenance=dict(provenance or {}),
                 **(head or {}),
             )
+        adapted = None
+        preset = preset_for(layer_parameters(model))
+        if options.lora is not None:
+            adapted = attach(model, **options.lora.model_dump(exclude={"save"}))
+            preset = lora_preset(preset)
         frozen = freeze_layers(model, options.freeze_layers, options.freeze_embeddings)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot build a tagger on {encoder}: {error}") from error
-    preset = preset_for(layer_parameters(model), frozen)
+    preset = for_the_rest(preset, frozen)
     options = resolved(options, preset)
     limit = longest_window(model.config, tokenizer)
     words = WordEncoder(tokenizer, min(options.window or limit, limit))
@@ -135,7 +148,12 @@ def train_tagger(
             facts["scores"] = {**facts.get("scores", {}), f"F1 on {options.select}": result.best_f1}
         model.config.provenance = facts
         with quiet():
-            model.save_pretrained(output_dir)
+            if adapted is not None and options.lora is not None and options.lora.save == "adapter":
+                save(model, adapted, output_dir, str(encoder))
+            else:
+                if adapted is not None:
+                    merge(model, adapted)
+                model.save_pretrained(output_dir)
             tokenizer.save_pretrained(output_dir)
         text = json.dumps(asdict(result), indent=1, sort_keys=True)
         (output_dir / HISTORY).write_text(text + "\n", encoding="utf-8")

@@ -114,6 +114,10 @@ def test_a_refusal_says_what_to_do(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="refuses: 401 .*is the key in the environment"):
         list(endpoint(server, tmp_path).ask([Question("s", "x")]))
     assert len(server.asked) == 1
+    many = [Question("s", str(i)) for i in range(50)]
+    with pytest.raises(ModelError, match="refuses"):
+        list(endpoint(server, tmp_path).ask(many))
+    assert len(server.asked) < 10, "after an error, nothing more is asked"
 
 
 @pytest.mark.parametrize(
