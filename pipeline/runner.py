@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from pipeline import artifacts as store
 from pipeline import capacity
-from pipeline import engine as engines
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.doing import Doer
+from pipeline.engine.choosing import engine_of
 from pipeline.errors import ConfigError, DamagedError
 from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.plan import TODO, Planner, Selection, Step
@@ -126,7 +126,7 @@ class Runner(Planner):
             work.carry_out(stack.enter_context(stopping(slots)))
 
     def _here(self) -> Here:
-        engine = engines.engine(self.config)
+        engine = engine_of(self.config)
         return Here(Doer(self.registry, self.folder, engine, self.progress), self.folder)
 
     def _setup(self) -> Setup:

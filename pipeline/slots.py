@@ -24,11 +24,11 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from pipeline import engine as engines
 from pipeline.artifacts import Artifact, RunFolder, disk_errors
 from pipeline.capacity import share, used_memory
 from pipeline.config import RunConfig
 from pipeline.doing import Doer
+from pipeline.engine.choosing import engine_of
 from pipeline.engine.pool import die_with_parent, portable
 from pipeline.errors import XlnerError
 from pipeline.plan import Step
@@ -392,7 +392,7 @@ class StepWorker:
         config.__setstate__(state)
         folder = RunFolder(self._setup.folder)
         if self._doer is None:
-            engine = engines.engine(config)
+            engine = engine_of(config)
             progress = RelayedProgress(self._tell)
             self._doer = Doer(self._setup.registry, folder, engine, progress)
         self.working = True

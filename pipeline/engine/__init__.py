@@ -27,8 +27,6 @@ from pipeline.stage import Part, Worker
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pipeline.config import RunConfig
-
 Advance = Callable[[int], None]
 
 
@@ -67,17 +65,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End whatever processes were kept for the next call of :meth:`run`."""
-
-
-def engine(config: RunConfig) -> Engine:
-    """Return the engine that a configuration names (``local`` or ``ray``)."""
-    if config.engine == "ray":
-        from pipeline.engine.ray import RayEngine
-
-        return RayEngine(config.ray)
-    from pipeline.engine.local import LocalEngine
-
-    return LocalEngine()
 
 
 def process(worker: Worker, job: PartJob, advance: Advance = lambda rows: None) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline import engine as engines
 from pipeline.artifacts import RunFolder
 from pipeline.config import parse_config
 from pipeline.doing import Doer
+from pipeline.engine.choosing import engine_of
 from pipeline.plan import Step
 from pipeline.progress import Progress
 from tests.pipeline.test_runner import make_runner, part_bytes
@@ -22,7 +22,7 @@ from tests.pipeline.toy_stages import TOYS
 def _do(raw: dict[str, Any], step: Step, folder: Path) -> None:
     config = parse_config(raw, model=TOYS.config_type())
     progress = Progress(Console(file=io.StringIO()))
-    Doer(TOYS, RunFolder(folder), engines.engine(config), progress).do(config, step)
+    Doer(TOYS, RunFolder(folder), engine_of(config), progress).do(config, step)
 
 
 def test_steps_that_other_processes_do_come_out_as_in_one_run(tmp_path: Path) -> None:
