@@ -136,7 +136,7 @@ def bare(word: str) -> str:
 
 @cache
 def exonyms(column: int) -> dict[str, set[str]]:
-    """Known renderings of English name words: countries from CLDR, the rest from exonyms.tsv."""
+    """Known renderings of English name words: CLDR's places, the rest from exonyms.tsv."""
     import langcodes
 
     language = ("de", "es")[column]
@@ -145,6 +145,11 @@ def exonyms(column: int) -> dict[str, set[str]]:
         if line and not line.startswith("#"):
             cells = line.split("\t")
             known.setdefault(bare(cells[0]), set()).update(map(bare, cells[1 + column].split()))
+    from stages.translate.exonyms import exonyms as cldr
+
+    for english, other in cldr("en", language).places.items():
+        if " " not in english:
+            known.setdefault(bare(english), set()).update(map(bare, other.split()))
     letters = string.ascii_uppercase
     for territory in (a + b for a in letters for b in letters):
         tag = langcodes.Language.make(territory=territory)

@@ -130,11 +130,13 @@ class Mended:
         changed: The rows that have other hypotheses now.
         by_slots: How many of them got there by slots.
         faulty: How many rows still have faults.
+        by_names: How many of the changed rows only have places called as there.
     """
 
     changed: list[int]
     by_slots: int
     faulty: int
+    by_names: int = 0
 
 
 class Mender:
@@ -209,7 +211,13 @@ class Mender:
                 offer(k, hypotheses, slots=False)
         for every in (True, False) if self._translator.knows_slots else ():
             self._with_slots(sentences, results, list(faults), every, offer)
-        return Mended(list(changed), len(by_slots), len(faults))
+        mended = len(changed)
+        for k, sentence in enumerate(sentences):
+            called = [h.with_text(self._call_places(sentence, h.text)) for h in results[k]]
+            if called != results[k]:
+                results[k] = called
+                changed[k] = None
+        return Mended(list(changed), len(by_slots), len(faults), len(changed) - mended)
 
     def _with_slots(
         self,
@@ -250,9 +258,22 @@ class Mender:
 
     def _called(self, words: Sequence[str], span: Span) -> str:
         """Return a name as it is to be written into the translation."""
-        name = words[span.start : span.end]
-        place = None if span.type in PERSONS else self._known.places.get(" ".join(name).casefold())
-        return place or detokenise(name, self._language)
+        name = detokenise(words[span.start : span.end], self._language)
+        place = None if span.type in PERSONS else self._known.places.get(name.casefold())
+        if place is None:
+            return name
+        return place.upper() if name.isupper() else place
+
+    def _call_places(self, sentence: Labelled, text: str) -> str:
+        """Return a translation with the places that it left in the source language translated."""
+        words, spans = sentence
+        for span in spans:
+            name = detokenise(words[span.start : span.end], self._language)
+            called = self._called(words, span)
+            if span.type in self._types and called.casefold() != name.casefold():
+                written = called.replace("\\", r"\\")
+                text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", written, text)
+        return text
 
     def _missing(self, sentence: Labelled, text: str) -> list[int]:
         plain = remove_tags(text) if self._tagged else text

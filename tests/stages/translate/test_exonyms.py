@@ -52,3 +52,26 @@ def test_a_slot_is_filled_with_what_the_place_is_called() -> None:
     translator = Scripted({slotted: ["__SLOT0__ verließ __SLOT1__."]})
     kept, texts = keep_with(translator, (words, spans), "Nichts.", exonyms("en", "de"))
     assert kept.by_slots == 1 and texts == ["Ann verließ Deutschland."]
+
+
+@pytest.mark.parametrize(
+    ("place", "left", "called"),
+    [
+        ("Germany", "Ann verließ Germany.", "Ann verließ Deutschland."),
+        ("GERMANY", "Ann verließ GERMANY.", "Ann verließ DEUTSCHLAND."),
+        ("Germany", "Ann verließ Germanys Küste.", "Ann verließ Germanys Küste."),
+        ("Springfield", "Ann verließ Springfield.", "Ann verließ Springfield."),
+    ],
+)
+def test_a_place_left_in_english_is_called_as_it_is_there(
+    place: str, left: str, called: str
+) -> None:
+    row = (["Ann", "left", place, "."], [Span(0, 1, "PER"), Span(2, 3, "LOC")])
+    kept, texts = keep_with(Scripted({}), row, left, exonyms("en", "de"))
+    assert texts == [called] and kept.by_names == (left != called)
+
+
+def test_places_of_types_that_are_not_kept_stay_as_they_are() -> None:
+    row = (["Ann", "left", "Germany", "."], [Span(0, 1, "PER"), Span(2, 3, "GPE")])
+    _, texts = keep_with(Scripted({}), row, "Ann verließ Germany.", exonyms("en", "de"))
+    assert texts == ["Ann verließ Germany."]
