@@ -81,7 +81,7 @@ def align(
 def project(batch: Batch, settings: dict[str, Any]) -> Found:
     """Return the kept spans of each row."""
     config = ProjectConfig.model_validate(settings)
-    least = config.filters.min_score
+    least = config.filters.value("min_score")
     return [
         [(s["start"], s["end"], s["type"]) for s in spans if s["score"] >= least]
         for spans, _ in project_pairs(batch, config)
