@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.artifacts import Artifact
+from pipeline.artifacts import Artifact, RunFolder
 from pipeline.errors import ConfigError
 from pipeline.plan import Selection
 from pipeline.progress import Progress
 from pipeline.resources import shipped_root
+from stages.inspect.reading import views
 from tests.stages.train.families import build_family
 from xlner.api import Runner, parse_config
 
@@ -114,6 +115,14 @@ def test_labels_of_rivals_are_trained_on_as_they_are(done: Path) -> None:
     assert all(s["method"] == "theirs" and s["kept"] for r in found for s in r["spans"])
     assert Counter(r["kept"] for r in found)[True] > SIZE / 2
     assert (done / "predict/theirs/seed-13/test/de").is_dir()
+
+
+def test_projections_of_arms_can_be_looked_at(done: Path) -> None:
+    run = RunFolder(done)
+    theirs = list(views(run, "project", "theirs/de"))
+    assert len(theirs) == SIZE and any(v.spans for v in theirs) and not any(v.links for v in theirs)
+    good = list(views(run, "project", "only_good/de"))
+    assert len(good) == 2 * SIZE and any(v.links for v in good)
 
 
 def test_the_other_direction_needs_no_translator_either(done: Path) -> None:

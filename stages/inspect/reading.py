@@ -88,7 +88,10 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
         # An arm of one's own projects along the run's links: <arm>/<lang>.
         pair = unit if _sibling(run, "align", unit) is not None else unit.rpartition("/")[2]
         gold = _sibling(run, "prepare", f"parallel/{pair}")
-        yield from projected_views(artifact, _sibling(run, "align", pair), gold)
+        # Labels of rivals came along no links of ours.
+        rival = "rival" in artifact.manifest.identity.get("task", {})
+        aligned = None if rival else _sibling(run, "align", pair)
+        yield from projected_views(artifact, aligned, gold)
     elif stage == "align":
         translations = _sibling(run, "translate", unit)
         if translations is None:
