@@ -109,6 +109,8 @@ def main() -> None:
         report(name, results[name], gold, time.process_time() - start)
     for title, rules in (("auto: ", AUTO), ("", BESIDE_AUTO)):
         for rule in rules:
+            if any(share.options for share in rule.members):
+                continue  # "auto" itself is among the aligners; these are without options.
             members = [s.member(EncoderOptions()) for s in rule.members]
             members = [m for m in members if any(m.weight_at(count) > 0 for count in words)]
             if len(members) < 2 or any(m.aligner not in results for m in members):
@@ -143,6 +145,7 @@ def _weights(
 
 def _aligners(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "statistical", {"aligner": "statistical"}
+    yield "auto", {"aligner": "auto"}
     if eflomal_installed():
         yield "eflomal", {"aligner": "eflomal"}
     for folder, names in (

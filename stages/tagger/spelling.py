@@ -1,8 +1,8 @@
 """Words that an encoder's vocabulary cannot write, respelt with the letters that it has.
 
 A vocabulary made from other languages lacks letters: of the words of Yoruba news, three in four are
-one unknown subword to the encoder that ships, all alike. With the marks left out that it does not
-know (``ẹ̀kọ́`` as ``èkó``) it reads most of each word.
+one unknown subword to a small encoder that was made without Yoruba, all alike. With the marks left
+out that it does not know (``ẹ̀kọ́`` as ``èkó``) it reads most of each word.
 """
 
 from __future__ import annotations

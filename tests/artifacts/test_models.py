@@ -11,8 +11,12 @@ LANGUAGES = ("de", "es", "fr", "nl", "sw")
 
 
 def test_both_models_together_are_small() -> None:
-    files = [path for path in MODELS.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 36_000_000
+    sizes = {
+        name: sum(path.stat().st_size for path in (MODELS / name).rglob("*") if path.is_file())
+        for name in ("encoder", "translator")
+    }
+    assert sizes["encoder"] <= 55_000_000
+    assert sum(sizes.values()) <= 80_000_000
 
 
 @pytest.mark.parametrize("name", ["encoder", "translator"])
@@ -27,15 +31,33 @@ def test_the_cards_say_what_must_be_said(name: str) -> None:
     assert "Not measured yet" not in card
 
 
-def test_the_encoder_has_six_layers_and_knows_all_languages() -> None:
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
+def test_the_licence_of_the_weights_that_the_encoder_began_with_stands_beside_it() -> None:
+    card = (MODELS / "encoder" / "README.md").read_text(encoding="utf-8")
+    assert "license: cc-by-sa-4.0" in card  # as its text asks
+    assert "multilingual-e5-small" in card and "arXiv:2402.05672" in card
+    licence = (MODELS / "encoder" / "LICENSE").read_text(encoding="utf-8")
+    assert licence.startswith("MIT License") and "Copyright (c)" in licence
 
-    model = AutoModelForMaskedLM.from_pretrained(MODELS / "encoder")
+
+def test_the_encoder_writes_every_character_of_its_languages() -> None:
+    from transformers import AutoConfig, AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(MODELS / "encoder")
-    assert model.config.num_hidden_layers >= 6
-    assert len(tokenizer) == model.config.vocab_size
-    text = "Ärger in Zürich: ¿Cómo estás? Ça va. Zij heeft één kat. Habari ya asubuhi!"
+    config = AutoConfig.from_pretrained(MODELS / "encoder")
+    assert len(tokenizer) == config.vocab_size
+    text = "Ärger in Zürich: ¿Cómo estás? Ça va. Zij heeft één kat. Habari ya asubuhi! "
+    text += "ẹ̀kọ́ Ɗan Москва Αθήνα القاهرة 東京 서울 กรุงเทพ"
     assert tokenizer.unk_token_id not in tokenizer(text).input_ids
+
+
+def test_the_encoder_loads_with_all_its_weights_and_says_where_it_aligns() -> None:
+    from transformers import AutoModelForMaskedLM
+
+    model, report = AutoModelForMaskedLM.from_pretrained(
+        MODELS / "encoder", output_loading_info=True
+    )
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    assert 1 <= model.config.alignment_layer <= model.config.num_hidden_layers
 
 
 def test_the_encoder_fills_a_mask_with_something_likely() -> None:
@@ -44,11 +66,11 @@ def test_the_encoder_fills_a_mask_with_something_likely() -> None:
 
     model = AutoModelForMaskedLM.from_pretrained(MODELS / "encoder")
     tokenizer = AutoTokenizer.from_pretrained(MODELS / "encoder")
-    encoded = tokenizer("Tom [MASK] not here.", return_tensors="pt")
+    encoded = tokenizer(f"Tom {tokenizer.mask_token} not here.", return_tensors="pt")
     place = encoded.input_ids[0].tolist().index(tokenizer.mask_token_id)
     with torch.no_grad():
         best = model(**encoded).logits[0, place].topk(10).indices
-    assert {"is", "was"} & set(tokenizer.convert_ids_to_tokens(best))
+    assert {"\u2581is", "\u2581was"} & set(tokenizer.convert_ids_to_tokens(best))
 
 
 def test_the_translator_writes_the_language_that_the_tag_names(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_auto_leaves_out_an_encoder_that_does_not_know_the_script(
     aligner = build.build(planned, tmp_path)
     assert all(aligner.align(pairs))
     knows = script == "latin"
-    assert aligner.name == ("mean(statistical, simalign-inter)" if knows else "statistical")
+    assert aligner.name == ("mean(statistical, softmax)" if knows else "statistical")
     assert (trusts(tmp_path)[1] > 0.9) == knows
 
 
