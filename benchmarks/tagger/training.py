@@ -1,6 +1,9 @@
 """Training through the Trainer against a bare loop of the same model and batches.
 
 python benchmarks/tagger/training.py ../shared/data/ner/conll/en/train.txt
+
+Twice: as it is, building the model and what is done once included; and for an update alone, by the
+difference to a training of two updates.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ def main() -> None:
     encoder = args.encoder or random_encoder(args.work, sentences, args.layers, args.width)
     words = WordEncoder(load_tokenizer(encoder), 256)
     data = TrainingSet.build((TrainingSentence(s.words, s.spans) for s in sentences), words, labels)
-    options = TrainConfig(
+    some = TrainConfig(
         max_steps=args.steps,
         batch_size=args.batch_size,
         select="last",
@@ -57,12 +60,12 @@ def main() -> None:
                 encoder, labels.names, fusion="dlfa_aif", fusion_layer=-3
             )
 
-    def bare() -> None:
+    def bare(steps: int) -> None:
         net = model().train()
         optimizer = torch.optim.AdamW(net.parameters(), lr=5e-5, weight_decay=0.01, fused=True)
-        scheduler = get_linear_schedule_with_warmup(optimizer, args.steps // 10, args.steps)
+        scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
         bf16 = args.precision == "bfloat16"
-        for chosen in plan_batches(data.lengths, args.batch_size, args.steps, 1):
+        for chosen in plan_batches(data.lengths, args.batch_size, steps, 1):
             batch = data.batch(chosen)
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 loss = net(**batch).loss
@@ -72,19 +75,35 @@ def main() -> None:
             scheduler.step()
             optimizer.zero_grad()
 
-    def trained() -> None:
+    def trained(steps: int) -> None:
+        options = some.model_copy(update={"max_steps": steps})
         work = Path(tempfile.mkdtemp())
         net = model()
         trainer = TaggerTrainer(net, data, None, options, work, seed=1)
         trainer.run(Progress(Console(file=io.StringIO())))
         shutil.rmtree(work)
 
-    times = alternate({"bare loop": bare, "Trainer": trained}, args.runs, args.clock)
+    times = alternate(
+        {
+            "bare loop": lambda: bare(args.steps),
+            "Trainer": lambda: trained(args.steps),
+            "bare loop, 2": lambda: bare(2),
+            "Trainer, 2": lambda: trained(2),
+        },
+        args.runs,
+        args.clock,
+    )
+    updates = {
+        name: [a - b for a, b in zip(times[name], times[f"{name}, 2"], strict=True)]
+        for name in ("bare loop", "Trainer")
+    }
     print(
         f"{args.steps} updates of {args.batch_size} sentences, {args.precision}, "
         f"torch threads {torch.get_num_threads()}; model building included in both"
     )
     show(times, args.steps * args.batch_size, "sentences", "bare loop")
+    print(f"\nwithout what is done once ({args.steps - 2} updates)")
+    show(updates, (args.steps - 2) * args.batch_size, "sentences", "bare loop")
 
 
 if __name__ == "__main__":
