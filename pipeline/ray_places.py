@@ -23,7 +23,8 @@ from pipeline.manifest import MANIFEST
 from pipeline.plan import Step
 from pipeline.progress import Progress
 from pipeline.relay import Message, Shown
-from pipeline.slots import Events, Here, Outcome, Processes, Setup, StepWorker
+from pipeline.slots import Events, Here, Outcome, Processes
+from pipeline.step_process import Setup, StepWorker
 
 _ASK = 0.5  # seconds between questions for what there is to show
 

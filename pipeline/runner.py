@@ -22,7 +22,8 @@ from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.slots import Here, Processes, Setup, Slots, on_this_machine, stopping
+from pipeline.slots import Here, Processes, Slots, stopping
+from pipeline.step_process import Setup, on_this_machine
 from pipeline.work import Work
 
 if TYPE_CHECKING:
@@ -112,17 +113,17 @@ class Runner(Planner):
         trainings = sum(s.task.kind == "model" for s in todo)
         ray = self.config.engine == "ray"
         jobs = min(self.jobs or 1, len(todo))
+        several = jobs > 1 and not ray
+        on_ray = ray and trainings > 1 and self.jobs != 1
+        work = Work(self, steps, selection, result.done, side_by_side=several or on_ray)
         with contextlib.ExitStack() as stack:
-            if ray and trainings > 1 and self.jobs != 1:
-                slots: Slots = self._on_ray(threads, trainings)
-            elif ray or jobs < 2:
-                stack.enter_context(capacity.share(threads, devices[0] if devices else None))
-                slots = self._here()
-            else:
+            stack.callback(work.sweep)  # once everything has ended
+            if several:
                 make = on_this_machine(self._setup(), devices, threads)
-                slots = Processes(make, jobs, self.progress)
-            side_by_side = not isinstance(slots, Here)
-            work = Work(self, steps, selection, result.done, side_by_side=side_by_side)
+                slots: Slots = Processes(make, jobs, self.progress)
+            else:
+                stack.enter_context(capacity.share(threads, devices[0] if devices else None))
+                slots = self._on_ray(threads, trainings) if on_ray else self._here()
             work.carry_out(stack.enter_context(stopping(slots)))
 
     def _here(self) -> Here:

@@ -51,6 +51,7 @@ class Work:
         self._schedule = Schedule(steps, self._estimates.seconds if self._estimates else None)
         self._changed: set[Ref] = set()
         self._before: dict[Ref, dict[str, str] | None] = {}
+        self._under_way: set[Ref] = set()
         self._begun = 0
         self._failed: list[tuple[Step, BaseException]] = []
         self._killed: list[Step] = []  # to be tried once more, with nothing beside it
@@ -71,6 +72,11 @@ class Work:
             self._take(slots.wait(), under_way - 1)
             under_way -= 1
         self._raise()
+
+    def sweep(self) -> None:
+        """Delete what was being written by processes that had to be killed."""
+        for ref in self._under_way:
+            self._planner.folder.sweep_partial(ref)
 
     # -- beginning --------------------------------------------------------------------------
 
@@ -135,6 +141,7 @@ class Work:
         if ref not in self._before:
             self._before[ref] = self._planner.folder.hashes(ref, step.fingerprint)
         self._schedule.begin(step)
+        self._under_way.add(ref)
         slots.begin(step, self._planner.configured(step.task))
 
     def _fits(self, step: Step, slots: Slots) -> bool:
@@ -162,6 +169,7 @@ class Work:
         """See what came of a step."""
         step, made = outcome.step, outcome.made
         ref = step.task.ref
+        self._under_way.discard(ref)
         if isinstance(made, BaseException):
             self._gone_wrong(step, made, others)
             return

@@ -68,6 +68,10 @@ class Probe(RunStage):
             elif what == "die" and tries < int(rest):
                 (out.folder / f".half.{os.getpid()}.tmp").touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            elif what == "hang":  # as a native library that does not come back
+                (out.folder / f".half.{os.getpid()}.tmp").touch()
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+                time.sleep(float(rest))
             elif what == "sleep":
                 time.sleep(float(rest))
             elif what == "warn":

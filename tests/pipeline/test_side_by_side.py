@@ -176,20 +176,22 @@ def test_a_task_that_does_not_fit_into_memory_waits(
 SCRIPT = """
 import sys
 from pathlib import Path
+from pipeline import slots
 from tests.pipeline.test_side_by_side import probing
 from xlner.commands.run import ended_like_an_interrupt
 from xlner.commands.shared import reported_errors
+slots._GRACE = float(sys.argv[3])
 with reported_errors(), ended_like_an_interrupt():
-    probing(Path(sys.argv[1]), {"a": "sleep 30", "b": "sleep 30"}).run()
+    probing(Path(sys.argv[1]), {"a": sys.argv[2], "b": "sleep 30"}).run()
 """
 """As users write scripts: nothing says that it may be run again by the processes that it starts."""
 
 
-def start(place: Path) -> subprocess.Popen[str]:
+def start(place: Path, what: str = "sleep 30", grace: float = 15) -> subprocess.Popen[str]:
     script = place / "script.py"
     script.write_text(SCRIPT)
     process = subprocess.Popen(
-        [sys.executable, str(script), str(place)],
+        [sys.executable, str(script), str(place), what, str(grace)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
@@ -214,6 +216,15 @@ def test_a_stop_ends_the_tasks_and_leaves_a_clean_state(
     assert not left
     again = probing(tmp_path, {"a": "sleep 0", "b": "sleep 0"})
     assert len(again.run().done) == 3
+
+
+def test_a_task_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    process = start(tmp_path, "hang 30", grace=0.5)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=25)
+    assert process.returncode == 1
+    assert not any(alive(p) for p in pids(tmp_path).values())
+    assert not list((tmp_path / "runs").rglob("*.tmp"))
 
 
 def test_tasks_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
