@@ -187,6 +187,21 @@ def test_a_run_reads_their_format_and_uses_their_aligner_and_method(
     ]
 
 
+def test_a_stage_of_theirs_runs(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "en.conll").write_text("Anna B-PER\nsleeps O\n\nOh O\n\n")
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "{name: c, languages: [de], stages: [prepare, tally], data: {train: {path: en.conll}},\n"
+        "tally: {least: 2}}"
+    )
+    more = ["--runs-dir", str(tmp_path)]
+    done = command(site, "run_pipeline", str(config), *more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "c/tally/all/total.txt").read_text() == "1"
+    wrong = command(site, "run_pipeline", str(config), "--set", "tally.least=0", *more)
+    assert "tally.least: Input should be greater" in wrong.stdout + wrong.stderr
+
+
 def test_a_tagger_of_theirs_labels_words(site: Path, tmp_path: Path) -> None:
     code = f"""
 import json

@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.config import ConfigModel
+from pipeline.config import ConfigModel, RunConfig, StageConfig
 from pipeline.formats import Format, ReadReport, Sample
 from pipeline.formats.report import RawSentence
+from pipeline.inputs import Inputs
 from pipeline.models import ModelSource
 from pipeline.schema import Link
+from pipeline.stage import Context, Output, Ref, RunStage, Task
 from stages.align.kinds.base import AlignerKind
 from stages.align.setting import Setting
 from stages.evaluate.metrics.base import Metric
@@ -305,3 +307,35 @@ class CapitalsFinder:
             ]
             for text in texts
         ]
+
+
+class TallyConfig(StageConfig):
+    """Options of ``tally``."""
+
+    least: int = Field(1, ge=1, description="shortest sentence that counts")
+
+
+class Tally(RunStage):
+    """A stage of another package: counts the source sentences."""
+
+    name = "tally"
+    version = "1"
+    config_type = TallyConfig
+    about = "count sentences"
+    standalone = True
+
+    def tasks(self, config: RunConfig) -> list[Task]:
+        """Return the one task."""
+        return [
+            Task(self.name, "all", "files", {"train": Ref("prepare", f"train/{config.source}")})
+        ]
+
+    def run(self, inputs: Inputs, out: Output, context: Context) -> None:
+        """Count."""
+        least = self.options(context.config).least
+        rows = inputs.one("train").rows()
+        total = sum(len(row["words"]) >= least for row in rows)
+        (out.folder / "total.txt").write_text(str(total))
+
+
+TALLY = Tally()
