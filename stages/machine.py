@@ -55,6 +55,11 @@ def has_exact_int8() -> bool:
         return True
     if _processor("vendor_id") == "GenuineIntel" or platform.system() == "Darwin":
         return True
+    return has_vnni()
+
+
+def has_vnni() -> bool:
+    """Whether the processor adds products of bytes in thirty-two bits (VNNI)."""
     flags = (_processor("flags") or "").split()
     return "avx512_vnni" in flags or "avx_vnni" in flags
 

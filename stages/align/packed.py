@@ -1,9 +1,8 @@
 """An encoder that was taken apart, on the CPU, over sentences laid end to end.
 
 All but attention works on single tokens, so sentences need no padding there: a batch is one matrix
-``(tokens, width)``. Attention sees runs of sentences of one length. Weights are arranged once for
-the matrix library, query, key and value are one product, and where oneDNN multiplies the
-feed-forward function is applied within its product. What this gains is in docs/alignment.md.
+``(tokens, width)``. Attention sees runs of sentences of one length; query, key and value are one
+product. What this gains is in docs/alignment.md.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.align.parts import Encoder, Linear, Norm
-from stages.machine import prefers_mkl
+from stages.machine import has_vnni, prefers_mkl
 
 if TYPE_CHECKING:
     import torch
@@ -28,14 +27,8 @@ def supported(dtype: str) -> bool:
     """Whether this build of torch and this processor have what a precision needs here."""
     import torch
 
-    if dtype == "float32":
-        return True
-    if not torch.backends.mkldnn.is_available():
-        return False
-    if dtype == "bfloat16":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     # Without VNNI, sums of two products of eight bits overflow in sixteen.
-    return hasattr(torch.ops.onednn, "qlinear_pointwise") and torch.cpu._is_vnni_supported()
+    return dtype != "int8" or (has_vnni() and hasattr(torch.ops.onednn, "qlinear_pointwise"))
 
 
 class PackedLayers:
@@ -44,9 +37,9 @@ class PackedLayers:
     Args:
         encoder: The layers.
         dtype: ``float32``, ``bfloat16``, or ``int8`` (weights per row, activations per batch as
-            they come, the rest in bfloat16); see :func:`supported`.
-        rows: Tokens of a full batch. Weights are arranged for just this number, so batches of more
-            than half as many tokens are filled up to it.
+            they come, the rest in bfloat16).
+        rows: Tokens of a full batch. oneDNN prepares itself for every number of them anew, so
+            batches of more than half as many are filled up to it.
     """
 
     device = "cpu"
@@ -139,11 +132,6 @@ def _norm(norm: Norm | None, dtype: torch.dtype) -> Apply:
 def _activation(name: str | None) -> Apply:
     if name is None:
         return lambda x: x
-    if name == "gelu":
-        import torch
-
-        in_place: Apply = torch.ops.aten.gelu_.default
-        return in_place
     from transformers.activations import ACT2FN
 
     function: Apply = ACT2FN[name]
@@ -151,39 +139,33 @@ def _activation(name: str | None) -> Apply:
 
 
 def _single(linear: Linear, rows: int, activation: str | None) -> Apply:
-    """In float32: by MKL, weights arranged for ``rows`` tokens, on Intel's; by oneDNN elsewhere."""
+    """In float32: by MKL on Intel's processors, by oneDNN elsewhere.
+
+    The one place that calls private operators of torch: its public ones take MKL, or copy states to
+    oneDNN's layout and back for every product, and both fall below five times simalign's speed
+    (docs/alignment.md).
+    """
     import torch
-    from torch.nn.functional import linear as product
 
-    weight, bias = linear.weight.float().contiguous(), linear.bias.float()
-    if not prefers_mkl() and torch.backends.mkldnn.is_available():
-        return _onednn(weight, bias, rows, activation)
-    after = _activation(activation)
-    if not torch.backends.mkl.is_available():
-        return lambda x: after(product(x, weight, bias))
-    mkl: Any = torch.ops.mkl
-    arranged = mkl._mkl_reorder_linear_weight(weight, rows)
-
-    def apply(x: torch.Tensor) -> torch.Tensor:
-        if len(x) == rows:
-            return after(mkl._mkl_linear(x, arranged, weight, bias, rows))
-        return after(product(x, weight, bias))
-
-    return apply
+    weight, bias = linear.weight.float(), linear.bias.float()
+    if prefers_mkl() or not torch.backends.mkldnn.is_available():
+        return _plain(weight, bias, activation)
+    mkldnn: Any = torch.ops.mkldnn
+    arranged = mkldnn._reorder_linear_weight(weight.contiguous(), rows)
+    fused, after = _fused(activation)
+    return lambda x: after(mkldnn._linear_pointwise(x, arranged, bias, fused, [], "none"))
 
 
 def _half(linear: Linear, rows: int, activation: str | None) -> Apply:
-    """In bfloat16, by oneDNN."""
-    return _onednn(linear.weight.bfloat16(), linear.bias.bfloat16(), rows, activation)
+    """In bfloat16."""
+    return _plain(linear.weight.bfloat16(), linear.bias.bfloat16(), activation)
 
 
-def _onednn(weight: torch.Tensor, bias: torch.Tensor, rows: int, activation: str | None) -> Apply:
-    import torch
+def _plain(weight: torch.Tensor, bias: torch.Tensor, activation: str | None) -> Apply:
+    from torch.nn.functional import linear as product
 
-    mkldnn: Any = torch.ops.mkldnn
-    arranged = mkldnn._reorder_linear_weight(weight, rows)
-    fused, after = _fused(activation)
-    return lambda x: after(mkldnn._linear_pointwise(x, arranged, bias, fused, [], "none"))
+    weight, after = weight.contiguous(), _activation(activation)
+    return lambda x: after(product(x, weight, bias))
 
 
 def _quantised(linear: Linear, rows: int, activation: str | None) -> Apply:
