@@ -96,13 +96,13 @@ def maker(translator: Any, sentences: list[list[str]]) -> Callable[[], object]:
     from pipeline.schema import Sentence
     from stages.synthesize.config import GateConfig
     from stages.synthesize.gate import Gate, Measures
-    from stages.synthesize.makers.base import Request
+    from stages.synthesize.makers.base import TextRequest
     from stages.synthesize.makers.translation import TranslationMaker
     from stages.synthesize.overlap import EvaluationIndex
 
     source = [Sentence(f"s{i}", translator.source, words) for i, words in enumerate(sentences)]
     count = len(sentences) * translator.config.num_hypotheses
-    request = Request(translator.target, translator.source, count, 1, source)
+    request = TextRequest(translator.target, translator.source, count, 1, source)
     evaluation = EvaluationIndex(sentences[:200])
     measures = Measures(translator.target, GateConfig(), evaluation)
     made_by = TranslationMaker(translator, chunk_size=count, measure=measures)

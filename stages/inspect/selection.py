@@ -38,7 +38,7 @@ class _Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class RowSelection:
     """Conditions on a sentence; all of them must hold, those on a span for one and the same span.
 
     Attributes:
@@ -122,21 +122,21 @@ def disagrees(view: View) -> bool:
     return Counter(s.type for s in view.kept_spans()) != Counter(s.type for s in view.source_spans)
 
 
-def choose(views: Iterable[View], selection: Selection) -> Iterator[View]:
+def choose(views: Iterable[View], selection: RowSelection) -> Iterator[View]:
     """Yield the sentences that a selection holds."""
     selection.check()
     return (view for view in views if view in selection)
 
 
 @dataclass(slots=True)
-class Sample:
+class RowSample:
     """Sentences drawn at random, in their original order, and out of how many."""
 
     views: list[View]
     total: int
 
 
-def draw(views: Iterable[View], size: int, seed: int) -> Sample:
+def draw(views: Iterable[View], size: int, seed: int) -> RowSample:
     """Draw ``size`` sentences with equal chances, reading the stream once (reservoir sampling)."""
     rng = random.Random(seed)
     kept: list[tuple[int, View]] = []
@@ -149,4 +149,4 @@ def draw(views: Iterable[View], size: int, seed: int) -> Sample:
             slot = rng.randrange(number + 1)
             if slot < size:
                 kept[slot] = (number, view)
-    return Sample([view for _, view in sorted(kept, key=lambda item: item[0])], total)
+    return RowSample([view for _, view in sorted(kept, key=lambda item: item[0])], total)

@@ -35,7 +35,7 @@ from stages.self_train.pseudo import (
     score_thresholds,
     teach,
 )
-from stages.self_train.teachers import Store, Teachers
+from stages.self_train.teachers import DistributionStore, Teachers
 from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
 from stages.train.data import TrainingSentence, repeat_examples
@@ -114,7 +114,7 @@ class SelfTraining:
         self._context = context
         self._provenance = provenance
         self._crop = dict(crop or {})
-        self._stores: dict[str, Store] = {}  # of the round that is under way
+        self._stores: dict[str, DistributionStore] = {}  # of the round that is under way
 
     def run(self, teachers: Mapping[str, Sequence[Path]]) -> list[Round]:
         """Do the rounds; the last one may be worse than the one before.
@@ -187,7 +187,7 @@ class SelfTraining:
                 )
             label_set = teacher.label_set
             known = self._known_as(folders, asked)
-            store = self._stores[name] = Store(
+            store = self._stores[name] = DistributionStore(
                 _store_path(work, name) if known is None else self._context.shared_dir / known
             )
             with made_once(store.path) as missing:
@@ -214,7 +214,7 @@ class SelfTraining:
         }
         return f"teachers/{fingerprint(decides)}.npy"
 
-    def _fill(self, store: Store, teacher: Teachers, asked: _Asked, work: Path) -> None:
+    def _fill(self, store: DistributionStore, teacher: Teachers, asked: _Asked, work: Path) -> None:
         """Store what teachers say of one text."""
         name = asked.name
         total = sum(1 for _ in self._sentences(name))

@@ -63,7 +63,7 @@ class Teachers:
         return [found[:, order] for found in tagger.distributions(sentences)]
 
 
-class Store:
+class DistributionStore:
     """Word-level distributions of many sentences on disk, read back one by one.
 
     Args:

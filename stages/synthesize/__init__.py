@@ -161,7 +161,7 @@ class SynthesizeStage(RunStage):
             DataError: If a maker has nothing to start from.
         """
         from stages.synthesize.gate import Gate, Measures, median_ratios
-        from stages.synthesize.makers.base import Request
+        from stages.synthesize.makers.base import TextRequest
         from stages.synthesize.overlap import EvaluationIndex
         from stages.synthesize.synthesis import (
             REAL,
@@ -185,7 +185,7 @@ class SynthesizeStage(RunStage):
         chunks = Chunks(context.work_dir)
         ratios: dict[str, list[float]] = {}
         for name, count in makers.items():
-            request = Request(lang, config.source, count, context.seed, source, projected)
+            request = TextRequest(lang, config.source, count, context.seed, source, projected)
             if not (source if options.maker(name).from_source else projected):
                 raise DataError(f"synthesize.weights: {name} has no sentence to start from")
             factory = self._factory(name, config, context.task, measures)

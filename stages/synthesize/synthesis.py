@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.artifacts import write_atomic
 from pipeline.schema import Sentence, Span, span_row, spans_of
 from stages.synthesize.gate import REASONS, Gate
-from stages.synthesize.makers.base import Made, Maker, Request
+from stages.synthesize.makers.base import Made, Maker, TextRequest
 
 _BLOCK = 1000  # sentences judged together: the batches of the round trip
 
@@ -35,7 +35,7 @@ class Chunks:
         self,
         maker: Callable[[], Maker],
         name: str,
-        request: Request,
+        request: TextRequest,
         advance: Callable[[int], None],
     ) -> Counter[str]:
         """Make all chunks that are not there yet; the maker is only built if one is missing.

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Store:
+class StateStore:
     """States by sentence.
 
     Attributes:
@@ -57,11 +57,11 @@ class Store:
             self.size += size
 
 
-_stores: OrderedDict[str, Store] = OrderedDict()
+_stores: OrderedDict[str, StateStore] = OrderedDict()
 
 
-def _store(name: str) -> Store:
-    found = _stores.pop(name, None) or Store()
+def _store(name: str) -> StateStore:
+    found = _stores.pop(name, None) or StateStore()
     _stores[name] = found
     while len(_stores) > _STORES:
         _stores.popitem(last=False)
@@ -103,7 +103,7 @@ class FrozenPrefix:
         self._levels = sorted(wanted | {layers})
         self._states: Tensor | None = None
         self._autocast: torch.dtype | None = None
-        self.store = Store()
+        self.store = StateStore()
         self.possible = 0 < layers < len(stack) and self._modules[0] is not None
         self.possible = self.possible and self._same(sample)
 
@@ -168,7 +168,7 @@ class FrozenPrefix:
                     found = self._model(**sample).logits
         finally:
             self._model.train(training)
-            self.store = Store()
+            self.store = StateStore()
         real = sample["attention_mask"].bool()
         return bool(torch.allclose(wanted[real], found[real], rtol=1e-3, atol=1e-3))
 

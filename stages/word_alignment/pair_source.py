@@ -14,14 +14,14 @@ PairSource = Callable[[], Iterator[WordPair]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class PairSample:
     """Distinct pairs to learn from; the first ``own`` of them are to be aligned."""
 
     pairs: list[WordPair]
     own: int
 
 
-def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -> Sample:
+def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -> PairSample:
     """Return as many distinct pairs as fit, those to be aligned before those that only help.
 
     Where not all fit, they are taken at even distances, so that no part of a corpus goes missing.
@@ -57,7 +57,7 @@ def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -
         sizes.append(len(chosen))
         if left <= 0:
             break
-    return Sample([(list(a), list(b)) for a, b in chosen], sizes[0])
+    return PairSample([(list(a), list(b)) for a, b in chosen], sizes[0])
 
 
 def digest(*sides: Sequence[str], size: int = 16) -> bytes:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts import RunFolder
     from pipeline.schema import Sentence
     from stages.inspect.reading import View
-    from stages.inspect.selection import Selection
+    from stages.inspect.selection import RowSelection
 
 DEFAULT_SAMPLE = 20
 """Sentences shown where nothing else is said: a screen or two."""
@@ -118,11 +118,11 @@ def inspect_labels(
     with reported_errors():
         from pipeline.languages import canonical
         from stages.inspect.reading import choose_unit, find_run
-        from stages.inspect.selection import Selection
+        from stages.inspect.selection import RowSelection
 
         folder = find_run(run, runs_dir)
         lang = canonical(lang) if lang else None
-        selection = Selection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
+        selection = RowSelection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
         selection.check()
         one_of("--format", format_, STYLES)
         units = choose_unit(folder, "project" if summary or corrected else stage, lang, unit)
@@ -145,7 +145,7 @@ def inspect_labels(
 
 
 def _stream(
-    run: RunFolder, stage: str, units: list[str], selection: Selection | None = None
+    run: RunFolder, stage: str, units: list[str], selection: RowSelection | None = None
 ) -> Iterator[View]:
     from pipeline.artifacts import Artifact
     from pipeline.errors import ConfigError
@@ -171,7 +171,7 @@ def _stream(
 
 def _show(
     stream: Iterator[View],
-    selection: Selection,
+    selection: RowSelection,
     size: int | None,
     seed: int,
     style: str,
@@ -230,7 +230,7 @@ def _export(
     run: RunFolder,
     stage: str,
     units: list[str],
-    selection: Selection,
+    selection: RowSelection,
     target: tuple[str, Path],
     sample: int | None,
     seed: int,

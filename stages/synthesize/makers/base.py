@@ -38,7 +38,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TextRequest:
     """What a maker is asked for.
 
     Attributes:
@@ -71,11 +71,11 @@ class Maker(ABC):
     name: ClassVar[str]
     chunk_size: int = 1000
 
-    def chunks(self, request: Request) -> int:
+    def chunks(self, request: TextRequest) -> int:
         """Return how many chunks there are."""
         return -(-request.count // self.chunk_size)
 
-    def size(self, request: Request, chunk: int) -> int:
+    def size(self, request: TextRequest, chunk: int) -> int:
         """Return how many sentences a chunk is to have."""
         return min(self.chunk_size, request.count - chunk * self.chunk_size)
 
@@ -86,7 +86,7 @@ class Maker(ABC):
 
     @abstractmethod
     def make(
-        self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
+        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
     ) -> list[Made]:
         """Make one chunk.
 

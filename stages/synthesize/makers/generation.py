@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.schema import Sentence, Span
-from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.synthesize.options import GenerationConfig
 from stages.tokenise import detokenise, tokenise
 
@@ -43,7 +43,7 @@ class GenerationMaker(Maker):
         self._model = load_language_model(folder, self._config, device)
 
     def make(
-        self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
+        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
     ) -> list[Made]:
         """See :meth:`Maker.make`."""
         usable = [s for s in request.projected if s.spans]

@@ -13,7 +13,7 @@ from pipeline.errors import ModelError
 from pipeline.models import refuse_pickled_weights
 from pipeline.schema import Sentence
 from stages.machine import torch_device
-from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.synthesize.options import InfillingConfig
 
 
@@ -146,7 +146,7 @@ class InfillingMaker(Maker):
         self._config = config or InfillingConfig()
 
     def make(
-        self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
+        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
     ) -> list[Made]:
         """See :meth:`Maker.make`."""
         import torch

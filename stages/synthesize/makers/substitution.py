@@ -12,7 +12,7 @@ from typing import ClassVar
 from pipeline.config import RunConfig
 from pipeline.errors import DataError
 from pipeline.schema import Sentence, Span
-from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.synthesize.options import SubstitutionConfig
 from stages.tokenise import tokenise
 
@@ -43,7 +43,7 @@ class SubstitutionMaker(Maker):
         self._gazetteers = {k: list(v) for k, v in (gazetteers or {}).items()}
 
     def make(
-        self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
+        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
     ) -> list[Made]:
         """See :meth:`Maker.make`."""
         usable = [s for s in request.projected if self._spans(s)]

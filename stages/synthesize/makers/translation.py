@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.task import Problem
-from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, Request
+from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.synthesize.options import SamplingConfig
 from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean_words
@@ -40,7 +40,7 @@ class TranslationMaker(Maker):
         self._measure = measure
 
     def make(
-        self, request: Request, chunk: int, advance: Callable[[int], None] = lambda n: None
+        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
     ) -> list[Made]:
         """See :meth:`Maker.make`."""
         each = self._translator.hypotheses

@@ -14,7 +14,7 @@ from pipeline.schema import Sentence, Span
 from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import problem_of, read_settings
 from stages.external.config import ExternalConfig
-from stages.synthesize.makers.base import Request
+from stages.synthesize.makers.base import TextRequest
 from stages.synthesize.makers.generation import GenerationMaker
 from stages.synthesize.options import GenerationConfig
 from stages.translate.config import TranslateConfig
@@ -197,7 +197,7 @@ def test_it_writes_sentences_for_rare_types(server: Server, tmp_path: Path) -> N
     rare = [Sentence("l", "de", ["in", "Bonn"], [Span(1, 2, "LOC")])]
     config = GenerationConfig(shots=1, balance=True)
     maker = GenerationMaker(server.folder(tmp_path / "e"), config)
-    made = maker.make(Request("de", "en", 40, 7, projected=[*common, *rare]), 0)
+    made = maker.make(TextRequest("de", "en", 40, 7, projected=[*common, *rare]), 0)
     kinds = [m.spans[0].type for m in made]
     assert len(made) == 40 and 10 < kinds.count("LOC") < 30
     assert all(m.words[0] == "Oh" and m.scores["entities_found"] == 1.0 for m in made)

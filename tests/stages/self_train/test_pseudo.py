@@ -21,7 +21,7 @@ from stages.self_train.pseudo import (
     teach,
 )
 from stages.self_train.rounds import student_options
-from stages.self_train.teachers import Store, Teachers
+from stages.self_train.teachers import DistributionStore, Teachers
 from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
 from stages.train.data import TrainingSentence
@@ -157,7 +157,7 @@ def test_an_ensemble_averages_by_label_not_by_column() -> None:
 
 
 def test_stored_distributions_come_back_in_order(tmp_path: Path) -> None:
-    store = Store(tmp_path / "a" / "x.npy")
+    store = DistributionStore(tmp_path / "a" / "x.npy")
     parts = [sure(["O", "O"]), sure([]).reshape(0, 5), sure(["B-PER"])]
     store.fill(parts, 5)
     store.fill([sure(["O"])], 5)  # complete already

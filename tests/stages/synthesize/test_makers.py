@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import ModelError
 from pipeline.schema import Sentence, Span
 from stages.synthesize.config import SynthesizeConfig
-from stages.synthesize.makers.base import Maker, Request
+from stages.synthesize.makers.base import Maker, TextRequest
 from stages.synthesize.makers.generation import GenerationMaker, describe
 from stages.synthesize.makers.infilling import InfillingMaker, MaskedModel
 from stages.synthesize.makers.language_models import (
@@ -28,15 +28,15 @@ from tests.stages.synthesize.conftest import projected
 from tests.stages.translate.tiny_models import sentences
 
 
-def _request(count: int, seed: int = 1, **keys: object) -> Request:
-    return Request("de", "en", count, seed, **keys)  # type: ignore[arg-type]
+def _request(count: int, seed: int = 1, **keys: object) -> TextRequest:
+    return TextRequest("de", "en", count, seed, **keys)  # type: ignore[arg-type]
 
 
 def _source(count: int) -> list[Sentence]:
     return [Sentence(f"s{i}", "en", t.split()) for i, t in enumerate(sentences(count, seed=3))]
 
 
-def _all(maker: Maker, request: Request) -> list:
+def _all(maker: Maker, request: TextRequest) -> list:
     return [m for c in range(maker.chunks(request)) for m in maker.make(request, c)]
 
 
