@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.inputs import Inputs
 from stages.evaluate.results import Results, load_results
 from stages.evaluate.sweeps import swept_aside
-from stages.evaluate.tables import SWEEPS
+from stages.evaluate.tables import METRICS, SWEEPS
 from stages.report.answer import QUESTION, answer
 from stages.report.charts import picture
 from stages.report.config import ReportConfig
@@ -31,6 +31,8 @@ def write_report(inputs: Inputs[Artifact], folder: Path, context: Context) -> No
     results = load_results(source)
     for name in COPIED:
         shutil.copyfile(source / name, folder / name)
+    if results.measured:
+        shutil.copyfile(source / METRICS, folder / METRICS)
     if results.sweeps:
         shutil.copyfile(source / SWEEPS, folder / SWEEPS)
     for sweep in results.sweeps:

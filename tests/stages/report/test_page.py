@@ -142,6 +142,19 @@ def test_a_projection_run_has_a_page_too(tmp_path: Path) -> None:
     assert "Projected labels against the gold labels of the target side: German: F1" in text
 
 
+def test_further_metrics_stand_in_the_page_and_beside_it(tmp_path: Path) -> None:
+    run = write_run(tmp_path, sentences=30, tests=20)
+    options = {"resamples": 200, "rounds": 500, "metrics": ["exact", {"metric": "partial"}]}
+    evaluated(run, evaluate=options)
+    run_stage(STAGE, make_config(evaluate=options), run)
+    text = (run / "report" / "all" / "report.html").read_text(encoding="utf-8")
+    assert "Further metrics" in text
+    rows = (run / "report" / "all" / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "metric,arm,lang,seeds,value,std,low,high"
+    assert {row.split(",")[0] for row in rows[1:]} == {"exact", "partial"}
+    assert any(row.startswith("exact,fused,,13 14,") for row in rows), "the mean of languages"
+
+
 def test_a_run_without_html(tmp_path: Path) -> None:
     run = write_run(tmp_path, sentences=10, tests=10)
     evaluated(run)
