@@ -88,7 +88,8 @@ class Registry:
 
     def reasons_of(self, stage: str) -> dict[str, str]:
         """Return what a stage may count as dropped: its own reasons, and those it takes over."""
-        names = (*self[stage].counts_for, stage)
+        # A registry may lack a stage that another one counts for, if it only reads its output.
+        names = (*(n for n in self[stage].counts_for if n in self.names), stage)
         return {name: text for one in names for name, text in self[one].reasons.items()}
 
     @cached_property

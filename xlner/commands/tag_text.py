@@ -25,7 +25,7 @@ from xlner.commands.shared import (
 
 if TYPE_CHECKING:
     from pipeline.formats.report import RawSentence
-    from stages.tagger.tagger import Entity, Tagger
+    from stages.tagger.word_tagger import Entity, WordTagger
 
 ABOUT = "Tag the named entities in a file."
 FORMATS = ("jsonl", "conll", "text")
@@ -104,13 +104,14 @@ def tag_text(
             tell(f"warning: {warning}")
 
 
-def _load(model: str, **options: Any) -> Tagger:
+def _load(model: str, **options: Any) -> WordTagger:
     from pipeline.models import locate
-    from stages.tagger.tagger import Tagger
+    from stages.external.loading import is_external, load_tagger
 
     source = locate(model)
-    source.require_weights()
-    return Tagger.from_pretrained(source.download(), **options)
+    if source.path is None or not is_external(source.path):
+        source.require_weights()
+    return load_tagger(source.download(), **options)
 
 
 def _read(file: Path, lang: str, split: bool, encoding: str) -> Iterator[_Item]:
@@ -154,7 +155,7 @@ def _lines(lines: Iterable[tuple[int, str]], split: bool) -> Iterator[_Item]:
 
 
 def _tag(
-    tagger: Tagger,
+    tagger: WordTagger,
     items: Iterator[_Item],
     lang: str,
     write: Callable[[TextIO, _Item, Sequence[Entity]], None],

@@ -118,6 +118,29 @@ def test_a_tagger_with_other_types_is_refused(corpus: Path, bert: Path, pipeline
         runner.run()
 
 
+def test_the_command_takes_it_too(pipeline: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from xlner.commands.shared import make_app
+    from xlner.commands.tag_text import tag_text
+
+    written = {
+        "tagger": "spacy",
+        "options": {},
+        "model": str(pipeline),
+        "lang": "de",
+        "labels": ["O", "B-PER", "I-PER"],
+        "map": {"PERSON": "PER"},
+    }
+    (tmp_path / "external.json").write_text(json.dumps(written))
+    (tmp_path / "t.txt").write_text("Anna Meier was in Bonn.\n")
+    app = make_app("tag_text", "x")
+    app.command()(tag_text)
+    words = [str(tmp_path), str(tmp_path / "t.txt"), "--format", "text"]
+    done = CliRunner().invoke(app, words)
+    assert "[PER Anna Meier] was in Bonn." in done.output, done.output
+
+
 def test_the_version_of_a_package_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     from stages.external.kinds import spacy
 
