@@ -19,7 +19,7 @@ from pipeline import artifacts as store
 from pipeline import engine as engines
 from pipeline.artifacts import Artifact, Manifest, Partial, PartInfo, RunFolder
 from pipeline.config import RunConfig
-from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory
+from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory, release
 from pipeline.errors import DamagedError, XlnerError
 from pipeline.inputs import Inputs
 from pipeline.manifest import MADE_AGAIN, file_damage
@@ -101,6 +101,8 @@ class Doer:
         finally:
             # A worker that was killed or stopped may have been writing.
             partial.sweep()
+            if isinstance(of, RunStage):
+                release()  # a Trainer and its model hold each other, and this process stays
         seconds = round(time.monotonic() - clock, 3)
         manifest = Manifest(
             stage=task.stage,

@@ -183,7 +183,7 @@ OTHERS = {
     "no list goes in": {
         *("ConfigError", "DataError", "ModelError", "XlnerError", "Link", "Span", "Sentence"),
         *("Entity", "Tagger", "Runner", "LayerFusedConfig", "LayerFusedForTokenClassification"),
-        *("Format", "PharaohLine", "ReadReport", "Request", "Sample", "SentenceStream"),
+        *("DOCSTART", "Format", "PharaohLine", "ReadReport", "Request", "Sample", "SentenceStream"),
         *("__version__", "FORMATS", "SCHEMES", "Tokenizer"),
     },
     "a file or a text goes in": {

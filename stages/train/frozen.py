@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.optimisation import layer_stack
 
-LIMIT: Final = 512 * 2**20
-"""Bytes of states that are kept; what comes after is computed every time."""
+LIMIT: Final = 192 * 2**20
+"""Bytes of states that are kept; what comes after is computed every time. Some 5,000 sentences of
+an encoder 384 wide: a larger corpus comes round too seldom to be worth the memory."""
 _STORES: Final = 2  # encoders (or precisions) whose states are kept at a time
 _TOKENS: Final = 512  # in a batch on the CPU, padding included
 _STEP: Final = 8  # lengths are padded to a multiple of it
