@@ -64,7 +64,7 @@ _COSINES: Final = MappingProxyType({"temperature": 0.05, "center": True, "space_
 AUTO: Final[tuple[Rule, ...]] = (
     Rule(
         frozenset({"narrow_encoder"}),
-        (Share("statistical", 1.0), Share("softmax", 2.0, little=4.0, options=_COSINES)),
+        (Share("statistical", 1.0), Share("softmax", 1.25, little=4.0, options=_COSINES)),
     ),
     Rule(frozenset({"large_encoder"}), (Share("softmax", 1.0), Share("statistical", 0.5))),
     Rule(
