@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from stages.project import STAGE
 from stages.project.batch import Batch
 from stages.project.build import build_projector, span_rows
 from stages.registry import STAGES
-from stages.translate.base import Hypothesis
+from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.markers import mark, unmark
 from stages.translate.worker import TranslateWorker
 
@@ -32,31 +32,19 @@ SENTENCES = [
 WORDS = {"visited": "besuchte", "today": "heute", "York": "York", "New": "Neu", "Lee": "Leh"}
 
 
-class WordByWord:
+class WordByWord(BaseTranslator):
     """A translator that knows a few words and leaves all others, slots among them, as they are."""
-
-    unknown_quotes: frozenset[str] = frozenset()
-    knows_slots = False
-
-    def n_best(self, size: int, penalty: float | None = None) -> None:
-        """It cannot search."""
 
     def __init__(self, spoil: Callable[[str], str] = str) -> None:
         self.spoil = spoil
         self.asked: list[str] = []
 
-    def translate(
-        self,
-        texts: Sequence[str],
-        seed: int = 0,
-        advance: Callable[[int], None] = lambda texts: None,
-    ) -> list[list[Hypothesis]]:
-        self.asked += texts
-        advance(len(texts))
-        made = list(texts)
-        for word, other in WORDS.items():
-            made = [text.replace(word, other) for text in made]
-        return [[Hypothesis(self.spoil(text), -0.5)] for text in made]
+    def stream(self, texts: Iterable[str], seed: int = 0) -> Iterator[tuple[int, list[Hypothesis]]]:
+        for index, text in enumerate(texts):
+            self.asked.append(text)
+            for word, other in WORDS.items():
+                text = text.replace(word, other)
+            yield index, [Hypothesis(self.spoil(text), -0.5)]
 
 
 def config_of(**sections: Any) -> RunConfig:
@@ -68,7 +56,7 @@ def through(
 ) -> tuple[list[dict[str, Any]], list[dict[int, str]]]:
     """Translate and project :data:`SENTENCES`; return the translations and the found entities."""
     options = STAGES["translate"].options(config)
-    worker = TranslateWorker(translator, "en", "de", options)  # type: ignore[arg-type]
+    worker = TranslateWorker(translator, "en", "de", options)
     labelled = table("labelled", [s.to_row() for s in SENTENCES])
     translations = worker({"source": labelled}, Part(0, 1))
     rows = translations.to_pylist()
@@ -142,7 +130,7 @@ def test_what_markers_spoil_is_translated_without(style: str, spoil: Callable[[s
 class FailsWithSlots(WordByWord):
     """Has no translation for a text with slots."""
 
-    def translate(self, texts: Sequence[str], *args: Any, **options: Any) -> Any:
+    def translate(self, texts: Iterable[str], *args: Any, **options: Any) -> Any:
         out = super().translate(texts, *args, **options)
         return [
             [Hypothesis("", None, "too_long")] if "SLOT" in text else found

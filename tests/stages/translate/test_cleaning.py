@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from pipeline.schema import Span, span_row, table
 from pipeline.stage import Part
 from stages.tokenise import detokenise
 from stages.translate import STAGE
-from stages.translate.base import Hypothesis
+from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.cleaning import QUOTES, clean, clean_words, in_words, plain_quotes
 from stages.translate.config import TranslateConfig
 from stages.translate.worker import TranslateWorker
@@ -78,18 +78,18 @@ def test_what_was_cleaned_is_said_in_one_line() -> None:
     assert STAGE.remark({}) is None
 
 
-class Echo:
+class Echo(BaseTranslator):
     """A translator that remembers what it was given."""
 
     unknown_quotes = frozenset("”“")
-    knows_slots = False
 
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def translate(self, texts: list[str], **_: Any) -> list[list[Hypothesis]]:
-        self.texts += texts
-        return [[Hypothesis(text, -0.1)] for text in texts]
+    def stream(self, texts: Iterable[str], seed: int = 0) -> Iterator[tuple[int, list[Hypothesis]]]:
+        for index, text in enumerate(texts):
+            self.texts.append(text)
+            yield index, [Hypothesis(text, -0.1)]
 
 
 @pytest.mark.parametrize("markers", ["none", "brackets", "insert"])
@@ -99,7 +99,7 @@ def test_the_translator_reads_clean_words_and_the_row_keeps_its_own(markers: str
         {"id": "s", "lang": "en", "words": words, "spans": [span_row(Span(1, 6, "ORG"))]}
         | {"origin": None, "line": None}
     ]
-    echo: Any = Echo()
+    echo = Echo()
     config = TranslateConfig.model_validate({"markers": markers, "mend": False})
     part = Part(0, 1)
     worker = TranslateWorker(echo, "en", "de", config)
