@@ -269,6 +269,11 @@ class RunFolder:
         """Where tasks keep what others of the run would compute again; gone when it is done."""
         return self.path / ".shared"
 
+    def sweep_shared(self) -> None:
+        """Delete the locks in :attr:`shared`, once no task is at work; what is finished stays."""
+        for lock in self.shared.rglob("*.lock"):
+            lock.unlink()
+
     def sweep_partial(self, ref: Ref) -> None:
         """Delete what was being written for an output when the process that made it was killed."""
         folder = partial_folder(self.folder(ref))

@@ -118,6 +118,7 @@ class Runner(Planner):
         work = Work(self, steps, selection, result.done, side_by_side=several or on_ray)
         with contextlib.ExitStack() as stack:
             stack.callback(work.sweep)  # once everything has ended
+            stack.callback(self.folder.sweep_shared)
             if several:
                 make = on_this_machine(self._setup(), devices, threads)
                 slots: Slots = Processes(make, jobs, self.progress)

@@ -92,7 +92,9 @@ def adapt_encoder(
                 encoder, output_loading_info=True, trust_remote_code=False
             )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        kind = getattr(AutoConfig.from_pretrained(encoder), "model_type", "?")
+        kind = getattr(
+            AutoConfig.from_pretrained(encoder, trust_remote_code=False), "model_type", "?"
+        )
         raise ModelError(f"{encoder}: a {kind!r} has no masked-LM head: {error}") from error
     limit = longest_window(model.config, tokenizer)
     words = WordEncoder(tokenizer, min(options.max_length, limit))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -82,14 +83,12 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
     """
     cache = cache or cache_folder()
     final = cache / fingerprint([*identity, _ctranslate2_version()])[:32]
+    _clear_away(cache)
     if (final / NOTE).is_file():
         return final
     cache.mkdir(parents=True, exist_ok=True)
-    mine = f".{final.name}.{platform.node()}."
-    for left in cache.glob(f"{mine}*"):  # by processes that were killed
-        if not is_alive(int(left.name.removeprefix(mine).partition(".")[0])):
-            shutil.rmtree(left, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f"{mine}{os.getpid()}.", dir=cache))
+    mine = f".{final.name}.{platform.node()}.{os.getpid()}."
+    temporary = Path(tempfile.mkdtemp(prefix=mine, dir=cache))
     try:
         make(temporary / "model")
         sync_tree(temporary / "model")
@@ -102,6 +101,18 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return final
+
+
+def _clear_away(cache: Path) -> None:
+    """Remove what killed processes of this machine left half made, whatever it was to become.
+
+    A worker may outlive its killed run for a moment, so one look by the next run is not enough.
+    """
+    half_made = re.compile(rf"\.[0-9a-f]{{32}}\.{re.escape(platform.node())}\.(\d+)\..+")
+    for left in cache.glob(".*"):
+        found = half_made.fullmatch(left.name)
+        if found and not is_alive(int(found[1])):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def is_converted(folder: Path) -> bool:

@@ -128,7 +128,7 @@ def test_the_stages_that_compute_in_batches_can_halve_them(name: str) -> None:
         smaller = stage.smaller(config, times)
         assert smaller is not None
         changed, size = smaller
-        assert size == getattr(stage.options(changed), key) == 1024 >> times
+        assert size == stage.options(changed).model_dump()[key] == 1024 >> times
         assert changed.config_dir == config.config_dir
     assert stage.smaller(config, 5) is None
 
