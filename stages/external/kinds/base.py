@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import ConfigModel
+from pipeline.models import locate
 
 O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
 
@@ -109,3 +110,15 @@ class TaggerKind(ABC, Generic[O_co]):
         Raises:
             ModelError: If it cannot be loaded.
         """
+
+
+class LocatedTagger(TaggerKind[O_co]):
+    """A kind of tagger whose model is a folder or a hub id."""
+
+    def identity(self, model: str, config_dir: Path | None) -> Path | str:
+        """Return the folder or hub id."""
+        return locate(model, config_dir).identity
+
+    def fetch(self, model: str, config_dir: Path | None) -> None:
+        """Download the model, if it is a hub id."""
+        locate(model, config_dir).download()

@@ -16,7 +16,7 @@ from pipeline.languages import english_name
 from pipeline.models import locate
 from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import problem_of, read_settings
-from stages.external.kinds.base import Opened, TaggerKind
+from stages.external.kinds.base import LocatedTagger, Opened
 from stages.external.spans import Found, SpanTagger
 
 _SYSTEM: Final = (
@@ -37,7 +37,7 @@ class AskedOptions(ConfigModel):
     )
 
 
-class AskedTaggers(TaggerKind[AskedOptions]):
+class AskedTaggers(LocatedTagger[AskedOptions]):
     """A language model behind an OpenAI-compatible server, as an annotator."""
 
     about: ClassVar[str] = "a language model at an endpoint: a folder with endpoint.json"
@@ -54,10 +54,6 @@ class AskedTaggers(TaggerKind[AskedOptions]):
             yield f"{model} is no folder: give one with an endpoint.json"
         elif (problem := problem_of(folder)) is not None:
             yield problem
-
-    def identity(self, model: str, config_dir: Path | None) -> Path | str:
-        """Return the folder: what ``endpoint.json`` says decides."""
-        return locate(model, config_dir).identity
 
     def open(
         self, model: str, config_dir: Path | None, lang: str, types: Sequence[str], **how: Any

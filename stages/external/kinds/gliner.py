@@ -15,7 +15,7 @@ from pydantic import Field
 from pipeline.config import ConfigModel
 from pipeline.errors import ModelError
 from pipeline.models import locate
-from stages.external.kinds.base import Opened, TaggerKind
+from stages.external.kinds.base import LocatedTagger, Opened
 from stages.external.spans import Found, SpanTagger
 
 _NAMES = {"PER": "person", "LOC": "location", "ORG": "organization", "DATE": "date"}
@@ -38,7 +38,7 @@ class GlinerOptions(ConfigModel):
     batch_size: int = Field(16, ge=1, description="texts at once")
 
 
-class Gliner(TaggerKind[GlinerOptions]):
+class Gliner(LocatedTagger[GlinerOptions]):
     """A GLiNER model: folder or hub id."""
 
     about: ClassVar[str] = "a GLiNER model, asked for types by name or description (extra gliner)"
@@ -62,14 +62,6 @@ class Gliner(TaggerKind[GlinerOptions]):
                 f"{model}: no model.safetensors in this folder; pytorch_model.bin would be "
                 "unpickled, which runs whatever code is in it: save the model as safetensors"
             )
-
-    def identity(self, model: str, config_dir: Path | None) -> Path | str:
-        """Return the folder or hub id."""
-        return locate(model, config_dir).identity
-
-    def fetch(self, model: str, config_dir: Path | None) -> None:
-        """Download the model."""
-        locate(model, config_dir).download()
 
     def open(
         self, model: str, config_dir: Path | None, lang: str, types: Sequence[str], **how: Any

@@ -15,7 +15,7 @@ from pydantic import Field
 from pipeline.config import ConfigModel
 from pipeline.errors import ModelError
 from pipeline.models import locate
-from stages.external.kinds.base import Opened, TaggerKind
+from stages.external.kinds.base import LocatedTagger, Opened
 
 if TYPE_CHECKING:
     from stages.tagger.tagger import Tagger
@@ -34,7 +34,7 @@ class TransformersOptions(ConfigModel):
     )
 
 
-class Transformers(TaggerKind[TransformersOptions]):
+class Transformers(LocatedTagger[TransformersOptions]):
     """A checkpoint: folder or hub id."""
 
     about: ClassVar[str] = "a token-classification checkpoint of Transformers: folder or hub id"
@@ -53,14 +53,6 @@ class Transformers(TaggerKind[TransformersOptions]):
             labels = list(declared.get("id2label", {}).values())
             if not labels or all(str(n).startswith("LABEL_") for n in labels):
                 yield f"{model}: config.json names no labels: an encoder, not a tagger"
-
-    def identity(self, model: str, config_dir: Path | None) -> Path | str:
-        """Return the folder or hub id."""
-        return locate(model, config_dir).identity
-
-    def fetch(self, model: str, config_dir: Path | None) -> None:
-        """Download the checkpoint."""
-        locate(model, config_dir).download()
 
     def open(
         self, model: str, config_dir: Path | None, lang: str, types: Sequence[str], **how: Any
