@@ -9,9 +9,26 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 ONSETS = ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z", "ch", "st"]
 VOWELS = ["a", "e", "i", "o", "u", "ei", "au"]
+SHAPE: dict[str, Any] = {
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 64,
+    "pad_token_id": 1,
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 2,
+    "init_std": 0.4,
+}
+"""Of the tiny models of the M2M100 and mBART families, and their special tokens."""
 
 
 def sentences(count: int, seed: int = 0, longest: int = 14) -> list[str]:
@@ -144,19 +161,7 @@ def build_m2m100(folder: Path, seed: int = 2) -> Path:
     tokenizer.save_pretrained(folder)
     config = M2M100Config(
         vocab_size=len(tokenizer) + tokenizer.num_madeup_words,
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        max_position_embeddings=64,
-        pad_token_id=1,
-        bos_token_id=0,
-        eos_token_id=2,
-        decoder_start_token_id=2,
-        init_std=0.4,
+        **SHAPE,
     )
     torch.manual_seed(seed)
     model = M2M100ForConditionalGeneration(config)
@@ -192,19 +197,7 @@ def build_nllb(folder: Path, seed: int = 3) -> Path:
     tokenizer.save_pretrained(folder)
     config = M2M100Config(
         vocab_size=len(tokenizer),
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        max_position_embeddings=64,
-        pad_token_id=1,
-        bos_token_id=0,
-        eos_token_id=2,
-        decoder_start_token_id=2,
-        init_std=0.4,
+        **SHAPE,
     )
     torch.manual_seed(seed)
     M2M100ForConditionalGeneration(config).save_pretrained(folder)
@@ -237,20 +230,8 @@ def build_mbart50(folder: Path, seed: int = 4) -> Path:
     tokenizer.save_pretrained(folder)
     config = MBartConfig(
         vocab_size=len(tokenizer),
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        max_position_embeddings=64,
-        pad_token_id=1,
-        bos_token_id=0,
-        eos_token_id=2,
-        decoder_start_token_id=2,
+        **SHAPE,
         scale_embedding=True,
-        init_std=0.4,
     )
     torch.manual_seed(seed)
     MBartForConditionalGeneration(config).save_pretrained(folder)
