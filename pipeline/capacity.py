@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError
 
@@ -140,7 +142,8 @@ def used_memory(pid: int) -> int:
 def share(count: int, device: str | None = None) -> Iterator[None]:
     """Have what is loaded, and processes that are started, in the block keep to their share.
 
-    Libraries read it when they are loaded; torch, where it is loaded already, is told.
+    Libraries read it when they are loaded; those that are loaded already are told: torch, and the
+    matrix library of numpy, whose last digits depend on it too.
 
     Args:
         count: Threads.
@@ -156,7 +159,8 @@ def share(count: int, device: str | None = None) -> Iterator[None]:
     if torch is not None:
         torch.set_num_threads(count)
     try:
-        yield
+        with threadpool_limits(count, user_api="blas"):
+            yield
     finally:
         for name, value in before.items():
             if value is None:

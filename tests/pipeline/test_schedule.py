@@ -185,3 +185,23 @@ def test_a_machine_with_gpus_takes_a_task_on_each(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(capacity, "cores", lambda: 16)
     assert capacity.jobs(make_config(), 8) == 8
     assert capacity.jobs(make_config(jobs=2), 8) == 2
+
+
+def test_a_share_holds_for_the_matrix_library_that_is_loaded_already() -> None:
+    """A process that goes on and one that was started anew must multiply with the same digits."""
+    import numpy as np
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads() -> set[int]:
+        return {i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
+
+    draw = np.random.default_rng(0)
+    left, right = (draw.normal(size=(50, 384)).astype(np.float32) for _ in range(2))
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with capacity.share(1):
+            assert threads() == {1}
+            product = left @ right.T
+        assert threads() == before
+    with threadpool_limits(1, user_api="blas"):
+        assert np.array_equal(product, left @ right.T)
