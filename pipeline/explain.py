@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import suggest
@@ -56,21 +55,14 @@ def _is_branch(part: str) -> bool:
 
 def _allowed_keys(model: Any, path: Sequence[int | str]) -> list[str]:
     for part in path:
-        for field in _fields(model, part):
-            model = _model_in(field.annotation) or model
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+        elif hasattr(model, "options_with"):
+            for options in model.options_with(str(part)):
+                field = options.model_fields.get(part)
+                model = options if field is None else _model_in(field.annotation) or model
+                break
     return sorted(model.model_fields)
-
-
-def _fields(model: Any, name: int | str) -> Iterator[Any]:
-    """Yield what pydantic knows of a key, of the section itself or of the kinds that it names."""
-    kinds = [k.Options for table in getattr(model, "kinds", {}).values() for k in table.values()]
-    if name in getattr(model, "kind_sections", ()):
-        yield SimpleNamespace(annotation=model.kind_sections[name].Options)
-        return
-    for one in (model, *kinds):
-        if name in one.model_fields:
-            yield one.model_fields[name]
-            return
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -31,31 +31,117 @@ from pipeline.errors import ConfigError, suggest
 from pipeline.kinds import Kinds
 
 
-class KindedConfig(ConfigModel):
+class JoinedConfig(ConfigModel):
+    """A part of a configuration with keys of its own and options of kinds, shown as one.
+
+    What is read apart (each kind checks its own keys) is dumped, printed and described together, so
+    that a configuration that is written out is read again as the same.
+
+    Attributes:
+        sections: Whether the options of a kind are a section called like it, or keys among the
+            others.
+    """
+
+    sections: ClassVar[bool] = False
+    _options: dict[str, ConfigModel] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def read_kinds(
+        cls, own: Mapping[str, Any], rest: Mapping[str, Any], wrong: list[InitErrorDetails]
+    ) -> dict[str, ConfigModel]:
+        """Return the options of kinds by name, from what is no key of the section itself.
+
+        Args:
+            own: The keys of the section itself.
+            rest: All others.
+            wrong: Gets what is wrong with these, keys among them that no kind has.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def options_with(cls, key: str) -> Iterator[Any]:
+        """Yield the types of options that a key leads to: those of a section, or that have it."""
+        raise NotImplementedError
+
+    @classmethod
+    def modernised(cls, values: Any) -> Any:
+        """Return what is written in another form in the form of now."""
+        return values
+
+    def shown(self) -> Mapping[str, ConfigModel]:
+        """Return the options of kinds that are a part of what is dumped."""
+        return self._options
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _divide(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        value = cls.modernised(value)
+        if not isinstance(value, Mapping):  # made already, or no section at all
+            return handler(value)
+        own = {k: v for k, v in value.items() if k in cls.model_fields}
+        rest = {k: v for k, v in value.items() if k not in own}
+        wrong: list[InitErrorDetails] = []
+        options = cls.read_kinds(own, rest, wrong)
+        with collected(wrong):
+            made = handler(own)
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+        made._options = options
+        return made
+
+    @model_serializer(mode="wrap")
+    def _join(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        left_out = info.exclude or ()
+        for name, options in self.shown().items():
+            if self.sections and name in left_out:
+                continue
+            dumped = options.model_dump(
+                mode=info.mode,
+                exclude_unset=info.exclude_unset,
+                exclude_defaults=info.exclude_defaults,
+                exclude_none=info.exclude_none,
+            )
+            if not self.sections:
+                found |= {k: v for k, v in dumped.items() if k not in left_out}
+            elif dumped or not (info.exclude_unset or info.exclude_defaults):
+                found[name] = dumped
+        return found
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        yield from super().__repr_args__()
+        for name, options in self._options.items():
+            yield from [(name, options)] if self.sections else options.__repr_args__()
+
+
+class KindedConfig(JoinedConfig):
     """A part of a configuration with keys of its own and keys of the kinds that it names.
 
     Attributes:
         kinds: For each of its own keys that names a kind: the kinds that there are. Each is a
             class with ``about``, one line for people, and ``Options``, the type of its keys; it is
             built with those.
+        by_name: Whether the name alone stands for the section, where it has one such key.
     """
 
+    by_name: ClassVar[bool] = False
     kinds: ClassVar[Mapping[str, Kinds[Any]]] = {}
-    _chosen: dict[str, ConfigModel] = PrivateAttr(default_factory=dict)
 
     def chosen(self, key: str) -> ConfigModel:
         """Return the options of the kind that ``key`` names."""
-        return self._chosen[key]
+        return self._options[key]
 
     def kind(self, key: str) -> Any:
         """Return the kind that ``key`` names, with its options."""
-        return self.kinds[key][getattr(self, key)](self._chosen[key])
+        return self.kinds[key][getattr(self, key)](self._options[key])
 
     def given(self, changing: Mapping[str, Any]) -> dict[str, Any]:
         """Return what was given, but for the options of a kind in whose place another comes."""
         left = {
             k
-            for key, options in self._chosen.items()
+            for key, options in self._options.items()
             if changing.get(key, getattr(self, key)) != getattr(self, key)
             for k in type(options).model_fields
         }
@@ -64,7 +150,7 @@ class KindedConfig(ConfigModel):
     def with_chosen(self, key: str, options: ConfigModel) -> Self:
         """Return a copy with other options for the kind that ``key`` names."""
         copy = super().model_copy()
-        copy._chosen = {**self._chosen, key: options}
+        copy._options = {**self._options, key: options}
         return copy
 
     @classmethod
@@ -78,19 +164,18 @@ class KindedConfig(ConfigModel):
         return list(cls.kinds[key])
 
     @classmethod
-    def modernised(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Return what is written in a form of before in the form of now, with a warning."""
-        return values
+    def modernised(cls, values: Any) -> Any:
+        """Return a section for a name alone, where that stands for it."""
+        if not (cls.by_name and isinstance(values, str)):
+            return values
+        (key,) = cls.kinds
+        return {key: values}
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _divide(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(value, Mapping):  # made already, or no section at all
-            return handler(value)
-        value = cls.modernised(dict(value))
-        own = {k: v for k, v in value.items() if k in cls.model_fields}
-        rest = {k: v for k, v in value.items() if k not in own}
-        wrong: list[InitErrorDetails] = []
+    def read_kinds(
+        cls, own: Mapping[str, Any], rest: Mapping[str, Any], wrong: list[InitErrorDetails]
+    ) -> dict[str, ConfigModel]:
+        """Return the options of the kind that each key names."""
         chosen: dict[str, ConfigModel] = {}
         for key, name in cls.named(own).items():
             with collected(wrong):
@@ -98,12 +183,13 @@ class KindedConfig(ConfigModel):
         known = {k for options in chosen.values() for k in type(options).model_fields}
         if len(chosen) == len(cls.kinds):
             wrong += [cls._unknown(k, rest[k], own) for k in rest if k not in known]
-        with collected(wrong):
-            made = handler(own)
-        if wrong:
-            raise ValidationError.from_exception_data(cls.__name__, wrong)
-        made._chosen = chosen
-        return made
+        return chosen
+
+    @classmethod
+    def options_with(cls, key: str) -> Iterator[Any]:
+        """Yield the options of all kinds that have a key."""
+        for table in cls.kinds.values():
+            yield from (k.Options for k in table.values() if key in k.Options.model_fields)
 
     @classmethod
     def _read_options(cls, key: str, name: Any, rest: Mapping[str, Any]) -> ConfigModel:
@@ -144,39 +230,18 @@ class KindedConfig(ConfigModel):
         own = {k: v for k, v in update.items() if k in type(self).model_fields}
         rest = {k: v for k, v in update.items() if k not in own}
         copy = super().model_copy(update=own, deep=deep)
-        copy._chosen = {
+        copy._options = {
             key: self._read_options(key, own[key], rest)
             if key in own and own[key] != getattr(self, key)
             else was.model_copy(
                 update={k: v for k, v in rest.items() if k in type(was).model_fields}
             )
-            for key, was in self._chosen.items()
+            for key, was in self._options.items()
         }
-        unused = rest.keys() - {k for o in copy._chosen.values() for k in type(o).model_fields}
+        unused = rest.keys() - {k for o in copy._options.values() for k in type(o).model_fields}
         if unused:
             raise ConfigError(f"no such keys here: {', '.join(sorted(unused))}")
         return copy
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        yield from super().__repr_args__()
-        for options in self._chosen.values():
-            yield from options.__repr_args__()
-
-    @model_serializer(mode="wrap")
-    def _join(
-        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
-    ) -> dict[str, Any]:
-        found: dict[str, Any] = handler(self)
-        left_out = info.exclude or ()
-        for options in self._chosen.values():
-            dumped = options.model_dump(
-                mode=info.mode,
-                exclude_unset=info.exclude_unset,
-                exclude_defaults=info.exclude_defaults,
-                exclude_none=info.exclude_none,
-            )
-            found |= {k: v for k, v in dumped.items() if k not in left_out}
-        return found
 
     @classmethod
     def __get_pydantic_json_schema__(

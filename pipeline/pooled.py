@@ -7,30 +7,21 @@ kinds of which one is chosen, this is to kinds that are all asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from typing import Any, ClassVar, Self
 
-from pydantic import (
-    GetJsonSchemaHandler,
-    ModelWrapValidatorHandler,
-    PrivateAttr,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails
 
 from pipeline.config import ConfigModel
 from pipeline.errors import ConfigError
-from pipeline.kinded import collected, unknown_key
+from pipeline.kinded import JoinedConfig, collected, unknown_key
 from pipeline.kinds import Kinds
 
 
-class PooledConfig(ConfigModel):
+class PooledConfig(JoinedConfig):
     """A part of a configuration with keys of its own and keys of every kind of a sort.
 
     Attributes:
@@ -43,7 +34,6 @@ class PooledConfig(ConfigModel):
 
     pool: ClassVar[Kinds[Any]]
     base: ClassVar[tuple[type, ...]]
-    _options: dict[str, ConfigModel] = PrivateAttr(default_factory=dict)
 
     @classmethod
     @cache
@@ -86,14 +76,11 @@ class PooledConfig(ConfigModel):
                 return getattr(options, key)
         raise KeyError(key)
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _divide(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(value, Mapping):  # made already
-            return handler(value)
-        own = {k: v for k, v in value.items() if k in cls.model_fields}
-        rest = {k: v for k, v in value.items() if k not in own}
-        wrong: list[InitErrorDetails] = []
+    def read_kinds(
+        cls, own: Mapping[str, Any], rest: Mapping[str, Any], wrong: list[InitErrorDetails]
+    ) -> dict[str, ConfigModel]:
+        """Return the options of every kind."""
         options: dict[str, ConfigModel] = {}
         known = set(cls.model_fields)
         for name, kind in cls.members().items():
@@ -104,34 +91,25 @@ class PooledConfig(ConfigModel):
                     {k: v for k, v in rest.items() if k in fields}
                 )
         wrong += [unknown_key(key, rest[key], known) for key in rest if key not in known]
-        with collected(wrong):
-            made = handler(own)
-        if wrong:
-            raise ValidationError.from_exception_data(cls.__name__, wrong)
-        made._options = options
-        return made
+        return options
+
+    @classmethod
+    def options_with(cls, key: str) -> Iterator[Any]:
+        """Yield the options of the kind that has a key."""
+        yield from (k.Options for k in cls.members().values() if key in k.Options.model_fields)
+
+    def shown(self) -> Mapping[str, ConfigModel]:
+        """Return the options of the kinds that ship, and of others that are asked for anything.
+
+        What an installed package could do, and is not asked to do, makes no other section.
+        """
+        return {n: o for n, o in self._options.items() if n in self.pool.own or n in self.kinds}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with other values of its keys or the kinds'."""
         if not update:
             return super().model_copy(deep=deep)
         return type(self).model_validate(self.model_dump() | dict(update))
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        yield from super().__repr_args__()
-        for options in self._options.values():
-            yield from options.__repr_args__()
-
-    @model_serializer(mode="wrap")
-    def _join(
-        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
-    ) -> dict[str, Any]:
-        found: dict[str, Any] = handler(self)
-        for name, options in self._options.items():
-            # What an installed package could do, and is not asked to do, makes no other section.
-            if name in self.pool.own or name in self.kinds:
-                found |= options.model_dump(mode=info.mode, exclude_unset=info.exclude_unset)
-        return found
 
     @classmethod
     def __get_pydantic_json_schema__(

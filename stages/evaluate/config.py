@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from pipeline.config import StageConfig
 from pipeline.kinded import KindedConfig
@@ -22,6 +22,7 @@ class MetricConfig(KindedConfig):
     """A metric with its options."""
 
     kinds: ClassVar[Mapping[str, Kinds[Any]]] = {"metric": METRICS}
+    by_name: ClassVar[bool] = True
 
     metric: str = Field(description="which metric")
 
@@ -48,13 +49,6 @@ class EvaluateConfig(StageConfig):
         default_factory=list,
         description="metrics to report beside strict F1: a name, or {metric: NAME, its options}",
     )
-
-    @field_validator("metrics", mode="before")
-    @classmethod
-    def _by_name(cls, value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        return [{"metric": one} if isinstance(one, str) else one for one in value]
 
     @property
     def named_metrics(self) -> dict[str, Metric[Any]]:

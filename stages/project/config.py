@@ -113,9 +113,11 @@ class ProjectConfig(KindedConfig, StageConfig):
         return super().identity() | ({"pair_scores": others} if others else {})
 
     @classmethod
-    def modernised(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def modernised(cls, values: Any) -> Any:
         """Hand options that stand beside ``members`` on to the members that have them."""
-        if values.get("method") != "ensemble" or not isinstance(values.get("members", []), list):
+        if not isinstance(values, Mapping) or values.get("method") != "ensemble":
+            return values
+        if not isinstance(values.get("members", []), list):
             return values
         members = values.get("members", ["candidates", "span", "merged_runs"])
         named = [{"method": m} if isinstance(m, str) else m for m in members]

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import (
-    Field,
-    GetJsonSchemaHandler,
-    ModelWrapValidatorHandler,
-    PrivateAttr,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails
 
 from pipeline.config import ConfigModel, StageConfig
 from pipeline.errors import suggest
-from pipeline.kinded import collected, of_another_kind, unknown_key
-from pipeline.kinds import Kinds
+from pipeline.kinded import JoinedConfig, collected, of_another_kind, unknown_key
 from stages.synthesize.makers import MAKERS
 
 if TYPE_CHECKING:
@@ -65,14 +53,13 @@ class GateConfig(ConfigModel):
     )
 
 
-class SynthesizeConfig(StageConfig):
+class SynthesizeConfig(JoinedConfig, StageConfig):
     """Options of ``synthesize``.
 
     Each maker that ``weights`` names may have a section of its own, called like it.
     """
 
-    kind_sections: ClassVar[Kinds[Any]] = MAKERS
-    _options: dict[str, ConfigModel] = PrivateAttr(default_factory=dict)
+    sections: ClassVar[bool] = True
 
     sentences: int = Field(
         4000, ge=0, description="sentences per language to make (before the gate)"
@@ -92,32 +79,29 @@ class SynthesizeConfig(StageConfig):
     neutral: ClassVar[frozenset[str]] = frozenset()
     deciding: ClassVar[frozenset[str]] = frozenset({"gate"})
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _divide(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(value, Mapping):
-            return handler(value)
-        own = {k: v for k, v in value.items() if k in cls.model_fields}
-        sections = {k: v for k, v in value.items() if k not in own}
+    def read_kinds(
+        cls, own: Mapping[str, Any], rest: Mapping[str, Any], wrong: list[InitErrorDetails]
+    ) -> dict[str, ConfigModel]:
+        """Return the options of the makers that count."""
         options: dict[str, ConfigModel] = {}
-        wrong: list[InitErrorDetails] = []
         used = cls._used(own)
         for name in [n for n in MAKERS if n in used]:
             with collected(wrong, name):
-                options[name] = MAKERS[name].Options.model_validate(sections.get(name, {}))
-        for name in sections.keys() - options.keys():
-            given = sections[name]
+                options[name] = MAKERS[name].Options.model_validate(rest.get(name, {}))
+        for name in [n for n in rest if n not in used or n not in MAKERS]:
             if name in MAKERS:
                 says = f"weights names no maker {name!r}, so that this would do nothing"
-                wrong.append(of_another_kind(name, given, says))
+                wrong.append(of_another_kind(name, rest[name], says))
             else:
-                wrong.append(unknown_key(name, given, {*cls.model_fields, *options}))
-        with collected(wrong):
-            made = handler(own)
-        if wrong:
-            raise ValidationError.from_exception_data(cls.__name__, wrong)
-        made._options = options
-        return made
+                wrong.append(unknown_key(name, rest[name], {*cls.model_fields, *options}))
+        return options
+
+    @classmethod
+    def options_with(cls, key: str) -> Iterator[Any]:
+        """Yield the options of the maker whose section a key is."""
+        if key in MAKERS:
+            yield MAKERS[key].Options
 
     @classmethod
     def _used(cls, own: Mapping[str, Any]) -> set[str]:
@@ -150,16 +134,6 @@ class SynthesizeConfig(StageConfig):
             if problem:
                 raise ValueError(problem)
         return self
-
-    @model_serializer(mode="wrap")
-    def _join(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-        found: dict[str, Any] = handler(self)
-        left_out = info.exclude or ()
-        for name, options in self._options.items():
-            dumped = options.model_dump(mode=info.mode, exclude_unset=info.exclude_unset)
-            if name not in left_out and (dumped or not info.exclude_unset):
-                found[name] = dumped
-        return found
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -11,8 +11,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config import ConfigModel, RunConfig, StageConfig, config_model, parse_config
 from pipeline.errors import ConfigError
-from pipeline.kinded import KindedConfig
+from pipeline.kinded import JoinedConfig, KindedConfig
 from pipeline.kinds import Kinds
+from stages.project.config import FilterConfig
+from stages.synthesize.config import SynthesizeConfig
 
 
 class WheelOptions(ConfigModel):
@@ -153,3 +155,21 @@ def test_the_json_schema_allows_what_is_allowed() -> None:
     assert fits() and fits(spokes=8) and fits(carrier="sled", rim=2.5, inner={"spokes": 8})
     assert not fits(carrier="sled", spokes=8) and not fits(carrier="boat") and not fits(x=1)
     assert not fits(spokes=1) and not fits(rim=2.5) and not fits(carrier="sled", inner={"x": 1})
+
+
+DUMPS = ({"exclude_unset": True}, {"exclude_defaults": True}, {"exclude_none": True}, {})
+
+
+@pytest.mark.parametrize("how", DUMPS, ids=str)
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(CartConfig(carrier="wheel", spokes=8), id="one kind of several"),
+        pytest.param(FilterConfig(min_score=0.4), id="all kinds"),
+        pytest.param(SynthesizeConfig(translation={"sampling_topk": 5}), id="kinds with sections"),
+    ],
+)
+def test_every_way_to_join_options_dumps_alike(given: JoinedConfig, how: dict[str, bool]) -> None:
+    assert type(given).model_validate(given.model_dump(**how)) == given
+    for key in given.model_dump():
+        assert key not in given.model_dump(exclude={key}, **how)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
 from pipeline.kinded import KindedConfig
@@ -26,6 +26,7 @@ class MethodMember(KindedConfig):
     """One method of an ensemble, with its options."""
 
     kinds: ClassVar[Mapping[str, Kinds[Any]]] = {"method": METHODS}
+    by_name: ClassVar[bool] = True
 
     method: str = Field(description="which method")
 
@@ -47,13 +48,6 @@ class EnsembleOptions(ConfigModel):
         min_length=1,
         description="the methods, the most trusted first: a name, or {method: NAME, its options}",
     )
-
-    @field_validator("members", mode="before")
-    @classmethod
-    def _by_name(cls, value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        return [{"method": one} if isinstance(one, str) else one for one in value]
 
     @model_validator(mode="after")
     def _one_corpus(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.config import load_config, parse_config
 from pipeline.errors import ConfigError
@@ -80,3 +81,9 @@ def test_every_maker_says_what_it_is_and_what_its_options_are(name: str) -> None
 @pytest.mark.parametrize("name", list(shipped_configs()))
 def test_the_shipped_configs_are_read(name: str) -> None:
     load_config(name, model=MODEL)
+
+
+def test_what_is_wrong_in_a_section_is_told_once() -> None:
+    with pytest.raises(ValidationError) as caught:
+        SynthesizeConfig(translation={"beam_size": 2})
+    assert [error["loc"] for error in caught.value.errors()] == [("translation",)]

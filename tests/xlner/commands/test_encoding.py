@@ -13,6 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from pipeline.kinded import JoinedConfig
 from xlner import commands
 from xlner.commands import align_words, project_labels
 
@@ -145,11 +146,9 @@ def exists(model: Any, parts: list[str]) -> bool:
         return True
     fields = getattr(model, "model_fields", {})
     if parts[0] not in fields:
-        sections = getattr(model, "kind_sections", {})
-        if parts[0] in sections:
-            return exists(sections[parts[0]].Options, parts[1:])
-        tables = getattr(model, "kinds", {}).values()
-        return any(exists(kind.Options, parts) for t in tables for kind in t.values())
+        joined = isinstance(model, type) and issubclass(model, JoinedConfig)
+        rest = parts[1:] if joined and model.sections else parts
+        return any(exists(o, rest) for o in (model.options_with(parts[0]) if joined else ()))
     return any(exists(kind, parts[1:]) for kind in kinds_in(fields[parts[0]].annotation))
 
 
