@@ -2,30 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from pipeline.languages import base
 
 # py3langid's names where they are not ours.
 _NAMES: Final = {"nb": "no", "fil": "tl", "ff": "fuv", "gn": "gug", "ki": "kik"}
+_AT_ONCE: Final = 500_000  # bytes of texts, padding included, that are walked through together
 
 
-def language_scorer(lang: str) -> Callable[[str], float] | None:
-    """Return a function from a text to the probability of ``lang``; ``None`` if it is unknown."""
+def language_scorer(lang: str) -> LanguageScorer | None:
+    """Return what tells how probable ``lang`` is; ``None`` if it is unknown."""
     identifier = _identifier()
     lang = base(lang)
     name = lang if lang in identifier.labels else _NAMES.get(lang, lang)
-    if name not in identifier.labels:
-        return None
+    return LanguageScorer(name) if name in identifier.labels else None
 
-    def score(text: str) -> float:
+
+class LanguageScorer:
+    """The probability of one language.
+
+    Args:
+        name: The language, as py3langid calls it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def one(self, text: str) -> float:
+        """Return the probability for a text."""
+        identifier = _identifier()
         best, probability = identifier.classify(text)
         # The whole ranking costs as much again; mostly the first place is all that is asked.
-        return float(probability) if best == name else dict(identifier.rank(text))[name]
+        return float(probability if best == self._name else dict(identifier.rank(text))[self._name])
 
-    return score
+    def many(self, texts: Sequence[str]) -> list[float]:
+        """Return the probability for each of the texts, the same as :meth:`one` to rounding.
+
+        They are walked through side by side, a byte of each at a time, which takes an eighth of
+        the time. What a text gets depends on no other.
+        """
+        automaton = _automaton()
+        if automaton is None:
+            return [self.one(text) for text in texts]
+        return automaton.probabilities(texts, self._name)
+
+
+class _Automaton:
+    """py3langid's tables as arrays, for many texts at once.
+
+    Args:
+        identifier: Whose.
+
+    Raises:
+        AttributeError: If py3langid keeps them elsewhere now.
+    """
+
+    def __init__(self, identifier: Any) -> None:
+        self._encode = identifier._encode
+        self._next = np.asarray(identifier.tk_nextmove)
+        self._row = np.array(identifier.tk_row, np.int64) << 8
+        self._feature = np.array(identifier.tk_output, np.int32)
+        self._weights, self._prior = identifier.nb_ptc, identifier.nb_pc
+        self._classes = list(identifier.nb_classes)
+
+    def probabilities(self, texts: Sequence[str], name: str) -> list[float]:
+        """Return the probability of a language for each text."""
+        encoded = [self._encode(text) for text in texts]
+        order = sorted(range(len(texts)), key=lambda k: -len(encoded[k]))
+        mine = [k for k, label in enumerate(self._classes) if label == name]
+        found = [0.0] * len(texts)
+        while order:
+            count = max(1, _AT_ONCE // max(1, len(encoded[order[0]])))
+            group, order = order[:count], order[count:]
+            scores = self._scores([encoded[k] for k in group])
+            for k, value in zip(group, scores[:, mine].sum(axis=1).tolist(), strict=True):
+                found[k] = value
+        return found
+
+    def _scores(self, texts: Sequence[bytes]) -> npt.NDArray[np.float32]:
+        """Return the probabilities of all classes; the longest text comes first."""
+        from scipy.sparse import csr_matrix
+
+        rows, features = self._visited(texts)
+        used, columns = np.unique(features, return_inverse=True)
+        shape = (len(texts), len(used))
+        counts = csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+        counts.sum_duplicates()
+        counts.data = np.log1p(counts.data)
+        scores = counts @ self._weights[used].astype(np.float32) + self._prior
+        scores[np.diff(counts.indptr) == 0] = 0.0  # nothing is known of such a text
+        scores *= np.array([[1.0 / math.sqrt(len(t) or 1)] for t in texts], np.float32)
+        np.exp(scores - scores.max(axis=1, keepdims=True), out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        probabilities: npt.NDArray[np.float32] = scores
+        return probabilities
+
+    def _visited(self, texts: Sequence[bytes]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return the features that the automaton meets: the text of each, and its number."""
+        lengths = np.array([len(t) for t in texts])
+        letters = np.zeros((len(texts), int(lengths.max(initial=0))), np.uint8)
+        for k, text in enumerate(texts):
+            letters[k, : len(text)] = np.frombuffer(text, np.uint8)
+        columns = np.ascontiguousarray(letters.T)
+        met = np.full(columns.shape, -1, np.int32)
+        state = np.zeros(len(texts), np.int64)
+        left = np.searchsorted(-lengths, -np.arange(len(columns)), side="left")
+        for at, count in enumerate(left.tolist()):
+            state = self._next[self._row[state[:count]] + columns[at, :count]]
+            met[at, :count] = self._feature[state]
+        places, rows = np.nonzero(met >= 0)
+        return rows, met[places, rows]
 
 
 @cache
@@ -33,3 +126,22 @@ def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+_PROBES: Final = ("The minister spoke in Bonn.", "Das ist nicht ÜBEL, oder?", "", "EZ DA HALA", "山")
+
+
+@cache
+def _automaton() -> _Automaton | None:
+    """Return the tables, if they are where they were and give what py3langid itself gives."""
+    identifier = _identifier()
+    try:
+        automaton = _Automaton(identifier)
+        for label in ("en", "de"):
+            found = automaton.probabilities(_PROBES, label)
+            wanted = [dict(identifier.rank(text))[label] for text in _PROBES]
+            if not np.allclose(found, wanted, rtol=1e-3, atol=1e-6):
+                return None
+    except (AttributeError, IndexError, TypeError, ValueError):
+        return None  # another py3langid
+    return automaton

@@ -22,7 +22,7 @@ from pipeline.schema import span_row
 from stages.project.config import PairFilters
 from stages.project.decide import pair_reason
 from stages.project.filters.length_ratio import length_ratio
-from stages.project.pairs import pair_scores, usual_ratio
+from stages.project.pairs import pair_scores, sentence_pair, usual_ratio
 
 SYSTEMS = ("DeepL", "MarianMT", "m2m100", "Mbart_many2many")
 BAD, GOOD = 0.25, 0.4
@@ -85,9 +85,11 @@ def judged(
     pairs: Sequence[tuple[Labelled, Labelled]], lang: str, filters: PairFilters
 ) -> Iterator[str | None]:
     usual = usual_ratio([length_ratio(s.words, t.words) for s, t in pairs])
+    made = []
     for source, target in pairs:
         row = {"source_words": source.words, "source_spans": source.spans, "words": target.words}
-        scores = pair_scores(row, projected(source, target), lang, usual)
+        made.append(sentence_pair(row, projected(source, target), lang, usual))
+    for scores in pair_scores(made):
         yield pair_reason([{"name": n, "value": v} for n, v in scores.items()], filters)
 
 

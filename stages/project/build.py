@@ -119,9 +119,11 @@ def project_tables(
     batch = batch or Batch.from_tables(translations, alignments, labelled=labelled)
     spans = span_rows(batch, projector.project(batch))
     rows = pair_rows(translations, labelled)
-    for r, row in enumerate(rows):
-        row["spans"], row["lost"] = spans[r]
-        row["scores"] = scored(row) if scored is not None else []
+    for row, found in zip(rows, spans, strict=True):
+        row["spans"], row["lost"], row["scores"] = *found, []
+    if scored is not None:
+        for row, scores in zip(rows, scored(rows), strict=True):
+            row["scores"] = scores
     back = labelled is not None
     return decide_rows(rows, filters, alignments, min_link=min_link, back=back)
 

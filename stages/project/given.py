@@ -54,6 +54,8 @@ class RivalWorker:
                     f"{labelled['id']!r} of {self._rival}"
                 )
             rows.append(self._row(source, labelled))
+        for row, scores in zip(rows, self._scored(rows), strict=True):
+            self._decide(row, scores)
         part.advance(len(rows))
         return table("projected", rows)
 
@@ -74,11 +76,13 @@ class RivalWorker:
                 labelled["spans"], origins(source["spans"], labelled["spans"]), strict=True
             )
         ]
-        row["scores"] = self._scored(row)
+        return row
+
+    def _decide(self, row: dict[str, Any], scores: list[dict[str, Any]]) -> None:
         reason = None if row["words"] else "untranslated"
         if reason is None and self._filters is not None:
-            reason = pair_reason(row["scores"], self._filters)
-        return {**row, "kept": reason is None, "reason": reason}
+            reason = pair_reason(scores, self._filters)
+        row |= {"scores": scores, "kept": reason is None, "reason": reason}
 
 
 def origins(source: Spans, target: Spans) -> list[int | None]:

@@ -38,11 +38,17 @@ class PairScorer:
     def __init__(self, usual_ratio: float | None = None) -> None:
         self._usual_ratio = usual_ratio
 
-    def __call__(self, row: Row) -> list[dict[str, Any]]:
-        """Return the scores of a row that has been projected, as they are stored."""
-        found = {span["source"] for span in row["spans"]}
-        scores = pair_scores(row, found, row["lang"], self._usual_ratio)
-        return [{"name": name, "value": value} for name, value in scores.items()]
+    def __call__(self, rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
+        """Return, for each row that has been projected, its scores as they are stored."""
+        found = [{span["source"] for span in row["spans"]} for row in rows]
+        pairs = [
+            sentence_pair(row, there, row["lang"], self._usual_ratio)
+            for row, there in zip(rows, found, strict=True)
+        ]
+        return [
+            [{"name": name, "value": value} for name, value in scores.items()]
+            for scores in pair_scores(pairs)
+        ]
 
 
 def save_usual_ratio(tables: Iterable[pa.Table], folder: Path) -> None:
@@ -68,10 +74,10 @@ def load_usual_ratio(folder: Path) -> float | None:
     return found
 
 
-def pair_scores(
+def sentence_pair(
     row: Row, found: Iterable[int], lang: str, usual_ratio: float | None = None
-) -> dict[str, float]:
-    """Return the scores of a sentence pair by name; none if a side has no words.
+) -> SentencePair:
+    """Return what pair filters score.
 
     Args:
         row: ``source_words``, ``source_spans`` and ``words``.
@@ -79,13 +85,20 @@ def pair_scores(
         lang: The target language.
         usual_ratio: The corpus' median of :func:`length_ratio`, if it is known.
     """
-    if not row["source_words"] or not row["words"]:
-        return {}
-    pair = SentencePair(
-        row["source_words"], row["words"], row["source_spans"], frozenset(found), lang, usual_ratio
-    )
-    scores = {name: kind.score(pair) for name, kind in PairFilters.members().items()}
-    return {name: score for name, score in scores.items() if score is not None}
+    source, spans = row["source_words"], row["source_spans"]
+    return SentencePair(source, row["words"], spans, frozenset(found), lang, usual_ratio)
+
+
+def pair_scores(pairs: Sequence[SentencePair]) -> list[dict[str, float]]:
+    """Return the scores of sentence pairs by name; none if a side has no words."""
+    places = [k for k, pair in enumerate(pairs) if pair.source and pair.target]
+    whole = [pairs[k] for k in places]
+    found: list[dict[str, float]] = [{} for _ in pairs]
+    for name, kind in PairFilters.members().items():
+        for k, score in zip(places, kind.scores(whole), strict=True):
+            if score is not None:
+                found[k][name] = score
+    return found
 
 
 def usual_ratio(ratios: Sequence[float]) -> float | None:

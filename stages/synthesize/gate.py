@@ -88,7 +88,7 @@ class Measures:
             text = detokenise(words, self._lang)
             if len(text) >= self._config.language_min_chars:
                 found = known.get("language")
-                scores["language"] = self._language(text) if found is None else found
+                scores["language"] = self._language.one(text) if found is None else found
         return scores
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -53,11 +52,10 @@ def copied(source: Sequence[str], target: Sequence[str], names: set[int]) -> flo
         target: Its words.
         names: The source words that belong to names.
     """
-    plain = [w for i, w in enumerate(source) if i not in names and w.isalpha() and len(w) > 1]
+    plain = [w for i, w in enumerate(source) if len(w) > 1 and i not in names and w.isalpha()]
     # Words with a capital may be names that nobody labelled, but for headlines all in capitals.
     plain = [w for w in plain if not w[0].isupper()] or [w for w in plain if w.isupper()]
     if len(plain) < _LEAST_COPIED:
         return None
-    there = Counter(target)
-    taken = Counter(plain) & there
-    return taken.total() / len(plain)
+    both = set(plain).intersection(target)
+    return sum(min(plain.count(w), target.count(w)) for w in both) / len(plain)

@@ -48,5 +48,8 @@ def doubled_names(source: Sequence[str], target: Sequence[str], spans: Sequence[
 
 
 def _count(words: Sequence[str], name: Sequence[str]) -> int:
-    size = len(name)
-    return sum(tuple(words[i : i + size]) == tuple(name) for i in range(len(words) - size + 1))
+    first, rest = name[0], tuple(name[1:])
+    if not rest:
+        return sum(map(first.__eq__, words))
+    places = (i for i, w in enumerate(words, start=1) if w == first)
+    return sum(tuple(words[i : i + len(rest)]) == rest for i in places)

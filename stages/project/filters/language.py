@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 from typing import ClassVar, Final
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
-from stages.language_id import language_scorer
+from stages.language_id import LanguageScorer, language_scorer
 from stages.project.filters.base import PairFilter, SentencePair
 
 LANGUAGE_FROM: Final = 50
@@ -39,12 +40,23 @@ class Filter(PairFilter[LanguageOptions]):
     @classmethod
     def score(cls, pair: SentencePair) -> float | None:
         """Return the probability; ``None`` of short texts and languages that py3langid lacks."""
-        probability = _language_scorer(pair.lang)
-        if probability is None:
-            return None
-        there = {w.casefold() for w in pair.source}
-        text = " ".join(w for w in pair.target if w.casefold() not in there)
-        return probability(text) if len(text) >= LANGUAGE_FROM else None
+        return cls.scores([pair])[0]
+
+    @classmethod
+    def scores(cls, pairs: Sequence[SentencePair]) -> list[float | None]:
+        """Return the probabilities; see :meth:`score`."""
+        found: list[float | None] = [None] * len(pairs)
+        texts: dict[str, dict[int, str]] = defaultdict(dict)
+        for k, pair in enumerate(pairs):
+            text = _own_words(pair)
+            if len(text) >= LANGUAGE_FROM:
+                texts[pair.lang][k] = text
+        for lang, of_lang in texts.items():
+            scorer = _language_scorer(lang)
+            if scorer is not None:
+                for k, value in zip(of_lang, scorer.many(list(of_lang.values())), strict=True):
+                    found[k] = value
+        return found
 
     def objects(self, score: float) -> bool:
         """Return whether the score is below the threshold."""
@@ -52,6 +64,11 @@ class Filter(PairFilter[LanguageOptions]):
         return least is not None and score < as_stored(least)
 
 
+def _own_words(pair: SentencePair) -> str:
+    there = set(map(str.casefold, pair.source))
+    return " ".join(w for w in pair.target if w.casefold() not in there)
+
+
 @cache
-def _language_scorer(lang: str) -> Callable[[str], float] | None:
+def _language_scorer(lang: str) -> LanguageScorer | None:
     return language_scorer(lang)

@@ -54,28 +54,36 @@ def lost_names(
 
     ``None`` for fewer than three: they are often put otherwise ("Germany", "the Germans").
     """
-    from rapidfuzz import fuzz, process
-
-    digits = {run for w in target for run in _DIGITS.findall(w)}
     inside = {i for s in spans for i in range(s["start"], s["end"])}
     numbers = [
         runs
         for i, w in enumerate(source)
-        if i not in inside and len("".join(runs := _DIGITS.findall(w))) > 1
+        if i not in inside and len(w) > 1 and len("".join(runs := _DIGITS.findall(w))) > 1
     ]
-    joined = {"".join(_DIGITS.findall(w)) for w in target}
-    lost = sum(not digits.issuperset(runs) and "".join(runs) not in joined for runs in numbers)
-    for index, span in enumerate(spans):
-        if index in found:
-            continue
-        words = source[span["start"] : span["end"]]
-        alike = any(
-            process.extractOne(
-                w.casefold(), target, processor=str.casefold, scorer=fuzz.ratio, score_cutoff=_ALIKE
-            )
-            for w in words
-            if len(w) > 2
-        )
-        lost += not alike
     total = len(numbers) + len(spans)
-    return lost / total if total >= _LEAST_NAMES else None
+    if total < _LEAST_NAMES:
+        return None
+    lost = sum(
+        not _there(source[s["start"] : s["end"]], target)
+        for k, s in enumerate(spans)
+        if k not in found
+    )
+    if numbers:
+        written = [_DIGITS.findall(w) for w in target]
+        digits = {run for runs in written for run in runs}
+        joined = {"".join(runs) for runs in written}
+        lost += sum(not digits.issuperset(runs) and "".join(runs) not in joined for runs in numbers)
+    return lost / total
+
+
+def _there(name: Sequence[str], target: Sequence[str]) -> bool:
+    """Whether a word of the name is spelt alike in the target."""
+    from rapidfuzz import fuzz, process
+
+    return any(
+        process.extractOne(
+            w.casefold(), target, processor=str.casefold, scorer=fuzz.ratio, score_cutoff=_ALIKE
+        )
+        for w in name
+        if len(w) > 2
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import eq
 from typing import ClassVar, Final
 
 from pydantic import Field
@@ -46,17 +47,24 @@ class Filter(PairFilter[RepetitionOptions]):
 
 def stutter(words: Sequence[str]) -> float:
     """Return the share of words that only repeat the stretch (of 1 to 8 words) before them."""
-    said = [w.casefold() for w in words if any(map(str.isalnum, w))]
-    again = [False] * len(said)
+    said = [w.casefold() for w in words if w.isalnum() or any(map(str.isalnum, w))]
+    again: set[int] = set()
     for period in range(1, min(_PERIOD, len(said) // 2) + 1):
-        run = 0
-        for i in range(period, len(said)):
-            run = run + 1 if said[i] == said[i - period] else 0
-            stretch = said[i - period + 1 : i + 1]
-            if run >= period and any(map(_has_letter, stretch)):  # 6-3 6-3 is a result
-                again[i - period + 1 : i + 1] = [True] * period
+        same = list(map(eq, said[period:], said))
+        if same.count(True) >= period:
+            again.update(_repeated(said, same, period))
     # Once is no stutter: "sehr, sehr", "Boutros Boutros".
-    return sum(again) / len(said) if sum(again) > 1 else 0.0
+    return len(again) / len(said) if len(again) > 1 else 0.0
+
+
+def _repeated(said: Sequence[str], same: Sequence[bool], period: int) -> Iterator[int]:
+    """Yield the words of stretches that are the stretch before, ``same`` word by word."""
+    run = 0
+    for i, repeats in enumerate(same, start=period):
+        run = run + 1 if repeats else 0
+        stretch = range(i - period + 1, i + 1)
+        if run >= period and any(_has_letter(said[k]) for k in stretch):  # 6-3 6-3 is a result
+            yield from stretch
 
 
 def _has_letter(word: str) -> bool:

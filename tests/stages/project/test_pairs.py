@@ -22,6 +22,7 @@ from stages.project.pairs import (
     load_usual_ratio,
     pair_scores,
     save_usual_ratio,
+    sentence_pair,
     usual_ratio,
 )
 
@@ -87,7 +88,7 @@ def test_what_goes_wrong_is_dropped_with_its_reason(
     source: str, target: str, names: list[str], reason: str | None
 ) -> None:
     made = row(source, target, *names)
-    made["scores"] = PairScorer()(made)
+    (made["scores"],) = PairScorer()([made])
     decided = decide_row(made, FilterConfig())
     assert (decided["kept"], decided["reason"]) == (reason is None, reason), made["scores"]
     if reason != "untranslated":
@@ -109,8 +110,10 @@ def test_far_too_long_by_the_corpus_own_measure(tmp_path: Path) -> None:
     usual = load_usual_ratio(tmp_path)
     assert usual is not None and 1 < usual < 1.3
     scorer = PairScorer(usual)
+    rows = [*good, bad]
     reasons = [
-        decide_row({**r, "scores": scorer(r)}, FilterConfig())["reason"] for r in (*good, bad)
+        decide_row({**r, "scores": scores}, FilterConfig())["reason"]
+        for r, scores in zip(rows, scorer(rows), strict=True)
     ]
     assert reasons == [None] * 30 + ["length_ratio"]
     assert load_usual_ratio(tmp_path / "none") is None and usual_ratio([1.0] * 19) is None
@@ -138,7 +141,7 @@ def test_scores_are_within_bounds_for_any_pair(
 ) -> None:
     spans = [{"start": 0, "end": size}] if 0 < size <= len(source) else []
     pair = {"source_words": source, "words": target, "source_spans": spans}
-    scores = pair_scores(pair, [], "de", 1.0)
+    (scores,) = pair_scores([sentence_pair(pair, [], "de", 1.0)])
     for name in ("repetition", "copied", "lost_names", "language"):
         assert 0 <= scores.get(name, 0) <= 1
     assert bool(scores) == bool(source and target)
@@ -171,7 +174,7 @@ def test_a_name_that_was_projected_is_there() -> None:
 
 def test_inspect_shows_the_doubt() -> None:
     made = row(*MADRID, found=1)
-    made["scores"] = PairScorer()(made)
+    (made["scores"],) = PairScorer()([made])
     view = View("x", "de", made["words"], scores={s["name"]: s["value"] for s in made["scores"]})
     (doubt,) = doubts_of(view, Renderings())
     assert (doubt.kind, doubt.text) == ("translation", "the text repeats itself")
@@ -180,8 +183,8 @@ def test_inspect_shows_the_doubt() -> None:
 
 def test_stored_rows_are_decided_anew_as_from_scratch() -> None:
     rows = [row(*BERLIN), row("We like Oslo .", "Wir mögen Oslo .", "Oslo")]
-    for r in rows:
-        r["scores"] = PairScorer()(r)
+    for r, scores in zip(rows, PairScorer()(rows), strict=True):
+        r["scores"] = scores
     stored = decide_rows(rows, FilterConfig(pairs=None)).to_pylist()
     assert [r["kept"] for r in stored] == [True, True]
     assert decide_rows(stored, FilterConfig()) == decide_rows(rows, FilterConfig())
