@@ -128,7 +128,7 @@ def _identifier() -> Any:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-_PROBES: Final = ("The minister spoke in Bonn.", "Das ist nicht ÜBEL, oder?", "", "EZ DA HALA", "山")
+_PROBES: Final = ("The minister spoke in Bonn.", "Das ist nicht ÜBEL, oder?", "", "EZ DA", "\u5c71")
 
 
 @cache

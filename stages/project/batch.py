@@ -361,7 +361,7 @@ def _with_marks(side: CodedWords, vocabulary: Vocabulary) -> tuple[CodedWords, I
         return side, None
     first = np.append(np.flatnonzero(~cut_off), len(side.codes))
     codes = side.codes[first[:-1]]
-    names = list(vocabulary.codes)
+    names = vocabulary.words
     several = np.flatnonzero(np.diff(first) > 1)
     codes[several] = vocabulary.encode(
         "".join(names[c] for c in side.codes[first[k] : first[k + 1]]) for k in several

@@ -78,7 +78,7 @@ class EntityTranslations:
 
 def entities_of(batch: Batch) -> list[Words]:
     """Return the words of every entity of a batch."""
-    names = list(batch.vocabulary.codes)
+    names = batch.vocabulary.words
     words = [names[code] for code in batch.source.codes]
     return [
         tuple(words[start:end])

@@ -207,4 +207,4 @@ class MarkerProjector:
 
 
 def _names(batch: Batch) -> list[str]:
-    return list(batch.vocabulary.codes)
+    return batch.vocabulary.words

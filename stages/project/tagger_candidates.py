@@ -48,7 +48,7 @@ class TaggerCandidates:
     def offered(self, batch: Batch) -> set[tuple[int, int]]:
         """Return the offered ranges of all rows as flat target positions; types are ignored."""
         rows = sorted({int(r) for r in batch.entity_row})
-        names = list(batch.vocabulary.codes)
+        names = batch.vocabulary.words
         found = self._loaded().predict([batch.target_words(r, names) for r in rows])
         offsets = batch.target.offsets
         return {

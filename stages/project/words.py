@@ -149,6 +149,8 @@ class Vocabulary:
     """Distinct words with their properties in arrays, indexed by a code per word.
 
     Attributes:
+        codes: The code of each word.
+        words: The word of each code.
         shapes: Shape per code.
         hashes: :func:`hash_word` per code.
         chars: Number of letters per code, of the transliteration where the script is not Latin.
@@ -167,6 +169,7 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self.codes: dict[str, int] = {}
+        self.words: list[str] = []
         self._pending: list[str] = []
         self.shapes: IntArray = np.zeros(0, np.int64)
         self.hashes: HashArray = np.zeros(0, np.uint64)
@@ -206,6 +209,7 @@ class Vocabulary:
         new, self._pending = self._pending, []
         if not new:
             return
+        self.words += new
         self.shapes = np.concatenate([self.shapes, [shape_of(w) for w in new]]).astype(np.int64)
         hashes = np.array([hash_word(w) for w in new], np.uint64)
         self.hashes = np.concatenate([self.hashes, hashes])
