@@ -76,9 +76,9 @@ LAST = {
 
 def test_they_are_completed(site: Path) -> None:
     code = (
-        "from xlner.commands.options import complete_words\n"
+        "from xlner.commands.options import completing\n"
         "from stages.align.kinds import ALIGNERS\n"
-        "print(complete_words(*ALIGNERS)('dia'))"
+        "print(completing(lambda: ALIGNERS)('dia'))"
     )
     assert run(site, code).stdout.strip() == "['diagonal']"
 

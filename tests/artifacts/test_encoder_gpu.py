@@ -169,7 +169,8 @@ def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Pa
         # The second leg begins where the first ended.
         assert abs(middle[0] - middle[1]) < (first - last) / 10, log
     subprocess.run(
-        [sys.executable, str(SCRIPTS / "assemble.py"), str(kit), str(out), str(model)], check=True
+        [sys.executable, str(SCRIPTS.parent / "assemble.py"), str(kit), str(out), str(model)],
+        check=True,
     )
     made = AutoModelForMaskedLM.from_pretrained(model).eval()
     start = load_file(kit.parent / "e5" / "model.safetensors")

@@ -58,7 +58,7 @@ def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Pa
     assert report["steps"] >= 10
     assert set(report["chrF"]) == {"en-de", "de-en", "en-es", "es-en"}
     folders = [str(folder) for folder in (kit, tmp_path / "out", tmp_path / "model")]
-    subprocess.run([sys.executable, str(SCRIPTS / "assemble.py"), *folders], check=True)
+    subprocess.run([sys.executable, str(SCRIPTS.parent / "assemble.py"), *folders], check=True)
     tokenizer = MarianTokenizer.from_pretrained(tmp_path / "model")
     theirs = MarianMTModel.from_pretrained(tmp_path / "model").eval()
     batch = tokenizer([">>de<< Tom sees dog.", ">>es<< Mary"], return_tensors="pt", padding=True)

@@ -21,7 +21,7 @@ from xlner.commands.options import (
     Encoding,
     MoreOptions,
     Out,
-    complete_words,
+    completing,
     option_name,
 )
 from xlner.commands.shared import (
@@ -53,7 +53,7 @@ def align_words(
     out: Out = None,
     aligner: Annotated[
         str,
-        typer.Option(help=f"{', '.join(ALIGNERS)}.", autocompletion=complete_words(*ALIGNERS)),
+        typer.Option(help=f"{', '.join(ALIGNERS)}.", autocompletion=completing(lambda: ALIGNERS)),
     ] = "auto",
     model: Annotated[
         str | None, typer.Option(help="Encoder or translator: folder or hub id.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +14,9 @@ from xlner.commands.options import (
     DEFAULT_RUNS,
     AsJson,
     RunsDir,
-    complete_constant,
     complete_reason,
     complete_run,
-    complete_words,
+    completing,
 )
 from xlner.commands.shared import (
     command,
@@ -41,6 +40,18 @@ DEFAULT_SAMPLE = 20
 STYLES = ("pretty", "conll", "jsonl")
 
 
+def _span_stages() -> Iterable[str]:
+    from stages.inspect.reading import SPAN_STAGES
+
+    return SPAN_STAGES
+
+
+def _only() -> Iterable[str]:
+    from stages.inspect.selection import ONLY
+
+    return ONLY
+
+
 def inspect_labels(
     run: Annotated[
         str,
@@ -53,7 +64,7 @@ def inspect_labels(
         str,
         typer.Option(
             help="project, translate, align, synthesize, predict or prepare.",
-            autocompletion=complete_constant("stages.inspect.reading", "SPAN_STAGES"),
+            autocompletion=completing(_span_stages),
         ),
     ] = "project",
     unit: Annotated[
@@ -64,7 +75,7 @@ def inspect_labels(
         typer.Option(
             help="likely-wrong (with reasons), wrong (by gold labels), dropped, kept, low-score "
             "(see --below) or disagree (with the source, in number and type).",
-            autocompletion=complete_constant("stages.inspect.selection", "ONLY"),
+            autocompletion=completing(_only),
         ),
     ] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Entity type.")] = None,
@@ -88,7 +99,7 @@ def inspect_labels(
         typer.Option(
             "--format",
             help="pretty, conll or jsonl.",
-            autocompletion=complete_words(*STYLES),
+            autocompletion=completing(lambda: STYLES),
         ),
     ] = "pretty",
     all_links: Annotated[bool, typer.Option("--links", help="List every link.")] = False,

@@ -6,19 +6,37 @@ they look at names of files and folders only, and import nothing heavy.
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.registry import Registry
 
 DEFAULT_RUNS = Path("artifacts/runs")
 
 
-def _fitting(names: list[str], incomplete: str) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+def completing(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Return what completes a word out of names, which are looked up when it is asked."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return complete
+
+
+def _stages() -> Registry:
+    from stages.registry import STAGES
+
+    return STAGES
+
+
+complete_run = completing(lambda: sorted(p.name for p in DEFAULT_RUNS.glob("*") if p.is_dir()))
+complete_stage = completing(lambda: _stages().names)
+complete_reason = completing(lambda: _stages().reasons)
 
 
 def complete_config(incomplete: str) -> list[str]:
@@ -34,49 +52,12 @@ def complete_config(incomplete: str) -> list[str]:
     ]
     # Folders of the current directory only once a path is begun: the names come first.
     files = [f for f in files if incomplete or not f.endswith("/")]
-    return _fitting([*shipped_configs(), *files], incomplete)
-
-
-def complete_run(incomplete: str) -> list[str]:
-    """Return the runs in the default folder."""
-    return _fitting(sorted(p.name for p in DEFAULT_RUNS.glob("*") if p.is_dir()), incomplete)
-
-
-def complete_stage(incomplete: str) -> list[str]:
-    """Return the names of the stages."""
-    from stages.registry import STAGES
-
-    return _fitting(list(STAGES.names), incomplete)
-
-
-def complete_reason(incomplete: str) -> list[str]:
-    """Return the reasons for which stages drop things."""
-    from stages.registry import STAGES
-
-    return _fitting(list(STAGES.reasons), incomplete)
-
-
-def complete_words(*names: str) -> Callable[[str], list[str]]:
-    """Return a completion out of a closed list."""
-
-    def complete(incomplete: str) -> list[str]:
-        return _fitting(list(names), incomplete)
-
-    return complete
+    return [f for f in (*shipped_configs(), *files) if f.startswith(incomplete)]
 
 
 def option_name(key: str) -> str:
     """Return what a key of a config is called by a command."""
     return "--" + key.rpartition(".")[2].replace("_", "-")
-
-
-def complete_constant(module: str, name: str) -> Callable[[str], list[str]]:
-    """Return a completion out of a collection of names that a module holds, imported when asked."""
-
-    def complete(incomplete: str) -> list[str]:
-        return _fitting(list(getattr(importlib.import_module(module), name)), incomplete)
-
-    return complete
 
 
 Config = Annotated[

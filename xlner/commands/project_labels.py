@@ -20,7 +20,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.explain import explain
 from stages.project.config import ProjectConfig, method_of
 from stages.project.methods import METHODS
-from xlner.commands.options import AsJson, Encoding, MoreOptions, Out, complete_words, option_name
+from xlner.commands.options import AsJson, Encoding, MoreOptions, Out, completing, option_name
 from xlner.commands.shared import command, data_stream, print_json, reported_errors, tell
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def project_labels(
     out: Out = None,
     method: Annotated[
         str,
-        typer.Option(help=f"{', '.join(METHODS)}.", autocompletion=complete_words(*METHODS)),
+        typer.Option(help=f"{', '.join(METHODS)}.", autocompletion=completing(lambda: METHODS)),
     ] = "candidates",
     solver: Annotated[
         str | None, typer.Option(help="candidates, published: exact or greedy.")

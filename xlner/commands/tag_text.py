@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from xlner.commands.options import AsJson, BatchTokens, Device, Encoding, Out, complete_words
+from xlner.commands.options import AsJson, BatchTokens, Device, Encoding, Out, completing
 from xlner.commands.shared import (
     command,
     data_stream,
@@ -50,7 +50,7 @@ def tag_text(
         typer.Option(
             help="jsonl (entities with scores and character offsets), conll (IOB2), or text "
             "(entities in brackets).",
-            autocompletion=complete_words(*FORMATS),
+            autocompletion=completing(lambda: FORMATS),
         ),
     ] = "jsonl",
     as_json: AsJson = False,
