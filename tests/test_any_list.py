@@ -32,9 +32,9 @@ from stages.tokenise import detokenise
 from stages.translate.translator import Translator
 from stages.word_alignment.statistical.aligner import StatisticalAligner
 from tests.stages.align.fixed import Fixed
-from tests.stages.train.families import build_family
 from tests.stages.train.test_tagger import tagger
-from tests.stages.translate.tiny_models import build_marian
+from tests.tiny.encoders import build_family
+from tests.tiny.translators import build_marian
 
 TEXTS = ["Anna Kovac visited Lisbon.", "Oslo is cold."]
 WORDS = [["Anna", "visited", "Oslo", "."], ["So", "it", "is"]]

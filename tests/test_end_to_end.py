@@ -21,8 +21,8 @@ from pipeline.formats.reading import read_labelled
 from pipeline.resources import shipped_configs, shipped_root
 from tests.reliability.tiny_run import STAGES
 from tests.shared_data import shared_data
-from tests.stages.train.families import build_family
-from tests.stages.translate.tiny_models import build_marian
+from tests.tiny.encoders import build_family
+from tests.tiny.translators import build_marian
 from xlner.api import load_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

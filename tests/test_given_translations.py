@@ -16,7 +16,7 @@ from pipeline.plan import Selection
 from pipeline.progress import Progress
 from pipeline.resources import shipped_root
 from stages.inspect.reading import views
-from tests.stages.train.families import build_family
+from tests.tiny.encoders import build_family
 from xlner.api import Runner, parse_config
 
 SAMPLE = shipped_root() / "artifacts" / "sample" / "parallel"

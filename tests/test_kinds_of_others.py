@@ -273,7 +273,7 @@ def test_a_run_translates_by_theirs(site: Path, tmp_path: Path) -> None:
 
 
 def test_a_tagger_with_their_fusion(site: Path, tmp_path: Path) -> None:
-    from tests.stages.train.families import build_family
+    from tests.tiny.encoders import build_family
 
     folder = build_family("bert", tmp_path)
     code = f"""

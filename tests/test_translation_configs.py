@@ -12,7 +12,7 @@ from pipeline.artifacts import Artifact
 from pipeline.plan import Selection
 from pipeline.progress import Progress
 from tests.shared_data import ROOT, shared_data
-from tests.stages.train.families import build_family
+from tests.tiny.encoders import build_family
 from xlner.api import Runner, load_config
 
 CONFIGS = ["translations_conll", "translations_african", "translations_damage"]

@@ -26,7 +26,7 @@ from transformers import (
 from model_recipes.shared.corpus import CorpusConfig, load_corpus
 from stages.sentence_keys import sentence_key
 from stages.text_sources import TextSource
-from tests.xlner.trimming.tiny import SENTENCES, tokenizer_of
+from tests.tiny.encoders import SENTENCES, tokenizer_of
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "artifacts/models/build/encoder_gpu"
 WORDS = "embeddings.word_embeddings.weight"

@@ -24,8 +24,8 @@ from benchmarks.tagger.zero_shot.packed import (
 )
 from pipeline.schema import Span
 from stages.tagger.encoding import WordEncoder
-from tests.stages.train.families import toy_rows
 from tests.stages.train.test_sentencepiece import tokenizer
+from tests.tiny.text import toy_rows
 
 WIDTH, INNER, SUBWORDS, POSITIONS = 64, 96, 40, 32
 DEPTH = 12  # as the trials have it

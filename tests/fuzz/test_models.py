@@ -17,8 +17,7 @@ from stages.align.planning import plan
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
 from tests.fuzz.junk import CASES, ODD, fuzzed
-from tests.stages.align.tiny_encoders import build_bert, build_xlmr
-from tests.stages.train.families import build_family
+from tests.tiny.encoders import build_bert, build_family, build_xlmr
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 

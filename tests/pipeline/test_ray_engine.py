@@ -23,9 +23,9 @@ from pipeline.registry import Registry
 from pipeline.runner import Selection
 from pipeline.stage import Part, Task, Worker
 from tests.pipeline.toy_stages import TOYS, Align, Prepare, Report
-from tests.stages.train.families import build_family
-from tests.stages.translate.tiny_models import build_marian
 from tests.test_end_to_end import write_tiny_config
+from tests.tiny.encoders import build_family
+from tests.tiny.translators import build_marian
 from xlner.api import Runner, load_config
 
 ROWS = 60  # of the toy stages, in parts of 10

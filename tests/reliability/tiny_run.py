@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline.artifacts import RunFolder
 from pipeline.resources import shipped_root
-from tests.stages.train.families import build_family
-from tests.stages.translate.tiny_models import build_marian
+from tests.tiny.encoders import build_family
+from tests.tiny.translators import build_marian
 
 STAGES = (
     "prepare",

@@ -14,7 +14,7 @@ from pipeline.errors import ModelError
 from pipeline.models import ALLOW_BIN, locate
 from stages.align.layers import load_encoder
 from stages.tagger.tagger import Tagger
-from tests.stages.train.families import build_family
+from tests.tiny.encoders import build_family
 
 LABELS = ["O", "B-PER", "I-PER"]
 

@@ -20,8 +20,8 @@ from stages.evaluate.results import load_results
 from stages.evaluate.sweeps import sweep_pairs, sweep_result
 from stages.experiment import Experiment, experiment
 from stages.sweeps import Sweep
-from tests.stages.train.families import build_family
 from tests.stages.train.toys import write_corpus
+from tests.tiny.encoders import build_family
 from xlner.api import Runner, load_config, parse_config
 
 DATA = {"train": {"path": "t"}, "dev": {"path": "d"}, "test": {"path": "{lang}"}}

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.errors import ModelError
 from stages.tagger.tagger import Tagger
-from tests.stages.train.families import LABELS, build_family
+from tests.tiny.encoders import build_family
+from tests.tiny.text import LABELS
 
 spacy = pytest.importorskip("spacy", reason="spacy is not installed")
 import xlner.spacy_component  # noqa: E402  (worktrees have no entry points of their own)

@@ -20,7 +20,7 @@ from stages.adapt.config import AdaptConfig
 from stages.adapt.masked import adapt_encoder
 from stages.hf_training import ProgressBar
 from stages.tagger.encoding import load_tokenizer
-from tests.stages.train.families import build_family
+from tests.tiny.encoders import build_family
 from xlner.api import Runner, parse_config
 
 SAMPLE = shipped_root() / "artifacts" / "sample" / "parallel"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.shared_data import shared_data
-from tests.stages.align.tiny_encoders import build_bert, build_xlmr
-from tests.stages.translate.tiny_models import sentences
+from tests.tiny.encoders import build_bert, build_xlmr
+from tests.tiny.text import sentences
 
 Pairs = list[tuple[list[str], list[str]]]
 

@@ -19,7 +19,7 @@ from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
 from stages.word_alignment.statistical.aligner import MAX_WORDS
 from tests.stages.align.test_command import run, write
-from tests.stages.translate.tiny_models import build_marian
+from tests.tiny.translators import build_marian
 
 Pairs = list[tuple[list[str], list[str]]]
 

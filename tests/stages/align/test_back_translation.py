@@ -16,7 +16,8 @@ from stages.align.kinds.back_translation import BackTranslationAligner, back_tra
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
 from tests.stages.align.test_statistical import ciphered
-from tests.stages.translate.tiny_models import build_marian, sentences
+from tests.tiny.text import sentences
+from tests.tiny.translators import build_marian
 
 Pairs = list[tuple[list[str], list[str]]]
 

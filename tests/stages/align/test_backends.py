@@ -20,7 +20,7 @@ from stages.align.layers import TorchLayers, read_config
 from stages.align.packed import PackedLayers, supported
 from stages.align.planning import plan
 from stages.machine import has_exact_int8
-from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
+from tests.tiny.translators import build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]
 BATCH = [[2, 17, 25, 30, 41, 3], [2, 40, 18, 33, 24, 3], [2, 19, 3], [2, 21, 22, 3]]

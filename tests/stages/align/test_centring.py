@@ -17,7 +17,7 @@ from stages.align.embedding_aligner import _word_means
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
 from stages.align.subwords import SubwordCutter
-from tests.xlner.trimming.tiny import SENTENCES, encoder_folder
+from tests.tiny.encoders import SENTENCES, encoder_folder
 
 PAIRS = [(a.split(), b.split()) for a, b in pairwise(SENTENCES)]
 

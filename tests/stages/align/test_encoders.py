@@ -26,7 +26,7 @@ from stages.align.subwords import (
     windows,
 )
 from stages.encoder_facts import alignment_layer
-from tests.stages.translate.tiny_models import build_m2m100, build_marian, build_nllb
+from tests.tiny.translators import build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]
 

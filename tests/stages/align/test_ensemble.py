@@ -101,7 +101,7 @@ def test_auto_takes_the_first_rule_whose_needs_are_met(
 
 
 def test_the_shipped_rules_go_by_what_is_there(bert: Path, tmp_path: Path) -> None:
-    from tests.stages.translate.tiny_models import build_marian
+    from tests.tiny.translators import build_marian
 
     def names(encoder: str | None, translator: Path | None = None, **options: Any) -> list[str]:
         around = AlignmentContext("en", "de", encoder, str(translator) if translator else None)

@@ -14,7 +14,7 @@ from pipeline.errors import ModelError
 from stages.external.config import ExternalConfig
 from stages.external.kinds.transformers import as_iob2, placed
 from stages.tagger.tagger import Tagger
-from tests.stages.train.families import toy_rows
+from tests.tiny.text import toy_rows
 
 SENTENCES = [words for words, _ in toy_rows(12)]
 

@@ -14,8 +14,8 @@ from pipeline.stage import Ref
 from stages.evaluate.results import load_results
 from stages.external.loading import load_tagger
 from tests.stages.predict import toys
-from tests.stages.train.families import toy_rows
 from tests.stages.train.toys import make_config, write_corpus
+from tests.tiny.text import toy_rows
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from pipeline.errors import ConfigError
 from pipeline.stage import Ref
 from stages.inspect.run_dataset import export_dataset, push_dataset
 from tests.stages.predict.toys import make_runner
-from tests.stages.train.families import build_family
 from tests.stages.train.toys import write_corpus
+from tests.tiny.encoders import build_family
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from stages.predict.worker import PredictWorker
 from stages.tagger.encoding import load_tokenizer
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
-from tests.stages.train.families import LABELS
+from tests.tiny.text import LABELS
 
 
 def test_unknown_words_are_noted_part_by_part(bert: Path) -> None:

@@ -18,8 +18,8 @@ from stages.self_train.crop import Crop
 from stages.self_train.marked import MarkedBackTranslation, find_entities
 from stages.tagger.labels import LabelSet
 from tests.stages.predict.toys import make_runner
-from tests.stages.train.families import toy_rows
 from tests.stages.train.toys import write_corpus
+from tests.tiny.text import toy_rows
 
 LABELS = LabelSet.of_types(["LOC", "PER"])
 

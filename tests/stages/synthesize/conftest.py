@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.schema import Sentence, Span
-from tests.stages.translate import tiny_models
+from tests.tiny import translators
 
 WORDS = [
     "der",
@@ -64,7 +64,7 @@ PLACES = ["Berlin", "New York", "Ulm", "Köln", "Bad Homburg", "Rom"]
 @pytest.fixture(scope="session")
 def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("translator")
-    return tiny_models.build_marian(root / "multi", tags=(">>de<<", ">>swa<<"), pair=None)
+    return translators.build_marian(root / "multi", tags=(">>de<<", ">>swa<<"), pair=None)
 
 
 @pytest.fixture(autouse=True)

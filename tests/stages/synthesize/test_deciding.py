@@ -16,7 +16,7 @@ from pipeline.stage import Context
 from stages.synthesize import STAGE
 from stages.synthesize.config import SynthesizeConfig
 from tests.stages.synthesize.test_stage import _config, _inputs, _Out, _run
-from tests.stages.translate import tiny_models
+from tests.tiny import translators
 
 GATES = st.fixed_dictionaries(
     {},
@@ -89,7 +89,7 @@ def test_a_measure_of_a_model_is_taken_of_what_other_thresholds_drop(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("both")
-    both_ways = tiny_models.build_marian(folder / "m", tags=(">>de<<", ">>eng<<"), pair=None)
+    both_ways = translators.build_marian(folder / "m", tags=(">>de<<", ">>eng<<"), pair=None)
 
     def config(**gate: Any) -> Any:
         return _config(both_ways, sentences=20, gate={"round_trip": 0.3, **gate})

@@ -25,7 +25,7 @@ from stages.synthesize.options import (
 )
 from stages.translate.translator import Translator
 from tests.stages.synthesize.conftest import projected
-from tests.stages.translate.tiny_models import sentences
+from tests.tiny.text import sentences
 
 
 def _request(count: int, seed: int = 1, **keys: object) -> TextRequest:

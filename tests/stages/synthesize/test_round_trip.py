@@ -16,7 +16,7 @@ from stages.synthesize.overlap import EvaluationIndex
 from stages.synthesize.round_trip import RoundTrip, similarity
 from stages.translate.base import Hypothesis
 from tests.stages.synthesize.test_stage import _config, _run
-from tests.stages.translate import tiny_models
+from tests.tiny import translators
 
 
 class Dictionary:
@@ -109,7 +109,7 @@ def test_one_after_another_is_the_same_as_all_together() -> None:
 @pytest.fixture(scope="module")
 def both_ways(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("both")
-    return tiny_models.build_marian(folder / "m", tags=(">>de<<", ">>eng<<"), pair=None)
+    return translators.build_marian(folder / "m", tags=(">>de<<", ">>eng<<"), pair=None)
 
 
 def test_in_the_stage(both_ways: Path, translator: Path, tmp_path: Path) -> None:

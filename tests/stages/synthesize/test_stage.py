@@ -22,7 +22,7 @@ from stages.synthesize.makers import substitution as substitution_module
 from stages.synthesize.makers.substitution import read_gazetteer
 from stages.translate.config import TranslateConfig
 from tests.stages.synthesize.conftest import projected
-from tests.stages.translate.tiny_models import sentences
+from tests.tiny.text import sentences
 
 TEST = [
     "Im",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.train.families import build_family
+from tests.tiny.encoders import build_family
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def test_a_trained_tagger_has_its_temperature_and_uses_it(family: Family, tmp_pa
     from stages.train.config import TrainConfig
     from stages.train.data import TrainingSentence
     from stages.train.training import train_tagger
-    from tests.stages.train.families import toy_rows
+    from tests.tiny.text import toy_rows
 
     rows = toy_rows(60)
     options = TrainConfig(

@@ -24,8 +24,8 @@ from stages.tagger.encoding import load_tokenizer
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
 from stages.train import trackers
-from tests.stages.train.families import LABELS, toy_rows
 from tests.stages.train.test_training import train
+from tests.tiny.text import LABELS, toy_rows
 
 Family = Callable[[str], Path]
 ROOT = Path(__file__).parents[3]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.tagger.word_tagger import word_splitter
-from tests.stages.train.families import FAMILIES, toy_rows
+from tests.tiny.encoders import FAMILIES
+from tests.tiny.text import toy_rows
 
 Family = Callable[[str], Path]
 ODD = [

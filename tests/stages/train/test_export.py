@@ -13,7 +13,7 @@ from stages.tagger.encoding import load_tokenizer
 from stages.tagger.export import compare, export_onnx
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
-from tests.stages.train.families import LABELS, toy_rows
+from tests.tiny.text import LABELS, toy_rows
 from xlner.commands.manage import export
 
 

@@ -15,8 +15,9 @@ from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train import frozen
 from stages.train.frozen import FrozenPrefix
 from stages.train.optimisation import freeze_layers
-from tests.stages.train.families import FAMILIES, LABELS, build_family
 from tests.stages.train.test_training import same, train
+from tests.tiny.encoders import FAMILIES, build_family
+from tests.tiny.text import LABELS
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from stages.tagger.tagger import Tagger
 from stages.train.config import LoraOptions, TrainConfig
 from stages.train.data import TrainingSentence
 from stages.train.training import train_tagger
-from tests.stages.train.families import FAMILIES, LABELS, toy_rows
+from tests.tiny.encoders import FAMILIES
+from tests.tiny.text import LABELS, toy_rows
 
 pytest.importorskip("peft", reason="peft is not installed")
 Family = Callable[[str], Path]

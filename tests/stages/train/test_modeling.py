@@ -23,7 +23,8 @@ from stages.tagger.encoding import load_tokenizer
 from stages.tagger.fusion import LayerFusion, masked_mean
 from stages.tagger.layers import FUSIONS, depth_of, resolve_fusion_layer
 from stages.tagger.modeling import LayerFusedForTokenClassification
-from tests.stages.train.families import DEPTH, FAMILIES, LABELS
+from tests.tiny.encoders import DEPTH, FAMILIES
+from tests.tiny.text import LABELS
 
 Family = Callable[[str], Path]
 

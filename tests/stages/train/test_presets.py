@@ -18,7 +18,8 @@ from stages.train.optimisation import freeze_layers
 from stages.train.presets import PRESETS, doubts, layer_parameters, preset_for, resolved
 from stages.train.trainer import TrainingResult
 from stages.train.training import train_tagger
-from tests.stages.train.families import FAMILIES, toy_rows
+from tests.tiny.encoders import FAMILIES
+from tests.tiny.text import toy_rows
 
 Family = Callable[[str], Path]
 LABELS = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]

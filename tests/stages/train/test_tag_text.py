@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from stages.tagger.encoding import load_tokenizer
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
-from tests.stages.train.families import LABELS
+from tests.tiny.text import LABELS
 from xlner.commands.shared import make_app
 from xlner.commands.tag_text import tag_text
 

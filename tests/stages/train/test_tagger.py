@@ -14,7 +14,8 @@ from pipeline.errors import DataError, ModelError
 from stages.tagger.encoding import load_tokenizer
 from stages.tagger.modeling import LayerFusedConfig, LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
-from tests.stages.train.families import FAMILIES, LABELS, toy_rows
+from tests.tiny.encoders import FAMILIES
+from tests.tiny.text import LABELS, toy_rows
 
 Family = Callable[[str], Path]
 

@@ -27,7 +27,8 @@ from stages.train.loss import tagging_loss
 from stages.train.optimisation import freeze_layers, parameter_groups
 from stages.train.trainer import TrainingResult
 from stages.train.training import train_tagger
-from tests.stages.train.families import DEPTH, LABELS, toy_rows
+from tests.tiny.encoders import DEPTH
+from tests.tiny.text import LABELS, toy_rows
 
 Family = Callable[[str], Path]
 OPTIONS: dict[str, Any] = {

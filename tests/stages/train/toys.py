@@ -22,7 +22,7 @@ from stages.predict import STAGE as PREDICT
 from stages.prepare import STAGE as PREPARE
 from stages.self_train import STAGE as SELF_TRAIN
 from stages.train import STAGE as TRAIN
-from tests.stages.train.families import toy_rows
+from tests.tiny.text import toy_rows
 from xlner.api import Runner
 
 

@@ -4,27 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.translate import tiny_models
+from tests.tiny import translators
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder with a tiny checkpoint of every family."""
     root = tmp_path_factory.mktemp("translators")
-    tiny_models.build_marian(root / "opus-mt-en-de")
-    tiny_models.build_marian(
+    translators.build_marian(root / "opus-mt-en-de")
+    translators.build_marian(
         root / "multi", tags=(">>de<<", ">>swa<<", ">>cmn_Hans<<", ">>en<<"), pair=None
     )
-    tiny_models.build_m2m100(root / "m2m100")
-    tiny_models.build_nllb(root / "nllb")
-    tiny_models.build_mbart50(root / "mbart50")
-    tiny_models.build_t5(root / "madlad", tags=("<2en>", "<2de>", "<2sw>", "<2zh_Latn>"))
+    translators.build_m2m100(root / "m2m100")
+    translators.build_nllb(root / "nllb")
+    translators.build_mbart50(root / "mbart50")
+    translators.build_t5(root / "madlad", tags=("<2en>", "<2de>", "<2sw>", "<2zh_Latn>"))
     tasks = (
         ("summarization", "summarize:"),
         ("translation_en_to_de", "translate English to German:"),
         ("translation_en_to_fr", "translate English to French:"),
     )
-    tiny_models.build_t5(root / "t5", tasks=tasks)
+    translators.build_t5(root / "t5", tasks=tasks)
     return root
 
 

@@ -18,7 +18,7 @@ from stages.tokenise import tokenise
 from stages.translate import STAGE
 from stages.translate.config import TranslateConfig
 from stages.translate.markers import mark, unmark
-from tests.stages.translate.tiny_models import sentences
+from tests.tiny.text import sentences
 
 
 def _config(tmp_path: Path, translator: str | dict[str, str], **keys: Any) -> RunConfig:

@@ -13,7 +13,7 @@ from stages.translate.decoding import ComputeType, DecodingConfig
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
 from stages.translate.translator import Hypothesis, Translator
-from tests.stages.translate.tiny_models import sentences
+from tests.tiny.text import sentences
 
 FAMILIES = ["opus-mt-en-de", "multi", "m2m100", "nllb", "mbart50", "madlad", "t5"]
 TEXTS = sentences(30, seed=4)

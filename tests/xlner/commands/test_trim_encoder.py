@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.xlner.trimming.tiny import SENTENCES, encoder_folder
+from tests.tiny.encoders import SENTENCES, encoder_folder
 from xlner.commands.trim_encoder import main
 
 

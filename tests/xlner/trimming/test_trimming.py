@@ -14,7 +14,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.models import locate
-from tests.xlner.trimming.tiny import KINDS, SENTENCES, encoder_folder, tokenizer_of
+from tests.tiny.encoders import KINDS, SENTENCES, encoder_folder, tokenizer_of
 from xlner.trimming import trim_encoder
 from xlner.trimming.kinds import kind_of
 from xlner.trimming.selection import Segmenter, choose

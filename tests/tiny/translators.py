@@ -7,12 +7,11 @@ conversion and the language codes are exercised as they are with hub checkpoints
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
-ONSETS = ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z", "ch", "st"]
-VOWELS = ["a", "e", "i", "o", "u", "ei", "au"]
+from tests.tiny.text import sentences
+
 SHAPE: dict[str, Any] = {
     "d_model": 32,
     "encoder_layers": 1,
@@ -29,23 +28,6 @@ SHAPE: dict[str, Any] = {
     "init_std": 0.4,
 }
 """Of the tiny models of the M2M100 and mBART families, and their special tokens."""
-
-
-def sentences(count: int, seed: int = 0, longest: int = 14) -> list[str]:
-    """Return made-up sentences of 1 to ``longest`` words, punctuated and with capitals."""
-    draw = random.Random(seed)
-    words = [
-        "".join(draw.choice(ONSETS) + draw.choice(VOWELS) for _ in range(draw.randint(1, 3)))
-        for _ in range(300)
-    ]
-    lines = []
-    for _ in range(count):
-        chosen = [draw.choice(words) for _ in range(draw.randint(1, longest))]
-        chosen[0] = chosen[0].capitalize()
-        if len(chosen) > 5:
-            chosen[3] += ","
-        lines.append(" ".join(chosen) + draw.choice([".", "!", "?", "."]))
-    return lines
 
 
 def train_sentencepiece(folder: Path, name: str, vocab_size: int = 160) -> Path:
