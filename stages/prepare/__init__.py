@@ -59,6 +59,8 @@ class PrepareStage(RunStage):
         return [self._task(config, c) for c in corpora(config)]
 
     def _task(self, config: RunConfig, corpus: Corpus) -> Task:
+        from stages.prepare.sources import is_translated, translated
+
         inputs = {}
         # data.train is read only for its entity types, which those of the others must be among.
         compared = corpus.labelled and corpus.key != "train" and config.labels.types is None
@@ -70,7 +72,11 @@ class PrepareStage(RunStage):
             "from": "path" if corpus.path is not None else "hub",
         }
         if corpus.target is not None:
-            options |= {"target": corpus.target, "by": corpus.by}
+            # What they translate says which of them there are: its limit is theirs.
+            of = translated(config, corpus).source.model_dump(mode="json", exclude_defaults=True)
+            options |= {"target": corpus.target, "by": corpus.by, "of": of}
+        elif is_translated(config, corpus):
+            options["translated"] = True  # then its rows stay as they are, see _read
         damaged = getattr(corpus.source, "damage", 0.0)
         return Task(
             self.name,

@@ -138,6 +138,17 @@ def test_a_docstart_that_was_translated_is_dropped_by_its_place(
     assert [(s.id, s.words) for s in found["parallel/de"]] == expected
 
 
+@pytest.mark.parametrize("then", [1, None])
+def test_another_limit_makes_the_translations_again(tmp_path: Path, then: int | None) -> None:
+    write(tmp_path / "en", [["Ann"], ["yes"], ["no"]])
+    write(tmp_path / "de", [["Anna"], ["ja"], ["nein"]])
+    for limit in (2, then):
+        systems = [{"system": "A", "path": "{lang}"}]
+        data = {"train": {"path": "en", "limit": limit}, "parallel": systems}
+        made = {a.manifest.unit: a.manifest.rows_out for a in run(tmp_path, data).done}
+        assert made == {"train/en": limit or 3, "parallel/A/de": limit or 3}
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999), shift=st.sampled_from([-2, -1, 1, 3]), at=st.integers(0, 250))
 def test_shifted_translations_are_found_and_others_are_not(seed: int, shift: int, at: int) -> None:
