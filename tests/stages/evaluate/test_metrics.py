@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nervaluate import Evaluator
 
 from pipeline.schema import Span
 from stages.evaluate.config import EvaluateConfig
@@ -55,6 +57,39 @@ def test_bounds_and_what_is_right(sentences: list[tuple[list[Span], list[Span]]]
         assert 0 <= one.low <= one.high <= 1 and 0 <= one.value <= 1
         assert found[name, "gold"].value == float(any(g.gold for g in graded))
     assert found["exact", "arm"].value <= found["partial", "arm"].value
+
+
+def touching(span: Span, others: list[Span]) -> int:
+    return sum(span.start < o.end and o.start < span.end for o in others)
+
+
+@given(st.lists(st.tuples(spans(), spans()), min_size=1, max_size=5))
+def test_as_nervaluate_counts(sentences: list[tuple[list[Span], list[Span]]]) -> None:
+    # nervaluate wants the last word of an entity, not the one after it.
+    gold, found = (
+        [[{"label": s.type, "start": s.start, "end": s.end - 1} for s in side] for side in sides]
+        for sides in zip(*sentences, strict=True)
+    )
+    theirs = Evaluator(gold, found, tags=["A", "B"], loader="dict").evaluate()["overall"]
+    alone = all(
+        touching(span, others) < 2
+        for g, p in sentences
+        for side, others in ((g, p), (p, g))
+        for span in side
+    )
+    for name, called in (("exact", "exact"), ("partial", "partial"), ("type", "ent_type")):
+        kind = METRICS[name](METRICS[name].Options())
+        ours = np.sum([kind.count(g, p) for g, p in sentences], axis=0)
+        their = theirs[called]
+        matched = their.correct + 0.5 * their.partial
+        assert tuple(ours[1:]) == (their.actual, their.possible)
+        if name != "type" or alone:
+            assert ours[0] == matched
+            assert kind.value(ours) == pytest.approx(their.f1)
+        else:
+            # It pairs an entity with the first that it touches, of whatever type, and that one is
+            # spent; we take the best pairs first, and never match fewer.
+            assert ours[0] >= matched
 
 
 def test_means_over_seeds_and_target_languages() -> None:
