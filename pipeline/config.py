@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, create_model, field_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.data_config import ConfigModel as ConfigModel
 from pipeline.data_config import DataConfig
@@ -120,7 +127,16 @@ class RunConfig(ConfigModel):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run, and of its folder"
     )
     seed: int = Field(13, ge=0, description="the one seed that all randomness derives from")
-    source: str = Field("en", description="the source language, which has labels")
+    source: str = Field(
+        "en",
+        description="the source language, which has labels; several: [en, de], the first of which "
+        "is what translations lead back to",
+        json_schema_extra={"type": ["string", "array"], "items": {"type": "string"}},
+    )
+    further_sources: list[str] = Field(
+        default_factory=list,
+        description="the source languages after the first; written as source: [en, de]",
+    )
     languages: list[str] = Field(default_factory=list, description="the target languages")
     seeds: list[int] = Field(default=[13], min_length=1, description="training seeds")
     stages: list[str] | None = Field(
@@ -153,18 +169,46 @@ class RunConfig(ConfigModel):
     labels: LabelsConfig = Field(LabelsConfig(), description="what the labels are called")
     models: ModelsConfig = Field(ModelsConfig(), description="the pre-trained models")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _several_sources(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or not isinstance(given := raw.get("source"), list):
+            return raw
+        if not given:
+            raise ValueError("source: name at least one language")
+        if raw.get("further_sources"):
+            raise ValueError("source: a list has all of them; leave out further_sources")
+        return {**raw, "source": given[0], "further_sources": given[1:]}
+
     @field_validator("source")
     @classmethod
     def _source(cls, value: str) -> str:
         return canonical(value)
 
+    @field_validator("further_sources", mode="after")
+    @classmethod
+    def _further_sources(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        codes = [canonical(v) for v in value]
+        named = [info.data.get("source"), *codes]
+        if len(set(named)) != len(named):
+            raise ValueError(f"a source language is named twice: {', '.join(map(str, named))}")
+        return codes
+
     @field_validator("languages", mode="after")
     @classmethod
-    def _languages(cls, value: list[str]) -> list[str]:
+    def _languages(cls, value: list[str], info: ValidationInfo) -> list[str]:
         codes = [canonical(v) for v in value]
         if len(set(codes)) != len(codes):
             raise ValueError(f"a language is named twice: {value}")
+        both = [code for code in codes if code in info.data.get("further_sources", ())]
+        if both:
+            raise ValueError(f"{', '.join(both)} is a source language too; leave it out of one")
         return codes
+
+    @property
+    def sources(self) -> list[str]:
+        """All source languages, in their order."""
+        return [self.source, *self.further_sources]
 
     _config_dir: Path | None = None
     # Where it was read from: a private attribute, not a key.

@@ -139,11 +139,25 @@ def _branch(value: Any) -> str:
     return "DataSource"
 
 
+def _source_branch(value: Any) -> str:
+    """The same for the source languages: a mapping of mappings is one per language."""
+    several = isinstance(value, dict) and all(
+        isinstance(v, dict | DataSource) for v in value.values()
+    )
+    return "dict[languages]" if value and several else "DataSource"
+
+
 PerLanguage = Annotated[
     Annotated[_Source, Tag("DataSource")] | Annotated[dict[str, _Source], Tag("dict[languages]")],
     Discriminator(_branch),
 ]
 """One source with ``{lang}``, or one per language."""
+PerSource = Annotated[
+    Annotated[DataSource, Tag("DataSource")]
+    | Annotated[dict[str, DataSource], Tag("dict[languages]")],
+    Discriminator(_source_branch),
+]
+"""One source, with ``{lang}`` where there are several source languages, or one per language."""
 _Systems = Annotated[
     Annotated[SystemSource, Tag("DataSource")]
     | Annotated[list[SystemSource], Tag("list[systems]")],
@@ -172,15 +186,15 @@ class DataConfig(ConfigModel):
     root: str | None = Field(
         None, description="folder that holds the local copies: sources with a path then use it"
     )
-    train: DataSource | None = Field(
+    train: PerSource | None = Field(
         None,
         description="labelled source-language text that taggers train on, and whose"
         " labels are projected",
     )
-    dev: DataSource | None = Field(
+    dev: PerSource | None = Field(
         None, description="labelled source-language text that taggers are selected on"
     )
-    source_test: DataSource | None = Field(
+    source_test: PerSource | None = Field(
         None, description="labelled source-language text that is scored beside the target languages"
     )
     test: PerLanguage[DataSource] | None = Field(
@@ -216,11 +230,15 @@ class DataConfig(ConfigModel):
     unlabelled: PerLanguage[DataSource] | None = Field(
         None, description="real unlabelled text of the target languages"
     )
-    source_unlabelled: DataSource | None = Field(
+    source_unlabelled: PerSource | None = Field(
         None, description="unlabelled source-language text, for synthesize"
     )
 
     @field_validator(
+        "train",
+        "dev",
+        "source_test",
+        "source_unlabelled",
         "test",
         "target_dev",
         "target_train",

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from pipeline.config import ConfigModel, RunConfig
 from pipeline.errors import ConfigError, suggest
 from stages.arms import ARMS, Arm, sections_of
+from stages.several_sources import taken
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TAKEN = frozenset({"to_source", "unlabelled", "all"})
@@ -182,7 +183,11 @@ def _check_names(config: ArmsConfig, own: Mapping[str, ArmConfig]) -> Iterator[s
             yield f"arms.{name}: this is the name of an arm that ships; give yours another"
         elif not _NAME.fullmatch(name):
             yield f"arms: {name!r} cannot be a folder; use letters, digits, '.', '_' and '-'"
-        elif name in (*_TAKEN, config.source, *config.languages) or name.startswith("seed-"):
+        elif (
+            name in (*_TAKEN, *config.sources, *config.languages)
+            or name.startswith("seed-")
+            or taken(name)
+        ):
             yield f"arms: {name!r} is the name of another folder of a run; call the arm otherwise"
 
 

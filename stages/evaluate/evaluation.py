@@ -32,6 +32,7 @@ from stages.evaluate.results import (
 from stages.evaluate.sweeps import sweep_pairs, sweep_result
 from stages.experiment import Experiment, experiment
 from stages.inspect.statistics import ProjectionStatistics, projection_statistics
+from stages.several_sources import dev_sources
 from stages.tagger.calibration import calibration_error, reliability, scored_entities
 
 if TYPE_CHECKING:
@@ -169,7 +170,9 @@ def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[
     """
     config, known = context.config, experiment(context.config)
     options = config.section("evaluate", EvaluateConfig)
-    seen = entity_strings(inputs["train"].rows()) if "train" in inputs else frozenset()
+    seen = frozenset[str]().union(
+        *(entity_strings(data.rows()) for data in inputs.only("train").values())
+    )
     types = _types(inputs, config.labels.types)
     evaluation = _Evaluation(
         Comparer(types, options, context.seed),
@@ -249,16 +252,22 @@ def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[
 
 
 def _dev_scores(inputs: Inputs[Artifact], known: Experiment) -> dict[str, dict[int, float]]:
-    """Return F1 on source dev of the arms that are chosen there, by arm and seed."""
+    """Return F1 on source dev of the arms that are chosen there, by arm and seed.
+
+    Of several source languages it is that of all their sentences together.
+    """
     found: dict[str, dict[int, float]] = {}
     if not known.chosen_on_dev:
         return found
-    gold = list(inputs.one("gold", "dev", known.source).rows())
+    sources = dev_sources(known)
+    gold = {lang: list(inputs.one("gold", "dev", lang).rows()) for lang in sources}
     for arm in known.chosen_on_dev:
         for seed in known.seeds_of(arm):
-            predicted = inputs.one("predicted", "dev", known.source, arm, seed)
-            what = f"predict/{arm}/seed-{seed}/dev/{known.source}"
-            graded = pair_up(gold, spans_only(predicted), what=what)
+            graded = []
+            for lang in sources:
+                predicted = inputs.one("predicted", "dev", lang, arm, seed)
+                what = f"predict/{arm}/seed-{seed}/dev/{lang}"
+                graded += pair_up(gold[lang], spans_only(predicted), what=what)
             types = sorted({s.type for g in graded for s in (*g.gold, *g.predicted)})
             total = count_spans(graded, types).sum(axis=(0, 1))
             found.setdefault(arm, {})[seed] = float(f1_of(total))

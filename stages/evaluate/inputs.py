@@ -7,6 +7,7 @@ from pipeline.inputs import Inputs
 from pipeline.stage import Ref
 from stages.arms import predicted_on
 from stages.experiment import experiment
+from stages.several_sources import dev_sources, projected_unit, train_refs
 
 
 def evaluation_inputs(config: RunConfig) -> Inputs[Ref]:
@@ -15,7 +16,7 @@ def evaluation_inputs(config: RunConfig) -> Inputs[Ref]:
     ``gold/<key>/<lang>`` and ``predicted/<key>/<lang>/<arm>/<seed>`` where there are arms and test
     data (the key is ``test``, ``source_test``, or ``dev`` for the arms of sweeps),
     ``projected/<lang>`` where the run projects,
-    ``parallel/<lang>`` (perhaps gold) and ``train``.
+    ``parallel/<lang>`` (perhaps gold), ``train`` and that of further source languages.
     """
     inputs: dict[str, Ref] = {}
     known = experiment(config)
@@ -26,17 +27,18 @@ def evaluation_inputs(config: RunConfig) -> Inputs[Ref]:
                 name = known.predicted_unit(arm, seed, f"{key}/{lang}")
                 inputs[f"predicted/{key}/{lang}/{arm}/{seed}"] = Ref("predict", name)
     if known.chosen_on_dev:
-        inputs[f"gold/dev/{config.source}"] = Ref("prepare", f"dev/{config.source}")
-        for arm in known.chosen_on_dev:
-            for seed in known.seeds_of(arm):
-                name = f"{arm}/seed-{seed}/dev/{config.source}"
-                inputs[f"predicted/dev/{config.source}/{arm}/{seed}"] = Ref("predict", name)
+        for lang in dev_sources(config):
+            inputs[f"gold/dev/{lang}"] = Ref("prepare", f"dev/{lang}")
+            for arm in known.chosen_on_dev:
+                for seed in known.seeds_of(arm):
+                    name = f"{arm}/seed-{seed}/dev/{lang}"
+                    inputs[f"predicted/dev/{lang}/{arm}/{seed}"] = Ref("predict", name)
     for lang in config.languages if projects(config) else ():
-        inputs[f"projected/{lang}"] = Ref("project", lang)
+        inputs[f"projected/{lang}"] = Ref("project", projected_unit(config, lang))
         if config.data.gold_parallel(lang):
             inputs[f"parallel/{lang}"] = Ref("prepare", f"parallel/{lang}")
     if inputs and config.data.train is not None:
-        inputs["train"] = Ref("prepare", f"train/{config.source}")
+        inputs |= train_refs(config)
     return Inputs(inputs)
 
 
@@ -46,8 +48,12 @@ def test_sets(config: RunConfig) -> list[tuple[str, str]]:
         return []
     found = [("test", x) for x in config.languages if config.data.per_language("test", x)]
     # The stage predict labels the source test set only if its section asks for it.
-    if config.data.source_test and getattr(getattr(config, "predict", None), "source_test", False):
-        found.append(("source_test", config.source))
+    if getattr(getattr(config, "predict", None), "source_test", False):
+        found += [
+            ("source_test", lang)
+            for lang in config.sources
+            if config.data.per_language("source_test", lang)
+        ]
     return found
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from pipeline.config import RunConfig
 from pipeline.errors import ModelError
 from pipeline.inputs import Inputs
-from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
+from pipeline.stage import Context, Output, Problem, RunStage, Task
 from stages.experiment import experiment
 from stages.external.config import FILE, ExternalConfig
+from stages.several_sources import train_refs
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -44,7 +45,7 @@ class ExternalStage(RunStage):
                 continue
             inputs = {}
             if config.labels.types is None and config.data.train is not None:
-                inputs["train"] = Ref("prepare", f"train/{config.source}")
+                inputs = train_refs(config)
             found += [
                 Task(
                     self.name,

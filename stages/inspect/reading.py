@@ -10,6 +10,7 @@ from pipeline.artifacts import MANIFEST, Artifact, RunFolder
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.schema import Link, Span, spans_of
 from stages.inspect.view import View, ViewedSpan
+from stages.several_sources import VOTES
 
 SPAN_STAGES: Final = ("project", "translate", "align", "synthesize", "predict", "prepare")
 """The stages that can be looked at."""
@@ -44,6 +45,12 @@ def languages(run: RunFolder, stage: str = "project") -> list[str]:
     return [u for u in units(run, stage) if "/" not in u]
 
 
+def unit_of(run: RunFolder, stage: str, lang: str) -> str:
+    """Return the unit of a stage that stands for a language: the votes of its sources, if any."""
+    voted = f"{VOTES}/{lang}"
+    return voted if stage == "project" and voted in units(run, stage) else lang
+
+
 def choose_unit(run: RunFolder, stage: str, lang: str | None, unit: str | None) -> list[str]:
     """Return the units of a stage that the options name.
 
@@ -70,12 +77,12 @@ def choose_unit(run: RunFolder, stage: str, lang: str | None, unit: str | None) 
             return fitting
         raise ConfigError(f"--unit: name one of the units of {stage}: {', '.join(known)}")
     if lang is None:
-        return [u for u in known if "/" not in u] or known
+        return [unit_of(run, stage, u) for u in known if "/" not in u] or known
     if lang not in known:
         raise ConfigError(
             f"--lang: {stage} has no {lang!r}{suggest(lang, known)}; it has: {', '.join(known)}"
         )
-    return [lang]
+    return [unit_of(run, stage, lang)]
 
 
 def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
@@ -87,7 +94,7 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
     if stage == "project":
         # An arm of one's own projects along the run's links: <arm>/<lang>.
         pair = unit if _sibling(run, "align", unit) is not None else unit.rpartition("/")[2]
-        gold = _sibling(run, "prepare", f"parallel/{pair}")
+        gold = _sibling(run, "prepare", f"parallel/{unit.rpartition('/')[2]}")
         # Labels of rivals came along no links of ours.
         rival = "rival" in artifact.manifest.identity.get("task", {})
         aligned = None if rival else _sibling(run, "align", pair)
@@ -109,7 +116,7 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
 
 def has_gold(run: RunFolder, lang: str) -> bool:
     """Return whether there are gold labels that say which projected ones are wrong."""
-    parallel = _sibling(run, "prepare", f"parallel/{lang}")
+    parallel = _sibling(run, "prepare", f"parallel/{lang.rpartition('/')[2]}")
     return parallel is not None and has_labels(parallel)
 
 

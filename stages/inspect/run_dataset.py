@@ -21,7 +21,7 @@ from pipeline.formats import tags_from_spans
 from pipeline.schema import Span
 from pipeline.stage import Ref
 from stages.inspect.doubts import Renderings, judged
-from stages.inspect.reading import languages, views
+from stages.inspect.reading import languages, unit_of, views
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -52,7 +52,7 @@ def export_dataset(run: RunFolder, folder: Path) -> dict[str, int]:
         (lang, split): artifact
         for split, stage in SPLITS.items()
         for lang in languages(run, stage)
-        if (artifact := run.artifact(Ref(stage, lang))) is not None
+        if (artifact := run.artifact(Ref(stage, unit_of(run, stage, lang)))) is not None
     }
     if not found:
         raise ConfigError(
@@ -219,9 +219,10 @@ def _scores(artifact: Artifact) -> tuple[int, float | None]:
 def _doubts(run: RunFolder, langs: list[str]) -> str:
     lines = []
     for lang in langs:
-        projected = Artifact(run.path / "project" / lang)
+        unit = unit_of(run, "project", lang)
+        projected = Artifact(run.path / "project" / unit)
         kinds: Counter[str] = Counter()
-        for view in judged(views(run, "project", lang), Renderings.of(projected)):
+        for view in judged(views(run, "project", unit), Renderings.of(projected)):
             if view.kept:
                 kinds.update({d.kind for d in view.doubts})
         told = ", ".join(f"`{k}` {n:,}" for k, n in kinds.most_common()) or "none"

@@ -13,6 +13,7 @@ from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import predicted_on
 from stages.experiment import experiment
 from stages.predict.config import PredictConfig
+from stages.several_sources import dev_sources
 from stages.train.recipe import tagger_for
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class PredictStage(RowStage):
             for lang in config.languages
             if config.data.per_language("test", lang) is not None
         ]
-        if self.options(config).source_test and config.data.source_test is not None:
-            data.append(("source_test", config.source))
+        if self.options(config).source_test:
+            data += [
+                ("source_test", lang)
+                for lang in config.sources
+                if config.data.per_language("source_test", lang) is not None
+            ]
         tasks: dict[str, Task] = {}
         recipes = experiment(config).recipes
         for arm in experiment(config).compared:
@@ -59,8 +64,9 @@ class PredictStage(RowStage):
                             tasks.setdefault(task.unit, task)
         for arm in experiment(config).chosen_on_dev:
             for seed in experiment(config).seeds_of(arm):
-                for task in self._tasks(config, arm, seed, f"dev/{config.source}", config.source):
-                    tasks.setdefault(task.unit, task)
+                for lang in dev_sources(config):
+                    for task in self._tasks(config, arm, seed, f"dev/{lang}", lang):
+                        tasks.setdefault(task.unit, task)
         return list(tasks.values())
 
     def _tasks(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.config import RunConfig, StageConfig
 from pipeline.errors import DataError
+from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.prepare.config import PrepareConfig
+from stages.several_sources import train_refs
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -59,22 +61,24 @@ class PrepareStage(RunStage):
         return [self._task(config, c) for c in corpora(config)]
 
     def _task(self, config: RunConfig, corpus: Corpus) -> Task:
-        from stages.prepare.sources import is_translated, translated
+        from stages.prepare.sources import is_joined, is_translated, translated
 
-        inputs = {}
+        inputs: dict[str, Ref] = {}
         # data.train is read only for its entity types, which those of the others must be among.
         compared = corpus.labelled and corpus.key != "train" and config.labels.types is None
         if compared and config.data.train is not None:
-            inputs["train"] = Ref(self.name, f"train/{config.source}")
+            inputs = train_refs(config)
         options: dict[str, Any] = {
             "key": corpus.key,
             "source": corpus.source.model_dump(mode="json", exclude_defaults=True),
             "from": "path" if corpus.path is not None else "hub",
         }
         if corpus.target is not None:
-            # What they translate says which of them there are: its limit is theirs.
+            options |= {"target": corpus.target, "by": corpus.by}
+        if is_joined(config, corpus):
+            # What it is joined with says which sentences there are: the limit there is its own.
             of = translated(config, corpus).source.model_dump(mode="json", exclude_defaults=True)
-            options |= {"target": corpus.target, "by": corpus.by, "of": of}
+            options["of"] = of
         elif is_translated(config, corpus):
             options["translated"] = True  # then its rows stay as they are, see _read
         damaged = getattr(corpus.source, "damage", 0.0)
@@ -112,10 +116,10 @@ class PrepareStage(RunStage):
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
         """Return the corpus, if it is on this machine; of translations also what they translate."""
-        from stages.prepare.sources import translated
+        from stages.prepare.sources import is_joined, translated
 
         corpora = [_corpus(config, task)]
-        if corpora[0].target is not None:
+        if is_joined(config, corpora[0]):
             corpora.append(translated(config, corpora[0]))
         found: dict[str, Path] = {}
         for corpus in corpora:
@@ -132,12 +136,13 @@ class PrepareStage(RunStage):
             DataError: If it cannot be read, is empty, or has types that ``data.train`` lacks.
         """
         from pipeline.formats import map_spans, require_known_types
+        from stages.prepare.sources import is_joined
 
         config, task = context.config, context.task
         corpus = _corpus(config, task)
         stream = _read(config, corpus)
         report = stream.report
-        joining = None if corpus.target is None else _joining(config, corpus, stream)
+        joining = _joining(config, corpus, stream) if is_joined(config, corpus) else None
         sentences: Iterable[Sentence] = joining or stream
         if damage := getattr(corpus.source, "damage", 0.0):
             from stages.prepare.damage import damaged
@@ -215,14 +220,14 @@ def _read(
     sample: int | None = None,
 ) -> SentenceStream:
     from pipeline.formats import read_labelled
-    from stages.prepare.sources import is_translated
+    from stages.prepare.sources import is_joined, is_translated
 
-    source = corpus.to_read
-    if corpus.target is not None or is_translated(config, corpus):
+    source, joined = corpus.to_read, is_joined(config, corpus)
+    if joined or is_translated(config, corpus):
         # The two sides match row by row, so no row of one side becomes several.
         source = source.model_copy(update={"documents": "keep"})
-        keep_empty = keep_empty or corpus.target is not None
-    if not limited:
+        keep_empty = keep_empty or joined
+    if joined or not limited:
         source = source.model_copy(update={"limit": None})
     return read_labelled(
         source,
@@ -267,8 +272,10 @@ def _tokenizer(config: RunConfig, lang: str) -> Tokenizer:
 def _known_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> tuple[list[str] | None, str]:
     if config.labels.types is not None:
         return config.labels.types, "labels.types"
-    if "train" in inputs:
-        return list(inputs["train"].manifest.notes["types"]), "data.train"
+    trained = Inputs(inputs).only("train").values()
+    if trained:
+        found = {kind for artifact in trained for kind in artifact.manifest.notes["types"]}
+        return sorted(found), "data.train"
     return None, ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import has_magic
 from pathlib import Path
@@ -14,6 +14,7 @@ from pipeline.data_config import TRANSLATED
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.languages import alpha3
 from pipeline.stage import Problem
+from stages.several_sources import votes
 
 if TYPE_CHECKING:
     from pipeline.formats import Format
@@ -114,7 +115,7 @@ class Corpus:
 
 def corpora(config: RunConfig) -> list[Corpus]:
     """Return all corpora of a run, those of the source language first."""
-    found = [corpus(config, key, config.source) for key in SOURCE_KEYS]
+    found = [corpus(config, key, lang) for key in SOURCE_KEYS for lang in config.sources]
     found += [corpus(config, key, lang) for key in TARGET_KEYS for lang in config.languages]
     translated = (
         t
@@ -154,13 +155,24 @@ def is_translated(config: RunConfig, found: Corpus) -> bool:
     )
 
 
+def is_joined(config: RunConfig, found: Corpus) -> bool:
+    """Return whether a corpus has to match another one, sentence by sentence.
+
+    So do translations, and the training data of further source languages where all of them have
+    one translation (``data.parallel``): these are translations of each other.
+    """
+    if found.key == "train" and found.lang != config.source:
+        return any(votes(config, lang) for lang in config.languages)
+    return found.target is not None
+
+
 def translated(config: RunConfig, found: Corpus) -> Corpus:
-    """Return the corpus that translations are made of.
+    """Return the corpus that one is joined with: what translations are made of.
 
     Raises:
         ConfigError: If the configuration does not name it.
     """
-    of = TRANSLATED[found.key]
+    of = TRANSLATED.get(found.key, "train")
     source = corpus(config, of, config.source if of == "train" else str(found.target))
     if source is None:
         raise ConfigError(f"{found.name}: these are translations of data.{of}, which is not set")
@@ -214,9 +226,10 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     if data.root is not None and not config.path(data.root).is_dir():
         yield Problem("data.root", f"folder not found: {config.path(data.root)}")
         return
-    for key in TARGET_KEYS:
-        if isinstance(source := getattr(data, key), DataSource):
-            yield from _shared_problems(config, f"data.{key}", source)
+    for keys, languages in ((SOURCE_KEYS, config.sources), (TARGET_KEYS, config.languages)):
+        for key in keys:
+            if isinstance(source := getattr(data, key), DataSource):
+                yield from _shared_problems(languages, f"data.{key}", source)
     for key in TRANSLATED:
         yield from _translation_problems(config, key)
     for item in corpora(config):
@@ -224,13 +237,13 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     yield from _label_problems(config)
 
 
-def _shared_problems(config: RunConfig, name: str, source: DataSource) -> Iterator[Problem]:
+def _shared_problems(languages: Sequence[str], name: str, source: DataSource) -> Iterator[Problem]:
     """Yield that one source stands for all languages, if it is the same for each."""
     texts = [source.path, source.hub, source.hub_config, source.split]
-    if len(config.languages) > 1 and not any(p in t for t in texts if t for p in _PLACEHOLDERS):
+    if len(languages) > 1 and not any(p in t for t in texts if t for p in _PLACEHOLDERS):
         yield Problem(
             name,
-            f"the same data would stand for {', '.join(config.languages)}; put {{lang}} "
+            f"the same data would stand for {', '.join(languages)}; put {{lang}} "
             "into its path, or give a mapping from language to data",
         )
 
@@ -241,10 +254,10 @@ def _translation_problems(config: RunConfig, key: str) -> Iterator[Problem]:
     for name, source in named:
         where = f"data.{key}" if name is None else f"data.{key}.{name}"
         if isinstance(source, DataSource):
-            yield from _shared_problems(config, where, source)
+            yield from _shared_problems(config.languages, where, source)
         elif isinstance(source, list):
             for number, one in enumerate(source):
-                yield from _shared_problems(config, f"{where}.{number}", one)
+                yield from _shared_problems(config.languages, f"{where}.{number}", one)
     for lang in config.languages:
         for found in translations(config, key, lang):
             if found.by in config.languages:

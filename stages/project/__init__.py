@@ -15,6 +15,7 @@ from stages.arms import touches
 from stages.experiment import experiment
 from stages.project.config import FilterConfig, ProjectConfig, method_of
 from stages.project.filters import FILTERS
+from stages.several_sources import VOTES, named, votes
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -138,18 +139,42 @@ class ProjectStage(RowStage):
 
         translated = STAGES["translate"].tasks(config)
         tasks = [self._task(config, task, task.unit, {}) for task in translated]
+        tasks += self._votes(config, tasks)
         known = experiment(config)
         for arm in known.with_teachers():
             recipe = known.recipes[arm]
             if recipe.rival is not None:
                 tasks += [self._rival(config, arm, recipe.rival, x) for x in config.languages]
             elif recipe.kind != "translate_test" and touches(recipe, "project"):
-                tasks += [
+                own = [
                     self._task(config, task, f"{arm}/{task.unit}", recipe.settings)
                     for task in translated
-                    if task.unit in config.languages
+                    if task.options["direction"] == "to_target"
                 ]
+                tasks += [*own, *self._votes(config, own, f"{arm}/")]
         return tasks
+
+    def _votes(
+        self, config: RunConfig, projected: Sequence[Task], folder: str = ""
+    ) -> Iterator[Task]:
+        """Yield a task per language whose sentences the labels of several sources went to."""
+        for lang in config.languages:
+            mine = [
+                t for t in projected if t.lang == lang and t.options["direction"] == "to_target"
+            ]
+            if not (mine and votes(config, lang)):
+                continue
+            yield Task(
+                self.name,
+                f"{folder}{VOTES}/{lang}",
+                "projected",
+                {named("projected", t.pair[0], config): t.ref for t in mine if t.pair},
+                lang=lang,
+                options={"votes": [t.pair[0] for t in mine if t.pair]},
+                uses=(),
+                pair=(config.source, lang),
+                settings=mine[0].settings,
+            )
 
     def _task(self, config: RunConfig, task: Task, unit: str, settings: Mapping[str, Any]) -> Task:
         method = self.method(config.with_settings(settings))
@@ -186,8 +211,9 @@ class ProjectStage(RowStage):
         )
 
     def decides(self, config: RunConfig, task: Task) -> bool:
-        """Return whether there is something to decide: not where others gave the labels."""
-        return "rival" not in task.options and super().decides(config, task)
+        """Return whether there is something to decide: not of others' labels, nor of votes."""
+        own = not {"rival", "votes"} & task.options.keys()
+        return own and super().decides(config, task)
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Check the options of the method: files that it reads, markers that are there."""
@@ -199,7 +225,7 @@ class ProjectStage(RowStage):
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The files of the method and the translator, if they are used."""
-        if "rival" in task.options:
+        if {"rival", "votes"} & task.options.keys():
             return {}
         method = self.method(config)
         files: dict[str, Path | str] = {
@@ -211,7 +237,7 @@ class ProjectStage(RowStage):
 
     def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
         """Bring the translators for single entities into the local cache."""
-        for task in (t for t in tasks if "rival" not in t.options):
+        for task in (t for t in tasks if not {"rival", "votes"} & t.options.keys()):
             own = config.with_settings(task.settings)
             model = _translator(own, task) if self.method(own).translates_entities else None
             if model is not None:
@@ -231,6 +257,8 @@ class ProjectStage(RowStage):
         from stages.project.worker import collect_statistics, of_ranks
 
         options = self.options(config)
+        if "votes" in task.options:
+            return
         if "rival" in task.options:
             both = zip(inputs["source"].tables(), inputs["labelled"].tables(), strict=True)
             save_usual_ratio(
@@ -296,9 +324,13 @@ class ProjectStage(RowStage):
     ) -> Callable[[], Worker]:
         """Return a factory for workers that project with what :meth:`collect` gathered."""
         from stages.project.given import RivalWorker
+        from stages.project.voting import VoteWorker
         from stages.project.worker import ProjectWorker
 
-        options, folder = self.options(config), side["collected"]
+        options = self.options(config)
+        if "votes" in task.options:
+            return partial(VoteWorker, options.filters)
+        folder = side["collected"]
         if (rival := task.options.get("rival")) is not None:
             return partial(RivalWorker, rival, config.source, options.filters.pairs, folder)
         ranks = _ranks(config, task)

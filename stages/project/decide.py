@@ -99,26 +99,32 @@ def decide_row(
     source = row["source_spans"]
     spans = []
     for span in row["spans"]:
-        reason = _span_reason(row, span, source[span["source"]], filters)
+        reason = span_reason(row, span, source[span["source"]], filters)
         spans.append({**span, "kept": reason is None, "reason": reason})
     decided = {**row, "spans": spans}
-    reason = _row_reason(decided, filters, links, min_link)
+    reason = row_reason(decided, filters, links, min_link)
     decided["kept"], decided["reason"] = reason is None, reason
     return decided
 
 
-def _span_reason(
+def span_reason(
     row: Row, span: Mapping[str, Any], source: Mapping[str, Any], filters: FilterConfig
 ) -> str | None:
+    """Return why a span is not used, or ``None``."""
     for kind in filters.of_spans:
         if kind.objects(row, span, source):
             return kind.reason
     return None
 
 
-def _row_reason(
-    row: Row, filters: FilterConfig, links: Links | None, min_link: float
+def row_reason(
+    row: Row, filters: FilterConfig, links: Links | None = None, min_link: float = 0.5
 ) -> str | None:
+    """Return why a sentence whose spans are decided is not used, or ``None``.
+
+    Raises:
+        DataError: If links are needed and missing.
+    """
     if row.get("reason") == OTHER:
         return OTHER
     if not row["words"]:

@@ -38,9 +38,10 @@ class ReportStage(RunStage):
         inputs = {"evaluate": Ref("evaluate", "all")}
         known = experiment(config)
         synthetic = any("synthetic" in known.recipes[arm].data for arm in known.with_teachers())
-        for lang in scored.by_lang("projected"):
+        for lang, projected in scored.by_lang("projected").items():
             for stage in ("translate", "align", "project", *(["synthesize"] if synthetic else [])):
-                inputs[f"{stage}/{lang}"] = Ref(stage, lang)
+                ref = projected if stage == "project" else Ref(stage, lang)
+                inputs[f"{stage}/{lang}"] = ref
         for lang, ref in scored.by_lang("parallel").items():
             inputs[f"parallel/{lang}"] = ref  # perhaps with gold labels, to tell which are wrong
         if (train := scored.maybe("train")) is not None:

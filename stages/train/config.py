@@ -123,12 +123,20 @@ class TrainConfig(KindedConfig, TaggerOptions):
     """Options of the stage ``train``: the head, the data mix, and training."""
 
     kinds: ClassVar[Mapping[str, Kinds[Any]]] = {"fusion": FUSIONS}
+    # Which inputs a tagger has, sources decides.
+    neutral: ClassVar[frozenset[str]] = TaggerOptions.neutral | {"sources"}
 
     fusion: str = Field(
         "dlfa_aif", description="layer fusion of the fused arms (last-layer arms have none)"
     )
     per_language: bool = Field(
         False, description="one tagger per target language instead of a joint one"
+    )
+    sources: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="the source languages that a tagger learns from, gold and projected; default: "
+        "all of them",
     )
     source_weight: float = Field(1.0, ge=0, description="loss weight of gold source sentences")
     projected_weight: float = Field(1.0, ge=0, description="loss weight of projected sentences")

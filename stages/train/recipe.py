@@ -12,13 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import RunConfig
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, suggest
 from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Problem, Ref
 from stages.adapt import adapted_encoder
 from stages.arms import Arm
 from stages.experiment import experiment
+from stages.several_sources import (
+    dev_sources,
+    named,
+    projected_units,
+    train_refs,
+    translated_sources,
+)
 from stages.tagger.layers import depth_of, resolve_fusion_layer
 from stages.train.config import TaggerOptions, TrainConfig
 from stages.train.trackers import missing_trackers
@@ -102,16 +109,20 @@ def training_inputs(config: RunConfig, unit: TaggerUnit) -> dict[str, Ref]:
     inputs: dict[str, Ref] = {}
     if (adapted := adapted_encoder(config, unit.arm)) is not None:
         inputs["encoder"] = adapted
-    source = config.source
-    select = train_options(experiment(config).for_arm(unit.arm)).select
+    options = train_options(experiment(config).for_arm(unit.arm))
+    select = options.select
     if "source" in unit.recipe.data:
-        inputs["train"] = Ref("prepare", f"train/{source}")
+        inputs |= train_refs(config, options.sources)
     if select == "source_dev":
-        inputs["dev"] = Ref("prepare", f"dev/{source}")
+        inputs |= {named("dev", s, config): Ref("prepare", f"dev/{s}") for s in dev_sources(config)}
     for lang in unit.languages:
         if "projected" in unit.recipe.data:
-            found = experiment(config).unit_of(unit.arm, "project", lang)
-            inputs[f"projected/{lang}"] = Ref("project", found)
+            found = {f"projected/{lang}": lang}  # of rivals there are labels for one source alone
+            if unit.recipe.rival is None:
+                found = projected_units(config, lang, options.sources)
+            for name, made in found.items():
+                made = experiment(config).unit_of(unit.arm, "project", made)
+                inputs[name] = Ref("project", made)
         if "gold" in unit.recipe.data:
             inputs[f"gold/{lang}"] = Ref("prepare", f"target_train/{lang}")
         if select == "target_dev":
@@ -144,7 +155,8 @@ def read_examples(
 
     Args:
         options: Weights and repetitions.
-        inputs: ``train``, ``projected/<lang>``, ``gold/<lang>``, as there are.
+        inputs: ``train``, ``projected/<lang>``, ``gold/<lang>``, as there are, and with a further
+            step those of further source languages.
         seed: For repetitions that are not whole numbers, and the draw of gold sentences.
         counts: Gets the numbers of sentences by origin, as ``sentences/<input>``.
     """
@@ -152,18 +164,19 @@ def read_examples(
     from stages.train.data import repeat_examples
     from stages.train.few_shot import drawn
 
-    projected = inputs.only("projected")
+    projected, trained = inputs.only("projected"), inputs.only("train")
     for name, artifact in inputs.only("train", "projected", "gold").items():
         if name in projected:
             examples: Iterable[TrainingSentence] = projected_examples(artifact.rows(), options)
             times = options.projected_repeat
         else:
-            weight = options.source_weight if name == "train" else 1.0
+            source = name in trained
+            weight = options.source_weight if source else 1.0
             rows: Iterable[Mapping[str, Any]] = artifact.rows()
-            if name != "train" and options.gold_sentences is not None:
+            if not source and options.gold_sentences is not None:
                 rows = drawn(rows, options.gold_sentences, derive_seed(seed, "few_shot"), name)
             examples = gold_examples(rows, weight)
-            times = options.source_repeat if name == "train" else options.gold_repeat
+            times = options.source_repeat if source else options.gold_repeat
         for example in repeat_examples(examples, times, derive_seed(seed, name)):
             counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
             yield example
@@ -223,6 +236,7 @@ def check_training(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[P
     """Yield what is wrong with languages and encoder (missing inputs are the runner's business)."""
     if not config.languages and any(u.recipe.data != ("source",) for u in units):
         yield Problem("languages", "the arms need at least one target language")
+    yield from _check_sources(config, units)
     heads = {unit.arm: unit.recipe for unit in units}
     for arm, recipe in heads.items():
         for problem in (
@@ -231,6 +245,26 @@ def check_training(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[P
         ):
             own = f" (arm {arm})" if recipe.settings else ""
             yield Problem(problem.key, problem.message + own)
+
+
+def _check_sources(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[Problem]:
+    """Yield source languages that an arm is to learn from and the run does not have."""
+    projected = translated_sources(config)
+    for arm, recipe in {unit.arm: unit.recipe for unit in units}.items():
+        given = train_options(experiment(config).for_arm(arm)).sources or ()
+        for name in given:
+            if name not in config.sources:
+                yield Problem(
+                    "train.sources",
+                    f"{name!r} is no source language{suggest(name, config.sources)}; they are: "
+                    f"{', '.join(config.sources)} (arm {arm})",
+                )
+        if given and "projected" in recipe.data and not set(given) & set(projected):
+            yield Problem(
+                "train.sources",
+                f"nothing is projected from {', '.join(given)} (translate.sources: "
+                f"{', '.join(projected)}), and the arm {arm} trains on projected labels",
+            )
 
 
 def check_packages(config: RunConfig) -> Iterator[Problem]:

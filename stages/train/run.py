@@ -123,8 +123,8 @@ def training_facts(
     return {
         "name": name,
         "encoder": local.name if local is not None and "/" in encoder else encoder,
-        "source": config.source,
-        "languages": [config.source, *languages],
+        "source": ", ".join(options.sources or config.sources),
+        "languages": [*(options.sources or config.sources), *languages],
         "data": {name: f"{a.num_rows} rows" for name, a in inputs.items() if a.manifest.parts},
         "training": {
             "seed": seed,

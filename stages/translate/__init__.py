@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.config import RunConfig
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, suggest
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.experiment import translated_to_source
+from stages.several_sources import translated_sources, unit_from
 from stages.translate.config import TranslateConfig
 
 
@@ -42,12 +43,12 @@ class TranslateStage(RowStage):
         """One task per language and direction."""
         options = self.options(config)
         tasks = []
-        train = Ref("prepare", f"train/{config.source}")
-        for lang in config.languages:
-            if "to_target" in options.directions:
+        for source in translated_sources(config) if "to_target" in options.directions else ():
+            train = Ref("prepare", f"train/{source}")
+            for lang in config.languages:
                 inputs = {"source": train, **_given(config, "parallel", lang)}
-                pair = (config.source, lang)
-                tasks.append(self._task(config, lang, pair, "to_target", inputs))
+                unit, pair = unit_from(source, lang, config), (source, lang)
+                tasks.append(self._task(config, unit, pair, "to_target", inputs))
         for data, lang in self._to_source(config):
             unit = f"to_source/{lang}" if data == "test" else f"to_source/{data}/{lang}"
             inputs = {"source": Ref("prepare", f"{data}/{lang}")}
@@ -89,6 +90,7 @@ class TranslateStage(RowStage):
         """Find models that are missing and languages that they cannot produce."""
         from stages.translate.checks import translator_problem
 
+        yield from self._sources_problems(config)
         yield from self._unused(config, tasks)
         seen: set[Problem] = set()
         for task in tasks:
@@ -98,6 +100,22 @@ class TranslateStage(RowStage):
                 if problem and problem not in seen:  # one model may serve all languages
                     seen.add(problem)
                     yield problem
+
+    def _sources_problems(self, config: RunConfig) -> Iterator[Problem]:
+        given = self.options(config).sources
+        for name in given or ():
+            if name not in config.sources:
+                near = suggest(name, config.sources)
+                yield Problem(
+                    "translate.sources",
+                    f"{name!r} is no source language{near}; they are: {', '.join(config.sources)}",
+                )
+        if given is not None and config.source not in given:
+            yield Problem(
+                "translate.sources",
+                f"the first source language, {config.source!r}, has to be among them; order "
+                "'source' so that one that you translate from is the first",
+            )
 
     def _unused(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Yield keys for decoding where ``auto`` finds no translator that has them."""

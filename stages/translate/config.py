@@ -18,7 +18,8 @@ class TranslateConfig(KindedConfig, StageConfig):
     """Options of ``translate``: its own, and those of the translator that is named."""
 
     kinds: ClassVar[Mapping[str, Kinds[Any]]] = {"translator": TRANSLATORS}
-    neutral: ClassVar[frozenset[str]] = frozenset({"threads"})
+    # Which tasks there are, sources decides; it changes none of them.
+    neutral: ClassVar[frozenset[str]] = frozenset({"threads", "sources"})
 
     translator: str = Field(
         "auto",
@@ -28,6 +29,12 @@ class TranslateConfig(KindedConfig, StageConfig):
         ["to_target"],
         description="to_target: training data to each language; to_source: test data to the "
         "source language (arms that need it bring it along)",
+    )
+    sources: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="the source languages, the first among them, whose training data is "
+        "translated; gold data of the others is trained on as it is; default: all",
     )
     markers: Literal["none", "brackets", "insert", "replace", "xml"] = Field(
         "none",
