@@ -102,6 +102,16 @@ def threads(config: RunConfig) -> int:
     return max(1, cores() // max(_SHARES, len(visible_devices())))
 
 
+def fair_threads(processes: int) -> int:
+    """Return the threads of one of several processes that share a task.
+
+    What is stated for a task, where that divides the cores among them; else a fair share.
+    """
+    fair = max(1, cores() // processes)
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(int(stated), fair)) if stated.isdigit() else fair
+
+
 def jobs(config: RunConfig, gpus: int) -> int:
     """Return how many tasks run side by side where the configuration does not say.
 

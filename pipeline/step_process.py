@@ -21,14 +21,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tqdm import tqdm
-
 from pipeline.artifacts import Artifact, RunFolder, disk_errors
 from pipeline.capacity import share
 from pipeline.config import RunConfig
 from pipeline.doing import Doer
 from pipeline.engine.choosing import engine_of
-from pipeline.engine.pool import die_with_parent, portable
+from pipeline.engine.pool import belong_to_parent, how_ended, portable
 from pipeline.plan import Step
 from pipeline.registry import Registry
 from pipeline.relay import LOGGERS, Message, RelayedLog, RelayedProgress, Shown
@@ -136,8 +134,7 @@ class _Process:
             return None
         # The pool waits for its process, and two that wait take the exit code from each other.
         self._pool.shutdown(wait=True)
-        code = self._context.made[-1].exitcode
-        return f"killed by signal {-code}" if code and code < 0 else f"exit code {code}"
+        return how_ended(self._context.made[-1].exitcode)
 
     def end(self) -> None:
         """See :class:`Place`."""
@@ -214,14 +211,8 @@ _worker: StepWorker | None = None  # of this process
 def _enter(setup: Setup, connection: Connection) -> None:
     """Make this process ready to do steps."""
     global _worker
-    # Ctrl-C and the end of a terminal reach the whole group; the run decides what to do about it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    belong_to_parent()
     signal.signal(signal.SIGTERM, _stop)
-    threading.Thread(target=die_with_parent, daemon=True).start()
-    # The lock of progress bars would be one between processes, which Python's resource tracker
-    # would complain of when this one is killed.
-    tqdm.set_lock(threading.RLock())
     lock = threading.Lock()
 
     def tell(message: Message) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from pipeline.capacity import fair_threads, share
 from pipeline.engine import PartJob, process
 from pipeline.engine.memory import SmallerBatchesFactory, release
 from pipeline.errors import XlnerError
@@ -153,7 +154,7 @@ class _Member:
         self._process: SpawnProcess = _CONTEXT.Process(
             target=_serve, args=(theirs,), daemon=True, name="xlner worker"
         )
-        with _environment(size):
+        with share(fair_threads(size)):
             self._process.start()
         theirs.close()  # so that its death ends the pipe
 
@@ -176,8 +177,7 @@ class _Member:
     def cause(self) -> str:
         """Say how the process ended."""
         self._process.join(_GRACE)
-        code = self._process.exitcode
-        return f"killed by signal {-code}" if code and code < 0 else f"exit code {code}"
+        return how_ended(self._process.exitcode)
 
     def stop(self, *, at_once: bool) -> None:
         """End the process, whose connection tells it to if there is time."""
@@ -190,12 +190,7 @@ class _Member:
 
 def _serve(connection: Connection) -> None:
     """Build workers and make parts until the parent ends us."""
-    # Ctrl-C reaches the whole group; the parent decides what to do with it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=die_with_parent, daemon=True).start()
-    # The lock of progress bars would be one between processes, which Python's resource tracker
-    # would complain of when this one is killed.
-    tqdm.set_lock(threading.RLock())
+    belong_to_parent()
     worker: Worker | None = None
     try:
         while True:
@@ -216,7 +211,23 @@ def _serve(connection: Connection) -> None:
         connection.send(("failed", portable(error)))
 
 
-def die_with_parent() -> None:
+def belong_to_parent() -> None:
+    """Make this process one of a run: it leaves signals to the run, and ends when that is gone."""
+    # Ctrl-C and the end of a terminal reach the whole group; the run decides what to do about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    # The lock of progress bars would be one between processes, which Python's resource tracker
+    # would complain of when this one is killed.
+    tqdm.set_lock(threading.RLock())
+
+
+def how_ended(code: int | None) -> str:
+    """Say how a process ended, from its exit code."""
+    return f"killed by signal {-code}" if code and code < 0 else f"exit code {code}"
+
+
+def _die_with_parent() -> None:
     """End this process at once when the parent is gone, killed for instance."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -249,25 +260,3 @@ def portable(error: BaseException) -> BaseException:
         cause.add_note("".join(traceback.format_exception(error)))
         return cause
     return error
-
-
-@contextlib.contextmanager
-def _environment(size: int) -> Iterator[None]:
-    """Divide the cores among the processes of a pool, where what is stated does not divide them so.
-
-    Set before they start: numpy and torch read it when they are loaded.
-    """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    fair = max(1, len(os.sched_getaffinity(0)) // size)
-    for name, stated in before.items():
-        told = int(stated) if stated and stated.isdigit() else fair
-        os.environ[name] = str(max(1, min(told, fair)))
-    try:
-        yield
-    finally:
-        for name, stated in before.items():
-            if stated is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = stated

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from pipeline.capacity import fair_threads
 from pipeline.errors import ModelError
 from pipeline.languages import base
 from pipeline.listed import texts_of
@@ -22,7 +23,6 @@ from stages.translate.cleaning import QUOTES, plain_quotes
 from stages.translate.conversion import NOTE, fingerprint_of, kept
 from stages.translate.splitting import split_text
 from stages.translate.students import Student, missing_engine
-from stages.translate.threads import fair_threads
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 256

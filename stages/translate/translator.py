@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.capacity import fair_threads
 from pipeline.errors import ModelError
 from pipeline.languages import base
 from pipeline.listed import texts_of
@@ -21,7 +22,6 @@ from stages.translate.decoding import DecodingConfig
 from stages.translate.precision import resolve_device
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
-from stages.translate.threads import fair_threads
 
 _IN_FLIGHT = 3  # batches that CTranslate2 works on while Python prepares and finishes others
 _SPARE = 20  # output tokens that short inputs may use beyond max_output_ratio

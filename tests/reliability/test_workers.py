@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import capacity
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.memory import Advice, SmallerBatchesFactory
 from pipeline.errors import DataError, ModelError, XlnerError
@@ -133,6 +134,7 @@ def test_stopping_does_not_wait_for_parts(tmp_path: Path, notes: Path) -> None:
 ORPHANS = """
 import sys
 from pathlib import Path
+from pipeline import capacity
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.memory import Advice, SmallerBatchesFactory
 from tests.reliability.toys import Slow, make_jobs
@@ -165,17 +167,13 @@ def test_processes_are_kept_from_task_to_task(tmp_path: Path, notes: Path) -> No
 def test_processes_of_a_pool_divide_the_cores(
     cores: int, stated: str | None, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.engine.pool import _environment
-    from stages.translate.threads import fair_threads
-
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    monkeypatch.setattr(capacity, "_CGROUP", Path("/nowhere"))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if stated is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", stated)
-    assert fair_threads(4) == int(told)
-    with _environment(4):
+    assert capacity.fair_threads(4) == int(told)
+    with capacity.share(capacity.fair_threads(4)):
         assert os.environ["OMP_NUM_THREADS"] == told
     assert os.environ.get("OMP_NUM_THREADS") == stated
 
