@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby, islice, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -218,18 +218,12 @@ def read_brat(folder: Path) -> Iterator[RawSentence]:
         if not isinstance(named, dict) or not all(isinstance(k, str) for k in named.values()):
             raise DataError(f"{types_file}: not the types that the export wrote")
         back = {kind: name for name, kind in named.items()}
-    for name, group in groupby(_records(index), key=lambda r: r.document):
+    for name, group in groupby(_records(index), key=itemgetter(0)):
         yield from _document(folder, name, list(group), back)
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """A line of the index: a sentence, and where its text begins in which document."""
-
-    document: str
-    start: int
-    id: str
-    words: list[str]
+_Record = tuple[str, int, RawSentence]
+"""The document of a sentence, where its text begins there, and the sentence."""
 
 
 def _records(index: Path) -> Iterator[_Record]:
@@ -251,7 +245,7 @@ def _records(index: Path) -> Iterator[_Record]:
             or start < 0
         ):
             raise DataError(f"{where}: document, start or id is missing or was changed")
-        yield _Record(name, start, own_id, words)
+        yield name, start, RawSentence(id=own_id, words=words, text=" ".join(words))
 
 
 def _document(
@@ -260,7 +254,7 @@ def _document(
     path = folder / f"{name}.ann"
     if not path.is_file():
         raise DataError(f"{path} is missing")
-    places = [(r.start, r.start + len(" ".join(r.words))) for r in records]
+    places = [(start, start + len(sentence.text or "")) for _, start, sentence in records]
     found: list[tuple[int, int, str]] = []
     for number, line in enumerate(_read(path).split("\n"), 1):
         if not line.startswith("T"):
@@ -277,16 +271,10 @@ def _document(
                 "remove it, or put it where it belongs"
             )
         found.append((begin, finish, back.get(match[1], match[1])))
-    for record in records:
-        text = " ".join(record.words)
-        start, end = record.start, record.start + len(text)
-        yield RawSentence(
-            id=record.id,
-            words=record.words,
-            text=text,
-            char_spans=[
-                CharSpan(max(a, start) - start, min(b, end) - start, kind)
-                for a, b, kind in found
-                if a < end and start < b
-            ],
-        )
+    for (begin, end), (_, _, sentence) in zip(places, records, strict=True):
+        sentence.char_spans = [
+            CharSpan(max(a, begin) - begin, min(b, end) - begin, kind)
+            for a, b, kind in found
+            if a < end and begin < b
+        ]
+        yield sentence

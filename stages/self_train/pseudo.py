@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.schema import Span
 from stages.self_train.config import SelfTrainConfig
 from stages.tagger.labels import LabelSet
 from stages.train.data import TrainingSentence
@@ -20,48 +19,26 @@ from stages.train.data import TrainingSentence
 Drop = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class TeacherLabels:
-    """A sentence with what its teachers think.
-
-    Attributes:
-        id: Its id.
-        words: Its words.
-        probs: (words, labels).
-        spans: The decoded entities, with scores.
-        reason: Why the teachers could not label it, if they could not.
-    """
-
-    id: str
-    words: Sequence[str]
-    probs: NDArray[np.float32]
-    spans: list[Span] = field(default_factory=list)
-    reason: str | None = None
-
-
 def teach(
     rows: Iterable[tuple[str, Sequence[str]]],
     distributions: Iterable[NDArray[np.float32]],
     label_set: LabelSet,
-    reasons: Mapping[str, str] | None = None,
-) -> Iterator[TeacherLabels]:
-    """Join sentences with their distributions and decode these (constrained).
+) -> Iterator[TrainingSentence]:
+    """Join sentences with what their teachers think: distributions, and the entities in them.
 
     Args:
         rows: Ids and words.
-        distributions: (words, labels) of each.
+        distributions: (words, labels) of each; entities are decoded from them (constrained).
         label_set: The labels.
-        reasons: Why sentences could not be labelled, by id.
     """
-    unlabelled = reasons or {}
     for (name, words), probs in zip(rows, distributions, strict=True):
         starts = np.array([0, len(words)], dtype=np.int64)
         spans = label_set.decode(probs, starts)[0]
-        yield TeacherLabels(name, words, probs, spans, unlabelled.get(name))
+        yield TrainingSentence(words, spans, probs=probs, id=name)
 
 
 def score_thresholds(
-    taught: Iterable[TeacherLabels], options: SelfTrainConfig, types: Sequence[str]
+    taught: Iterable[TrainingSentence], options: SelfTrainConfig, types: Sequence[str]
 ) -> dict[str, float]:
     """Return the least score of a pseudo-labelled entity, for each type.
 
@@ -84,32 +61,35 @@ def score_thresholds(
 
 
 def pseudo_examples(
-    taught: Iterable[TeacherLabels],
+    taught: Iterable[TrainingSentence],
     options: SelfTrainConfig,
     thresholds: Mapping[str, float],
     seed: int,
     counts: dict[str, int],
     drop: Drop,
+    reasons: Mapping[str, str] | None = None,
 ) -> Iterator[TrainingSentence]:
-    """Turn pseudo-labelled sentences into training sentences.
+    """Decide which pseudo-labelled sentences are trained on, and which of their words and labels.
 
     Args:
-        taught: The sentences.
+        taught: The sentences (:func:`teach`).
         options: What is decided how.
         thresholds: Least score of an entity by type; the words of an entity below it are masked.
         seed: For the draw among sentences without entities.
         counts: Gets ``entities_masked``, ``without_entities_left_out`` and the like.
         drop: Called with the reason for every dropped sentence.
+        reasons: Why the teachers could not label sentences, by id.
     """
     generator = np.random.default_rng(seed)
+    unlabelled = reasons or {}
     for sentence in taught:
         if not len(sentence.words):
             continue
         draw = generator.random()
-        if sentence.reason is not None:
-            drop(sentence.reason)
+        if sentence.id in unlabelled:
+            drop(unlabelled[sentence.id])
             continue
-        if float(sentence.probs.max(1).mean()) < options.min_confidence:
+        if float(_probs(sentence).max(1).mean()) < options.min_confidence:
             drop("low_confidence")
             continue
         unsure = [s for s in sentence.spans if (s.score or 0.0) < thresholds.get(s.type, 0.0)]
@@ -126,17 +106,16 @@ def pseudo_examples(
         _add(counts, "entities_masked", len(unsure))
         _add(counts, "entities_pseudo_labelled", len(sentence.spans) - len(unsure))
         soft = options.labels == "soft"
-        yield TrainingSentence(
-            sentence.words,
-            () if soft else [s for s in sentence.spans if s not in unsure],
-            options.pseudo_weight,
-            sentence.probs if soft else None,
-            None if mask.all() else mask,
-            sentence.id,
+        yield replace(
+            sentence,
+            spans=() if soft else [s for s in sentence.spans if s not in unsure],
+            weight=options.pseudo_weight,
+            probs=sentence.probs if soft else None,
+            mask=None if mask.all() else mask,
         )
 
 
-def agreement(labels: NDArray[np.int64], sentence: TeacherLabels, outside: int) -> float:
+def agreement(labels: NDArray[np.int64], sentence: TrainingSentence, outside: int) -> float:
     """Return how far the teachers agree with given labels, in [0, 1].
 
     It is the mean probability that they give to the label, over the words that either side thinks
@@ -152,12 +131,12 @@ def agreement(labels: NDArray[np.int64], sentence: TeacherLabels, outside: int) 
         asked[span.start : span.end] = True
     if not asked.any():
         return 1.0
-    return float(sentence.probs[np.arange(len(labels)), labels][asked].mean())
+    return float(_probs(sentence)[np.arange(len(labels)), labels][asked].mean())
 
 
 def projected_with_teachers(
     examples: Iterable[TrainingSentence],
-    taught: Iterable[TeacherLabels],
+    taught: Iterable[TrainingSentence],
     options: SelfTrainConfig,
     label_set: LabelSet,
     counts: dict[str, int],
@@ -187,10 +166,13 @@ def projected_with_teachers(
         if options.teacher_share:
             given = np.eye(len(label_set), dtype=np.float32)[labels]
             share = np.float32(options.teacher_share)
-            probs = share * sentence.probs + (1 - share) * given
-        yield TrainingSentence(
-            example.words, example.spans, weight, probs, example.mask, example.id
-        )
+            probs = share * _probs(sentence) + (1 - share) * given
+        yield replace(example, weight=weight, probs=probs)
+
+
+def _probs(sentence: TrainingSentence) -> NDArray[np.float32]:
+    assert sentence.probs is not None
+    return sentence.probs
 
 
 def _add(counts: dict[str, int], name: str, n: int = 1) -> None:

@@ -29,7 +29,6 @@ from pipeline.stage import Context
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import Crop
 from stages.self_train.pseudo import (
-    TeacherLabels,
     projected_with_teachers,
     pseudo_examples,
     score_thresholds,
@@ -263,12 +262,10 @@ class SelfTraining:
         limit = self._options.max_sentences if synthetic else None
         return islice(kept, limit)
 
-    def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[TeacherLabels]:
+    def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[TrainingSentence]:
         lengths = (len(words) for _, words in self._sentences(name))
         stored = self._stores[name].read(lengths)
-        noted = _reasons_path(work, name)
-        reasons = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
-        return teach(self._sentences(name), stored, label_set, reasons)
+        return teach(self._sentences(name), stored, label_set)
 
     # -- the student's data -----------------------------------------------------------------
 
@@ -298,6 +295,7 @@ class SelfTraining:
                     derive_seed(self._seed, name),
                     counts,
                     drop,
+                    _reasons(work, name),
                 )
             for example in examples:
                 counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
@@ -351,6 +349,13 @@ def _store_path(work: Path, name: str) -> Path:
 
 def _reasons_path(work: Path, name: str) -> Path:
     return _store_path(work, name).with_suffix(".reasons.json")
+
+
+def _reasons(work: Path, name: str) -> dict[str, str]:
+    """Return why the teachers could not label sentences, by id."""
+    noted = _reasons_path(work, name)
+    found: dict[str, str] = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
+    return found
 
 
 def _read_result(folder: Path) -> TrainingResult:

@@ -24,11 +24,11 @@ IGNORED = -100
 
 @dataclass(frozen=True, slots=True)
 class TrainingSentence:
-    """A training sentence.
+    """A training sentence, or one that teachers have labelled.
 
     Attributes:
         words: Its words.
-        spans: Its entities (unused where ``probs`` is given).
+        spans: Its entities; not learnt where ``probs`` is given.
         weight: Weight of its loss.
         probs: (words, labels) soft labels, in the order of the label set.
         mask: (words) ``False`` for words that teach nothing.

@@ -15,7 +15,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -66,36 +65,27 @@ _JOINED: Final = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Cleaned:
-    """Words of a sentence as a model should read them.
+def clean(words: Sequence[str]) -> tuple[list[str], Counter[str]]:
+    """Return the words of a sentence as a model should read them, and how many were repaired.
 
-    Attributes:
-        words: One for each word that came; empty where nothing is left of it.
-        repairs: How many words were repaired, by kind (:data:`KINDS`); a word may count twice.
+    There is one for each word that came, empty where nothing is left of it. Repairs are counted by
+    kind (:data:`KINDS`); a word may count twice.
     """
-
-    words: list[str]
-    repairs: Counter[str] = field(default_factory=Counter)
-
-
-def clean(words: Sequence[str]) -> Cleaned:
-    """Clean the words of a sentence, one for one."""
+    repairs = Counter[str]()
     if all(map(_is_clean, words)) and not any(word[:1] == "&" for word in words):
-        return Cleaned(list(words))
-    found = Cleaned(_joined_escapes(words))
-    found.repairs["xml"] += sum(a != b for a, b in zip(words, found.words, strict=True))
-    for index, word in enumerate(found.words):
+        return list(words), repairs
+    found = _joined_escapes(words)
+    repairs["xml"] += sum(a != b for a, b in zip(words, found, strict=True))
+    for index, word in enumerate(found):
         if not _is_clean(word):
-            found.words[index], kinds = _clean_word(word)
-            found.repairs.update(kinds)
-    found.repairs = +found.repairs
-    return found
+            found[index], kinds = _clean_word(word)
+            repairs.update(kinds)
+    return found, +repairs
 
 
 def clean_words(words: Sequence[str]) -> list[str]:
     """Return the words of a sentence as a model should read them, one for one."""
-    return clean(words).words
+    return clean(words)[0]
 
 
 def in_words(repairs: Mapping[str, int]) -> str:

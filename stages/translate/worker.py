@@ -122,14 +122,14 @@ class TranslateWorker:
 
     def _cleaned(self, words: Sequence[str], part: Part) -> list[str]:
         """Return the words as the translator should read them; count what was repaired."""
-        found = clean(words)
+        read, repairs = clean(words)
         unknown = self._translator.unknown_quotes
-        found.repairs["quotes"] += sum(not unknown.isdisjoint(w) for w in found.words)
-        if repairs := +found.repairs:
+        repairs["quotes"] += sum(not unknown.isdisjoint(w) for w in read)
+        if repairs := +repairs:
             for kind, count in repairs.items():
                 part.notes[f"cleaned_{kind}"] = part.notes.get(f"cleaned_{kind}", 0) + count
             part.notes["cleaned_sentences"] = part.notes.get("cleaned_sentences", 0) + 1
-        return found.words
+        return read
 
     def _make_again(
         self,

@@ -13,7 +13,6 @@ from pipeline.errors import ModelError
 from pipeline.schema import Span
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.pseudo import (
-    TeacherLabels,
     agreement,
     projected_with_teachers,
     pseudo_examples,
@@ -37,13 +36,13 @@ def sure(labels: list[str], score: float = 0.9) -> np.ndarray:
     return probs
 
 
-def taught(*sentences: tuple[list[str], float]) -> list[TeacherLabels]:
+def taught(*sentences: tuple[list[str], float]) -> list[TrainingSentence]:
     rows = [(f"s{i}", ["w"] * len(labels)) for i, (labels, _) in enumerate(sentences)]
     return list(teach(rows, [sure(*s) for s in sentences], LABELS))
 
 
 def make(
-    data: list[TeacherLabels], **options: Any
+    data: list[TrainingSentence], **options: Any
 ) -> tuple[list[TrainingSentence], Counter[str], dict[str, int]]:
     config = SelfTrainConfig(**options)
     drops: Counter[str] = Counter()

@@ -49,9 +49,9 @@ def test_words_are_cleaned_one_for_one(
     words: list[str], expected: list[str] | None, repairs: dict[str, int]
 ) -> None:
     before = list(words)
-    found = clean(words)
-    assert found.words == (before if expected is None else expected)
-    assert dict(found.repairs) == repairs
+    found, counted = clean(words)
+    assert found == (before if expected is None else expected)
+    assert dict(counted) == repairs
     assert words == before, "the words that came are left alone"
 
 
