@@ -44,12 +44,6 @@ def is_narrow(config: Mapping[str, Any]) -> bool:
     return _SMALLEST_PRETRAINED <= (width(config) or 0) < _NARROW
 
 
-def is_pretrained(config: Mapping[str, Any]) -> bool:
-    """Whether it is as wide as encoders that were trained on the web's text, rather than ours."""
-    known = width(config)
-    return known is None or known >= _SMALLEST_PRETRAINED
-
-
 def alignment_layer(config: Mapping[str, Any], layers: int, *, translator: bool = False) -> int:
     """Return the layer to link words by when none is named.
 

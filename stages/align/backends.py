@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pipeline.errors import ConfigError
 from stages.align import bert, seq2seq
 from stages.align.ctranslate import QUANTISATIONS, CTranslateLayers, converted_encoder
-from stages.align.layers import Dtype, Layers, TorchLayers, layer_problem, load_encoder
+from stages.align.layers import Dtype, Layers, TorchLayers, load_encoder
 from stages.align.packed import PackedLayers, supported
 from stages.machine import has_exact_int8
 
@@ -42,22 +42,20 @@ def encoder_layers(
 
     Args:
         folder: The checkpoint.
-        layer: The layer whose output is wanted; 0 for the embeddings.
+        layer: The layer whose output is wanted (:func:`stages.align.layers.layer_to_read`); 0 for
+            the embeddings.
         dtype: The precision.
         device: A torch device.
         backend: Who computes.
         batch_tokens: The most tokens that it will get at once.
 
     Raises:
-        ConfigError: If the backend cannot do that, or the layer does not exist.
+        ConfigError: If the backend cannot do that.
         ModelError: If the checkpoint cannot be loaded.
     """
     import torch
 
     encoder = load_encoder(folder)
-    problem = layer_problem(layer, encoder.config.to_dict(), str(folder))
-    if problem:
-        raise ConfigError(f"align.layer: {problem}")
     if backend == "ctranslate2":
         problem = ctranslate2_problem(encoder.config.to_dict(), layer, dtype, device)
         converted = None if problem else converted_encoder(folder, encoder, layer, dtype)

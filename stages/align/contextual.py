@@ -9,11 +9,7 @@ from pipeline.errors import ConfigError, ModelError
 from stages.align.backends import encoder_layers
 from stages.align.embedding_aligner import EmbeddingAligner, Extraction
 from stages.align.embeddings import Embedder
-from stages.align.layers import (
-    layer_problem,
-    max_subwords,
-    read_config,
-)
+from stages.align.layers import layer_to_read, max_subwords, read_config
 from stages.align.subwords import (
     Specials,
     SubwordCutter,
@@ -21,9 +17,7 @@ from stages.align.subwords import (
     transformers_cut,
     transformers_specials,
 )
-from stages.encoder_facts import alignment_layer
 from stages.machine import torch_device
-from stages.tagger.layers import layer_count
 
 if TYPE_CHECKING:
     from stages.align.setting import EncoderOptions, Setting
@@ -53,15 +47,7 @@ def contextual_aligner(
         ModelError: If the model cannot be loaded.
     """
     config = read_config(folder)
-    problem = layer_problem(options.layer, config, str(folder))
-    if problem:
-        raise ConfigError(f"align.layer: {problem}")
-    layers = layer_count(config)
-    if layers is None and options.layer is None:
-        raise ConfigError(f"align.layer: name one; {folder}/config.json does not tell their number")
-    layer = options.layer
-    if layer is None:
-        layer = alignment_layer(config, layers or 0, translator=of_translator)
+    layer = layer_to_read(options.layer, config, str(folder), translator=of_translator)
     if of_translator:
         source, target, limit = _translator_sides(folder, setting.source, setting.target)
     else:

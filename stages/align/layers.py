@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import numpy as np
 
 from pipeline.errors import ConfigError, ModelError
-from stages.encoder_facts import OFFSET_POSITIONS
+from stages.encoder_facts import OFFSET_POSITIONS, alignment_layer
 from stages.tagger.layers import layer_count
 
 if TYPE_CHECKING:
@@ -36,6 +36,25 @@ def layer_problem(layer: int | None, config: Mapping[str, Any], name: str) -> st
         f"layer {layer} does not exist: {name} has {layers} layers; "
         f"allowed: 0 (the embeddings) to {layers}"
     )
+
+
+def layer_to_read(
+    named: int | None, config: Mapping[str, Any], name: str, *, translator: bool = False
+) -> int:
+    """Return the layer to link words by: the one that options name, or that of the family.
+
+    Raises:
+        ConfigError: If there is no such layer, or the configuration does not tell which there are.
+    """
+    problem = layer_problem(named, config, name)
+    if problem:
+        raise ConfigError(f"align.layer: {problem}")
+    if named is not None:
+        return named
+    layers = layer_count(config)
+    if layers is None:
+        raise ConfigError(f"align.layer: name one; {name}/config.json does not tell their number")
+    return alignment_layer(config, layers, translator=translator)
 
 
 def max_subwords(config: Mapping[str, Any], tokenizer_limit: int | None, specials: int) -> int:
@@ -92,14 +111,14 @@ class TorchLayers:
 
     Args:
         folder: The checkpoint; of an encoder-decoder model the encoder is taken.
-        layer: 0 for the embeddings, else the number of layers to compute.
+        layer: 0 for the embeddings, else the number of layers to compute; one that it has.
         dtype: ``float32``, ``bfloat16``, or ``int8`` (weights quantised, activations dynamically;
             CPU only).
         device: A torch device.
         encoder: The encoder, if it is loaded already; it is changed.
 
     Raises:
-        ConfigError: If the layer does not exist, or int8 is asked for on a GPU.
+        ConfigError: If int8 is asked for on a GPU.
         ModelError: If the folder does not hold a model that can be loaded.
     """
 
@@ -121,9 +140,6 @@ class TorchLayers:
         self.device = device
         self.layer = layer
         encoder = encoder or load_encoder(folder)
-        problem = layer_problem(layer, encoder.config.to_dict(), str(folder))
-        if problem:
-            raise ConfigError(problem)
         self._pad = encoder.config.pad_token_id or 0
         self._caught: Any = None
         self._from_states = False
