@@ -9,9 +9,10 @@ imported when they are named and that other packages may add.
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar, get_args
 
 from pydantic import (
     GetJsonSchemaHandler,
@@ -29,6 +30,40 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 from pipeline.config import ConfigModel
 from pipeline.errors import ConfigError, suggest
 from pipeline.kinds import Kinds
+
+O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
+
+
+class NoOptions(ConfigModel):
+    """Of a kind without options."""
+
+
+class Kind(ABC, Generic[O_co]):
+    """One kind of a thing, with its options: the base of aligners, filters, makers and all others.
+
+    A new kind is a module with a subclass of the base of its sort, ``class Mine(AlignerKind[
+    MyOptions])``, named in the table of that sort (:class:`pipeline.kinds.Kinds`) or, in another
+    package, by an entry point. The module must import in milliseconds: what is heavy is imported
+    where something is loaded.
+
+    Attributes:
+        about: One line for help texts and tables.
+        Options: The type of its options: what its class is given in brackets.
+        options: Its options here.
+    """
+
+    about: ClassVar[str]
+    Options: ClassVar[type[ConfigModel]] = NoOptions
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        given = [a for base in cls.__dict__.get("__orig_bases__", ()) for a in get_args(base)]
+        for one in given if "Options" not in cls.__dict__ else ():
+            if isinstance(one, type) and issubclass(one, ConfigModel):
+                cls.Options = one
+
+    def __init__(self, options: O_co) -> None:
+        self.options = options
 
 
 class JoinedConfig(ConfigModel):

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config import ConfigModel, RunConfig, StageConfig, config_model, parse_config
 from pipeline.errors import ConfigError
-from pipeline.kinded import JoinedConfig, KindedConfig
+from pipeline.kinded import JoinedConfig, Kind, KindedConfig, NoOptions
 from pipeline.kinds import Kinds
 from stages.project.config import FilterConfig
 from stages.synthesize.config import SynthesizeConfig
@@ -173,3 +173,26 @@ def test_every_way_to_join_options_dumps_alike(given: JoinedConfig, how: dict[st
     assert type(given).model_validate(given.model_dump(**how)) == given
     for key in given.model_dump():
         assert key not in given.model_dump(exclude={key}, **how)
+
+
+def test_a_kind_has_the_options_that_its_class_is_given() -> None:
+    class Plain(Kind[NoOptions]):
+        about = "without"
+
+    class Rolling(Kind[WheelOptions]):
+        about = "with"
+
+    class Narrow(Rolling):
+        about = "as what it is made of"
+
+    class Stated(Kind[WheelOptions]):
+        about = "its own word goes first"
+        Options = SledOptions
+
+    assert [k.Options for k in (Plain, Rolling, Narrow, Stated)] == [
+        NoOptions,
+        WheelOptions,
+        WheelOptions,
+        SledOptions,
+    ]
+    assert Narrow(WheelOptions(spokes=3)).options.spokes == 3

@@ -56,7 +56,6 @@ class Diagonal(AlignerKind[DiagonalOptions]):
     """An aligner."""
 
     about: ClassVar[str] = "links the n-th word with the n-th"
-    Options: ClassVar[type[DiagonalOptions]] = DiagonalOptions
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Build it."""
@@ -85,7 +84,6 @@ class Louder(TranslatorKind[LouderOptions]):
     """A translator."""
 
     about: ClassVar[str] = "what was said, but louder"
-    Options: ClassVar[type[LouderOptions]] = LouderOptions
 
     def problem(self, model: ModelSource, source: str, target: str) -> str | None:
         """It can always."""
@@ -108,7 +106,6 @@ class SameWords(ProjectionMethod[SameWordsOptions]):
     """A projection method."""
 
     about: ClassVar[str] = "entities whose words stand in the target sentence as they are"
-    Options: ClassVar[type[SameWordsOptions]] = SameWordsOptions
 
     def build(self, setting: ProjectionSetting) -> Any:
         """Build the projector."""
@@ -167,7 +164,6 @@ class Reversed(MakerKind[ReversedOptions]):
     """A maker."""
 
     about: ClassVar[str] = "projected sentences, turned round"
-    Options: ClassVar[type[ReversedOptions]] = ReversedOptions
 
     def build(self, setting: MakerSetting) -> Maker:
         """Build it."""
@@ -184,7 +180,6 @@ class Weighted(FusionKind[WeightedOptions]):
     """A layer fusion."""
 
     about: ClassVar[str] = "a fixed weighted mean of the last layer and a lower one"
-    Options: ClassVar[type[WeightedOptions]] = WeightedOptions
 
     @classmethod
     def module(cls, width: int, depth: int, options: Mapping[str, Any]) -> Any:
@@ -218,7 +213,6 @@ class LongNames(SpanFilter[LongNamesOptions]):
     """A filter."""
 
     about: ClassVar[str] = "drops spans of many words"
-    Options: ClassVar[type[LongNamesOptions]] = LongNamesOptions
     reason: ClassVar[str] = "long_name"
     says: ClassVar[str] = "the name is long"
 
@@ -237,7 +231,6 @@ class SentencesRight(Metric[SentencesRightOptions]):
     """A metric."""
 
     about: ClassVar[str] = "share of sentences whose entities are all right"
-    Options: ClassVar[type[SentencesRightOptions]] = SentencesRightOptions
     size: ClassVar[int] = 2
 
     def count(self, gold: Any, predicted: Any) -> tuple[float, ...]:
@@ -280,7 +273,6 @@ class Capitals(TaggerKind[CapitalsOptions]):
     """A tagger from elsewhere."""
 
     about: ClassVar[str] = "takes words in capitals for names"
-    Options: ClassVar[type[CapitalsOptions]] = CapitalsOptions
 
     def identity(self, model: str, config_dir: Path | None) -> Path | str:
         """Return what decides the result."""

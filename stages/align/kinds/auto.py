@@ -85,7 +85,6 @@ class Auto(Choice[EncoderOptions]):
     """Chooses by :data:`AUTO`; its options are those that every aligner with an encoder has."""
 
     about: ClassVar[str] = "the best of what is there: the encoder, the translator, statistics"
-    Options: ClassVar[type[EncoderOptions]] = EncoderOptions
 
     def resolve(self, context: AlignmentContext) -> Resolved:
         """Return the aligners of the first rule whose needs are met.

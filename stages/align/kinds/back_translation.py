@@ -208,7 +208,6 @@ class BackTranslation(AlignerKind[BackTranslationOptions]):
     """Links by way of a back-translation."""
 
     about: ClassVar[str] = "by way of what the translator makes of the target sentence"
-    Options: ClassVar[type[BackTranslationOptions]] = BackTranslationOptions
     needs: ClassVar[Literal["encoder", "translator"]] = "translator"
     learns = True
 

@@ -8,14 +8,14 @@ where something is loaded.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pipeline.config import ConfigModel
+from pipeline.kinded import Kind, O_co
 from stages.align.setting import Setting
 from stages.word_alignment.aligner import Aligner, no_advance
 from stages.word_alignment.pair_source import PairSource
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from pipeline.progress import Progress
     from stages.align.context import AlignmentContext
-
-O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
-
-
-class NoOptions(ConfigModel):
-    """Of a kind without options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +52,19 @@ class PairsToLearn:
             yield bar.advance
 
 
-class AlignerKind(ABC, Generic[O_co]):
+class AlignerKind(Kind[O_co]):
     """A kind of aligner with its options.
 
     Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
         needs: The model that it reads, by its name in the section ``models``, if any. Its options
             may have a ``model`` that is taken instead.
         learns: Whether it learns from the whole corpus first.
         judged: Whether its weight in an ensemble may go by its agreement with ``statistical``.
-        options: Its options here.
     """
 
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]] = NoOptions
     needs: ClassVar[Literal["encoder", "translator"] | None] = None
     learns: bool = False
     judged: ClassVar[bool] = False
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
 
     def problems(
         self, model: ModelSource | None, context: AlignmentContext, device: str

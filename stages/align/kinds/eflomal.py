@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from stages.align.kinds.base import AlignerKind, NoOptions, PairsToLearn
+from pipeline.kinded import NoOptions
+from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import Setting
 from stages.word_alignment.aligner import Aligner
 

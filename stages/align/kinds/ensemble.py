@@ -111,7 +111,6 @@ class Combined(Choice[EnsembleOptions]):
     """Several aligners that are named, as one."""
 
     about: ClassVar[str] = "several aligners as one: mean, vote, union or intersection of links"
-    Options: ClassVar[type[EnsembleOptions]] = EnsembleOptions
 
     def resolve(self, context: AlignmentContext) -> Resolved:
         """Return the members."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Generic, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config import ConfigModel
-from pipeline.kinded import KindedConfig
+from pipeline.kinded import Kind, KindedConfig, O_co
 from pipeline.kinds import Kinds
 from stages.align.context import AlignmentContext
 from stages.align.kinds import ALIGNERS
-from stages.align.kinds.base import AlignerKind, O_co
+from stages.align.kinds.base import AlignerKind
 
 Combine = Literal["union", "intersection", "vote", "mean"]
 
@@ -84,20 +83,8 @@ class Resolved:
     combine: Combine = "mean"
 
 
-class Choice(ABC, Generic[O_co]):
-    """What stands for one or several aligners (``auto``, ``ensemble``).
-
-    Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
-        options: Its options here.
-    """
-
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]]
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
+class Choice(Kind[O_co]):
+    """What stands for one or several aligners (``auto``, ``ensemble``)."""
 
     @abstractmethod
     def resolve(self, context: AlignmentContext) -> Resolved:

@@ -31,7 +31,6 @@ class SimAlign(EncoderKind[SimAlignOptions]):
     """The links of the package simalign, batched."""
 
     about: ClassVar[str] = "cosine similarity of an encoder's states, as SimAlign"
-    Options: ClassVar[type[SimAlignOptions]] = SimAlignOptions
     judged: ClassVar[bool] = True
 
     def named(self) -> str:

@@ -91,7 +91,6 @@ class Reference(AlignerKind[ReferenceOptions]):
     """The package simalign, for comparison."""
 
     about: ClassVar[str] = "the package simalign itself, pair by pair, for comparison"
-    Options: ClassVar[type[ReferenceOptions]] = ReferenceOptions
     needs: ClassVar[Literal["encoder", "translator"]] = "encoder"
 
     def problems(
@@ -107,17 +106,12 @@ class Reference(AlignerKind[ReferenceOptions]):
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Load the encoder."""
-        from stages.align.layers import read_config
-        from stages.encoder_facts import alignment_layer
+        from stages.align.layers import layer_to_read, read_config
         from stages.machine import torch_device
-        from stages.tagger.layers import layer_count
 
         assert model is not None
         options = self.options
-        config = read_config(model)
-        layer = options.layer
-        if layer is None:
-            layer = alignment_layer(config, layer_count(config) or 0)
+        layer = layer_to_read(options.layer, read_config(model), str(model))
         device = torch_device(setting.device)
         return SimAlignReference(
             model, layer, options.method, options.token_type, options.distortion, device

@@ -50,7 +50,6 @@ class Softmax(SoftmaxKind[SoftmaxOptions]):
     """Softmax over the states of the run's encoder."""
 
     about: ClassVar[str] = "softmax in both directions over an encoder's states, as awesome-align"
-    Options: ClassVar[type[SoftmaxOptions]] = SoftmaxOptions
     judged: ClassVar[bool] = True
 
     def named(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from stages.align.kinds.base import AlignerKind, NoOptions, PairsToLearn
+from pipeline.kinded import NoOptions
+from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import Setting
 from stages.word_alignment.aligner import Aligner
 

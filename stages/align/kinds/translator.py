@@ -16,7 +16,6 @@ class TranslatorStates(SoftmaxKind[SoftmaxOptions]):
     """Softmax over the states of the encoder of the run's translator."""
 
     about: ClassVar[str] = "softmax over the states of the translator's encoder, as TransAlign"
-    Options: ClassVar[type[SoftmaxOptions]] = SoftmaxOptions
     needs: ClassVar[Literal["encoder", "translator"]] = "translator"
     of_translator: ClassVar[bool] = True
 

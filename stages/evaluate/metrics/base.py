@@ -6,11 +6,11 @@ metric has bootstrap intervals.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.config import ConfigModel
+from pipeline.kinded import Kind, O_co
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,29 +18,15 @@ if TYPE_CHECKING:
 
     from pipeline.schema import Span
 
-O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
 
-
-class NoOptions(ConfigModel):
-    """Of a metric without options."""
-
-
-class Metric(ABC, Generic[O_co]):
+class Metric(Kind[O_co]):
     """A metric with its options.
 
     Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
         size: How many counts a sentence has.
-        options: Its options here.
     """
 
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]] = NoOptions
     size: ClassVar[int]
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
 
     @abstractmethod
     def count(self, gold: Sequence[Span], predicted: Sequence[Span]) -> Sequence[float]:

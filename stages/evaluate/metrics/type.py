@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from stages.evaluate.metrics.base import MatchMetric, NoOptions
+from pipeline.kinded import NoOptions
+from stages.evaluate.metrics.base import MatchMetric
 
 if TYPE_CHECKING:
     from pipeline.schema import Span

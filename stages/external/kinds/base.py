@@ -9,24 +9,18 @@ than labels of words opens a :class:`stages.external.spans.SpanTagger`.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import ConfigModel
+from pipeline.kinded import Kind, O_co
 from pipeline.models import locate
-
-O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
-
-
-class NoOptions(ConfigModel):
-    """Of a kind without options."""
 
 
 class Opened(Protocol):
@@ -49,24 +43,16 @@ class Opened(Protocol):
         """
 
 
-class TaggerKind(ABC, Generic[O_co]):
+class TaggerKind(Kind[O_co]):
     """A kind of tagger, with its options.
 
     Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
         package: The package that it needs beside xlner's own, if it needs one.
         extra: The extra of xlner that brings it.
-        options: Its options here.
     """
 
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]] = NoOptions
     package: ClassVar[str | None] = None
     extra: ClassVar[str | None] = None
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
 
     def problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
         """Yield what is wrong with a model, quickly: nothing is loaded."""

@@ -41,7 +41,6 @@ class AskedTaggers(LocatedTagger[AskedOptions]):
     """A language model behind an OpenAI-compatible server, as an annotator."""
 
     about: ClassVar[str] = "a language model at an endpoint: a folder with endpoint.json"
-    Options: ClassVar[type[AskedOptions]] = AskedOptions
 
     def model_problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
         """Yield what is wrong with ``endpoint.json``, and a key that is missing."""

@@ -42,7 +42,6 @@ class Gliner(LocatedTagger[GlinerOptions]):
     """A GLiNER model: folder or hub id."""
 
     about: ClassVar[str] = "a GLiNER model, asked for types by name or description (extra gliner)"
-    Options: ClassVar[type[GlinerOptions]] = GlinerOptions
     package: ClassVar[str | None] = "gliner"
     extra: ClassVar[str | None] = "gliner"
 

@@ -35,7 +35,6 @@ class Spacy(TaggerKind[SpacyOptions]):
     """A spaCy pipeline: an installed package by its name, or a folder."""
 
     about: ClassVar[str] = "a spaCy pipeline: installed package (fr_core_news_md) or folder"
-    Options: ClassVar[type[SpacyOptions]] = SpacyOptions
     package: ClassVar[str | None] = "spacy"
     extra: ClassVar[str | None] = "spacy"
 

@@ -38,7 +38,6 @@ class Transformers(LocatedTagger[TransformersOptions]):
     """A checkpoint: folder or hub id."""
 
     about: ClassVar[str] = "a token-classification checkpoint of Transformers: folder or hub id"
-    Options: ClassVar[type[TransformersOptions]] = TransformersOptions
 
     def model_problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
         """Yield that a folder holds no token classifier."""

@@ -7,37 +7,27 @@ A new filter is a module with a subclass of :class:`SpanFilter`, :class:`PairFil
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
-from pipeline.config import ConfigModel
-
-O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
+from pipeline.kinded import Kind, O_co
 
 Row = Mapping[str, Any]
 Links = Sequence[Mapping[str, Any]]
 
 
-class Filter(ABC, Generic[O_co]):
+class Filter(Kind[O_co]):
     """A filter with its options.
 
     Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
         reason: What is stored where it objects; one word.
         says: That reason for people.
-        options: Its options here.
     """
 
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]]
     reason: ClassVar[str]
     says: ClassVar[str]
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
 
     @property
     def on(self) -> bool:

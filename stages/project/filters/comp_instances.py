@@ -27,7 +27,6 @@ class Filter(SentenceFilter[CompInstancesOptions]):
     about: ClassVar[str] = (
         "COMP-INS: drops sentences whose number of entities of a type differs from the source's"
     )
-    Options: ClassVar[type[CompInstancesOptions]] = CompInstancesOptions
     reason: ClassVar[str] = "comp_instances"
     says: ClassVar[str] = "COMP-INS: the number of entities differs between source and target"
 

@@ -22,7 +22,6 @@ class Filter(SentenceFilter[CompSourceOptions]):
     """COMP-SRC: drops sentences with an entity word that is unaligned."""
 
     about: ClassVar[str] = "COMP-SRC: drops sentences with an entity word that is unaligned"
-    Options: ClassVar[type[CompSourceOptions]] = CompSourceOptions
     reason: ClassVar[str] = "comp_source"
     says: ClassVar[str] = "COMP-SRC: an entity word is unaligned"
 

@@ -22,7 +22,6 @@ class Filter(SentenceFilter[CompTargetOptions]):
     """COMP-TGT: drops sentences with a projected span that has holes."""
 
     about: ClassVar[str] = "COMP-TGT: drops sentences with a projected span that has holes"
-    Options: ClassVar[type[CompTargetOptions]] = CompTargetOptions
     reason: ClassVar[str] = "comp_target"
     says: ClassVar[str] = "COMP-TGT: a projected span has holes"
 

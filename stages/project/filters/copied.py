@@ -28,7 +28,6 @@ class Filter(PairFilter[CopiedOptions]):
     about: ClassVar[str] = (
         "share of the source's words (no names, no numbers) that are in the translation as they are"
     )
-    Options: ClassVar[type[CopiedOptions]] = CopiedOptions
     reason: ClassVar[str] = "copied_source"
     says: ClassVar[str] = "the translation is a copy of the source"
 

@@ -24,7 +24,6 @@ class Filter(PairFilter[DoubledNamesOptions]):
     """A count of names."""
 
     about: ClassVar[str] = "how often more the translation has a name of the source than the source"
-    Options: ClassVar[type[DoubledNamesOptions]] = DoubledNamesOptions
     reason: ClassVar[str] = "doubled_names"
     says: ClassVar[str] = "the translation has a name more often than the source"
 

@@ -33,7 +33,6 @@ class Filter(PairFilter[LanguageOptions]):
         "probability of the target language, by the words that the source does not have (50 "
         "characters or more)"
     )
-    Options: ClassVar[type[LanguageOptions]] = LanguageOptions
     reason: ClassVar[str] = "wrong_language"
     says: ClassVar[str] = "language identification says it is another language"
 

@@ -27,7 +27,6 @@ class Filter(PairFilter[LengthRatioOptions]):
     about: ClassVar[str] = (
         "length over the source's, over the median of the corpus, as a factor either way"
     )
-    Options: ClassVar[type[LengthRatioOptions]] = LengthRatioOptions
     reason: ClassVar[str] = "length_ratio"
     says: ClassVar[str] = "far longer or shorter than its source"
 

@@ -32,7 +32,6 @@ class Filter(PairFilter[LostNamesOptions]):
         "share of names and numbers (three or more) of which nothing is there and no span was "
         "projected"
     )
-    Options: ClassVar[type[LostNamesOptions]] = LostNamesOptions
     reason: ClassVar[str] = "lost_names"
     says: ClassVar[str] = "the translation has hardly any name or number of the source"
 

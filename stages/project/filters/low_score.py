@@ -23,7 +23,6 @@ class Filter(SpanFilter[LowScoreOptions]):
     """Drops spans that score less than a threshold."""
 
     about: ClassVar[str] = "drops spans that score less than a threshold"
-    Options: ClassVar[type[LowScoreOptions]] = LowScoreOptions
     reason: ClassVar[str] = "low_score"
     says: ClassVar[str] = "below the minimum score"
 

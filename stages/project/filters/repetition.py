@@ -30,7 +30,6 @@ class Filter(PairFilter[RepetitionOptions]):
         "share of words that only repeat the stretch (of 1 to 8 words) before them, over that "
         "share in the source"
     )
-    Options: ClassVar[type[RepetitionOptions]] = RepetitionOptions
     reason: ClassVar[str] = "repetition"
     says: ClassVar[str] = "the text repeats itself"
 

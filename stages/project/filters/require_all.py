@@ -22,7 +22,6 @@ class Filter(SentenceFilter[RequireAllOptions]):
     """Drops sentences with a source span that was lost or dropped."""
 
     about: ClassVar[str] = "drops sentences with a source span that was lost or dropped"
-    Options: ClassVar[type[RequireAllOptions]] = RequireAllOptions
     reason: ClassVar[str] = "lost_span"
     says: ClassVar[str] = "a source span could not be projected"
 

@@ -22,7 +22,6 @@ class Filter(SpanFilter[RestrictTargetOptions]):
     """RESTRICT-TGT: drops spans of several words for a one-word entity."""
 
     about: ClassVar[str] = "RESTRICT-TGT: drops spans of several words for a one-word entity"
-    Options: ClassVar[type[RestrictTargetOptions]] = RestrictTargetOptions
     reason: ClassVar[str] = "restrict_target"
     says: ClassVar[str] = "RESTRICT-TGT: more than one target word for a one-word entity"
 

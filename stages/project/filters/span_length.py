@@ -25,7 +25,6 @@ class Filter(SpanFilter[SpanLengthOptions]):
     """Drops spans far longer or shorter than their source span."""
 
     about: ClassVar[str] = "drops spans far longer or shorter than their source span"
-    Options: ClassVar[type[SpanLengthOptions]] = SpanLengthOptions
     reason: ClassVar[str] = "length_ratio"
     says: ClassVar[str] = "far longer or shorter than its source"
 

@@ -8,24 +8,18 @@ are imported in :meth:`ProjectionMethod.build`.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pipeline.config import ConfigModel
+from pipeline.kinded import Kind, O_co
 
 if TYPE_CHECKING:
     from stages.project.matching import Weights
     from stages.project.projector import Projector
     from stages.project.statistics import Statistics
-
-O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
-
-
-class NoOptions(ConfigModel):
-    """Of a method without options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +39,14 @@ class ProjectionSetting:
     weights: Weights | None = None
 
 
-class ProjectionMethod(ABC, Generic[O_co]):
+class ProjectionMethod(Kind[O_co]):
     """A way to carry labels over, with its options.
 
     Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
         marked: Whether it reads entities off marked translations.
-        options: Its options here.
     """
 
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]] = NoOptions
     marked: ClassVar[bool] = False
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
 
     def members(self) -> tuple[ProjectionMethod[Any], ...]:
         """Return itself, or what it is made of."""

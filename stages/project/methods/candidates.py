@@ -116,7 +116,6 @@ class Candidates(CandidateMethod[CandidateOptions]):
     """Fitted candidate matching."""
 
     about: ClassVar[str] = "every range is a candidate, scored by fitted weights, solved exactly"
-    Options: ClassVar[type[CandidateOptions]] = CandidateOptions
 
     def build(self, setting: ProjectionSetting) -> Projector:
         """Build the projector."""

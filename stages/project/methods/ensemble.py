@@ -66,7 +66,6 @@ class Combined(ProjectionMethod[EnsembleOptions]):
     """Several methods as one."""
 
     about: ClassVar[str] = "several methods vote; the most trusted weighs most"
-    Options: ClassVar[type[EnsembleOptions]] = EnsembleOptions
 
     def members(self) -> tuple[ProjectionMethod[Any], ...]:
         """Return the members."""

@@ -33,7 +33,6 @@ class Markers(CandidateMethod[MarkerOptions]):
     """Markers in the translation."""
 
     about: ClassVar[str] = "entities are read off marked translations (EasyProject, CROP)"
-    Options: ClassVar[type[MarkerOptions]] = MarkerOptions
     marked: ClassVar[bool] = True
 
     def with_markers(self, style: str) -> Self:

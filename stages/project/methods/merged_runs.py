@@ -26,7 +26,6 @@ class MergedRuns(ProjectionMethod[MergedRunsOptions]):
     """Runs of linked words, merged."""
 
     about: ClassVar[str] = "runs of linked words, merged where they are near, long enough ones kept"
-    Options: ClassVar[type[MergedRunsOptions]] = MergedRunsOptions
 
     def build(self, setting: ProjectionSetting) -> Projector:
         """Build the projector."""

@@ -15,7 +15,6 @@ class Published(ProjectionMethod[SolverOptions]):
     """Candidates by counts of links."""
 
     about: ClassVar[str] = "candidate matching by links alone, as published (arXiv 2501.18750)"
-    Options: ClassVar[type[SolverOptions]] = SolverOptions
 
     def build(self, setting: ProjectionSetting) -> Projector:
         """Build the projector."""

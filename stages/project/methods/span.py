@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from stages.project.methods.base import NoOptions, ProjectionMethod, ProjectionSetting
+from pipeline.kinded import NoOptions
+from stages.project.methods.base import ProjectionMethod, ProjectionSetting
 
 if TYPE_CHECKING:
     from stages.project.projector import Projector

@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar
 
 from pipeline.artifacts import derive_seed
-from pipeline.config import ConfigModel, RunConfig
+from pipeline.config import RunConfig
+from pipeline.kinded import Kind, O_co
 from pipeline.schema import Sentence, Span
 from pipeline.task import Problem
-
-O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class MakerSetting:
     measure: Callable[[Sequence[str]], Mapping[str, float]]
 
 
-class MakerKind(ABC, Generic[O_co]):
+class MakerKind(Kind[O_co]):
     """A kind of maker with its options.
 
     A new maker is a module with a subclass, named in :data:`stages.synthesize.makers.MAKERS` or, in
@@ -126,18 +125,10 @@ class MakerKind(ABC, Generic[O_co]):
     milliseconds.
 
     Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
         from_source: Whether it starts from source-language text; else from projected sentences.
-        options: Its options here.
     """
 
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]]
     from_source: ClassVar[bool] = False
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
 
     def incomplete(self) -> str | None:
         """Return what its options lack to make anything, if they do."""

@@ -111,7 +111,6 @@ class Generation(MakerKind[GenerationConfig]):
     """Sentences that a language model writes."""
 
     about: ClassVar[str] = "a language model, prompted with entities and projected sentences"
-    Options: ClassVar[type[GenerationConfig]] = GenerationConfig
 
     def incomplete(self) -> str | None:
         """It has no model of its own."""

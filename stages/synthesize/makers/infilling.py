@@ -232,7 +232,6 @@ class Infilling(MakerKind[InfillingConfig]):
     """Other words around the entities."""
 
     about: ClassVar[str] = "context words are masked and sampled from the encoder; entities stay"
-    Options: ClassVar[type[InfillingConfig]] = InfillingConfig
 
     def models(self, config: RunConfig, lang: str) -> dict[str, str]:
         """Return the masked language model."""

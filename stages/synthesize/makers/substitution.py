@@ -147,7 +147,6 @@ class Substitution(MakerKind[SubstitutionConfig]):
     """Other entities in the same sentences."""
 
     about: ClassVar[str] = "entities of projected sentences, swapped for others of their type"
-    Options: ClassVar[type[SubstitutionConfig]] = SubstitutionConfig
 
     def _gazetteers(self, config: RunConfig, lang: str) -> dict[str, Path]:
         named = self.options.gazetteers

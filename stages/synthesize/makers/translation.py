@@ -86,7 +86,6 @@ class Translation(MakerKind[SamplingConfig]):
     """Sampled translations."""
 
     about: ClassVar[str] = "sampled translations of source-language text"
-    Options: ClassVar[type[SamplingConfig]] = SamplingConfig
     from_source: ClassVar[bool] = True
 
     def models(self, config: RunConfig, lang: str) -> dict[str, str]:

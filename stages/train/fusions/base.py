@@ -8,23 +8,17 @@ loaded wherever that package is installed. One that ships has its module in
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from pipeline.config import ConfigModel
+from pipeline.kinded import Kind, O_co
 from stages.tagger.layers import FUSIONS as OWN
 
 if TYPE_CHECKING:
     from torch import nn
-
-O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
-
-
-class NoOptions(ConfigModel):
-    """Of a fusion without options."""
 
 
 class LayerOptions(ConfigModel):
@@ -37,20 +31,8 @@ class LayerOptions(ConfigModel):
     )
 
 
-class FusionKind(ABC, Generic[O_co]):
-    """A fusion with its options.
-
-    Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
-        options: Its options here.
-    """
-
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]] = NoOptions
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
+class FusionKind(Kind[O_co]):
+    """A fusion with its options."""
 
     @property
     def layer(self) -> int | None:

@@ -11,4 +11,3 @@ class Fusion(FusionKind[LayerOptions]):
     """A linear map."""
 
     about: ClassVar[str] = "a linear map of the last layer and a lower one, from their mean on"
-    Options: ClassVar[type[LayerOptions]] = LayerOptions

@@ -24,4 +24,3 @@ class Fusion(FusionKind[AifOptions]):
     """Attentive fusion."""
 
     about: ClassVar[str] = "a gate per subword and dimension between the last layer and a lower one"
-    Options: ClassVar[type[AifOptions]] = AifOptions

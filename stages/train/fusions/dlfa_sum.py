@@ -11,4 +11,3 @@ class Fusion(FusionKind[LayerOptions]):
     """A sum."""
 
     about: ClassVar[str] = "the sum of the last layer and a lower one"
-    Options: ClassVar[type[LayerOptions]] = LayerOptions

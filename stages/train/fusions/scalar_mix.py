@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from stages.train.fusions.base import FusionKind, NoOptions
+from pipeline.kinded import NoOptions
+from stages.train.fusions.base import FusionKind
 
 
 class Fusion(FusionKind[NoOptions]):

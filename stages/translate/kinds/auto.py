@@ -19,7 +19,6 @@ class Auto(TranslatorKind[DecodingConfig]):
     """Whatever kind recognises the folder; its options are those of ``ctranslate2``."""
 
     about: ClassVar[str] = "the kind that the folder of the model is of, with its options"
-    Options: ClassVar[type[DecodingConfig]] = DecodingConfig
     samples: ClassVar[bool] = True
 
     def of(self, model: ModelSource) -> TranslatorKind[Any]:

@@ -8,39 +8,25 @@ is loaded.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pipeline.config import ConfigModel
+from pipeline.kinded import Kind, O_co
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from stages.translate.base import BaseTranslator
 
-O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
 
-
-class NoOptions(ConfigModel):
-    """Of a kind without options."""
-
-
-class TranslatorKind(ABC, Generic[O_co]):
+class TranslatorKind(Kind[O_co]):
     """A kind of translator with its options.
 
     Attributes:
-        about: One line for help texts and tables.
-        Options: The type of its options.
-        options: Its options here.
         samples: Whether it can draw several translations of a text at random.
     """
 
-    about: ClassVar[str]
-    Options: ClassVar[type[ConfigModel]] = NoOptions
     samples: ClassVar[bool] = False
-
-    def __init__(self, options: O_co) -> None:
-        self.options = options
 
     @classmethod
     def recognises(cls, folder: Path) -> bool:

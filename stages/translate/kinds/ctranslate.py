@@ -17,7 +17,6 @@ class CTranslate2(TranslatorKind[DecodingConfig]):
     """Checkpoints of Transformers, converted on first use, and converted models."""
 
     about: ClassVar[str] = "Marian, M2M100, NLLB, mBART-50, MADLAD-400 and T5, by CTranslate2"
-    Options: ClassVar[type[DecodingConfig]] = DecodingConfig
     samples: ClassVar[bool] = True
 
     def to_one(self) -> Self:

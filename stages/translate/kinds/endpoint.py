@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from pipeline.kinded import NoOptions
 from stages.endpoint.settings import is_endpoint, problem_of, read_settings
-from stages.translate.kinds.base import NoOptions, TranslatorKind
+from stages.translate.kinds.base import TranslatorKind
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
