@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from stages.machine import has_bfloat16, torch_device
+from stages.machine import fastest_precision
 
 
 class ProgressBar(TrainerCallback):
@@ -58,5 +58,5 @@ def last_checkpoint(folder: Path) -> str | None:
 def wants_bfloat16(precision: str) -> bool:
     """Return whether to compute in bfloat16; ``auto`` does so where the machine has it."""
     if precision == "auto":
-        return has_bfloat16(torch_device("auto"))
+        return fastest_precision("auto") == "bfloat16"
     return precision == "bfloat16"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
+from typing import Literal
 
 
 def hardware() -> str:
@@ -29,6 +30,11 @@ def has_bfloat16(device_type: str) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     flags = _processor("flags") or ""
     return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def fastest_precision(device: str) -> Literal["bfloat16", "float32"]:
+    """Return what ``auto`` means for a precision on a device (``auto``, ``cpu`` or ``cuda``)."""
+    return "bfloat16" if has_bfloat16(torch_device(device)) else "float32"
 
 
 def prefers_mkl() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError
@@ -128,6 +128,16 @@ class AlignStage(RowStage):
             progress,
         )
         learn(plan(options, context), pairs, folder)
+
+    def facts(self, config: RunConfig, task: Task) -> Mapping[str, Any]:
+        """Return the precision that an encoder was computed in, if one was."""
+        from stages.align.kinds.encoder import EncoderKind
+        from stages.align.planning import resolve
+
+        options = self.options(config)
+        kinds = [m.made for m in resolve(options, _context(config, task.options)).members]
+        found = {k.precision(options.device) for k in kinds if isinstance(k, EncoderKind)}
+        return {"precision": " and ".join(sorted(found))} if found else {}
 
     def worker(
         self, config: RunConfig, task: Task, side: Mapping[str, Path]

@@ -9,7 +9,7 @@ from pipeline.errors import ConfigError, ModelError
 from stages.align.backends import encoder_layers
 from stages.align.embedding_aligner import EmbeddingAligner, Extraction
 from stages.align.embeddings import Embedder
-from stages.align.layers import layer_to_read, max_subwords, read_config
+from stages.align.layers import Dtype, layer_to_read, max_subwords, read_config
 from stages.align.subwords import (
     Specials,
     SubwordCutter,
@@ -27,6 +27,7 @@ def contextual_aligner(
     name: str,
     folder: Path,
     options: EncoderOptions,
+    dtype: Dtype,
     setting: Setting,
     extraction: Extraction,
     *,
@@ -38,6 +39,7 @@ def contextual_aligner(
         name: What it is called in the column ``aligner``.
         folder: The model.
         options: Which states, and who computes them.
+        dtype: Their precision.
         setting: What goes for every aligner.
         extraction: How links come from the states.
         of_translator: Whether the model is a translator.
@@ -56,7 +58,7 @@ def contextual_aligner(
     longest = max(len(s.before) + len(s.after) for _, s in (source, target))
     device = torch_device(setting.device)
     embedder = Embedder(
-        encoder_layers(folder, layer, options.dtype, device, options.backend, setting.batch_tokens),
+        encoder_layers(folder, layer, dtype, device, options.backend, setting.batch_tokens),
         max_subwords(config, limit, longest),
         setting.batch_tokens,
     )

@@ -53,8 +53,10 @@ class LayerOptions(ConfigModel):
 class EncoderOptions(LayerOptions):
     """Which states, and who computes them."""
 
-    dtype: Literal["float32", "bfloat16", "int8"] = Field(
-        "float32", description="precision of the encoder"
+    dtype: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        "auto",
+        description="precision of the encoder; auto: bfloat16 where the GPU or the processor has "
+        "it, float32 elsewhere and by ctranslate2; float32: the same on every machine",
     )
     center: bool = Field(
         False,

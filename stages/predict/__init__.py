@@ -205,12 +205,10 @@ class PredictStage(RowStage):
         model = task.side_inputs.get("model")
         if model is None or model.stage == "external":  # these have precisions of their own
             return {}
-        from stages.machine import has_bfloat16, torch_device
+        from stages.machine import fastest_precision
 
         dtype = self.options(config).dtype
-        if dtype == "auto":
-            dtype = "bfloat16" if has_bfloat16(torch_device("auto")) else "float32"
-        return {"precision": dtype}
+        return {"precision": fastest_precision("auto") if dtype == "auto" else dtype}
 
     def remark(self, counts: Mapping[str, int]) -> str | None:
         """Warn where the encoder cannot read what it labels."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.models import bin_allowed, refuse_pickled_weights
-from stages.machine import has_bfloat16, torch_device
+from stages.machine import fastest_precision, torch_device
 from stages.tagger.adapter import is_adapter
 from stages.tagger.adapter import load as load_adapter
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
@@ -72,7 +72,7 @@ class Tagger(WordTagger):
             raise ValueError(f"dtype {dtype!r} is not one of: auto, float32, bfloat16")
         where = torch.device(device or torch_device("auto"))
         if dtype == "auto":
-            dtype = "bfloat16" if has_bfloat16(where.type) else "float32"
+            dtype = fastest_precision(where.type)
         module: Any = model
         self.model = module.to(where).eval()
         config: Any = model.config

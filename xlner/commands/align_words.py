@@ -66,7 +66,7 @@ def align_words(
     distortion: Annotated[
         float | None, typer.Option(help="simalign: damping off the diagonal.")
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or int8.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")] = None,
     backend: Annotated[
         str | None, typer.Option(help="Who computes the encoder: auto, torch or ctranslate2.")
     ] = None,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
     from stages.align.embedding_aligner import EmbeddingAligner, Extraction, Means
+    from stages.align.layers import Dtype
 
 
 E = TypeVar("E", bound=EncoderOptions, covariant=True)
@@ -35,6 +36,14 @@ class EncoderKind(AlignerKind[E]):
         # Means are learnt, so that what is taken off does not depend on how pairs are batched.
         self.learns = options.center
 
+    def precision(self, device: str) -> Dtype:
+        """Return the precision that its encoder is computed in on a device."""
+        from stages.machine import fastest_precision
+
+        if self.options.dtype != "auto":
+            return self.options.dtype
+        return "float32" if self.options.backend == "ctranslate2" else fastest_precision(device)
+
     def problems(
         self, model: ModelSource | None, context: AlignmentContext, device: str
     ) -> Iterator[tuple[str, str]]:
@@ -51,7 +60,8 @@ class EncoderKind(AlignerKind[E]):
         if problem:
             yield "layer", problem
         if options.backend == "ctranslate2":
-            problem = ctranslate2_problem(model.config, options.layer, options.dtype, device)
+            dtype = self.precision(device)
+            problem = ctranslate2_problem(model.config, options.layer, dtype, device)
             if problem:
                 yield "backend", problem
 
@@ -86,6 +96,7 @@ class EncoderKind(AlignerKind[E]):
             self.named(),
             model,
             self.options,
+            self.precision(setting.device),
             setting,
             replace(self.extraction(setting), centre=centre, marks=marks),
             of_translator=self.of_translator,

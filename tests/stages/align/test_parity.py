@@ -27,7 +27,8 @@ NAMES = {
 
 
 def links_of(model: Path, pairs: Pairs, **options: Any) -> list[list[tuple[int, int]]]:
-    config = AlignConfig(model=str(model), soft=False, **({"aligner": "simalign"} | options))
+    exact = {} if "aligner" in options else {"aligner": "simalign", "dtype": "float32"}
+    config = AlignConfig(model=str(model), soft=False, **(exact | options))
     aligner = build(plan(config, AlignmentContext("en", "de")))
     return [[(k.source, k.target) for k in found] for found in aligner.align(pairs)]
 
