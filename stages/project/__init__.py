@@ -116,6 +116,7 @@ class ProjectStage(RowStage):
             "conflict": "another entity took the words",
             "marker_lost": "the markers did not survive translation",
             "untranslated": "there is no translation to project on to",
+            "better_translation": "labels project better on to another translation of the sentence",
             "other_system": "by a translator that project.systems does not name",
         }
     )

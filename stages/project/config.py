@@ -44,6 +44,12 @@ class FilterConfig(PooledConfig):
         default_factory=PairFilters,
         description="what a translation has to be like; null: train on all of them",
     )
+    best_translation: bool = Field(
+        False,
+        description="of several translations of a sentence (translate.num_hypotheses, systems of "
+        "data.parallel) use only the one on to which labels project best: the greatest sum of "
+        "scores of kept spans",
+    )
 
     def spans_only(self) -> FilterConfig:
         """Return the same without filters that drop whole sentences."""
@@ -51,7 +57,8 @@ class FilterConfig(PooledConfig):
 
     def without_links(self) -> FilterConfig:
         """Return the same without filters that ask for alignment links."""
-        return self._keeping(lambda kind: not getattr(kind, "needs_links", False), self.pairs)
+        found = self._keeping(lambda kind: not getattr(kind, "needs_links", False), self.pairs)
+        return found.model_copy(update={"best_translation": self.best_translation})
 
     def _keeping(
         self, keep: Callable[[type[Filter[Any]]], bool], pairs: PairFilters | None

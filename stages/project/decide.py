@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 OTHER = "other_system"
 """The reason of a row that was not projected: no decision changes that."""
+BETTER = "better_translation"
+"""The reason of a row where labels project better on to another translation of the sentence."""
 
 Row = dict[str, Any]
 Links = Sequence[Mapping[str, Any]]
@@ -60,7 +63,32 @@ def decide_rows(
         ]
     else:
         decided = [decide_row(row, filters, min_link=min_link) for row in rows]
-    return table("projected", decided)
+    return table("projected", best_translations(decided) if filters.best_translation else decided)
+
+
+def best_translations(rows: Sequence[Row]) -> list[Row]:
+    """Return decided rows of which one translation of each sentence is kept at most.
+
+    That is the one with the greatest sum of scores of kept spans, the first of equals.
+
+    Args:
+        rows: Those of one sentence stand together, as ``translate`` writes them.
+    """
+    out: list[Row] = []
+    for _, group in groupby(rows, key=lambda row: row["source_id"]):
+        same = list(group)
+        kept = [row for row in same if row["kept"]]
+        best = max(kept, key=_sum_of_scores, default=None)
+        out += [
+            {**row, "kept": False, "reason": BETTER} if row["kept"] and row is not best else row
+            for row in same
+        ]
+    return out
+
+
+def _sum_of_scores(row: Row) -> float:
+    kept = (s["score"] for s in row["spans"] if s["kept"])
+    return sum(1.0 if score is None else as_stored(score) for score in kept)
 
 
 def turned(link: Mapping[str, Any]) -> dict[str, Any]:

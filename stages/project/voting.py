@@ -18,7 +18,7 @@ from pipeline.schema import table
 from pipeline.stage import Part
 from stages.project.assign import drop_overlaps
 from stages.project.config import FilterConfig
-from stages.project.decide import OTHER, row_reason, span_reason
+from stages.project.decide import OTHER, best_translations, row_reason, span_reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +47,8 @@ class VoteWorker:
         rows = [
             vote(together, filters, f"part {part.index}") for together in zip(*sources, strict=True)
         ]
+        if filters.best_translation:
+            rows = best_translations(rows)
         part.advance(len(rows))
         return table("projected", rows)
 

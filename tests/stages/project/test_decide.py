@@ -100,3 +100,47 @@ def test_a_score_is_compared_as_it_is_stored() -> None:
 def test_links_must_be_there() -> None:
     with pytest.raises(DataError, match="'s1'.*need the alignment links"):
         decide_rows([row()], FilterConfig(comp_source=True))
+
+
+def test_the_translation_that_labels_project_best_on_to() -> None:
+    def of(source: str, *scores: float, **other: Any) -> dict[str, Any]:
+        spans = [{**s, "score": score} for s, score in zip(row()["spans"], scores, strict=False)]
+        return row(
+            id=f"{source}-{len(scores)}", source_id=source, source_lang="en", spans=spans, **other
+        )
+
+    rows = [
+        of("a", 0.9),
+        of("a", 0.5, 0.6),  # more in all, if less sure
+        of("a", 0.5, 0.1),  # the second is not kept
+        of("b", 0.9, 0.9, words=[]),  # not kept itself
+        of("b", 0.3),
+        of("c", 0.7),
+        of("c", 0.7),  # the first of equals
+        of("d"),
+        of("d"),
+    ]
+    filters = FilterConfig.model_validate({"best_translation": True, "pairs": None})
+    decided = decide_rows(rows, filters).to_pylist()
+    assert [r["reason"] for r in decided] == [
+        "better_translation",
+        None,
+        "better_translation",
+        "untranslated",
+        None,
+        None,
+        "better_translation",
+        None,
+        "better_translation",
+    ]
+    again = decide_rows(decided, filters).to_pylist()
+    assert again == decided
+    assert [r["kept"] for r in decide_rows(decided, FilterConfig(pairs=None)).to_pylist()] == [
+        True,
+        True,
+        True,
+        False,
+        *[True] * 5,
+    ]
+    assert filters.without_links().best_translation
+    assert not filters.spans_only().best_translation  # a test sentence has one translation

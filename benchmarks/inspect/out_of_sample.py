@@ -1,0 +1,256 @@
+"""Do cross-validated predictions or neighbours know which projected labels are wrong?
+
+    python -m benchmarks.inspect.out_of_sample LINKS_DIR [--corpora europarl-de …] [--layers 6 9]
+
+The kept spans of a corpus with gold labels on both sides (links as for the benchmarks of
+projection) are ranked by what speaks against them: the projector's score, the signs of
+``inspect_labels``, and two doubts that learn from the projected labels themselves, in the states of
+the encoder as it ships:
+
+- ``classifier``: confident learning (Northcutt et al. 2021). A softmax regression over the states
+  of the words is fitted on four fifths of the sentences and asked about the fifth; the doubt is
+  1 − the least probability of the span's labels, its end included
+- ``neighbours``: GLoDe's and CoLaDa's idea. The same of the labels that the 20 nearest words of
+  other sentences have
+
+and by sums of these with the score. Prints the share of wrong spans among the first 50 and 200, and
+the area under the ROC curve.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.project.corpora import CORPORA, DATA, corpus_links, languages, load_corpus
+from pipeline.schema import Span
+from stages.inspect.doubts import _WEIGHTS, Renderings, doubts_of
+from stages.inspect.view import View, ViewedSpan
+from stages.project.batch import Batch
+from stages.project.build import project_pairs
+from stages.project.config import FilterConfig, ProjectConfig
+from stages.tagger.labels import LabelSet
+
+if TYPE_CHECKING:
+    import torch
+
+ENCODER = Path(__file__).resolve().parents[2] / "artifacts" / "models" / "encoder"
+FOLDS, NEIGHBOURS = 5, 20
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+def projected_views(name: str, links_dir: Path, kind: str, data: Path) -> list[View]:
+    """Return the sentences of a corpus with projected labels, and the gold ones beside them."""
+    corpus = load_corpus(name, data)
+    links = corpus_links(links_dir, name, kind)
+    if links is None:
+        raise SystemExit(f"{links_dir}: no {kind} links of {name}")
+    found = project_pairs(Batch.from_pairs(corpus.pairs(links)), ProjectConfig())
+    least = FilterConfig().value("min_score")
+    rows = zip(corpus.source, corpus.target, links, found, strict=True)
+    return [
+        View(
+            str(number),
+            languages(name)[1],
+            target.words,
+            [
+                ViewedSpan(
+                    Span(s["start"], s["end"], s["type"], s["score"]),
+                    kept=s["score"] >= least,
+                    source=s["source"],
+                )
+                for s in spans
+            ],
+            source_words=source.words,
+            source_spans=source.spans,
+            links=links,
+            kept=True,
+            gold=target.spans,
+        )
+        for number, (source, target, links, (spans, _)) in enumerate(rows)
+    ]
+
+
+def word_states(sentences: Sequence[Sequence[str]], encoder: Path, layers: list[int]) -> Floats:
+    """Return the states of the first subword of every word, layers side by side."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    model = AutoModel.from_pretrained(encoder).eval()
+    first = np.cumsum([0, *map(len, sentences)])
+    out = np.zeros((first[-1], model.config.hidden_size * len(layers)), np.float32)
+    order = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))
+    for start in range(0, len(order), 16):
+        chosen = order[start : start + 16]
+        given = tokenizer(
+            [list(sentences[i]) for i in chosen],
+            is_split_into_words=True,
+            return_tensors="pt",
+            padding=True,
+            truncation=True,
+        )
+        with torch.no_grad():
+            states = model(**given, output_hidden_states=True).hidden_states
+        joined = torch.cat([states[layer] for layer in layers], -1).numpy()
+        for row, i in enumerate(chosen):
+            words = given.word_ids(row)
+            for place in range(len(words) - 1, -1, -1):  # so that the first subword stays
+                if words[place] is not None:
+                    out[first[i] + words[place]] = joined[row, place]
+    return out
+
+
+def softmax_regression(
+    x: torch.Tensor, y: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fit weights and bias of a softmax regression."""
+    import torch
+
+    weights = torch.zeros(x.shape[1], size, requires_grad=True)
+    bias = torch.zeros(size, requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [weights, bias], max_iter=60, history_size=8, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = torch.nn.functional.cross_entropy(x @ weights + bias, y)
+        loss = loss + 3e-4 * (weights * weights).sum()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return weights.detach(), bias.detach()
+
+
+def cross_validated(states: Floats, labels: Ints, sentence: Ints, size: int) -> Floats:
+    """Return for every word what a softmax regression says that has not seen its sentence."""
+    import torch
+
+    given = torch.tensor((states - states.mean(0)) / (states.std(0) + 1e-6))
+    target = torch.tensor(labels)
+    fold = np.random.default_rng(0).permutation(sentence[-1] + 1) % FOLDS
+    out = np.zeros((len(labels), size), np.float32)
+    for number in range(FOLDS):
+        other = torch.tensor(fold[sentence] != number)
+        weights, bias = softmax_regression(given[other], target[other], size)
+        out[~other.numpy()] = torch.softmax(given[~other] @ weights + bias, -1).numpy()
+    return out
+
+
+def of_neighbours(states: Floats, labels: Ints, sentence: Ints, size: int, words: Ints) -> Floats:
+    """Return the labels of the nearest words of other sentences, by similarity, for some words."""
+    centred = states - states.mean(0)
+    unit = centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-6)
+    out = np.zeros((len(labels), size), np.float32)
+    for start in range(0, len(words), 256):
+        part = words[start : start + 256]
+        near = unit[part] @ unit.T
+        near[sentence[part][:, None] == sentence[None, :]] = -2.0
+        top = np.argpartition(-near, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+        likeness = np.take_along_axis(near, top, 1)
+        weight = np.exp(10 * (likeness - likeness.max(1, keepdims=True)))
+        weight /= weight.sum(1, keepdims=True)
+        np.add.at(out, (part[:, None], labels[top]), weight)
+    return out
+
+
+def doubt(labels: LabelSet, probs: Floats, first: int, words: int, span: Span) -> float:
+    """Return how little a distribution over the words' labels thinks of a span."""
+    ids = labels.encode([span], words)[span.start : span.end]
+    inside = probs[np.arange(first + span.start, first + span.end), ids].min()
+    goes_on = 0.0
+    if span.end < words:
+        goes_on = float(probs[first + span.end, labels.names.index(f"I-{span.type}")])
+    return 1.0 - float(min(inside, 1.0 - goes_on))
+
+
+def ranked(
+    views: Sequence[View], encoder: Path, layers: list[int]
+) -> dict[str, NDArray[np.float64]]:
+    """Return what speaks against each kept span, by name, and whether it is wrong."""
+    labels = LabelSet.of_types(sorted({s.type for v in views for s in v.kept_spans()}))
+    sizes = [len(v.words) for v in views]
+    first, sentence = np.cumsum([0, *sizes]), np.repeat(np.arange(len(views)), sizes)
+    given = np.concatenate([labels.encode(v.kept_spans(), len(v.words)) for v in views])
+    states = word_states([v.words for v in views], encoder, layers)
+    asked = sorted(
+        {
+            int(first[n]) + place
+            for n, v in enumerate(views)
+            for s in v.kept_spans()
+            for place in range(s.start, min(s.end + 1, len(v.words)))
+        }
+    )
+    told = {
+        "classifier": cross_validated(states, given, sentence, len(labels)),
+        "neighbours": of_neighbours(states, given, sentence, len(labels), np.array(asked)),
+    }
+    renderings = Renderings()
+    for view in views:
+        for item in view.spans:
+            if item.kept and item.source is not None:
+                source = view.source_spans[item.source]
+                renderings.add(
+                    " ".join(view.source_words[source.start : source.end]),
+                    " ".join(view.words[item.span.start : item.span.end]),
+                )
+    rows: list[dict[str, float]] = []
+    for n, view in enumerate(views):
+        gold = {(g.start, g.end, g.type) for g in view.gold or []}
+        view.gold = None  # the signs alone
+        signs = list(doubts_of(view, renderings))
+        for index, item in enumerate(view.spans):
+            if not item.kept:
+                continue
+            span, unsure = item.span, 1.0 - (item.span.score or 0.0)
+            worst = max([_WEIGHTS[d.kind] for d in signs if d.span == index], default=0)
+            row = {"wrong": float((span.start, span.end, span.type) not in gold)}
+            row |= {"score": unsure, "signs, then score": worst + 0.99 * unsure}
+            for name, probs in told.items():
+                row[name] = doubt(labels, probs, int(first[n]), len(view.words), span)
+            for name in told:
+                for share in (0.1, 0.3, 1.0):
+                    row[f"score + {share} {name}"] = unsure + share * row[name]
+            rows.append(row)
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+def under_curve(values: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve."""
+    from scipy.stats import rankdata
+
+    ranks, hits = rankdata(values), int(wrong.sum())
+    return float((ranks[wrong].sum() - hits * (hits + 1) / 2) / (hits * (len(wrong) - hits)))
+
+
+def main() -> None:
+    """Print a table per corpus."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("links", type=Path)
+    parser.add_argument("--kind", default="statistical", help="links: <corpus>.<kind>.links")
+    parser.add_argument("--corpora", nargs="+", default=list(CORPORA), choices=list(CORPORA))
+    parser.add_argument("--encoder", type=Path, default=ENCODER)
+    parser.add_argument("--layers", type=int, nargs="+", default=[6, 9])
+    parser.add_argument("--data", type=Path, default=DATA)
+    options = parser.parse_args()
+    for name in options.corpora:
+        views = projected_views(name, options.links, options.kind, options.data)
+        found = ranked(views, options.encoder, options.layers)
+        wrong = found.pop("wrong") > 0
+        print(f"{name}: {len(wrong)} kept spans, {100 * wrong.mean():.1f} % wrong")
+        for key, values in found.items():
+            order = np.argsort(-values, kind="stable")
+            shares = " / ".join(f"{100 * wrong[order[:n]].mean():.0f}" for n in (50, 200))
+            print(f"  {key:<24}{shares:>10}   {under_curve(values, wrong):.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
