@@ -96,9 +96,9 @@ def word_states(sentences: Sequence[Sequence[str]], encoder: Path, layers: list[
             padding=True,
             truncation=True,
         )
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             states = model(**given, output_hidden_states=True).hidden_states
-        joined = torch.cat([states[layer] for layer in layers], -1).numpy()
+        joined = torch.cat([states[layer] for layer in layers], -1).float().numpy()
         for row, i in enumerate(chosen):
             words = given.word_ids(row)
             for place in range(len(words) - 1, -1, -1):  # so that the first subword stays
