@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pipeline.config import RunConfig, StageConfig
 from pipeline.inputs import Inputs
-from pipeline.task import Kind as Kind
+from pipeline.task import OutputKind as OutputKind
 from pipeline.task import Problem, Task
 from pipeline.task import Ref as Ref
 

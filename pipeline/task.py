@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal[
+Advance = Callable[[int], None]
+"""Is told of rows (sentences, pairs, texts) that are done."""
+
+
+def no_advance(rows: int) -> None:
+    """Let progress pass."""
+
+
+OutputKind = Literal[
     "labelled",
     "translations",
     "alignments",
@@ -66,7 +74,7 @@ class Task:
 
     stage: str
     unit: str
-    kind: Kind
+    kind: OutputKind
     inputs: Mapping[str, Ref] = field(default_factory=dict)
     side_inputs: Mapping[str, Ref] = field(default_factory=dict)
     lang: str | None = None

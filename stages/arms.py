@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Kind = Literal["train", "self_train", "external", "translate_test", "ensemble"]
+ArmKind = Literal["train", "self_train", "external", "translate_test", "ensemble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Arm:
         rival: Whose labels stand in the place of the projected ones (``data.rivals``), if others'.
     """
 
-    kind: Kind
+    kind: ArmKind
     data: tuple[str, ...]
     fused: bool
     about: str

@@ -64,7 +64,7 @@ _REMARKS: Final = {
 
 
 @dataclass(slots=True)
-class Found:
+class FoundFiles:
     """What a folder holds.
 
     Attributes:
@@ -85,7 +85,7 @@ class Found:
         return sorted(lang for s, lang in self.files if s == split)
 
 
-def look_into(folder: Path, source: str = "en") -> Found:
+def look_into(folder: Path, source: str = "en") -> FoundFiles:
     """Tell splits and languages from names, and from a look into each file what it holds.
 
     ``de/test.txt``, ``test.de.conll``, ``masakhaner/swa/dev.txt`` and the like are understood. A
@@ -99,7 +99,7 @@ def look_into(folder: Path, source: str = "en") -> Found:
         if folder.exists():
             raise ConfigError(f"{folder} is a file; name the folder that it lies in")
         raise ConfigError(f"folder not found: {folder}")
-    found = Found()
+    found = FoundFiles()
     candidates, found.unused = _candidates(folder)
     for path in candidates:
         name = str(path.relative_to(folder))
@@ -250,7 +250,7 @@ def _language(word: str) -> str | None:
         return None
 
 
-def write_config(folder: Path, source: str = "en", found: Found | None = None) -> Path:
+def write_config(folder: Path, source: str = "en", found: FoundFiles | None = None) -> Path:
     """Write ``xlner.yaml`` into a folder; an existing one is never overwritten.
 
     Args:
@@ -283,7 +283,7 @@ def write_config(folder: Path, source: str = "en", found: Found | None = None) -
     return path
 
 
-def _text(folder: Path, found: Found, source: str) -> str:
+def _text(folder: Path, found: FoundFiles, source: str) -> str:
     named = sorted({lang for _, lang in found.files if lang != source})
     targets = named or ["de"]
     gold = found.languages("train")
@@ -339,7 +339,7 @@ def _text(folder: Path, found: Found, source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data_lines(found: Found, source: str, targets: list[str]) -> Iterator[str]:
+def _data_lines(found: FoundFiles, source: str, targets: list[str]) -> Iterator[str]:
     for key, split in (
         ("train", "train"),
         ("dev", "dev"),
@@ -397,7 +397,7 @@ def _model_lines(languages: list[str]) -> list[str]:
     ]
 
 
-def _label_lines(found: Found, source: str) -> list[str]:
+def _label_lines(found: FoundFiles, source: str) -> list[str]:
     """Return the section ``labels``: types that only the other side has, by their nearest name."""
     known = set(found.types.get(found.files.get(("train", source), ""), ()))
     others = sorted({t for types in found.types.values() for t in types} - known)

@@ -34,7 +34,7 @@ class Mix:
     spaced_punctuation: float = 0.04
 
 
-class Names(Protocol):
+class NameSource(Protocol):
     """Which words are names, and which are written small inside a sentence."""
 
     @property
@@ -69,7 +69,7 @@ class Variation:
 
     def __init__(
         self,
-        known: Names,
+        known: NameSource,
         gazetteer: Drawn | None,
         bilingual: Bilingual | None,
         templates: Templates | None,

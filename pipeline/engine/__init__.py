@@ -23,11 +23,10 @@ from pipeline.artifacts import (
 )
 from pipeline.errors import DataError, XlnerError
 from pipeline.stage import Part, Worker
+from pipeline.task import Advance, no_advance
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Engine(Protocol):
         """End whatever processes were kept for the next call of :meth:`run`."""
 
 
-def process(worker: Worker, job: PartJob, advance: Advance = lambda rows: None) -> None:
+def process(worker: Worker, job: PartJob, advance: Advance = no_advance) -> None:
     """Make one part: read, call the worker, check what it returned, write.
 
     Raises:

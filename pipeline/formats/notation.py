@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["prefixed", "suffixed", "bare", "bracketed", "plain"]
+TagForm = Literal["prefixed", "suffixed", "bare", "bracketed", "plain"]
 
 OUTSIDE: Final = (
     *("O", "o", "0", "_", "-", "", "OUT", "out", "Out", "OUTSIDE", "outside"),
@@ -66,7 +66,7 @@ class Notation:
         fold: Whether everything is in small letters: then types are read in capitals.
     """
 
-    kind: Kind = "prefixed"
+    kind: TagForm = "prefixed"
     outside: str = "O"
     separator: str = "-"
     lower: bool = False
@@ -223,15 +223,15 @@ def _candidates(
     values: Mapping[str, int], inside: Counter[str], sign: str
 ) -> Iterator[tuple[Notation, int]]:
     """Yield the notations that may fit, the likeliest first."""
-    spelled: Counter[tuple[Kind, str, bool]] = Counter()
-    letters: dict[tuple[Kind, str, bool], set[str]] = {}
+    spelled: Counter[tuple[TagForm, str, bool]] = Counter()
+    letters: dict[tuple[TagForm, str, bool], set[str]] = {}
     for value, n in inside.items():
         for kind, found, (letter, separator) in (
             ("prefixed", _PREFIXED.match(value), (1, 2)),
             ("suffixed", _SUFFIXED.fullmatch(value), (3, 2)),
         ):
             if found:
-                key: tuple[Kind, str, bool] = kind, found[separator], found[letter].islower()  # type: ignore[assignment]
+                key: tuple[TagForm, str, bool] = kind, found[separator], found[letter].islower()  # type: ignore[assignment]
                 spelled[key] += n
                 letters.setdefault(key, set()).add(found[letter].upper())
     small = all(v == v.lower() for v in inside) and sign != "O" and sign == sign.lower()

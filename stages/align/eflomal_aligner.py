@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.schema import Link
-from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from pipeline.task import Advance, no_advance
+from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, digest
 from stages.word_alignment.statistical.spelling import GRANULARITIES
 

@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.schema import Link
+from pipeline.task import Advance
 from stages.align import matching
 from stages.align.embeddings import Embedded, Embedder
 from stages.align.subwords import SentenceSubwords, Specials, SubwordCutter
-from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair
+from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 
-Method = Literal["inter", "itermax", "match", "forward", "reverse", "softmax", "posterior"]
+ExtractionMethod = Literal[
+    "inter", "itermax", "match", "forward", "reverse", "softmax", "posterior"
+]
 TokenType = Literal["bpe", "word"]
 
 Means = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -47,7 +50,7 @@ class Extraction:
         floor: The least probability of those.
     """
 
-    method: Method = "inter"
+    method: ExtractionMethod = "inter"
     token_type: TokenType = "bpe"
     distortion: float = 0.0
     threshold: float = 0.001

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SOURCE_KEY: Final = "source_test"
 
-Key = tuple[str, int | None]
+ArmSeed = tuple[str, int | None]
 """An arm and one of its seeds (``None`` for what has no seed)."""
 
 
@@ -45,8 +45,8 @@ class _TestSet:
 
     lang: str
     key: str
-    keys: list[Key]
-    counts: dict[Key, NDArray[np.int64]]  # (sentences, types, 3)
+    keys: list[ArmSeed]
+    counts: dict[ArmSeed, NDArray[np.int64]]  # (sentences, types, 3)
     resampled: dict[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stages.evaluate.compare import SOURCE_KEY
 from stages.evaluate.grading import Graded
 from stages.evaluate.resampling import bootstrap, interval
 from stages.evaluate.results import Measured, unique
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
 
     from stages.evaluate.metrics.base import Metric
 
-Key = tuple[str, str, str]
+ArmOnSet = tuple[str, str, str]
 """Key of the data, language, arm."""
-SOURCE_KEY: Final = "source_test"
 
 
 class Measurer:
@@ -39,7 +39,7 @@ class Measurer:
         self._resamples = resamples
         self._confidence = confidence
         self._seed = seed
-        self._counts: dict[str, dict[Key, dict[int | None, NDArray[np.float64]]]] = {
+        self._counts: dict[str, dict[ArmOnSet, dict[int | None, NDArray[np.float64]]]] = {
             name: {} for name in metrics
         }
 

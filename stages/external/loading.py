@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
+from pipeline.task import Advance, no_advance
 from stages.external.config import FILE
 from stages.external.kinds import TAGGERS
 from stages.external.kinds.base import Opened
 from stages.tagger.labels import LabelSet
-from stages.tagger.word_tagger import Advance, WordTagger, no_progress
+from stages.tagger.word_tagger import WordTagger
 
 
 def is_external(folder: Path) -> bool:
@@ -85,7 +86,7 @@ class ExternalTagger(WordTagger):
         return self._opened.seen
 
     def flat(
-        self, sentences: Sequence[Sequence[str]], advance: Advance = no_progress
+        self, sentences: Sequence[Sequence[str]], advance: Advance = no_advance
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return (words, labels) of all sentences, and (sentences + 1) where each one starts."""
         found = self._opened.distributions(sentences, advance)

@@ -24,7 +24,7 @@ _CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSpan:
     """What a tagger found.
 
     Attributes:
@@ -47,7 +47,7 @@ class Finder(Protocol):
     def types(self) -> Sequence[str]:
         """Its entity types, as it calls them."""
 
-    def find(self, texts: Sequence[str]) -> Iterable[list[Found]]:
+    def find(self, texts: Sequence[str]) -> Iterable[list[FoundSpan]]:
         """Return what is found in each text."""
 
 
@@ -78,7 +78,7 @@ def joined(words: Sequence[str], lang: str, natural: bool = True) -> tuple[str, 
     return text, ranges
 
 
-def to_words(found: Iterable[Found], ranges: Ranges, counts: Counter[str]) -> list[Span]:
+def to_words(found: Iterable[FoundSpan], ranges: Ranges, counts: Counter[str]) -> list[Span]:
     """Carry what was found over to words; of what overlaps, the surest stays, then the longest.
 
     Args:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipeline.schema import Link, Span
+from pipeline.terminal import printable
 from stages.inspect.doubts import CERTAIN, CHOSEN, shown_score
 from stages.inspect.reading import View, ViewedSpan
 from stages.inspect.view import DOUBTS, Doubt
@@ -42,13 +43,8 @@ def style_of(type_: str) -> str:
 
 
 def visible(word: str) -> str:
-    """Return a word with what would disturb a terminal made visible (controls, direction marks)."""
-    if word.isprintable():  # nearly always
-        return word
-    return "".join(
-        f"‹U+{ord(c):04X}›" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") else c
-        for c in word
-    )
+    """Return a word with what would disturb a terminal made visible, line ends too."""
+    return printable(word, keep="")
 
 
 def isolated(text: str) -> str:

@@ -115,9 +115,9 @@ def translator(
         from stages.tokenise import detokenise, tokenise
         from stages.translate.cleaning import clean_words
         from stages.translate.decoding import DecodingConfig
-        from stages.translate.kinds.auto import Auto
+        from stages.translate.kinds.auto import AutoTranslator
 
-        driver = kind if kind is not None else Auto(DecodingConfig())
+        driver = kind if kind is not None else AutoTranslator(DecodingConfig())
         loaded = driver.to_one().load(model, source, target, name=name)
         found = loaded.translate([detokenise(clean_words(words), source) for words in entities])
         return [tokenise(h[0].text, target) if h[0].reason is None else [] for h in found]

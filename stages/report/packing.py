@@ -29,7 +29,7 @@ SEPARATOR: Final = "\t"  # never in a visible() word
 
 
 @dataclass(slots=True)
-class Names:
+class NumberedNames:
     """Numbers names in the order of their first appearance."""
 
     known: dict[str, int] = field(default_factory=dict)
@@ -47,9 +47,9 @@ class Names:
 class Tables:
     """The names that rows refer to by number."""
 
-    types: Names = field(default_factory=Names)
-    reasons: Names = field(default_factory=Names)
-    methods: Names = field(default_factory=Names)
+    types: NumberedNames = field(default_factory=NumberedNames)
+    reasons: NumberedNames = field(default_factory=NumberedNames)
+    methods: NumberedNames = field(default_factory=NumberedNames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,9 @@ def pack_views(
         )
 
 
-def mistake_row(row: Mapping[str, Any], tables: Tables, arms: Names, langs: Names) -> list[Any]:
+def mistake_row(
+    row: Mapping[str, Any], tables: Tables, arms: NumberedNames, langs: NumberedNames
+) -> list[Any]:
     """Return one error of a tagger (see ``errors.js`` for the fields)."""
 
     def span(side: str) -> list[int]:

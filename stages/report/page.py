@@ -25,7 +25,7 @@ from stages.report.figures import p_text, percent, signed, verdict_text
 from stages.report.packing import (
     CHUNK,
     Chunk,
-    Names,
+    NumberedNames,
     Tables,
     mistake_row,
     pack,
@@ -76,8 +76,8 @@ class _Data:
     options: ReportConfig
     results: Results
     tables: Tables = field(default_factory=Tables)
-    arms: Names = field(default_factory=Names)
-    langs: Names = field(default_factory=Names)
+    arms: NumberedNames = field(default_factory=NumberedNames)
+    langs: NumberedNames = field(default_factory=NumberedNames)
     languages: list[dict[str, Any]] = field(default_factory=list)
     error_chunks: int = 0
     errors_shown: int = 0

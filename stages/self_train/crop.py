@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stages.self_train.teachers import Teachers
     from stages.tagger.labels import LabelSet
 
-Labelled = tuple[NDArray[np.float32], str | None]
+Distribution = tuple[NDArray[np.float32], str | None]
 """(words, labels) and the reason for which they are of no use, if there is one."""
 BackTranslate = Callable[[Sequence[str]], Sequence[str | None]]
 """Source-language texts to target-language texts; ``None`` where nothing came of one."""
@@ -69,7 +69,7 @@ class Crop:
         sentences: Iterable[tuple[str, Sequence[str]]],
         folder: Path,
         advance: Callable[[int], None] = lambda sentences: None,
-    ) -> Iterator[Labelled]:
+    ) -> Iterator[Distribution]:
         """Yield the distributions of sentences, in order.
 
         Args:
@@ -162,7 +162,7 @@ def _decode(probs: NDArray[np.float32], labels: LabelSet) -> list[Span]:
 
 def _distributions(
     projected: pa.Table, alignments: pa.Table, tagged: pa.Table, labels: LabelSet
-) -> Iterator[Labelled]:
+) -> Iterator[Distribution]:
 
     known = flat_distributions(tagged.column("probs"))
     links = alignments.column("links").to_pylist()

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.models import bin_allowed, refuse_pickled_weights
+from pipeline.task import Advance, no_advance
 from stages.machine import fastest_precision, torch_device
 from stages.tagger.adapter import is_adapter
 from stages.tagger.adapter import load as load_adapter
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.tagger.inference import tokens_per_batch, word_distributions
 from stages.tagger.labels import LabelSet
-from stages.tagger.word_tagger import Advance, Entity, WordTagger, no_progress
+from stages.tagger.word_tagger import Entity, WordTagger
 
 if TYPE_CHECKING:
     import torch
@@ -167,7 +168,7 @@ class Tagger(WordTagger):
         return str(self.model.push_to_hub(repo_id, **options))
 
     def flat(
-        self, sentences: Sequence[Sequence[str]], advance: Advance = no_progress
+        self, sentences: Sequence[Sequence[str]], advance: Advance = no_advance
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return (words, labels) of all sentences, and (sentences + 1) where each one starts."""
         subwords = self.encoder.encode(sentences)

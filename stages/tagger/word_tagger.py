@@ -15,13 +15,8 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError
 from pipeline.listed import listed, sentences_of
 from pipeline.schema import Span
+from pipeline.task import Advance, no_advance
 from stages.tagger.labels import LabelSet
-
-Advance = Callable[[int], None]
-
-
-def no_progress(done: int) -> None:
-    """Show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +52,12 @@ class WordTagger(ABC):
 
     @abstractmethod
     def flat(
-        self, sentences: Sequence[Sequence[str]], advance: Advance = no_progress
+        self, sentences: Sequence[Sequence[str]], advance: Advance = no_advance
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return (words, labels) of all sentences, and (sentences + 1) where each one starts."""
 
     def distributions(
-        self, sentences: Iterable[Iterable[str]], advance: Advance = no_progress
+        self, sentences: Iterable[Iterable[str]], advance: Advance = no_advance
     ) -> list[NDArray[np.float32]]:
         """Return the label distribution of every word: one (words, labels) array per sentence.
 

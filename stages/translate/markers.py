@@ -15,11 +15,11 @@ from stages.translate.slots import has_slot, put_slots, remove_slots, spoiled
 from stages.translate.tags import has_tag, put_tags, read_tags, remove_tags
 
 OPEN, CLOSE = "[", "]"
-Style = Literal["brackets", "insert", "replace", "xml"]
+MarkerStyle = Literal["brackets", "insert", "replace", "xml"]
 
 
 def mark(
-    words: Sequence[str], spans: Sequence[Span], lang: str, style: Style = "brackets"
+    words: Sequence[str], spans: Sequence[Span], lang: str, style: MarkerStyle = "brackets"
 ) -> str | None:
     """Return the text of a sentence with every entity marked.
 
@@ -68,7 +68,7 @@ def places(text: str, words: Sequence[str], spans: Sequence[Span]) -> list[tuple
     return [(ranges[span.start][0], ranges[span.end - 1][1]) for span in spans]
 
 
-def unmark(text: str, style: Style = "brackets") -> str:
+def unmark(text: str, style: MarkerStyle = "brackets") -> str:
     """Remove the brackets, slots or tags from a translation of marked text."""
     if style == "xml":
         return remove_tags(text)
@@ -77,7 +77,7 @@ def unmark(text: str, style: Style = "brackets") -> str:
     return " ".join(text.replace(OPEN, "").replace(CLOSE, "").split())
 
 
-def went_wrong(text: str, entities: int, style: Style) -> bool:
+def went_wrong(text: str, entities: int, style: MarkerStyle) -> bool:
     """Return whether a translation of marked text is better made again without markers.
 
     So it is if markers stand where they make no sense, and if none has come through.

@@ -45,7 +45,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _TOKEN = re.compile(rf"{_WORD.pattern}|\d+|[^\w\s]")
 _MARKS = string.punctuation + "„“”‘’«»¿¡‹›"
 _UNKNOWN = Exonyms()
-Labelled = tuple[Sequence[str], Sequence[Span]]
+LabelledWords = tuple[Sequence[str], Sequence[Span]]
 
 
 class Offer(Protocol):
@@ -165,7 +165,7 @@ class Mender:
         self._tagged = tagged
         self._known = known
 
-    def mend(self, sentences: Sequence[Labelled], results: list[list[Hypothesis]]) -> Mended:
+    def mend(self, sentences: Sequence[LabelledWords], results: list[list[Hypothesis]]) -> Mended:
         """Put better hypotheses in the place of those that have faults.
 
         Args:
@@ -221,7 +221,7 @@ class Mender:
 
     def _with_slots(
         self,
-        sentences: Sequence[Labelled],
+        sentences: Sequence[LabelledWords],
         results: Sequence[Sequence[Hypothesis]],
         rows: Sequence[int],
         every: bool,
@@ -264,7 +264,7 @@ class Mender:
             return name
         return place.upper() if name.isupper() else place
 
-    def _call_places(self, sentence: Labelled, text: str) -> str:
+    def _call_places(self, sentence: LabelledWords, text: str) -> str:
         """Return a translation with the places that it left in the source language translated."""
         words, spans = sentence
         for span in spans:
@@ -275,11 +275,11 @@ class Mender:
                 text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", written, text)
         return text
 
-    def _missing(self, sentence: Labelled, text: str) -> list[int]:
+    def _missing(self, sentence: LabelledWords, text: str) -> list[int]:
         plain = remove_tags(text) if self._tagged else text
         return missing_names(*sentence, plain, self._types, self._known)
 
-    def _faults(self, sentence: Labelled, hypothesis: Hypothesis) -> int:
+    def _faults(self, sentence: LabelledWords, hypothesis: Hypothesis) -> int:
         """How many faults there are; many where there is no translation."""
         words, spans = sentence
         if hypothesis.reason is not None:

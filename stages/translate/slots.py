@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from pipeline.schema import Span
 
-Style = Literal["insert", "replace"]
+SlotStyle = Literal["insert", "replace"]
 _SLOT: Final = re.compile(r"_*\s*slot\s*_?\s*(\d{1,6})(?!\d)\s*_*", re.IGNORECASE)
 _UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 """Letters of scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Kana, Chinese."""
@@ -29,7 +29,7 @@ _LONGEST: Final = 3
 """A gap of more than this times the words of the entity, and two, is no rendering of it."""
 
 
-def put_slots(words: Sequence[str], spans: Sequence[Span], style: Style) -> list[str]:
+def put_slots(words: Sequence[str], spans: Sequence[Span], style: SlotStyle) -> list[str]:
     """Return the words with slots around (``insert``) or instead of (``replace``) the spans.
 
     Slots are numbered by the index of their span; spans must not overlap.

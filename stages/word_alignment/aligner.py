@@ -9,24 +9,19 @@ that wants hard links takes those of 0.5 and above, and one that weighs evidence
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pipeline.errors import DataError
 from pipeline.listed import listed, words_of
 from pipeline.schema import Link
+from pipeline.task import Advance, no_advance
 
 WordPair = tuple[list[str], list[str]]
 """The words of a source sentence and of a target sentence."""
 
-Advance = Callable[[int], None]
-
 ASSERTED: Final = 0.5
 """The probability from which a link counts as asserted."""
-
-
-def no_advance(rows: int) -> None:
-    """Ignore progress."""
 
 
 class Aligner(ABC):

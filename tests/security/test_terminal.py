@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from pipeline.terminal import HarmlessStream, printable
 from tests.fuzz.junk import fuzzed, odd_text
 from xlner.commands import shared
-from xlner.terminal import Shown, printable
 
 # Colour, a title, a link, a report of the cursor, the one-byte CSI, a reset, backspaces.
 HOSTILE = "\x1b[31m \x1b]0;title\x07 \x1b]8;;http://x\x1b\\ \x1b[6n \x9b2J \x1bc \x08\x08 \u202e"
@@ -80,7 +80,7 @@ def test_data_is_shown_on_a_terminal_and_exact_in_a_pipe(monkeypatch: pytest.Mon
         stream.seek(0)
         shared.print_json("\x9b2J")
         assert ("\x9b" in stream.getvalue()) == (not stream.isatty())
-    assert isinstance(Shown(io.StringIO()), Shown)
+    assert isinstance(HarmlessStream(io.StringIO()), HarmlessStream)
 
 
 def test_projected_labels_and_names_of_runs(

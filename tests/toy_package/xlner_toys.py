@@ -15,18 +15,19 @@ from pipeline.inputs import Inputs
 from pipeline.models import ModelSource
 from pipeline.schema import Link
 from pipeline.stage import Context, Output, Ref, RunStage, Task
+from pipeline.task import no_advance
 from stages.align.kinds.base import AlignerKind
 from stages.align.setting import Setting
 from stages.evaluate.metrics.base import Metric
 from stages.external.kinds.base import Opened, TaggerKind
-from stages.external.spans import Found, SpanTagger
+from stages.external.spans import FoundSpan, SpanTagger
 from stages.project.filters.base import SpanFilter
 from stages.project.methods.base import ProjectionMethod, ProjectionSetting
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting
 from stages.train.fusions.base import FusionKind, LayerOptions
 from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.kinds.base import TranslatorKind
-from stages.word_alignment.aligner import Aligner, no_advance
+from stages.word_alignment.aligner import Aligner
 
 
 class DiagonalOptions(ConfigModel):
@@ -289,11 +290,11 @@ class CapitalsFinder:
     def __init__(self, label: str) -> None:
         self.types = [label]
 
-    def find(self, texts: Any) -> list[list[Found]]:
+    def find(self, texts: Any) -> list[list[FoundSpan]]:
         """Return them."""
         return [
             [
-                Found(text.index(word), text.index(word) + len(word), self.types[0])
+                FoundSpan(text.index(word), text.index(word) + len(word), self.types[0])
                 for word in text.split()
                 if word.isupper()
             ]

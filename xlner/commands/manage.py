@@ -67,7 +67,7 @@ def list_runs(
         from rich.table import Table
         from rich.text import Text
 
-        from xlner.terminal import printable
+        from pipeline.terminal import printable
 
         table = Table("run", "state", "tasks", "last change", "result", box=None, pad_edge=False)
         for run in runs:
@@ -80,8 +80,8 @@ def _list_kinds(as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from pipeline.terminal import printable
     from xlner.kinds import REGISTRIES, kinds
-    from xlner.terminal import printable
 
     found = {sort: list(kinds(sort)) for sort in REGISTRIES}
     if as_json:

@@ -138,7 +138,7 @@ def _show_errors(messages: Iterable[str]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from xlner.terminal import printable
+    from pipeline.terminal import printable
 
     console = Console(stderr=True)
     for message in messages:
@@ -162,7 +162,7 @@ def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
 
 def tell(message: str) -> None:
     """Print a message for people on standard error: standard output is for data."""
-    from xlner.terminal import printable
+    from pipeline.terminal import printable
 
     typer.echo(printable(message), err=True)
 
@@ -174,9 +174,9 @@ def print_json(value: object) -> None:
 
 def data_stream() -> TextIO:
     """Return standard output for data: exact in a pipe or file, harmless on a terminal."""
-    from xlner.terminal import Shown
+    from pipeline.terminal import HarmlessStream
 
-    return cast("TextIO", Shown(sys.stdout)) if sys.stdout.isatty() else sys.stdout
+    return cast("TextIO", HarmlessStream(sys.stdout)) if sys.stdout.isatty() else sys.stdout
 
 
 def data_console() -> Console:
@@ -215,7 +215,7 @@ def show_warnings(console: Console) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             from rich.text import Text
 
-            from xlner.terminal import printable
+            from pipeline.terminal import printable
 
             line = Text.assemble(("warning: ", "yellow"), printable(record.getMessage()))
             console.print(line, soft_wrap=True)

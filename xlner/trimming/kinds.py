@@ -1,8 +1,9 @@
 """The kinds of subword vocabulary in a ``tokenizer.json``: what each must keep, and how it is cut.
 
-A kind is asked for the subwords that can never go (:meth:`Kind.required`), for those that a kept
-one hangs on (:meth:`Kind.closed`), for what a word costs without a subword (:meth:`Kind.loss`), and
-for the cut model. Whatever is cut, a word whose subwords are all kept is tokenised as before.
+A kind is asked for the subwords that can never go (:meth:`SubwordModel.required`), for those that a
+kept one hangs on (:meth:`SubwordModel.closed`), for what a word costs without a subword
+(:meth:`SubwordModel.loss`), and for the cut model. Whatever is cut, a word whose subwords are all
+kept is tokenised as before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _LONGEST: Final = 32
 """Characters of a subword within which Unigram's next best segmentation is looked for."""
 
 
-class Kind(ABC):
+class SubwordModel(ABC):
     """A vocabulary of one kind, from the section ``model`` of a ``tokenizer.json``."""
 
     def __init__(self, model: dict[str, Any]) -> None:
@@ -57,7 +58,7 @@ class Kind(ABC):
         return sorted(kept, key=numbers.__getitem__)
 
 
-class Unigram(Kind):
+class Unigram(SubwordModel):
     """SentencePiece's unigram model (XLM-R, e5, mT5): the most probable segmentation of a word."""
 
     def __init__(self, model: dict[str, Any]) -> None:
@@ -94,7 +95,7 @@ class Unigram(Kind):
         return {**self.model, "vocab": vocab, "unk_id": unknown}
 
 
-class WordPiece(Kind):
+class WordPiece(SubwordModel):
     """BERT's: the longest subword that fits, from left to right."""
 
     def __init__(self, model: dict[str, Any]) -> None:
@@ -139,7 +140,7 @@ class WordPiece(Kind):
         return {**self.model, "vocab": vocab}
 
 
-class BPE(Kind):
+class BPE(SubwordModel):
     """Merges of two subwords into one, in their order (GPT-2, RoBERTa, BLOOM, Llama)."""
 
     def __init__(self, model: dict[str, Any]) -> None:
@@ -201,10 +202,14 @@ def _writing(subwords: Iterable[str]) -> set[str]:
     return alone | {s for s in names if not _BYTE.fullmatch(s) and not set(s) <= alone}
 
 
-KINDS: Final[dict[str, type[Kind]]] = {"Unigram": Unigram, "WordPiece": WordPiece, "BPE": BPE}
+KINDS: Final[dict[str, type[SubwordModel]]] = {
+    "Unigram": Unigram,
+    "WordPiece": WordPiece,
+    "BPE": BPE,
+}
 
 
-def kind_of(tokenizer: dict[str, Any], name: str) -> Kind:
+def kind_of(tokenizer: dict[str, Any], name: str) -> SubwordModel:
     """Return the vocabulary of a parsed ``tokenizer.json``.
 
     Raises:

@@ -3,7 +3,7 @@
 To get down to a number, the least useful are dropped a share at a time, and the words that had them
 are tokenised anew with what is left, as SentencePiece's trainer prunes (Kudo 2018). A subword is
 useful by its count times what each occurrence would cost without it
-(:meth:`~xlner.trimming.kinds.Kind.loss`).
+(:meth:`~xlner.trimming.kinds.SubwordModel.loss`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Set
 from typing import Any, Final
 
 from pipeline.errors import ConfigError
-from xlner.trimming.kinds import Kind, kind_of
+from xlner.trimming.kinds import SubwordModel, kind_of
 
 _SHARE: Final = 0.2
 """Of the subwords that are still there, dropped at most in one round."""
@@ -78,7 +78,7 @@ def choose(
 
 
 def _prune(
-    kind: Kind,
+    kind: SubwordModel,
     kept: set[str],
     always: set[str],
     cut: dict[str, tuple[str, ...]],

@@ -14,7 +14,7 @@ ALIGNERS: Final[Kinds[type[AlignerKind[Any] | Choice[Any]]]] = Kinds(
     "aligner",
     "xlner.aligners",
     {
-        "auto": "stages.align.kinds.auto:Auto",
+        "auto": "stages.align.kinds.auto:AutoAligner",
         "simalign": "stages.align.kinds.simalign:SimAlign",
         "softmax": "stages.align.kinds.softmax:Softmax",
         "translator": "stages.align.kinds.translator:TranslatorStates",
@@ -22,6 +22,6 @@ ALIGNERS: Final[Kinds[type[AlignerKind[Any] | Choice[Any]]]] = Kinds(
         "eflomal": "stages.align.kinds.eflomal:Eflomal",
         "back_translation": "stages.align.kinds.back_translation:BackTranslation",
         "simalign_reference": "stages.align.kinds.simalign_reference:Reference",
-        "ensemble": "stages.align.kinds.ensemble:Combined",
+        "ensemble": "stages.align.kinds.ensemble:EnsembleOfAligners",
     },
 )

@@ -81,7 +81,7 @@ AUTO: Final[tuple[Rule, ...]] = (
 """The rules of ``auto``; the first whose needs are met is taken. Figures: docs/alignment.md."""
 
 
-class Auto(Choice[EncoderOptions]):
+class AutoAligner(Choice[EncoderOptions]):
     """Chooses by :data:`AUTO`; its options are those that every aligner with an encoder has."""
 
     about: ClassVar[str] = "the best of what is there: the encoder, the translator, statistics"

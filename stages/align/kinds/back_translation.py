@@ -17,15 +17,16 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import Link
+from pipeline.task import Advance, no_advance
 from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import Setting
-from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, digest
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
-    from stages.translate.kinds.auto import Auto
+    from stages.translate.kinds.auto import AutoTranslator
 
 BackTranslate = Callable[[Sequence[list[str]]], list[list[str]]]
 """Gives the words of the translation of each sentence; none where there is no translation."""
@@ -178,11 +179,11 @@ def back_translator(model: Path, source: str, target: str, device: str) -> BackT
     return translate
 
 
-def _kind(device: str) -> Auto:
+def _kind(device: str) -> AutoTranslator:
     from stages.translate.decoding import DecodingConfig
-    from stages.translate.kinds.auto import Auto
+    from stages.translate.kinds.auto import AutoTranslator
 
-    return Auto(DecodingConfig.model_validate({"device": device}))
+    return AutoTranslator(DecodingConfig.model_validate({"device": device}))
 
 
 def _chunks(own: PairSource) -> Iterator[list[WordPair]]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pipeline.kinded import Kind, O_co
+from pipeline.task import no_advance
 from stages.align.setting import Setting
-from stages.word_alignment.aligner import Aligner, no_advance
+from stages.word_alignment.aligner import Aligner
 from stages.word_alignment.pair_source import PairSource
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
 from pipeline.schema import Link
+from pipeline.task import Advance
 from stages.align.kinds.member import LITTLE, MUCH, Choice, Combine, MemberConfig, Resolved
-from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair
+from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 
 if TYPE_CHECKING:
     from stages.align.context import AlignmentContext
@@ -107,7 +108,7 @@ class EnsembleOptions(ConfigModel):
         return self
 
 
-class Combined(Choice[EnsembleOptions]):
+class EnsembleOfAligners(Choice[EnsembleOptions]):
     """Several aligners that are named, as one."""
 
     about: ClassVar[str] = "several aligners as one: mean, vote, union or intersection of links"

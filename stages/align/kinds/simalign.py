@@ -13,13 +13,15 @@ from stages.align.setting import EncoderOptions, Setting
 if TYPE_CHECKING:
     from stages.align.embedding_aligner import Extraction
 
-Method = Literal["inter", "itermax", "match", "forward", "reverse"]
+SimAlignMethod = Literal["inter", "itermax", "match", "forward", "reverse"]
 
 
 class MethodOptions(ConfigModel):
     """How links are extracted, in simalign's terms."""
 
-    method: Method = Field("inter", description="how links are chosen from the similarities")
+    method: SimAlignMethod = Field(
+        "inter", description="how links are chosen from the similarities"
+    )
     distortion: float = Field(0.0, ge=0, le=1, description="damping of links far from the diagonal")
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from pipeline.schema import Link
+from pipeline.task import Advance
 from stages.align.kinds.base import AlignerKind
 from stages.align.kinds.simalign import MethodOptions
 from stages.align.setting import LayerOptions, Setting
-from stages.word_alignment.aligner import Advance, Aligner, WordPair
+from stages.word_alignment.aligner import Aligner, WordPair
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource

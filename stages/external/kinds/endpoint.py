@@ -17,7 +17,7 @@ from pipeline.models import locate
 from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import problem_of, read_settings
 from stages.external.kinds.base import LocatedTagger, Opened
-from stages.external.spans import Found, SpanTagger
+from stages.external.spans import FoundSpan, SpanTagger
 
 _SYSTEM: Final = (
     "You find named entities in {language} text. The types are:\n{types}\nAnswer with JSON alone, "
@@ -82,14 +82,14 @@ class AskedFinder:
         told = "\n".join(f"- {t}: {names[t]}" if t in names else f"- {t}" for t in types)
         self._system = _SYSTEM.format(language=english_name(lang), types=told)
 
-    def find(self, texts: Sequence[str]) -> Iterator[list[Found]]:
+    def find(self, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
         """Yield what is found in each text; what does not stand in it is counted."""
         asked = [text for text in texts if text.strip()]
         answers = self.endpoint.ask([Question(self._system, text) for text in asked])
         for text in texts:
             yield self._read(next(answers), text) if text.strip() else []
 
-    def _read(self, answer: str, text: str) -> list[Found]:
+    def _read(self, answer: str, text: str) -> list[FoundSpan]:
         seen = self.endpoint.seen
         inside = _LIST.search(answer)
         try:
@@ -99,7 +99,7 @@ class AskedFinder:
         if not isinstance(entities, list):
             seen["answers_unreadable"] += 1
             return []
-        found: list[Found] = []
+        found: list[FoundSpan] = []
         at: dict[str, int] = {}
         for entity in entities:
             if not isinstance(entity, dict) or not isinstance(entity.get("text"), str):
@@ -114,5 +114,5 @@ class AskedFinder:
                 seen["entities_not_in_text"] += 1
                 continue
             at[name] = start + len(name)
-            found.append(Found(start, start + len(name), kind))
+            found.append(FoundSpan(start, start + len(name), kind))
         return found

@@ -16,7 +16,7 @@ from pipeline.config import ConfigModel
 from pipeline.errors import ModelError
 from pipeline.models import locate
 from stages.external.kinds.base import LocatedTagger, Opened
-from stages.external.spans import Found, SpanTagger
+from stages.external.spans import FoundSpan, SpanTagger
 
 _NAMES = {"PER": "person", "LOC": "location", "ORG": "organization", "DATE": "date"}
 """What the usual types are asked for as, where the configuration does not say."""
@@ -78,10 +78,10 @@ class Gliner(LocatedTagger[GlinerOptions]):
         asked = {t: self.options.names.get(t, _NAMES.get(t, t.lower())) for t in types}
         if len(set(asked.values())) < len(asked):
             raise ModelError(f"external.names: two types are asked for by one name: {asked}")
-        return SpanTagger(_Model(loaded, asked, self.options), lang, self.options.natural)
+        return SpanTagger(_LoadedGliner(loaded, asked, self.options), lang, self.options.natural)
 
 
-class _Model:
+class _LoadedGliner:
     def __init__(self, model: Any, asked: dict[str, str], options: GlinerOptions) -> None:
         self._model = model
         self._options = options
@@ -89,7 +89,7 @@ class _Model:
         self._types = {name: kind for kind, name in asked.items()}
         self.types = list(asked)
 
-    def find(self, texts: Sequence[str]) -> Iterator[list[Found]]:
+    def find(self, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
         # An empty text has no words, which the model does not expect.
         filled = [t for t in texts if t.strip()]
         answers = iter(
@@ -105,6 +105,6 @@ class _Model:
         )
         for text in texts:
             yield [
-                Found(e["start"], e["end"], self._types[e["label"]], float(e["score"]))
+                FoundSpan(e["start"], e["end"], self._types[e["label"]], float(e["score"]))
                 for e in (next(answers) if text.strip() else [])
             ]

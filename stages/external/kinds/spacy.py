@@ -13,7 +13,7 @@ from pipeline.config import ConfigModel
 from pipeline.errors import ModelError
 from pipeline.resources import resolve_path
 from stages.external.kinds.base import Opened, TaggerKind
-from stages.external.spans import Found, SpanTagger
+from stages.external.spans import FoundSpan, SpanTagger
 
 _NEEDLESS = ("parser", "senter", "sentencizer", "lemmatizer", "textcat")
 """What no entity recogniser reads; a pipeline without them is several times as fast."""
@@ -85,9 +85,9 @@ class _Pipeline:
                 f"{name}: no entity recogniser in this pipeline ({', '.join(nlp.pipe_names)})"
             )
 
-    def find(self, texts: Sequence[str]) -> Iterator[list[Found]]:
+    def find(self, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
         for doc in self._nlp.pipe(texts, batch_size=self._options.batch_size):
-            yield [Found(e.start_char, e.end_char, e.label_) for e in doc.ents]
+            yield [FoundSpan(e.start_char, e.end_char, e.label_) for e in doc.ents]
 
 
 def _version(model: str) -> str | None:

@@ -20,7 +20,7 @@ from stages.external.kinds.base import LocatedTagger, Opened
 if TYPE_CHECKING:
     from stages.tagger.tagger import Tagger
 
-Scheme = Literal["prefixed", "iob1", "plain"]
+LabelScheme = Literal["prefixed", "iob1", "plain"]
 _PREFIXED = re.compile(r"([BIESLU])[-_](.+)")
 
 

@@ -13,11 +13,11 @@ METHODS: Final[Kinds[type[ProjectionMethod[Any]]]] = Kinds(
     "method",
     "xlner.projectors",
     {
-        "candidates": "stages.project.methods.candidates:Candidates",
+        "candidates": "stages.project.methods.candidates:CandidatesMethod",
         "span": "stages.project.methods.span:SpanMethod",
         "merged_runs": "stages.project.methods.merged_runs:MergedRuns",
         "published": "stages.project.methods.published:Published",
         "markers": "stages.project.methods.markers:Markers",
-        "ensemble": "stages.project.methods.ensemble:Combined",
+        "ensemble": "stages.project.methods.ensemble:EnsembleMethod",
     },
 )

@@ -56,7 +56,7 @@ class CandidateOptions(SolverOptions):
 C = TypeVar("C", bound=CandidateOptions, covariant=True)
 
 
-class CandidateMethod(ProjectionMethod[C]):
+class ByCandidates(ProjectionMethod[C]):
     """A method that scores candidates."""
 
     @property
@@ -112,7 +112,7 @@ class CandidateMethod(ProjectionMethod[C]):
         )
 
 
-class Candidates(CandidateMethod[CandidateOptions]):
+class CandidatesMethod(ByCandidates[CandidateOptions]):
     """Fitted candidate matching."""
 
     about: ClassVar[str] = "every range is a candidate, scored by fitted weights, solved exactly"

@@ -62,7 +62,7 @@ class EnsembleOptions(ConfigModel):
         return self
 
 
-class Combined(ProjectionMethod[EnsembleOptions]):
+class EnsembleMethod(ProjectionMethod[EnsembleOptions]):
     """Several methods as one."""
 
     about: ClassVar[str] = "several methods vote; the most trusted weighs most"

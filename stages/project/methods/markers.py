@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field
 
 from stages.project.methods.base import ProjectionSetting
-from stages.project.methods.candidates import CandidateMethod, CandidateOptions
+from stages.project.methods.candidates import ByCandidates, CandidateOptions
 
 if TYPE_CHECKING:
     from stages.project.projector import Projector
@@ -29,7 +29,7 @@ class MarkerOptions(CandidateOptions):
     )
 
 
-class Markers(CandidateMethod[MarkerOptions]):
+class Markers(ByCandidates[MarkerOptions]):
     """Markers in the translation."""
 
     about: ClassVar[str] = "entities are read off marked translations (EasyProject, CROP)"

@@ -6,20 +6,19 @@ import json
 import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import ModelError
 from pipeline.models import refuse_pickled_weights
+from pipeline.task import Advance
 from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import is_endpoint, read_settings
 from stages.machine import torch_device
 from stages.synthesize.options import GenerationConfig
 from stages.translate.conversion import NOTE, converted, is_converted
 from stages.translate.precision import resolve_device
-
-Advance = Callable[[int], None]
 
 _UNLIMITED = 1_000_000  # a tokeniser without a limit says so with an astronomic number
 _TOKENIZER_FILES = (

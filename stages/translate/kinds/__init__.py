@@ -13,7 +13,7 @@ TRANSLATORS: Final[Kinds[type[TranslatorKind[Any]]]] = Kinds(
     "translator",
     "xlner.translators",
     {
-        "auto": "stages.translate.kinds.auto:Auto",
+        "auto": "stages.translate.kinds.auto:AutoTranslator",
         "ctranslate2": "stages.translate.kinds.ctranslate:CTranslate2",
         "bergamot": "stages.translate.kinds.bergamot:Bergamot",
         "endpoint": "stages.translate.kinds.endpoint:EndpointTranslators",

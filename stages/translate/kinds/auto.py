@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stages.translate.base import BaseTranslator
 
 
-class Auto(TranslatorKind[DecodingConfig]):
+class AutoTranslator(TranslatorKind[DecodingConfig]):
     """Whatever kind recognises the folder; its options are those of ``ctranslate2``."""
 
     about: ClassVar[str] = "the kind that the folder of the model is of, with its options"

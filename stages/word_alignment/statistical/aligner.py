@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.schema import Link
-from stages.word_alignment.aligner import ASSERTED, Advance, Aligner, WordPair, no_advance
+from pipeline.task import Advance, no_advance
+from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, sample
-from stages.word_alignment.statistical.collapsed import DirectionCounts, Model, learn, link
+from stages.word_alignment.statistical.collapsed import CollapsedModel, DirectionCounts, learn, link
 from stages.word_alignment.statistical.corpus import Floats, NumberedBitext, build_corpus
 from stages.word_alignment.statistical.hmm import Jumps
 from stages.word_alignment.statistical.known import KnownLinks, strong
@@ -47,7 +48,7 @@ class _Grain:
     form: Callable[[str], str]
     source: dict[str, int]
     target: dict[str, int]
-    model: Model
+    model: CollapsedModel
 
     def corpus(self, pairs: Sequence[WordPair]) -> NumberedBitext:
         """Lay out pairs; unknown words get a number of their own."""
@@ -238,13 +239,13 @@ def _read(folder: Path) -> list[_Grain]:
                 )
                 for prefix in ("ahead", "back")
             ]
-            model = Model(arrays["keys"], arrays["counts"], arrays["pseudo"], *sides)
+            model = CollapsedModel(arrays["keys"], arrays["counts"], arrays["pseudo"], *sides)
         source, target = ({w: i for i, w in enumerate(words[s])} for s in ("source", "target"))
         grains.append(_Grain(form, source, target, model))
     return grains
 
 
-def _kept(model: Model, settings: Settings) -> npt.NDArray[np.bool_]:
+def _kept(model: CollapsedModel, settings: Settings) -> npt.NDArray[np.bool_]:
     """Tell which pairs of words are worth being remembered."""
     alike = model.pseudo[:-1] > 2 * settings.collapsed_prior
     return np.asarray((model.counts[:-1] >= _KEPT) | alike)

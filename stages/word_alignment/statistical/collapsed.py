@@ -34,7 +34,7 @@ _LAST: Final = 2
 
 @dataclass(slots=True)
 class DirectionCounts:
-    """One direction of a :class:`Model`.
+    """One direction of a :class:`CollapsedModel`.
 
     Attributes:
         total: For each word of the side that gives states, the sum of its counts and pseudo-counts.
@@ -65,7 +65,7 @@ class _Own:
 
 
 @dataclass(slots=True)
-class Model:
+class CollapsedModel:
     """What is learnt on one granularity.
 
     Attributes:
@@ -91,7 +91,7 @@ def learn(
     start: Start,
     settings: Settings,
     advance: Callable[[int], None] = lambda rounds: None,
-) -> tuple[Model, Floats]:
+) -> tuple[CollapsedModel, Floats]:
     """Go on from what EM found.
 
     Args:
@@ -123,7 +123,7 @@ def learn(
         )
         for words, lexicon in zip(vocabulary, lexicons, strict=True)
     ]
-    model = Model(
+    model = CollapsedModel(
         corpus.keys,
         np.zeros(len(pseudo), dtype=np.float32),
         pseudo.astype(np.float32),
@@ -155,7 +155,7 @@ def learn(
 
 
 def _count(
-    model: Model,
+    model: CollapsedModel,
     directions: tuple[AlignmentDirection, AlignmentDirection],
     links: list[Floats],
     given: tuple[Ints, Ints],
@@ -184,7 +184,9 @@ def _count(
     return _Own(np.asarray(own), (none[0], none[1]))
 
 
-def link(model: Model, corpus: NumberedBitext, settings: Settings, use_hmm: bool) -> Floats:
+def link(
+    model: CollapsedModel, corpus: NumberedBitext, settings: Settings, use_hmm: bool
+) -> Floats:
     """Return the probability of every cell's link, mean of both directions, for new pairs.
 
     Args:
@@ -212,7 +214,7 @@ def _mean(links: list[Floats]) -> Floats:
 
 
 def _expected(
-    model: Model,
+    model: CollapsedModel,
     side: DirectionCounts,
     direction: AlignmentDirection,
     own: Floats,
@@ -225,7 +227,7 @@ def _expected(
 
 
 def _lexical(
-    model: Model,
+    model: CollapsedModel,
     side: DirectionCounts,
     direction: AlignmentDirection,
     own: Floats,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.schema import Link
-from stages.word_alignment.aligner import Advance, Aligner, WordPair
+from pipeline.task import Advance
+from stages.word_alignment.aligner import Aligner, WordPair
 
 
 class Fixed(Aligner):

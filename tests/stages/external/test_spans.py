@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schema import Span
-from stages.external.spans import Found, SpanTagger, as_distribution, joined, to_words
+from stages.external.spans import FoundSpan, SpanTagger, as_distribution, joined, to_words
 from stages.tagger.labels import LabelSet
 
 WORDS = ["Anna", "sees", "L'", "Oréal", ",", "(", "x", ")", "«", "U.S.", "n't", "."]
@@ -38,10 +38,10 @@ def test_what_does_not_fit_is_widened_left_out_and_counted() -> None:
     assert text == "New-York and Bonn."
     counts: Counter[str] = Counter()
     found = [
-        Found(4, 8, "LOC", 0.9),  # York, in one of our words
-        Found(8, 9, "LOC", 0.8),  # a space
-        Found(0, 17, "ORG", 0.3),  # overlaps a surer one
-        Found(13, 17, "LOC"),
+        FoundSpan(4, 8, "LOC", 0.9),  # York, in one of our words
+        FoundSpan(8, 9, "LOC", 0.8),  # a space
+        FoundSpan(0, 17, "ORG", 0.3),  # overlaps a surer one
+        FoundSpan(13, 17, "LOC"),
     ]
     assert to_words(found, ranges, counts) == [
         Span(0, 1, "LOC", 0.9),
@@ -82,10 +82,10 @@ class Digits:
 
     types = ("NUM",)
 
-    def find(self, texts: list[str]) -> list[list[Found]]:
+    def find(self, texts: list[str]) -> list[list[FoundSpan]]:
         return [
-            [Found(i, i + 1, "NUM", 0.75) for i, c in enumerate(t) if c.isdigit()]
-            + [Found(0, 1, "ODD")] * bool(t)
+            [FoundSpan(i, i + 1, "NUM", 0.75) for i, c in enumerate(t) if c.isdigit()]
+            + [FoundSpan(0, 1, "ODD")] * bool(t)
             for t in texts
         ]
 

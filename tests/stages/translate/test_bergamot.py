@@ -14,7 +14,7 @@ from pipeline.models import locate
 from stages.translate.base import Hypothesis
 from stages.translate.checks import cannot_sample, translator_problem
 from stages.translate.decoding import DecodingConfig
-from stages.translate.kinds.auto import Auto
+from stages.translate.kinds.auto import AutoTranslator
 from stages.translate.kinds.bergamot import Bergamot, BergamotOptions
 from stages.translate.kinds.ctranslate import CTranslate2
 from stages.translate.students import student, students
@@ -58,7 +58,7 @@ def test_folders_are_told_by_their_files(tmp_path: Path) -> None:
 
 def test_auto_finds_the_kind_of_a_folder(models: Path, tmp_path: Path) -> None:
     folder = stand_in(tmp_path / "student", "ende")
-    auto = Auto(DecodingConfig(threads=2, beam_size=3))
+    auto = AutoTranslator(DecodingConfig(threads=2, beam_size=3))
     found = auto.of(locate(str(folder)))
     assert isinstance(found, Bergamot) and found.options.threads == 2
     assert isinstance(auto.of(locate(str(models / "madlad"))), CTranslate2)
@@ -113,7 +113,7 @@ TEXTS = [
 
 
 def test_it_translates(bundled: Path) -> None:
-    kind = Auto(DecodingConfig(threads=2)).of(locate(NAME))
+    kind = AutoTranslator(DecodingConfig(threads=2)).of(locate(NAME))
     translator = kind.load(bundled, "en", "pt", name=NAME)
     assert "“" in translator.unknown_quotes and '"' not in translator.unknown_quotes
     assert translator.n_best(4) is None and not translator.knows_slots

@@ -28,7 +28,7 @@ def printable(text: str, keep: str = "\n") -> str:
     )
 
 
-class Shown:
+class HarmlessStream:
     """A text stream to a terminal that gets everything :func:`printable`.
 
     Args:
