@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--sampling", action="store_true", help="time the maker of synthesize")
     arguments = parser.parse_args()
 
-    from stages.synthesize.options import SamplingConfig
+    from stages.synthesize.makers.translation import SamplingConfig
     from stages.translate.decoding import DecodingConfig
     from stages.translate.translator import Translator
 

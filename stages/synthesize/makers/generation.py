@@ -11,7 +11,7 @@ from typing import ClassVar
 from pipeline.config import RunConfig
 from pipeline.schema import Sentence, Span
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
-from stages.synthesize.options import GenerationConfig
+from stages.synthesize.makers.generation_options import GenerationConfig
 from stages.tokenise import detokenise, tokenise
 
 

@@ -8,13 +8,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.config import RunConfig
+from pydantic import Field
+
+from pipeline.config import ConfigModel, RunConfig
 from pipeline.errors import ModelError
 from pipeline.models import refuse_pickled_weights
 from pipeline.schema import Sentence
 from stages.machine import torch_device
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
-from stages.synthesize.options import InfillingConfig
+
+
+class InfillingConfig(ConfigModel):
+    """How ``infilling`` replaces context words by a masked language model's."""
+
+    model: str | None = Field(None, description="folder or hub id; default: models.encoder")
+    share: float = Field(0.2, gt=0, le=1, description="share of the context words to replace")
+    topk: int = Field(20, ge=1, description="sample from the k likeliest words")
+    temperature: float = Field(1.0, gt=0, description="above 1 is more varied")
+    batch_size: int = Field(16, ge=1, description="sentences per batch")
 
 
 class MaskedModel:

@@ -16,7 +16,7 @@ from pipeline.task import Advance
 from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import is_endpoint, read_settings
 from stages.machine import torch_device
-from stages.synthesize.options import GenerationConfig
+from stages.synthesize.makers.generation_options import GenerationConfig
 from stages.translate.conversion import NOTE, converted, is_converted
 from stages.translate.precision import resolve_device
 

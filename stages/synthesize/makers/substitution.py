@@ -9,15 +9,31 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.config import RunConfig
+from pydantic import Field
+
+from pipeline.config import ConfigModel, RunConfig
 from pipeline.errors import DataError
 from pipeline.schema import Sentence, Span
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
-from stages.synthesize.options import SubstitutionConfig
 from stages.tokenise import tokenise
 
 Entity = tuple[str, ...]
 _TRIES = 8
+
+
+class SubstitutionConfig(ConfigModel):
+    """How ``substitution`` swaps entities."""
+
+    share: float = Field(
+        0.7, gt=0, le=1, description="chance that an entity is replaced (at least one always is)"
+    )
+    gazetteers: dict[str, str] = Field(
+        default_factory=dict,
+        description="text file per entity type, one entity a line; {lang} may stand in the path",
+    )
+    min_score: float = Field(
+        0.0, ge=0, le=1, description="use projected spans with at least this score"
+    )
 
 
 class SubstitutionMaker(Maker):

@@ -6,15 +6,25 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from pipeline.config import RunConfig
 from pipeline.task import Problem
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
-from stages.synthesize.options import SamplingConfig
 from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean_words
+from stages.translate.decoding import DecodingConfig
 
 if TYPE_CHECKING:
     from stages.translate.base import BaseTranslator, Hypothesis
+
+
+class SamplingConfig(DecodingConfig):
+    """How ``translation`` samples: top-k by default."""
+
+    beam_size: int = Field(1, ge=1, description="beams; 1 with sampling")
+    sampling_topk: int = Field(10, ge=0, description="sample from the k best; 0: from all")
+    num_hypotheses: int = Field(2, ge=1, description="samples per source sentence")
 
 
 class TranslationMaker(Maker):

@@ -16,7 +16,7 @@ from stages.endpoint.settings import problem_of, read_settings
 from stages.external.config import ExternalConfig
 from stages.synthesize.makers.base import TextRequest
 from stages.synthesize.makers.generation import GenerationMaker
-from stages.synthesize.options import GenerationConfig
+from stages.synthesize.makers.generation_options import GenerationConfig
 from stages.translate.config import TranslateConfig
 from tests.stages.endpoint.conftest import Server
 

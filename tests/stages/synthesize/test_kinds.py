@@ -13,7 +13,7 @@ from pipeline.resources import shipped_configs
 from stages.registry import STAGES
 from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.makers import MAKERS
-from stages.synthesize.options import InfillingConfig
+from stages.synthesize.makers.infilling import InfillingConfig
 
 MODEL = STAGES.config_type()
 

@@ -9,20 +9,15 @@ from pipeline.schema import Sentence, Span
 from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.makers.base import Maker, TextRequest
 from stages.synthesize.makers.generation import GenerationMaker, describe
-from stages.synthesize.makers.infilling import InfillingMaker, MaskedModel
+from stages.synthesize.makers.generation_options import GenerationConfig
+from stages.synthesize.makers.infilling import InfillingConfig, InfillingMaker, MaskedModel
 from stages.synthesize.makers.language_models import (
     CTranslate2Model,
     convert_language_model,
     load_language_model,
 )
-from stages.synthesize.makers.substitution import SubstitutionMaker
-from stages.synthesize.makers.translation import TranslationMaker
-from stages.synthesize.options import (
-    GenerationConfig,
-    InfillingConfig,
-    SamplingConfig,
-    SubstitutionConfig,
-)
+from stages.synthesize.makers.substitution import SubstitutionConfig, SubstitutionMaker
+from stages.synthesize.makers.translation import SamplingConfig, TranslationMaker
 from stages.translate.translator import Translator
 from tests.stages.synthesize.conftest import projected
 from tests.tiny.text import sentences
