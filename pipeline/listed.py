@@ -8,7 +8,8 @@ a list of its characters, and a mapping not one of its keys: those are errors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 from pipeline.errors import DataError
@@ -52,6 +53,13 @@ def each(values: Iterable[Item], what: str) -> Iterable[Item]:
     if not hasattr(plain, "__iter__"):
         raise DataError(f"{what}: a list is wanted, not {_short(values)}")
     return plain
+
+
+def batched(values: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield values in lists of ``size``, the last one shorter, going through them once."""
+    stream = iter(values)
+    while batch := list(islice(stream, size)):
+        yield batch
 
 
 def words_of(sentence: Iterable[str], what: str) -> list[str]:

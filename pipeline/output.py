@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import PartInfo, merge_counts, part_name, write_part
 from pipeline.errors import XlnerError
+from pipeline.listed import batched
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,8 +49,7 @@ class DatasetOutput:
         from pipeline.schema import table
 
         total = 0
-        stream: Iterator[Mapping[str, Any]] = iter(rows)
-        while chunk := list(islice(stream, self._part_rows)):
+        for chunk in batched(rows, self._part_rows):
             self.write(table(self._kind, chunk))
             total += len(chunk)
         if not self.parts:

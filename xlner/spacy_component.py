@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import srsly
@@ -16,6 +15,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from pipeline.errors import ModelError
+from pipeline.listed import batched
 from pipeline.models import locate
 from stages.external.loading import load_tagger
 from stages.tagger.word_tagger import WordTagger
@@ -95,8 +95,7 @@ class NerComponent:
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Label a stream of docs, a batch at a time."""
-        docs = iter(stream)
-        while batch := list(islice(docs, batch_size)):
+        for batch in batched(stream, batch_size):
             yield from self._label(batch)
 
     def _label(self, docs: list[Doc]) -> list[Doc]:

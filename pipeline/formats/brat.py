@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby, islice, pairwise
+from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import ClassVar, Final
@@ -21,6 +21,7 @@ from pipeline.formats.format import Format, Sample
 from pipeline.formats.json_text import annotated, parse_json
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.listed import batched
 from pipeline.schema import Sentence
 
 PER_DOCUMENT: Final = 50
@@ -138,11 +139,10 @@ def write_brat(items: Iterable[tuple[Sentence, str | None]], folder: Path) -> in
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise DataError(f"{folder} is not empty; a brat collection needs a folder of its own")
-    stream = iter(items)
     types: dict[str, str] = {}
     count = 0
     with (folder / INDEX).open("w", encoding="utf-8", newline="\n") as index:
-        while chunk := list(islice(stream, PER_DOCUMENT)):
+        for chunk in batched(items, PER_DOCUMENT):
             name = f"{count // PER_DOCUMENT:05d}"
             position, number = 0, 0
             texts, notes = [], []

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from transformers import (
 )
 
 from pipeline.errors import DataError, ModelError
+from pipeline.listed import batched
 from pipeline.progress import Progress
 from stages.adapt.config import AdaptConfig
 from stages.hf_training import ProgressBar, last_checkpoint, wants_bfloat16
@@ -189,8 +189,7 @@ def padded(items: Sequence[dict[str, NDArray[np.int64]]], *, pad: int) -> dict[s
 
 def _encoded(sentences: Iterable[Sequence[str]], words: WordEncoder) -> Iterator[NDArray[np.int64]]:
     """Yield the subwords of each sentence, cut to the window."""
-    stream = iter(sentences)
-    while chunk := list(islice(stream, _CHUNK)):
+    for chunk in batched(sentences, _CHUNK):
         found = words.encode(chunk)
         for n in range(len(chunk)):
             first, last = (int(found.words[found.sentences[n + k]]) for k in (0, 1))

@@ -18,6 +18,7 @@ import yaml
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.errors import ConfigError
 from pipeline.formats import tags_from_spans
+from pipeline.listed import batched
 from pipeline.schema import Span
 from pipeline.stage import Ref
 from stages.inspect.doubts import Renderings, judged
@@ -30,6 +31,7 @@ SPLITS: Final = {"projected": "project", "synthetic": "synthesize"}
 """The splits, and the stages whose rows they have."""
 _TOLD: Final = ("model", "aligner", "method", "weights")
 """Options that the card names."""
+_PART: Final = 1000  # rows
 _MODELS: Final = ("translate", "align", "project", "synthesize")
 
 
@@ -124,23 +126,12 @@ def _write(artifact: Artifact, types: list[str], path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with pq.ParquetWriter(path, schema) as writer:
-        for rows in _batches(_rows(artifact)):
+        for rows in batched(_rows(artifact), _PART):
             for row in rows:
                 row["ner_tags"] = tags.str2int(row["ner_tags"])
             writer.write_table(pa.Table.from_pylist(rows, schema))
             count += len(rows)
     return count
-
-
-def _batches(rows: Iterator[dict[str, Any]], size: int = 1000) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _types(artifact: Artifact) -> set[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pipeline.listed import batched
 from stages.inspect.doubts import weight
 from stages.inspect.pretty import visible
 from stages.inspect.reading import View
@@ -136,11 +137,7 @@ def pack_views(
     lang: str, views: Iterable[View], tables: Tables, limit: int | None
 ) -> Iterator[tuple[Chunk, Chunk]]:
     """Yield a chunk of sentences and the chunk of their links, :data:`CHUNK` rows at a time."""
-    stream = itertools.islice(views, limit)
-    for number in itertools.count():
-        batch = list(itertools.islice(stream, CHUNK))
-        if not batch:
-            return
+    for number, batch in enumerate(batched(itertools.islice(views, limit), CHUNK)):
         rows = [sentence_row(view, tables) for view in batch]
         links = [link_row(view) for view in batch]
         yield (

@@ -9,7 +9,6 @@ back, what stands between the markers is looked for in the raw sentence.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
+from pipeline.listed import batched
 from pipeline.schema import Span, span_row, table
 from pipeline.stage import Part
 from stages.project.back_projection import flat_distributions, with_reasons, word_distributions
@@ -109,8 +109,7 @@ class Crop:
     ) -> Iterator[tuple[pa.Table, pa.Table, pa.Table]]:
         """Yield translations and alignments, and what the teachers say of the translations."""
         pairs = zip(self._translations.rows(), self._alignments.rows(), strict=True)
-        wanted = iter(sentences)
-        while chunk := list(islice(wanted, _CHUNK)):
+        for chunk in batched(sentences, _CHUNK):
             found = [_of_sentence(pairs, *sentence) for sentence in chunk]
             words = [row["words"] or [] for row, _ in found]
             probs = list(teachers.distributions(words))

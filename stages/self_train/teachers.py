@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
+from pipeline.listed import batched
 from stages.external.loading import load_tagger
 from stages.tagger.labels import LabelSet
 from stages.tagger.word_tagger import WordTagger
@@ -49,8 +49,7 @@ class Teachers:
         advance: Callable[[int], None] = lambda sentences: None,
     ) -> Iterator[NDArray[np.float32]]:
         """Yield the mean distribution of the words of each sentence, (words, labels), streaming."""
-        iterator = iter(sentences)
-        while chunk := list(islice(iterator, _CHUNK)):
+        for chunk in batched(sentences, _CHUNK):
             answers = [self._aligned(tagger, chunk) for tagger in self._taggers]
             for several in zip(*answers, strict=True):
                 yield several[0] if len(several) == 1 else np.mean(several, axis=0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import write_atomic
+from pipeline.listed import batched
 from pipeline.schema import Sentence, Span, span_row, spans_of
 from stages.synthesize.gate import REASONS, Gate
 from stages.synthesize.makers.base import Made, Maker, TextRequest
@@ -95,10 +96,9 @@ def gated_rows(made: Iterable[Made], maker: str, lang: str, gate: Gate) -> Itera
         lang: The target language.
         gate: The gate; it remembers what it has kept.
     """
-    iterator = iter(made)
     judged = (
         (item, *judgement)
-        for block in iter(lambda: list(islice(iterator, _BLOCK)), [])
+        for block in batched(made, _BLOCK)
         for item, judgement in zip(block, gate.judge_all(block, maker), strict=True)
     )
     for number, (item, scores, reason) in enumerate(judged):

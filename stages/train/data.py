@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.listed import batched
 from pipeline.schema import Span
 from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
 from stages.tagger.inference import ranges
@@ -94,7 +94,7 @@ class TrainingSet:
         soft_rows: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         soft: list[NDArray[np.float32]] = [np.zeros((0, len(label_set)), np.float32)]
         softened = 0
-        for chunk in _chunks(examples, _CHUNK):
+        for chunk in batched(examples, _CHUNK):
             chunks.append(encoder.encode([e.words for e in chunk]))
             for example in chunk:
                 size = len(example.words)
@@ -228,12 +228,6 @@ def repeat_examples(
         extra = int(fraction > 0 and generator.random() < fraction)
         for _ in range(whole + extra):
             yield example
-
-
-def _chunks(items: Iterable[TrainingSentence], size: int) -> Iterator[list[TrainingSentence]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def _join(chunks: Sequence[EncodedSentences]) -> EncodedSentences:

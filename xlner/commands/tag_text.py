@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from pipeline.listed import batched
 from xlner.commands.options import AsJson, BatchTokens, Device, Encoding, Out, completing
 from xlner.commands.shared import (
     command,
@@ -167,7 +168,7 @@ def _tag(
     ranges = word_splitter(lang)
     sentences = entities = 0
     with _output(out) as stream:
-        while chunk := list(islice(items, _CHUNK)):
+        for chunk in batched(items, _CHUNK):
             for is_text, group in groupby(chunk, key=lambda item: item[1] is not None):
                 alike = list(group)
                 if is_text:

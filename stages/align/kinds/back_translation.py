@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from pydantic import Field
 
 from pipeline.config import ConfigModel
+from pipeline.listed import batched
 from pipeline.schema import Link
 from pipeline.task import Advance, no_advance
 from stages.align.kinds.base import AlignerKind, PairsToLearn
@@ -102,7 +103,7 @@ class BackTranslationAligner(Aligner):
 
         folder.mkdir(parents=True, exist_ok=True)
         translations: dict[bytes, list[str]] = {}
-        for chunk in _chunks(own):
+        for chunk in batched(own(), _CHUNK):
             new = {digest(t): t for _, t in chunk if t and digest(t) not in translations}
             found = back_translate(list(new.values())) if new else []
             translations.update(zip(new, found, strict=True))
@@ -184,17 +185,6 @@ def _kind(device: str) -> AutoTranslator:
     from stages.translate.kinds.auto import AutoTranslator
 
     return AutoTranslator(DecodingConfig.model_validate({"device": device}))
-
-
-def _chunks(own: PairSource) -> Iterator[list[WordPair]]:
-    chunk: list[WordPair] = []
-    for pair in own():
-        chunk.append(pair)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 class BackTranslationOptions(ConfigModel):
