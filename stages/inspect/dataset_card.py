@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -29,18 +30,7 @@ def card(rows: list[Sentence]) -> str:
     """Return the data set card: front matter for the hub, then what the data is and is not."""
     langs = sorted({s.lang for s in rows})
     types = Counter(span.type for s in rows for span in s.spans)
-    head = yaml.safe_dump(
-        {
-            "language": langs,
-            "task_categories": ["token-classification"],
-            "task_ids": ["named-entity-recognition"],
-            "annotations_creators": ["machine-generated"],
-            "language_creators": ["machine-generated"],
-            "configs": [{"config_name": "default", "data_files": "train.parquet"}],
-        },
-        sort_keys=False,
-        allow_unicode=True,
-    )
+    head = front_matter(langs, [{"config_name": "default", "data_files": "train.parquet"}])
     counts = "\n".join(f"| {name} | {n:,} |" for name, n in sorted(types.items()))
     origins = ", ".join(sorted({s.origin for s in rows if s.origin})) or "unknown"
     return f"""---
@@ -60,3 +50,23 @@ gold: train on them, do not evaluate on them.
 Columns: `id` (that of the source sentence), `lang`, `tokens`, `ner_tags` (IOB2, a `ClassLabel`).
 The licence is that of the source corpus and of the translation model; state it before you publish.
 """
+
+
+def front_matter(langs: Sequence[str], configs: Sequence[Mapping[str, Any]], **more: Any) -> str:
+    """Return what the hub reads at the head of a card of machine-made data, as YAML.
+
+    Args:
+        langs: The languages.
+        configs: The configurations with their files.
+        more: Further keys.
+    """
+    facts = {
+        "language": list(langs),
+        "task_categories": ["token-classification"],
+        "task_ids": ["named-entity-recognition"],
+        "annotations_creators": ["machine-generated"],
+        "language_creators": ["machine-generated"],
+        **more,
+        "configs": list(configs),
+    }
+    return str(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))

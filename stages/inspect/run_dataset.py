@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.errors import ConfigError
@@ -21,6 +20,7 @@ from pipeline.formats import tags_from_spans
 from pipeline.listed import batched
 from pipeline.schema import Span
 from pipeline.stage import Ref
+from stages.inspect.dataset_card import front_matter
 from stages.inspect.doubts import Renderings, judged
 from stages.inspect.reading import languages, unit_of, views
 
@@ -146,28 +146,21 @@ def card(
 ) -> str:
     """Return the card: how the data was made, its scores, what speaks against it, licences."""
     langs = list(dict.fromkeys(lang for lang, _ in found))
-    head = yaml.safe_dump(
+    configs = [
         {
-            "language": langs,
-            "pretty_name": run.path.name,
-            "license": "other",
-            "task_categories": ["token-classification"],
-            "task_ids": ["named-entity-recognition"],
-            "annotations_creators": ["machine-generated"],
-            "language_creators": ["machine-generated"],
-            "tags": ["xlner", "cross-lingual", "silver"],
-            "configs": [
-                {
-                    "config_name": lang,
-                    "data_files": [
-                        {"split": s, "path": f"{lang}/{s}.parquet"} for la, s in found if la == lang
-                    ],
-                }
-                for lang in langs
+            "config_name": lang,
+            "data_files": [
+                {"split": s, "path": f"{lang}/{s}.parquet"} for la, s in found if la == lang
             ],
-        },
-        sort_keys=False,
-        allow_unicode=True,
+        }
+        for lang in langs
+    ]
+    head = front_matter(
+        langs,
+        configs,
+        pretty_name=run.path.name,
+        license="other",
+        tags=["xlner", "cross-lingual", "silver"],
     )
     parts = [f"---\n{head}---\n", f"# {run.path.name}: named entities ({', '.join(types)})\n"]
     parts.append(
