@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     Field,
-    ValidationError,
     ValidationInfo,
     create_model,
     field_validator,
@@ -25,7 +24,7 @@ from pipeline.data_config import ConfigModel as ConfigModel
 from pipeline.data_config import DataConfig
 from pipeline.data_config import DataSource as DataSource
 from pipeline.errors import ConfigError, suggest
-from pipeline.explain import explain
+from pipeline.explain import read_as
 from pipeline.languages import base, canonical
 from pipeline.listed import texts_of
 from pipeline.resources import resolve_path, shipped_configs
@@ -265,9 +264,9 @@ class RunConfig(ConfigModel):
         for name, values in raw.items():
             kind = type(getattr(self, name))
             try:
-                changed[name] = kind.model_validate(values)
-            except ValidationError as error:
-                problems += explain(error, kind, f"{name}.".__add__)
+                changed[name] = read_as(kind, values, f"{name}.".__add__)
+            except ConfigError as error:
+                problems += error.problems
         if problems:
             raise ConfigError(problems)
         return self.model_copy(update=changed)
@@ -364,9 +363,9 @@ def parse_config(
         ConfigError: With every problem found, each naming its key.
     """
     try:
-        config = model.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError([f"{origin}: {p}" for p in explain(error, model)]) from None
+        config = read_as(model, raw)
+    except ConfigError as error:
+        raise ConfigError([f"{origin}: {p}" for p in error.problems]) from None
     config._config_dir = folder
     if problems := list(config.problems()):
         raise ConfigError([f"{origin}: {p}" for p in problems])

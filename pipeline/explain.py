@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from pipeline.errors import suggest
+from pydantic import BaseModel, ValidationError
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+from pipeline.errors import ConfigError, suggest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_as(
+    kind: type[Model], values: Mapping[str, Any], name: Callable[[str], str] = lambda key: key
+) -> Model:
+    """Return values as options of a type.
+
+    Args:
+        kind: The type.
+        values: The values by key.
+        name: As for :func:`explain`.
+
+    Raises:
+        ConfigError: With every problem found, each naming its key.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(list(explain(error, kind, name))) from None
 
 
 def explain(

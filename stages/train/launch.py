@@ -16,11 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from pipeline.config import DataSource, apply_override
-from pipeline.errors import ConfigError, XlnerError
-from pipeline.explain import explain
+from pipeline.errors import XlnerError
+from pipeline.explain import read_as
 from stages.train.config import TrainConfig
 from stages.train.recipe import head_fields
 
@@ -92,11 +90,7 @@ def options_of(overrides: Sequence[str], has_dev: bool) -> Any:
     values: dict[str, Any] = {} if has_dev else {"select": "last"}
     for override in overrides:
         apply_override(values, override)
-    try:
-        return TrainConfig(**values)
-    except ValidationError as error:
-        found = explain(error, TrainConfig, lambda key: f"--set {key}")
-        raise ConfigError(list(found)) from None
+    return read_as(TrainConfig, values, lambda key: f"--set {key}")
 
 
 def _read(path: Path, lang: str) -> list[Any]:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from pipeline.config import apply_override
 from pipeline.errors import ConfigError, DataError
-from pipeline.explain import explain
+from pipeline.explain import read_as
 from pipeline.languages import canonical
 from stages.align.config import AlignConfig
 from stages.align.kinds import ALIGNERS
@@ -181,11 +180,7 @@ def _config(
         raise ConfigError("--aligner ensemble: needs members; use a config and run_stage align")
     pair = (langs[0], langs[1] or "und")
     options["parallel"] = [_text_source(Path(p), pair) for p in parallel]
-    try:
-        return AlignConfig.model_validate(options)
-    except ValidationError as error:
-        found = explain(error, AlignConfig, option_name)
-        raise ConfigError(list(found)) from None
+    return read_as(AlignConfig, options, option_name)
 
 
 def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:

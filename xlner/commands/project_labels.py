@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
-from pydantic import ValidationError
 
 from pipeline.config import DataSource, apply_override
 from pipeline.errors import ConfigError, DataError
-from pipeline.explain import explain
+from pipeline.explain import read_as
 from stages.project.config import ProjectConfig, method_of
 from stages.project.methods import METHODS
 from xlner.commands.options import AsJson, Encoding, MoreOptions, Out, completing, option_name
@@ -99,10 +98,7 @@ def _config(
         options["solver"] = solver
     for text in more:
         apply_override(options, text)
-    try:
-        config = ProjectConfig.model_validate(options)
-    except ValidationError as error:
-        raise ConfigError(list(explain(error, ProjectConfig, option_name))) from None
+    config = read_as(ProjectConfig, options, option_name)
     if any(m.marked for m in method_of(config).members()):
         allowed = [name for name in METHODS if not METHODS[name].marked]
         raise ConfigError(
