@@ -1,19 +1,19 @@
 """Do cross-validated predictions or neighbours know which projected labels are wrong?
 
-    python -m benchmarks.inspect.out_of_sample LINKS_DIR [--corpora europarl-de …] [--layers 6 9]
+    python -m benchmarks.inspect.out_of_sample LINKS_DIR [--corpora europarl-de …]
 
 The kept spans of a corpus with gold labels on both sides (links as for the benchmarks of
 projection) are ranked by what speaks against them: the projector's score, the signs of
 ``inspect_labels``, and two doubts that learn from the projected labels themselves, in the states of
 the encoder as it ships:
 
-- ``classifier``: confident learning (Northcutt et al. 2021). A softmax regression over the states
-  of the words is fitted on four fifths of the sentences and asked about the fifth; the doubt is
-  1 − the least probability of the span's labels, its end included
+- ``classifier``: confident learning, as ``inspect_labels --encoder`` has it
+  (:mod:`stages.inspect.out_of_sample`)
 - ``neighbours``: GLoDe's and CoLaDa's idea. The same of the labels that the 20 nearest words of
   other sentences have
 
-and by sums of these with the score. Prints the share of wrong spans among the first 50 and 200, and
+and by sums of these with the score. A neighbour's doubt is 1 − the least probability of the span's
+labels, its end included. Prints the share of wrong spans among the first 50 and 200, and
 the area under the ROC curve.
 """
 
@@ -22,25 +22,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.project.corpora import CORPORA, DATA, corpus_links, languages, load_corpus
 from pipeline.schema import Span
-from stages.inspect.doubts import _WEIGHTS, Renderings, doubts_of
+from stages.inspect.doubts import _WEIGHTS, UNLIKE, UNSURE, Renderings, doubts_of
+from stages.inspect.out_of_sample import OutOfSample, WordStates
 from stages.inspect.view import View, ViewedSpan
 from stages.project.batch import Batch
 from stages.project.build import project_pairs
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.tagger.labels import LabelSet
 
-if TYPE_CHECKING:
-    import torch
-
 ENCODER = Path(__file__).resolve().parents[2] / "artifacts" / "models" / "encoder"
-FOLDS, NEIGHBOURS = 5, 20
+NEIGHBOURS = 20
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
@@ -77,74 +74,6 @@ def projected_views(name: str, links_dir: Path, kind: str, data: Path) -> list[V
     ]
 
 
-def word_states(sentences: Sequence[Sequence[str]], encoder: Path, layers: list[int]) -> Floats:
-    """Return the states of the first subword of every word, layers side by side."""
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
-    model = AutoModel.from_pretrained(encoder).eval()
-    first = np.cumsum([0, *map(len, sentences)])
-    out = np.zeros((first[-1], model.config.hidden_size * len(layers)), np.float32)
-    order = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))
-    for start in range(0, len(order), 16):
-        chosen = order[start : start + 16]
-        given = tokenizer(
-            [list(sentences[i]) for i in chosen],
-            is_split_into_words=True,
-            return_tensors="pt",
-            padding=True,
-            truncation=True,
-        )
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            states = model(**given, output_hidden_states=True).hidden_states
-        joined = torch.cat([states[layer] for layer in layers], -1).float().numpy()
-        for row, i in enumerate(chosen):
-            words = given.word_ids(row)
-            for place in range(len(words) - 1, -1, -1):  # so that the first subword stays
-                if words[place] is not None:
-                    out[first[i] + words[place]] = joined[row, place]
-    return out
-
-
-def softmax_regression(
-    x: torch.Tensor, y: torch.Tensor, size: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Fit weights and bias of a softmax regression."""
-    import torch
-
-    weights = torch.zeros(x.shape[1], size, requires_grad=True)
-    bias = torch.zeros(size, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [weights, bias], max_iter=60, history_size=8, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> torch.Tensor:
-        optimiser.zero_grad()
-        loss = torch.nn.functional.cross_entropy(x @ weights + bias, y)
-        loss = loss + 3e-4 * (weights * weights).sum()
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    return weights.detach(), bias.detach()
-
-
-def cross_validated(states: Floats, labels: Ints, sentence: Ints, size: int) -> Floats:
-    """Return for every word what a softmax regression says that has not seen its sentence."""
-    import torch
-
-    given = torch.tensor((states - states.mean(0)) / (states.std(0) + 1e-6))
-    target = torch.tensor(labels)
-    fold = np.random.default_rng(0).permutation(sentence[-1] + 1) % FOLDS
-    out = np.zeros((len(labels), size), np.float32)
-    for number in range(FOLDS):
-        other = torch.tensor(fold[sentence] != number)
-        weights, bias = softmax_regression(given[other], target[other], size)
-        out[~other.numpy()] = torch.softmax(given[~other] @ weights + bias, -1).numpy()
-    return out
-
-
 def of_neighbours(states: Floats, labels: Ints, sentence: Ints, size: int, words: Ints) -> Floats:
     """Return the labels of the nearest words of other sentences, by similarity, for some words."""
     centred = states - states.mean(0)
@@ -172,15 +101,14 @@ def doubt(labels: LabelSet, probs: Floats, first: int, words: int, span: Span) -
     return 1.0 - float(min(inside, 1.0 - goes_on))
 
 
-def ranked(
-    views: Sequence[View], encoder: Path, layers: list[int]
-) -> dict[str, NDArray[np.float64]]:
+def ranked(views: Sequence[View], states: WordStates) -> dict[str, NDArray[np.float64]]:
     """Return what speaks against each kept span, by name, and whether it is wrong."""
     labels = LabelSet.of_types(sorted({s.type for v in views for s in v.kept_spans()}))
     sizes = [len(v.words) for v in views]
     first, sentence = np.cumsum([0, *sizes]), np.repeat(np.arange(len(views)), sizes)
     given = np.concatenate([labels.encode(v.kept_spans(), len(v.words)) for v in views])
-    states = word_states([v.words for v in views], encoder, layers)
+    learnt = OutOfSample.learn(views, states)
+    assert learnt is not None, "too few sentences"
     asked = sorted(
         {
             int(first[n]) + place
@@ -189,10 +117,9 @@ def ranked(
             for place in range(s.start, min(s.end + 1, len(v.words)))
         }
     )
-    told = {
-        "classifier": cross_validated(states, given, sentence, len(labels)),
-        "neighbours": of_neighbours(states, given, sentence, len(labels), np.array(asked)),
-    }
+    near = of_neighbours(
+        states([v.words for v in views]), given, sentence, len(labels), np.array(asked)
+    )
     renderings = Renderings()
     for view in views:
         for item in view.spans:
@@ -203,21 +130,20 @@ def ranked(
                     " ".join(view.words[item.span.start : item.span.end]),
                 )
     rows: list[dict[str, float]] = []
-    for n, view in enumerate(views):
+    for n, view in enumerate(learnt.judged(views)):
         gold = {(g.start, g.end, g.type) for g in view.gold or []}
         view.gold = None  # the signs alone
         signs = list(doubts_of(view, renderings))
-        for index, item in enumerate(view.spans):
-            if not item.kept:
-                continue
+        for index, unlikely in view.unlikely.items():
+            item = view.spans[index]
             span, unsure = item.span, 1.0 - (item.span.score or 0.0)
             worst = max([_WEIGHTS[d.kind] for d in signs if d.span == index], default=0)
             row = {"wrong": float((span.start, span.end, span.type) not in gold)}
             row |= {"score": unsure, "signs, then score": worst + 0.99 * unsure}
-            for name, probs in told.items():
-                row[name] = doubt(labels, probs, int(first[n]), len(view.words), span)
-            for name in told:
-                for share in (0.1, 0.3, 1.0):
+            row["classifier"] = unlikely
+            row["neighbours"] = doubt(labels, near, int(first[n]), len(view.words), span)
+            for name in ("classifier", "neighbours"):
+                for share in (0.3, 1.0):
                     row[f"score + {share} {name}"] = unsure + share * row[name]
             rows.append(row)
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
@@ -238,18 +164,23 @@ def main() -> None:
     parser.add_argument("--kind", default="statistical", help="links: <corpus>.<kind>.links")
     parser.add_argument("--corpora", nargs="+", default=list(CORPORA), choices=list(CORPORA))
     parser.add_argument("--encoder", type=Path, default=ENCODER)
-    parser.add_argument("--layers", type=int, nargs="+", default=[6, 9])
+    parser.add_argument("--layer", type=int, help="default: three quarters up the encoder")
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     for name in options.corpora:
         views = projected_views(name, options.links, options.kind, options.data)
-        found = ranked(views, options.encoder, options.layers)
+        found = ranked(views, WordStates(options.encoder, options.layer))
         wrong = found.pop("wrong") > 0
         print(f"{name}: {len(wrong)} kept spans, {100 * wrong.mean():.1f} % wrong")
         for key, values in found.items():
             order = np.argsort(-values, kind="stable")
             shares = " / ".join(f"{100 * wrong[order[:n]].mean():.0f}" for n in (50, 200))
             print(f"  {key:<24}{shares:>10}   {under_curve(values, wrong):.3f}", flush=True)
+        for title, told in (
+            (f"classifier gives less than {1 - UNLIKE:.1f}", found["classifier"] >= UNLIKE),
+            (f"score below {UNSURE}", found["score"] > 1 - UNSURE),
+        ):
+            print(f"  {title}: {told.sum()} spans, {100 * wrong[told].mean():.0f} % wrong")
 
 
 if __name__ == "__main__":

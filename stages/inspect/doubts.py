@@ -30,6 +30,7 @@ _WEIGHTS: Final = {
     "usually_other": 4,
     "not_a_name": 4,
     "other_length": 3,
+    "unlike_others": 3,
     "unsure": 2,
     "repeated": 1,
     "unlabelled": 1,
@@ -39,6 +40,9 @@ CHOSEN: Final = 0.5
 
 UNSURE: Final = 0.5
 """A kept span that scores below this is doubted."""
+
+UNLIKE: Final = 0.9
+"""A kept span is doubted that a classifier learnt from other sentences holds this unlikely."""
 
 _OFTEN: Final = 4  # other sentences that a usual rendering has to come from, at least
 _USUAL: Final = 0.6  # share of a rendering that is called usual
@@ -199,6 +203,9 @@ def _signs(view: View, index: int, renderings: Renderings) -> Iterator[Doubt]:
             yield Doubt("not_a_name", index)
         if not len(names) / 3 - 1 <= len(target) <= 3 * len(names) + 1:
             yield Doubt("other_length", index, f"{len(target)} against {len(names)}")
+    unlikely = view.unlikely.get(index, 0.0)
+    if unlikely >= UNLIKE:
+        yield Doubt("unlike_others", index, shown_score(1.0 - unlikely))
     if span.score is not None and span.score < UNSURE:
         yield Doubt("unsure", index, shown_score(span.score))
 

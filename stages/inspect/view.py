@@ -33,6 +33,7 @@ DOUBTS: Final = {
     "usually_other": "the same source name is usually rendered otherwise",
     "not_a_name": "the source name has a capital letter, the target words have none",
     "other_length": "far more or far fewer words than the source name",
+    "unlike_others": "labels of other sentences speak against it (their classifier gives it)",
     "unsure": "the projector was unsure (low score)",
     "unlabelled": "this source entity has no label, and training uses the sentence",
 }
@@ -65,6 +66,8 @@ class View:
         kept: Whether training uses the sentence; ``None`` where nothing was decided.
         gold: Gold labels of the target side; ``None`` where there are none.
         doubts: What speaks against the kept labels (:func:`stages.inspect.doubts.judged`).
+        unlikely: By the index of a kept span, how little a classifier thinks of it that learnt from
+            other sentences, in [0, 1] (:mod:`stages.inspect.out_of_sample`), if one was asked.
     """
 
     id: str
@@ -82,6 +85,7 @@ class View:
     reason: str | None = None
     gold: list[Span] | None = None
     doubts: list[Doubt] = field(default_factory=list)
+    unlikely: dict[int, float] = field(default_factory=dict)
 
     def kept_spans(self) -> list[Span]:
         """Return the spans that were not dropped."""

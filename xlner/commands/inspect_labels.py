@@ -102,6 +102,13 @@ def inspect_labels(
             autocompletion=completing(lambda: STYLES),
         ),
     ] = "pretty",
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="With --only likely-wrong: doubt, too, what the labels of other sentences speak "
+            "against, learnt in the states of this encoder (folder or hub id); takes a while."
+        ),
+    ] = None,
     all_links: Annotated[bool, typer.Option("--links", help="List every link.")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="Show numbers instead.")] = False,
     as_json: AsJson = False,
@@ -127,6 +134,7 @@ def inspect_labels(
 ) -> None:
     """Look at projected labels: why each was kept or dropped; export and import corrections."""
     with reported_errors():
+        from pipeline.errors import ConfigError
         from pipeline.languages import canonical
         from stages.inspect.reading import choose_unit, find_run
         from stages.inspect.selection import RowSelection
@@ -135,6 +143,8 @@ def inspect_labels(
         lang = canonical(lang) if lang else None
         selection = RowSelection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
         selection.check()
+        if encoder is not None and only != "likely-wrong":
+            raise ConfigError("--encoder: is for --only likely-wrong")
         one_of("--format", format_, STYLES)
         units = choose_unit(folder, "project" if summary or corrected else stage, lang, unit)
         if corrected is not None:
@@ -146,17 +156,23 @@ def inspect_labels(
             if not narrowed:
                 selection = dataclasses.replace(selection, only="kept")
             size = None if everything else sample
-            _export(folder, stage, units, selection, export, size, seed, as_json)
+            stream = _stream(folder, stage, units, selection, encoder)
+            _export(folder, stream, selection, export, size, seed, as_json)
         else:
             style = "jsonl" if as_json else format_
             size = None if everything else sample
             if size is None and not everything and style == "pretty" and id_ is None:
                 size = DEFAULT_SAMPLE
-            _show(_stream(folder, stage, units, selection), selection, size, seed, style, all_links)
+            stream = _stream(folder, stage, units, selection, encoder)
+            _show(stream, selection, size, seed, style, all_links)
 
 
 def _stream(
-    run: RunFolder, stage: str, units: list[str], selection: RowSelection | None = None
+    run: RunFolder,
+    stage: str,
+    units: list[str],
+    selection: RowSelection | None = None,
+    encoder: str | None = None,
 ) -> Iterator[View]:
     from pipeline.artifacts import Artifact
     from pipeline.errors import ConfigError
@@ -176,8 +192,25 @@ def _stream(
         if selection is not None and selection.only in JUDGED:
             if stage != "project":
                 raise ConfigError(f"--only {selection.only} looks at the stage project only")
+            if encoder is not None:
+                found = _unlike_others(run, unit, encoder, found)
             found = judged(found, Renderings.of(Artifact(run.path / stage / unit)))
         yield from found
+
+
+def _unlike_others(
+    run: RunFolder, unit: str, encoder: str, found: Iterator[View]
+) -> Iterator[View]:
+    """Return sentences with what the labels of the others make of theirs."""
+    from pipeline.models import locate
+    from stages.inspect.out_of_sample import OutOfSample, WordStates
+    from stages.inspect.reading import views
+
+    learnt = OutOfSample.learn(views(run, "project", unit), WordStates(locate(encoder).download()))
+    if learnt is None:
+        tell(f"{unit}: too few labelled sentences to learn from some and judge the others")
+        return found
+    return learnt.judged(found)
 
 
 def _show(
@@ -239,8 +272,7 @@ def _summary(run: RunFolder, langs: list[str], as_json: bool) -> None:
 
 def _export(
     run: RunFolder,
-    stage: str,
-    units: list[str],
+    stream: Iterator[View],
     selection: RowSelection,
     target: tuple[str, Path],
     sample: int | None,
@@ -250,7 +282,7 @@ def _export(
     from stages.inspect.corrections import as_items, export
     from stages.inspect.selection import choose, draw
 
-    chosen = (v for v in choose(_stream(run, stage, units, selection), selection) if v.words)
+    chosen = (v for v in choose(stream, selection) if v.words)
     if sample is not None:
         chosen = (v for v in draw(chosen, sample, seed).views)
     count = export(as_items(chosen, run.path.name), target[0], target[1])

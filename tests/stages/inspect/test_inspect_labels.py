@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from pipeline.schema import Sentence, Span
 from tests.stages.inspect.fake_run import write_run
+from tests.tiny.encoders import build_family
 from xlner.commands.inspect_labels import inspect_labels
 from xlner.commands.shared import make_app
 
@@ -146,6 +147,15 @@ def test_other_stages(run: Path) -> None:
 def test_bad_usage_is_exit_code_2(run: Path, arguments: list[str], message: str) -> None:
     text = " ".join(call(run, *arguments, code=2).split())
     assert message in text
+
+
+def test_doubts_by_the_labels_of_other_sentences(run: Path, tmp_path: Path) -> None:
+    folder = build_family("bert", tmp_path)
+    chosen = [run, "--lang", "de", "--only", "likely-wrong", "--all"]
+    plain, more = records(*chosen), records(*chosen, "--encoder", folder)
+    assert {r["id"] for r in plain} <= {r["id"] for r in more}
+    told = call(run, "--lang", "de", "--encoder", folder, code=2)
+    assert "--encoder: is for --only likely-wrong" in told
 
 
 def test_only_languages_with_gold_labels_can_be_proved_wrong(tmp_path: Path) -> None:
