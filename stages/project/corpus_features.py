@@ -33,9 +33,9 @@ def dictionary_evidence(
     """Return per cell how much of the entity the word renders elsewhere: sum of P(target|source).
 
     Both directions are asked for: the probability is the smaller of p(target | source) and
-    p(source | target), each damped by one unseen link.
+    p(source | target), each damped by one unseen link. Words count by their stems.
     """
-    hashes = batch.vocabulary.hashes
+    stems = batch.vocabulary.stems
     lengths = (batch.entity_end - batch.entity_start)[entities]
     entity = np.repeat(np.arange(len(entities)), lengths)
     firsts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
@@ -43,14 +43,14 @@ def dictionary_evidence(
     widths = np.diff(cells.first)[entity]
     pair_first = np.concatenate([[0], np.cumsum(widths)])[:-1]
     cell = np.arange(int(widths.sum())) + np.repeat(cells.first[entity] - pair_first, widths)
-    source = hashes[batch.source.codes[word]]
-    target = hashes[batch.target.codes]
+    source = stems[batch.source.codes[word]]
+    target = stems[batch.target.codes]
     size = len(batch.vocabulary)
     codes = (
         np.repeat(batch.source.codes[word], widths) * size + batch.target.codes[cells.target[cell]]
     )
     distinct, inverse = np.unique(codes, return_inverse=True)
-    keys = combine(hashes[distinct // size], hashes[distinct % size])
+    keys = combine(stems[distinct // size], stems[distinct % size])
     seen = statistics.dictionary.get(keys)[:, 0][inverse]
     hit = np.flatnonzero(seen)
     cell, pair_word = cell[hit], np.repeat(np.arange(len(word)), widths)[hit]

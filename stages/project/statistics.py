@@ -7,7 +7,8 @@
   occurs. Parts of a name, or of a word that was cut into tokens (*Isra 'ila*), do not stand alone.
 - **Renderings**: how an entity was projected elsewhere, and which word sequences were projected on
   at all.
-- A **dictionary**: which target words the words of entities are linked to elsewhere.
+- A **dictionary**: which target words the words of entities are linked to elsewhere. Words count by
+  their first letters, so that inflected forms tell of each other.
 
 A sentence never votes for itself: what its own first-pass decisions added is subtracted before its
 statistics are looked up.
@@ -88,9 +89,9 @@ class Statistics:
         entities: Per entity string: the probability mass of its projections.
         renderings: Per entity string and target string: that mass.
         names: Per target string: that mass over all entities.
-        dictionary: Per word of an entity and target word: link probability.
-        sources: Per word of an entity: link probability over all target words.
-        targets: Per target word: link probability over all source words.
+        dictionary: Per stem of a word of an entity and of a target word: link probability.
+        sources: Per stem of a word of an entity: link probability over all target words.
+        targets: Per stem of a target word: link probability over all source words.
     """
 
     habits: CountTable = field(default_factory=lambda: CountTable(_WIDTH))
@@ -157,11 +158,11 @@ class Contribution:
         entity_keys: Hash of the entity's words, per chosen range.
         name_keys: Hash of the target words, per chosen range.
         rendering_keys: Hash of both.
-        pair_keys: Hash of source and target word, per link from a word of an entity.
-        pair_sources: Hash of its source word.
+        pair_keys: Hash of source and target stem, per link from a word of an entity.
+        pair_sources: Hash of its source stem.
         pair_probs: Its probability.
         pair_rows: Its row.
-        link_targets: Hash of the target word, per link.
+        link_targets: Hash of the target stem, per link.
         link_probs: Its probability.
     """
 
@@ -198,7 +199,9 @@ class Contribution:
         name_keys = SequenceHasher(target_hash)(chosen.start, chosen.end)
         keep = batch.link_prob >= _MIN_LINK
         in_entity = keep & (entity_of_words(batch)[batch.link_source] >= 0)
-        pair_sources = source_hash[batch.link_source[in_entity]]
+        source_stem = batch.vocabulary.stems[batch.source.codes]
+        target_stem = batch.vocabulary.stems[batch.target.codes]
+        pair_sources = source_stem[batch.link_source[in_entity]]
         before, second = _neighbours(batch)
         return cls(
             _positions(batch, chosen),
@@ -207,11 +210,11 @@ class Contribution:
             entity_keys,
             name_keys,
             combine(entity_keys, name_keys),
-            combine(pair_sources, target_hash[batch.link_target[in_entity]]),
+            combine(pair_sources, target_stem[batch.link_target[in_entity]]),
             pair_sources,
             batch.link_prob[in_entity],
             batch.target.rows[batch.link_target[in_entity]],
-            target_hash[batch.link_target[keep]],
+            target_stem[batch.link_target[keep]],
             batch.link_prob[keep],
         )
 

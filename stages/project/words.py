@@ -28,6 +28,7 @@ N_SHAPES: Final = 7
 
 _APOSTROPHES: Final = "'\u2019\u02bc\u02bb\u2018"
 _LEAST_SYLLABLES: Final = 5
+_STEM: Final = 5
 _MAX_WORDS: Final = 1_000_000
 # Sounds that languages with Latin letters spell differently; applied to both sides.
 _RESPELL: Final = (
@@ -145,6 +146,17 @@ def hash_word(word: str) -> int:
     )
 
 
+def hash_stem(word: str, folded: str) -> int:
+    """Return a hash of how a word begins, that its inflected forms share.
+
+    These are the first letters of the folded word. Signs, and words whose characters stand for
+    syllables or more, stand for themselves: they are not inflected.
+    """
+    if not folded or is_syllabic(word, folded):
+        return hash_word(word)
+    return hash_word(folded[:_STEM])
+
+
 class Vocabulary:
     """Distinct words with their properties in arrays, indexed by a code per word.
 
@@ -153,6 +165,7 @@ class Vocabulary:
         words: The word of each code.
         shapes: Shape per code.
         hashes: :func:`hash_word` per code.
+        stems: :func:`hash_stem` per code.
         chars: Number of letters per code, of the transliteration where the script is not Latin.
         folded: :func:`fold` per code, as an object array.
         folded_chars: Length of the folded word.
@@ -173,6 +186,7 @@ class Vocabulary:
         self._pending: list[str] = []
         self.shapes: IntArray = np.zeros(0, np.int64)
         self.hashes: HashArray = np.zeros(0, np.uint64)
+        self.stems: HashArray = np.zeros(0, np.uint64)
         self.chars: FloatArray = np.zeros(0)
         self.opening: IntArray = np.zeros(0, np.int64)
         self.marks: BoolArray = np.zeros(0, np.bool_)
@@ -223,6 +237,8 @@ class Vocabulary:
         self.joiners = np.concatenate([self.joiners, joiners])
         folded = np.empty(len(new), object)
         folded[:] = [fold(w) for w in new]
+        stems = np.array([hash_stem(w, f) for w, f in zip(new, folded, strict=True)], np.uint64)
+        self.stems = np.concatenate([self.stems, stems])
         chars = np.array([len(f) for f in folded], np.float64)
         self.folded = np.concatenate([self.folded, folded])
         self.folded_chars = np.concatenate([self.folded_chars, chars])

@@ -23,8 +23,10 @@ from stages.registry import STAGES
 from tests.stages.project.examples import pair
 from tests.stages.project.test_stage import tables
 
-LAKE = pair("We saw Lake Constance .", "2-4:LOC", "Wir sahen den Bodensee .", "0-0 1-1 4-4")
-OTHER = pair("Merkel saw Lake Constance", "0-1:PER 2-4:LOC", "Merkel sah unseren Bodensee", "1-1")
+LAKE = pair("We saw our Lake Constance .", "3-5:LOC", "Wir sahen den Bodensee .", "0-0 1-1 2-2 5-4")
+OTHER = pair(
+    "Merkel saw our Lake Constance", "0-1:PER 3-5:LOC", "Merkel sah unseren Bodensee", "1-1 2-2"
+)
 KNOWN = {("Lake", "Constance"): ["Bodensee"]}
 
 

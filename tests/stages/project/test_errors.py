@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.project.errors import Pair, find_errors
@@ -78,6 +78,7 @@ spans = st.lists(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 @given(spans, spans, spans)
 def test_every_wrong_span_is_counted_once(
     source: list[Span], gold: list[Span], found: list[Span]

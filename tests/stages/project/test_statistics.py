@@ -23,7 +23,7 @@ from stages.project.statistics import (
     Statistics,
     habits,
 )
-from stages.project.words import Vocabulary, hash_word
+from stages.project.words import Vocabulary, fold, hash_stem, hash_word
 from tests.stages.project.examples import VISIT, pair
 
 OTHER = pair("Merkel left Bonn .", "0-1:PER 2-3:LOC", "Merkel verließ Bonn .", "0-0 1-1 2-2 3-3")
@@ -83,6 +83,18 @@ def test_a_sentence_does_not_vote_for_itself(listed: list[LabelledPair]) -> None
     assert elsewhere.any() == (len(listed) > 1), "only the other sentence speaks for Merkel"
 
 
+def test_the_dictionary_knows_inflected_forms() -> None:
+    elsewhere = pair("a Dutch dike", "1-2:MISC", "ein niederländischer Deich", "1-1")
+    here = pair("the Dutch dikes", "1-2:MISC", "die niederländischen Deiche", "")
+    batch = Batch.from_pairs([here])
+    evidence = Evidence.of(batch, np.arange(batch.n_entities))
+    for listed, known in (([here], False), ([here, elsewhere], True)):
+        scored = second_pass(batch, evidence, default_weights(), gathered(listed))
+        columns = dict(zip(scored.names, scored.matrix.T, strict=True))
+        assert (len(scored.candidates) > 0) is known, "without a link the dictionary makes the seed"
+        assert not known or columns["dictionary_cover"].max() > 0.3
+
+
 def looked_up(sentences: list[str]) -> tuple[list[str], Habits]:
     """Return the last sentence's words and habits; all sentences are counted, without entities."""
     batches = [Batch.from_pairs([LabelledPair(["x"], [], s.split())]) for s in sentences]
@@ -135,7 +147,7 @@ def test_rows_beyond_the_head_are_counted_once(monkeypatch: pytest.MonkeyPatch) 
         statistics.dictionary.compact()
         assert statistics.shapes[:, N].sum() == n_words
         # Links are counted whatever was chosen.
-        merkel = np.array([hash_word("Merkel")], np.uint64)
+        merkel = np.array([hash_stem("Merkel", fold("Merkel"))], np.uint64)
         assert statistics.sources.get(merkel)[0, 0] == len(listed)
     assert np.array_equal(whole.dictionary.keys, split.dictionary.keys)
 

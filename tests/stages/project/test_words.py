@@ -28,6 +28,7 @@ from stages.project.words import (
     UPPER,
     Vocabulary,
     fold,
+    hash_stem,
     hash_word,
     shape_of,
 )
@@ -200,3 +201,30 @@ def test_short_syllables_are_no_spelling() -> None:
     left, right = (vocabulary.encode(p[k] for p in pairs) for k in (0, 1))
     found = similarities(vocabulary, left, right)
     assert found[0] == 0.0 and (found[1:] >= 0.6).all()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("niederländischen", "Niederländisches", True),
+        ("Mexiko", "mexikanische", True),
+        ("sushi", "sushi.", True),
+        ("Спартака", "Спартаком", True),
+        ("Roma", "Rosa", False),
+        ("中国", "中文", False),
+        ("(", ")", False),
+    ],
+)
+def test_inflected_forms_share_a_stem(one: str, other: str, same: bool) -> None:
+    vocabulary = Vocabulary()
+    codes = vocabulary.encode([one, other])
+    first, second = vocabulary.stems[codes]
+    assert bool(first == second) is same
+
+
+@given(st.text("aeioubcdßÄé.", min_size=5), st.text("xyz-."), st.text("xyz-."))
+def test_endings_do_not_change_a_stem(start: str, one: str, other: str) -> None:
+    words = start + one, (start + other).upper()
+    enough = len(fold(start)) >= 5 and not fold(start).endswith("-")
+    stems = {hash_stem(w, fold(w)) for w in words}
+    assert not enough or len(stems) == 1
