@@ -70,14 +70,38 @@ def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
         pairs: The corpus.
         folder: Where to write what :func:`build` reads as ``collected``.
     """
-    for index, member in enumerate(plan.members):
-        if member.options.made.learns and plan.members.index(member) == index:
-            place = plan.place(index, folder)
-            member.options.made.learn(pairs, plan.setting, member.folder, place)
-    judged = _judged(plan, _weights(plan, folder))
     statistical = plan.statistical()
-    if judged and statistical is not None:
+    for index in range(len(plan.members)):
+        if index != statistical:
+            _learn(plan, index, pairs, folder)
+    if statistical is None:
+        return
+    guides = [k for k, m in enumerate(plan.members) if m.options.guides]
+    if guides:
+        from stages.align.agreement import judge, trusts
+        from stages.align.guiding import hints, unguided
+
+        encoders = {
+            k: _load(plan, k, folder, soft=False)
+            for k, m in enumerate(plan.members)
+            if m.options.by_agreement
+        }
+        judge(pairs.own, unguided(pairs.own, pairs.extra), encoders, folder)
+        found = hints(pairs.own, {k: encoders[k] for k in guides}, trusts(folder))
+        _learn(plan, statistical, replace(pairs, hints=found), folder)
+        return
+    _learn(plan, statistical, pairs, folder)
+    judged = _judged(plan, _weights(plan, folder))
+    if judged:
         from stages.align.agreement import judge
 
         encoders = {k: _load(plan, k, folder, soft=False) for k in judged}
         judge(pairs.own, _load(plan, statistical, folder, soft=False), encoders, folder)
+
+
+def _learn(plan: Plan, index: int, pairs: PairsToLearn, folder: Path) -> None:
+    """Let one aligner learn, if it does, and no equal one has."""
+    member = plan.members[index]
+    if member.options.made.learns and plan.members.index(member) == index:
+        place = plan.place(index, folder)
+        member.options.made.learn(pairs, plan.setting, member.folder, place)

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 class Share(NamedTuple):
     """One aligner of a rule: its weight, and that with little text, see :class:`MemberConfig`.
 
-    What reads an encoder is weighed by agreement: no encoder knows all languages.
+    What reads an encoder is weighed by agreement: no encoder knows all languages. It may guide the
+    statistics.
     """
 
     aligner: str
     weight: float
     little: float | None = None
+    guides: bool = False
     options: Mapping[str, Any] = MappingProxyType({})
 
     def member(self, options: EncoderOptions) -> MemberConfig:
@@ -40,6 +42,7 @@ class Share(NamedTuple):
             weight=self.weight,
             weight_little=self.little,
             by_agreement=kind.judged,
+            guides=self.guides,
             **given,
         )
 
@@ -64,7 +67,10 @@ _COSINES: Final = MappingProxyType({"temperature": 0.05, "center": True, "space_
 AUTO: Final[tuple[Rule, ...]] = (
     Rule(
         frozenset({"narrow_encoder"}),
-        (Share("statistical", 1.0), Share("softmax", 1.25, little=4.0, options=_COSINES)),
+        (
+            Share("statistical", 1.0),
+            Share("softmax", 0.75, little=4.0, guides=True, options=_COSINES),
+        ),
     ),
     Rule(frozenset({"large_encoder"}), (Share("softmax", 1.0), Share("statistical", 0.5))),
     Rule(

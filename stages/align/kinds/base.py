@@ -9,7 +9,7 @@ where something is loaded.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from pipeline.progress import Progress
     from stages.align.context import AlignmentContext
+    from stages.word_alignment.statistical.hints import Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,14 @@ class PairsToLearn:
         extra: Further pairs in the same languages.
         size: Number of pairs that will be aligned, if known.
         progress: Where to show progress, if anywhere.
+        hints: What members of an ensemble that guide ``statistical`` link in some of the pairs.
     """
 
     own: PairSource
     extra: PairSource
     size: int | None = None
     progress: Progress | None = None
+    hints: Sequence[Hint] = ()
 
     @contextmanager
     def shown(self, label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:

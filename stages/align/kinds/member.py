@@ -44,6 +44,12 @@ class MemberConfig(KindedConfig):
         "far the links agree with the statistical ones on these pairs (0 to 1)",
     )
 
+    guides: bool = Field(
+        False,
+        description="with by_agreement: what it links in a sample of the pairs counts in favour of "
+        "these translations where the member 'statistical' learns, as far as it is trusted",
+    )
+
     @classmethod
     def allowed(cls, key: str) -> list[str]:
         """Return the aligners that are one aligner."""
@@ -54,6 +60,8 @@ class MemberConfig(KindedConfig):
         if self.by_agreement and not self.made.judged:
             which = [n for n in self.allowed("aligner") if self.kinds["aligner"][n].judged]
             raise ValueError(f"by_agreement is for {' and '.join(which)}, not {self.aligner!r}")
+        if self.guides and not self.by_agreement:
+            raise ValueError("guides needs by_agreement: an encoder may not know the languages")
         return self
 
     @property

@@ -25,7 +25,7 @@ class Statistical(AlignerKind[NoOptions]):
 
         with pairs.shown("learn statistical", StatisticalAligner.rounds(), "rounds") as told:
             found = StatisticalAligner.fit(
-                pairs.own, pairs.extra, floor=setting.floor, advance=told
+                pairs.own, pairs.extra, hints=pairs.hints, floor=setting.floor, advance=told
             )
         found.save(to)
 

@@ -19,6 +19,7 @@ from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, sample
 from stages.word_alignment.statistical.collapsed import CollapsedModel, DirectionCounts, learn, link
 from stages.word_alignment.statistical.corpus import Floats, NumberedBitext, build_corpus
+from stages.word_alignment.statistical.hints import Hint, hinted
 from stages.word_alignment.statistical.hmm import Jumps
 from stages.word_alignment.statistical.known import KnownLinks, strong
 from stages.word_alignment.statistical.spelling import GRANULARITIES, likeness
@@ -115,6 +116,7 @@ class StatisticalAligner(Aligner):
         own: PairSource,
         extra: PairSource,
         *,
+        hints: Sequence[Hint] = (),
         settings: Settings | None = None,
         max_cells: int = MAX_CELLS,
         soft: bool = False,
@@ -126,6 +128,7 @@ class StatisticalAligner(Aligner):
         Args:
             own: The pairs that are to be aligned.
             extra: Further pairs in the same languages.
+            hints: What another aligner links in some pairs: pseudo-counts of translations.
             settings: How to learn.
             max_cells: Bounds memory and time, see :func:`stages.word_alignment.pair_source.sample`.
             soft: Whether to hand out links below 0.5.
@@ -145,7 +148,7 @@ class StatisticalAligner(Aligner):
         probs = np.zeros(sum(len(a) * len(b) for a, b in own_pairs), dtype=np.float32)
         grains = []
         for form in GRANULARITIES.values():
-            grain, links = _learn(taken.pairs, form, settings, advance)
+            grain, links = _learn(taken.pairs, form, hints, settings, advance)
             grains.append(grain)
             probs += links[: len(probs)]
         probs /= len(grains)
@@ -254,6 +257,7 @@ def _kept(model: CollapsedModel, settings: Settings) -> npt.NDArray[np.bool_]:
 def _learn(
     pairs: Sequence[WordPair],
     form: Callable[[str], str],
+    hints: Sequence[Hint],
     settings: Settings,
     advance: Advance,
 ) -> tuple[_Grain, Floats]:
@@ -263,6 +267,7 @@ def _learn(
     sizes = (len(source) + 1, len(target) + 1)
     corpus = build_corpus(_ids(pairs, form, source, target), sizes[1])
     alike = likeness(corpus.keys, list(source), list(target), sizes[1])
+    alike = np.maximum(alike, hinted(hints, form, source, target, corpus.keys))
     start = train(corpus, sizes, alike, settings, advance)
     model, links = learn(corpus, sizes, alike, start, settings, advance)
     return _Grain(form, source, target, model), links
