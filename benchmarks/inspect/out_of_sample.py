@@ -133,13 +133,16 @@ def ranked(views: Sequence[View], states: WordStates) -> dict[str, NDArray[np.fl
     for n, view in enumerate(learnt.judged(views)):
         gold = {(g.start, g.end, g.type) for g in view.gold or []}
         view.gold = None  # the signs alone
-        signs = list(doubts_of(view, renderings))
+        signs = [d for d in doubts_of(view, renderings) if d.kind != "unlike_others"]
+        new = [d.span for d in doubts_of(view, renderings) if d.kind == "unlike_others"]
         for index, unlikely in view.unlikely.items():
             item = view.spans[index]
             span, unsure = item.span, 1.0 - (item.span.score or 0.0)
             worst = max([_WEIGHTS[d.kind] for d in signs if d.span == index], default=0)
             row = {"wrong": float((span.start, span.end, span.type) not in gold)}
             row |= {"score": unsure, "signs, then score": worst + 0.99 * unsure}
+            also = max(worst, _WEIGHTS["unlike_others"]) if index in new else worst
+            row["signs and the new one"] = also + 0.99 * unsure
             row["classifier"] = unlikely
             row["neighbours"] = doubt(labels, near, int(first[n]), len(view.words), span)
             for name in ("classifier", "neighbours"):
@@ -176,10 +179,13 @@ def main() -> None:
             order = np.argsort(-values, kind="stable")
             shares = " / ".join(f"{100 * wrong[order[:n]].mean():.0f}" for n in (50, 200))
             print(f"  {key:<24}{shares:>10}   {under_curve(values, wrong):.3f}", flush=True)
-        for title, told in (
-            (f"classifier gives less than {1 - UNLIKE:.1f}", found["classifier"] >= UNLIKE),
-            (f"score below {UNSURE}", found["score"] > 1 - UNSURE),
-        ):
+        told_by = {f"score below {UNSURE}": found["score"] > 1 - UNSURE}
+        for least in (0.9, 0.97, 0.99):
+            mark = " (the doubt)" if least == UNLIKE else ""
+            told_by[f"classifier gives less than {1 - least:.2f}{mark}"] = (
+                found["classifier"] >= least
+            )
+        for title, told in told_by.items():
             print(f"  {title}: {told.sum()} spans, {100 * wrong[told].mean():.0f} % wrong")
 
 
