@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import EncoderOptions, Setting
+from stages.machine import fastest_precision
 from stages.word_alignment.aligner import Aligner
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ class EncoderKind(AlignerKind[E]):
 
     def precision(self, device: str) -> Dtype:
         """Return the precision that its encoder is computed in on a device."""
-        from stages.machine import fastest_precision
-
         if self.options.dtype != "auto":
             return self.options.dtype
         return "float32" if self.options.backend == "ctranslate2" else fastest_precision(device)

@@ -12,6 +12,7 @@ from pipeline.task import Advance
 from stages.align.kinds.base import AlignerKind
 from stages.align.kinds.simalign import MethodOptions
 from stages.align.setting import LayerOptions, Setting
+from stages.machine import torch_device
 from stages.word_alignment.aligner import Aligner, WordPair
 
 if TYPE_CHECKING:
@@ -108,7 +109,6 @@ class Reference(AlignerKind[ReferenceOptions]):
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Load the encoder."""
         from stages.align.layers import layer_to_read, read_config
-        from stages.machine import torch_device
 
         assert model is not None
         options = self.options
