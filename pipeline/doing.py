@@ -22,13 +22,14 @@ from pipeline.config import RunConfig
 from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory, release
 from pipeline.errors import DamagedError, XlnerError
 from pipeline.inputs import Inputs
+from pipeline.loaded import keeping, unload
 from pipeline.manifest import MADE_AGAIN, file_damage
 from pipeline.output import DatasetOutput, FilesOutput
 from pipeline.plan import Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
 from pipeline.schema import SCHEMAS
-from pipeline.stage import Context, Ref, RowStage, RunStage, Task, Worker
+from pipeline.stage import Context, Ref, RowStage, RunStage, Stage, Task, Worker
 
 _HALVINGS = 6  # of a batch size, before memory is given up on
 
@@ -60,6 +61,7 @@ class Doer:
     def close(self) -> None:
         """End whatever processes wait for more rows."""
         self._engine.close()
+        unload()
 
     def do(self, config: RunConfig, step: Step) -> Artifact:
         """Do one step and put its output in place.
@@ -84,14 +86,8 @@ class Doer:
         inputs = {name: self._input(ref) for name, ref in task.inputs.items()}
         facts: dict[str, Any]
         try:
-            stored = self._input(task.ref) if step.state == "decide" else None
-            if isinstance(of, RowStage):
-                facts = self._rows(of, config, task, inputs, partial, stored)
-            elif isinstance(of, RunStage):
-                inputs |= {name: self._input(ref) for name, ref in task.side_inputs.items()}
-                facts = self._whole(of, config, task, inputs, partial, stored)
-            else:  # pragma: no cover - a programming error
-                raise TypeError(f"stage {task.stage!r} is neither a RowStage nor a RunStage")
+            with keeping():
+                facts = self._done(of, config, step, inputs, partial)
         except Exception as error:
             if isinstance(error, XlnerError) or not out_of_memory(error):
                 raise
@@ -122,6 +118,25 @@ class Doer:
             **facts,
         )
         return partial.finish(manifest)
+
+    def _done(
+        self,
+        of: Stage,
+        config: RunConfig,
+        step: Step,
+        inputs: dict[str, Artifact],
+        partial: Partial,
+    ) -> dict[str, Any]:
+        task = step.task
+        stored = self._input(task.ref) if step.state == "decide" else None
+        if isinstance(of, RowStage):
+            return self._rows(of, config, task, inputs, partial, stored)
+        if isinstance(of, RunStage):
+            inputs |= {name: self._input(ref) for name, ref in task.side_inputs.items()}
+            return self._whole(of, config, task, inputs, partial, stored)
+        raise TypeError(  # pragma: no cover - a programming error
+            f"stage {task.stage!r} is neither a RowStage nor a RunStage"
+        )
 
     def _input(self, ref: Ref) -> Artifact:
         found = self._folder.artifact(ref)
@@ -273,6 +288,8 @@ class Doer:
         stored: Artifact | None,
     ) -> dict[str, Any]:
         self._engine.close()  # processes that wait for more rows hold memory
+        if task.kind not in SCHEMAS:  # a training needs what there is
+            unload()
         # A half-written output is begun again; what is worth keeping is in partial.work.
         shutil.rmtree(partial.out)
         partial.out.mkdir()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import XlnerError
+from pipeline.loaded import unload
 from pipeline.stage import Part, Worker
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class SmallerBatchesWorker:
                     part.notes[SMALLER] = made_by.sizes[level - 1]
                 return told
             self._worker = None
+            unload()
             release()
         tried = f" even with {made_by.advice.option}={made_by.sizes[-1]}" if made_by.sizes else ""
         raise XlnerError(

@@ -25,6 +25,7 @@ from pipeline.capacity import fair_threads, share
 from pipeline.engine import PartJob, process
 from pipeline.engine.memory import SmallerBatchesFactory, release
 from pipeline.errors import XlnerError
+from pipeline.loaded import keeping
 from pipeline.stage import Worker
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Pool:
             raise
         for member in list(self._members):
             if member.ready:
-                member.give(None)  # its model need not stay in memory
+                member.give(None)  # what it has gathered need not stay in memory
             else:  # still loading one, for nothing
                 self._members.remove(member)
                 member.stop(at_once=True)
@@ -191,24 +192,29 @@ class _Member:
 def _serve(connection: Connection) -> None:
     """Build workers and make parts until the parent ends us."""
     belong_to_parent()
-    worker: Worker | None = None
     try:
-        while True:
-            item = connection.recv()
-            if isinstance(item, PartJob):
-                assert worker is not None
-                process(worker, item, _Rows(connection))
-                connection.send(("done", 0))
-                continue
-            worker = None
-            release()
-            if item is not None:
-                worker = item()
-                connection.send(("ready", 0))
+        with keeping():
+            _serve_all(connection)
     except EOFError:
         return
     except BaseException as error:
         connection.send(("failed", portable(error)))
+
+
+def _serve_all(connection: Connection) -> None:
+    worker: Worker | None = None
+    while True:
+        item = connection.recv()
+        if isinstance(item, PartJob):
+            assert worker is not None
+            process(worker, item, _Rows(connection))
+            connection.send(("done", 0))
+            continue
+        worker = None
+        release()
+        if item is not None:
+            worker = item()
+            connection.send(("ready", 0))
 
 
 def belong_to_parent() -> None:

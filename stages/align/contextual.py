@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError, ModelError
+from pipeline.loaded import loaded
 from stages.align.backends import encoder_layers
 from stages.align.embedding_aligner import EmbeddingAligner, Extraction
 from stages.align.embeddings import Embedder
@@ -57,8 +59,9 @@ def contextual_aligner(
         target = source
     longest = max(len(s.before) + len(s.after) for _, s in (source, target))
     device = torch_device(setting.device)
+    how = layer, dtype, device, options.backend, setting.batch_tokens
     embedder = Embedder(
-        encoder_layers(folder, layer, dtype, device, options.backend, setting.batch_tokens),
+        loaded(folder, how, partial(encoder_layers, folder, *how)),
         max_subwords(config, limit, longest),
         setting.batch_tokens,
     )

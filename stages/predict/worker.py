@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from pipeline.loaded import loaded
 from pipeline.schema import span_row, table
 from pipeline.stage import Part
 from stages.external.loading import load_tagger
@@ -21,15 +24,14 @@ def load_worker(model: Path, options: PredictConfig) -> PredictWorker:
         model: Its folder.
         options: How to apply it.
     """
-    tagger = load_tagger(
-        model,
-        batch_tokens=options.batch_tokens,
-        window=options.window,
-        overlap=options.overlap,
-        constrained=options.constrained,
-        dtype=options.dtype,
-    )
-    return PredictWorker(tagger)
+    how: dict[str, Any] = {
+        "batch_tokens": options.batch_tokens,
+        "window": options.window,
+        "overlap": options.overlap,
+        "constrained": options.constrained,
+        "dtype": options.dtype,
+    }
+    return PredictWorker(loaded(model, tuple(how.values()), partial(load_tagger, model, **how)))
 
 
 class PredictWorker:

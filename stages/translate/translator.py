@@ -13,6 +13,7 @@ from pipeline.capacity import fair_threads
 from pipeline.errors import ModelError
 from pipeline.languages import base
 from pipeline.listed import texts_of
+from pipeline.loaded import loaded
 from stages.tokenise import UNSPACED_LANGUAGES
 from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.cleaning import plain_quotes
@@ -87,7 +88,9 @@ class Translator(BaseTranslator):
         taken = 1 + len(self.subwords.prefix or ())
         self.max_output = min(self.config.max_output_tokens, limit - taken)
         self.threads = self.config.threads or fair_threads(workers)
-        self._model: Any = None if self.config.sampling else self._load()
+        device = resolve_device(self.config.device)
+        how = "CTranslate2", device, self.config.compute_type, self.threads
+        self._model: Any = None if self.config.sampling else loaded(self.folder, how, self._load)
 
     def _load(self) -> Any:
         import ctranslate2
