@@ -24,6 +24,10 @@ _SHARES = 4
 _CGROUP = Path("/sys/fs/cgroup")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+_KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
+"""How many kernels oneDNN, and torch above it, keep. Each is made for one shape of its operands: a
+training, whose batches have many lengths, kept hundreds of megabytes of them (1,024 by default).
+An update needs some twenty."""
 
 
 def cores() -> int:
@@ -152,14 +156,16 @@ def used_memory(pid: int) -> int:
 def share(count: int, device: str | None = None) -> Iterator[None]:
     """Have what is loaded, and processes that are started, in the block keep to their share.
 
-    Libraries read it when they are loaded; those that are loaded already are told: torch, and the
-    matrix library of numpy, whose last digits depend on it too.
+    That of threads, and where the user does not say, of memory for kernels. Libraries read it when
+    they are loaded; those that are loaded already are told their threads: torch, and the matrix
+    library of numpy, whose last digits depend on them too.
 
     Args:
         count: Threads.
         device: The GPU to see; ``None``: all as before.
     """
-    changed = dict.fromkeys(_THREADS, str(count))
+    kernels = {name: most for name, most in _KERNELS.items() if name not in os.environ}
+    changed = dict.fromkeys(_THREADS, str(count)) | kernels
     if device is not None:
         changed[_VISIBLE] = device
     before = {name: os.environ.get(name) for name in changed}

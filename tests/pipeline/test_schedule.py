@@ -205,3 +205,16 @@ def test_a_share_holds_for_the_matrix_library_that_is_loaded_already() -> None:
         assert threads() == before
     with threadpool_limits(1, user_api="blas"):
         assert np.array_equal(product, left @ right.T)
+
+
+def test_few_kernels_are_kept_unless_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"
+    for name in kept:
+        monkeypatch.delenv(name, raising=False)
+    with capacity.share(1):
+        assert [os.environ[name] for name in kept] == ["64", "64"]
+    assert not any(name in os.environ for name in kept)
+    monkeypatch.setenv(kept[0], "1024")
+    with capacity.share(1):
+        assert [os.environ[name] for name in kept] == ["1024", "64"]
+    assert os.environ[kept[0]] == "1024"
