@@ -290,6 +290,7 @@ class Doer:
         self._engine.close()  # processes that wait for more rows hold memory
         if task.kind not in SCHEMAS:  # a training needs what there is
             unload()
+            release()
         # A half-written output is begun again; what is worth keeping is in partial.work.
         shutil.rmtree(partial.out)
         partial.out.mkdir()

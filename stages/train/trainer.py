@@ -20,7 +20,12 @@ from transformers.trainer_callback import PrinterCallback
 
 from pipeline.progress import Progress
 from pipeline.schema import Span
-from stages.hf_training import ProgressBar, last_checkpoint, wants_bfloat16
+from stages.hf_training import (
+    ProgressBar,
+    last_checkpoint,
+    libraries_set_aside,
+    wants_bfloat16,
+)
 from stages.quiet import quiet
 from stages.tagger.calibration import fit_temperature
 from stages.tagger.encoding import WordEncoder
@@ -216,7 +221,7 @@ class TaggerTrainer(Trainer):
         with progress.task(str(self.args.run_name), total=self.planned, unit="updates") as bar:
             self.add_callback(ProgressBar(bar))
             try:
-                with quiet(), self._above_frozen_layers():
+                with quiet(), libraries_set_aside(), self._above_frozen_layers():
                     self.train(resume_from_checkpoint=last_checkpoint(self._checkpoints))
             finally:
                 close_trackers(self._options.report_to)
