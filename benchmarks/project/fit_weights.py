@@ -34,6 +34,7 @@ from benchmarks.project.corpora import (
     languages,
     load_corpus,
 )
+from benchmarks.project.fitting import GoldBatch, fit_weights
 from benchmarks.project.rewriting import (
     Rewrite,
     in_characters,
@@ -45,7 +46,6 @@ from benchmarks.project.scoring import f1, halves
 from pipeline.schema import Link
 from stages.project.assign import choose_exact
 from stages.project.batch import Batch
-from stages.project.fit import GoldBatch, fit_weights
 from stages.project.matching import (
     MIN_PROB,
     WEIGHTS,
@@ -180,7 +180,7 @@ def fit_both(
         loaded: What :func:`load` returned.
         leave_out: A language that is not fitted on, see :func:`held_out`.
         drop: Features or groups to leave out of both passes.
-        penalties: Of the first and the second pass, see :func:`stages.project.fit.fit_weights`.
+        penalties: Of the first and the second pass, see :func:`benchmarks.project.fitting.fit_weights`.
     """
     evidence = {k: Evidence.of(b, np.arange(b.n_entities)) for k, (_, b) in loaded.items()}
 

@@ -31,6 +31,7 @@ from benchmarks.project.corpora import (
     languages,
     load_corpus,
 )
+from benchmarks.project.fitting import UNREACHABLE, GoldBatch, match_gold
 from benchmarks.project.scoring import f1, halves
 from pipeline.schema import Span
 from stages.project.assign import choose_exact
@@ -38,7 +39,6 @@ from stages.project.batch import Batch
 from stages.project.build import gather
 from stages.project.candidates import segment_max
 from stages.project.config import FilterConfig
-from stages.project.fit import UNREACHABLE, GoldBatch, match_gold
 from stages.project.matching import (
     MIN_PROB,
     Evidence,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
-from stages.sentence_keys import any_key, held_out, keys_of, sentence_key
+from stages.synthesize.overlap import sentence_key
 from stages.text_sources import TextPair, TextSource, read_rows
 
 DropReason = Literal[
@@ -208,3 +208,28 @@ def share_by_language(
     raised = {code: size**exponent for code, size in sorted(sizes.items())}
     total = sum(raised.values())
     return {code: share / total for code, share in raised.items()}
+
+
+def held_out(text: str, per_mille: int) -> bool:
+    """Whether the sentence belongs to the held-out part, by a hash of its key.
+
+    Corpora of several languages share their English sides, so the English sentence decides: then
+    no held-out sentence is seen in training through another language.
+    """
+    digest = hashlib.blake2b(sentence_key(text).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % 1000 < per_mille
+
+
+def keys_of(sources: Sequence[TextSource]) -> set[str]:
+    """The keys of every sentence, on every side, of the evaluation sources."""
+    keys: set[str] = set()
+    for source in sources:
+        for row in read_rows(source):
+            keys.update(sentence_key(cell) for cell in row)
+    keys.discard("")
+    return keys
+
+
+def any_key(keys: set[str], sentences: Iterable[str]) -> bool:
+    """Whether one of the sentences has one of the keys."""
+    return any(sentence_key(sentence) in keys for sentence in sentences)

@@ -2,7 +2,8 @@
 
 Sums over a candidate are differences of prefix sums over cells, so that the cost does not depend on
 its length. :data:`FEATURES` names the columns and the group each belongs to (the ablation removes
-one group at a time). The weights are in ``weights.json``; see :mod:`stages.project.fit`.
+one group at a time). The weights are in ``weights.json``; ``benchmarks.project.fit_weights`` fitted
+them.
 """
 
 from __future__ import annotations

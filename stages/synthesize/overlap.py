@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-
-from stages.sentence_keys import sentence_key
 
 _MIN_SHINGLES = 3
 """Evaluation sentences with fewer word triples are only found as wholes: anything holds them."""
@@ -77,6 +76,16 @@ def shingles(words: Sequence[str], size: int = 3) -> frozenset[int]:
 
 _FACTOR = 0x9E3779B97F4A7C15  # odd and without a pattern: the fraction of the golden ratio
 _MASK = (1 << 64) - 1
+
+
+def sentence_key(text: str) -> str:
+    """The letters and digits of ``text``, compatibility-normalised and case-folded, without gaps.
+
+    So that a tokenised copy of a sentence is still recognised.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c for c in folded if c.isalnum())
+
 
 _word_key = lru_cache(maxsize=1 << 16)(sentence_key)
 

@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from model_recipes.shared.corpus import CorpusConfig, load_corpus
-from stages.sentence_keys import sentence_key
+from stages.synthesize.overlap import sentence_key
 from stages.text_sources import TextSource
 from tests.tiny.encoders import SENTENCES, tokenizer_of
 

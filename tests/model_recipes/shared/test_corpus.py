@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_recipes.shared.corpus import CorpusConfig, load_corpus, share_by_language
-from stages.sentence_keys import held_out, sentence_key
+from model_recipes.shared.corpus import CorpusConfig, held_out, load_corpus, share_by_language
+from stages.synthesize.overlap import sentence_key
 from stages.text_sources import TextPair, TextSource
 
 

@@ -26,9 +26,9 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 
-from model_recipes.shared.corpus import CorpusConfig, TrainingText, load_corpus
+from model_recipes.shared.corpus import CorpusConfig, TrainingText, any_key, load_corpus
 from pipeline.formats.packed import open_bytes
-from stages.sentence_keys import any_key, sentence_key
+from stages.synthesize.overlap import sentence_key
 from stages.text_sources import TextPair, TextSource, read_rows
 from stages.tokenise import tokenise
 from stages.word_alignment.statistical.aligner import StatisticalAligner
