@@ -16,18 +16,15 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib import metadata
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.disk import disk_errors, file_sha256, sweep, sync_folder, sync_tree, write_atomic
 from pipeline.errors import DamagedError, LockedError, XlnerError
-from pipeline.hashes import FileHashes, derive_seed, fingerprint
 from pipeline.manifest import (
     MADE_AGAIN,
     MANIFEST,
@@ -42,29 +39,6 @@ from pipeline.task import Ref
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-__all__ = [
-    "MANIFEST",
-    "Artifact",
-    "FileHashes",
-    "Manifest",
-    "PartInfo",
-    "Partial",
-    "RunFolder",
-    "derive_seed",
-    "disk_errors",
-    "file_sha256",
-    "fingerprint",
-    "library_versions",
-    "merge_counts",
-    "part_name",
-    "read_manifest",
-    "read_part",
-    "sync_tree",
-    "write_atomic",
-    "write_manifest",
-    "write_part",
-]
 
 CONFIG = "config.json"
 """The configuration that a run was last started with, in its folder."""
@@ -422,34 +396,3 @@ def _locked_file(path: Path) -> FileIO:
         except FileNotFoundError:
             pass
         file.close()
-
-
-def merge_counts(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
-    """Add up nested counters."""
-    total: dict[str, dict[str, int]] = {}
-    for part in parts:
-        for key, counts in part.items():
-            mine = total.setdefault(key, {})
-            for name, n in counts.items():
-                mine[name] = mine.get(name, 0) + n
-    return total
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide results."""
-    versions = {"python": platform.python_version()}
-    for name in (
-        "xlner",
-        "torch",
-        "transformers",
-        "ctranslate2",
-        "sentencepiece",
-        "simalign",
-        "seqeval",
-        "pyarrow",
-        "numpy",
-        "scipy",
-    ):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions

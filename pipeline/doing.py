@@ -15,15 +15,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline import artifacts as store
 from pipeline import engine as engines
-from pipeline.artifacts import Artifact, Manifest, Partial, PartInfo, RunFolder
+from pipeline.artifacts import Artifact, Partial, RunFolder, part_name
 from pipeline.config import RunConfig
+from pipeline.disk import file_sha256, sync_tree, write_atomic
 from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory, release
 from pipeline.errors import DamagedError, XlnerError
+from pipeline.hashes import derive_seed
 from pipeline.inputs import Inputs
 from pipeline.loaded import keeping, unload
-from pipeline.manifest import MADE_AGAIN, file_damage
+from pipeline.manifest import (
+    MADE_AGAIN,
+    Manifest,
+    PartInfo,
+    file_damage,
+    library_versions,
+    merge_counts,
+)
 from pipeline.output import DatasetOutput, FilesOutput
 from pipeline.plan import Step
 from pipeline.progress import Progress
@@ -114,7 +122,7 @@ class Doer:
             # Not the clock's word for it: it may have been set in between.
             finished=started + timedelta(seconds=seconds),
             seconds=seconds,
-            versions=store.library_versions(),
+            versions=library_versions(),
             **facts,
         )
         return partial.finish(manifest)
@@ -155,7 +163,7 @@ class Doer:
         for info, part in zip(found.manifest.parts, found.parts, strict=True) if found else ():
             kept = partial.out / part.name
             if not kept.exists() and file_damage(part, info.size, info.sha256) is None:
-                store.write_atomic(kept, part.read_bytes())
+                write_atomic(kept, part.read_bytes())
 
     def _rows(
         self,
@@ -175,7 +183,7 @@ class Doer:
                 index=i,
                 rows=info.rows,
                 inputs={name: a.parts[i] for name, a in inputs.items()},
-                output=partial.out / store.part_name(i),
+                output=partial.out / part_name(i),
                 sidecar=partial.sidecar(i),
                 kind=task.kind,
                 seed=_seed(config, task, i),
@@ -199,7 +207,7 @@ class Doer:
         return {
             "parts": parts,
             "rows_out": sum(p.rows for p in parts),
-            "drops": store.merge_counts(n["drops"] for n in notes),
+            "drops": merge_counts(n["drops"] for n in notes),
             "notes": self._part_notes(of, config, task, notes)
             if stored is None
             else stored.manifest.notes,
@@ -274,8 +282,8 @@ class Doer:
                 shutil.rmtree(folder)
             folder.mkdir()
             of.collect(config, task, Inputs(inputs), folder, self._progress)
-            store.sync_tree(folder)
-            store.write_atomic(mark, b"")
+            sync_tree(folder)
+            write_atomic(mark, b"")
         return folder
 
     def _whole(
@@ -312,7 +320,7 @@ class Doer:
                 of.run(Inputs(inputs), out, context)
             else:
                 of.decide(stored, Inputs(inputs), out, context)
-            drops = store.merge_counts([out.drops, {"rows": context.drops}])
+            drops = merge_counts([out.drops, {"rows": context.drops}])
             rows = sum(p.rows for p in out.parts)
             return {"parts": out.parts, "rows_out": rows, "drops": _no_empty(drops), **extra}
         of.run(Inputs(inputs), FilesOutput(partial.out), context)
@@ -322,7 +330,7 @@ class Doer:
             if p.is_file()
         }
         return {
-            "files": {name: store.file_sha256(p) for name, p in files.items()},
+            "files": {name: file_sha256(p) for name, p in files.items()},
             "sizes": {name: p.stat().st_size for name, p in files.items()},
             "drops": _no_empty({"rows": context.drops}),
             **extra,
@@ -330,7 +338,7 @@ class Doer:
 
 
 def _seed(config: RunConfig, task: Task, *more: object) -> int:
-    return store.derive_seed(config.seed, task.stage, task.seeded_as or task.unit, *more)
+    return derive_seed(config.seed, task.stage, task.seeded_as or task.unit, *more)
 
 
 def _same_parts(inputs: Mapping[str, Artifact]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -173,3 +177,34 @@ def file_damage(path: Path, size: int | None, sha256: str | None) -> str | None:
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return None
+
+
+def merge_counts(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """Add up nested counters."""
+    total: dict[str, dict[str, int]] = {}
+    for part in parts:
+        for key, counts in part.items():
+            mine = total.setdefault(key, {})
+            for name, n in counts.items():
+                mine[name] = mine.get(name, 0) + n
+    return total
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide results."""
+    versions = {"python": platform.python_version()}
+    for name in (
+        "xlner",
+        "torch",
+        "transformers",
+        "ctranslate2",
+        "sentencepiece",
+        "simalign",
+        "seqeval",
+        "pyarrow",
+        "numpy",
+        "scipy",
+    ):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import PartInfo, merge_counts, part_name, write_part
+from pipeline.artifacts import part_name, write_part
 from pipeline.errors import XlnerError
 from pipeline.listed import batched
+from pipeline.manifest import PartInfo, merge_counts
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.artifacts import FileHashes, RunFolder, fingerprint, partial_folder, read_mark
+from pipeline.artifacts import RunFolder, partial_folder, read_mark
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError, DamagedError
+from pipeline.hashes import FileHashes, fingerprint
 from pipeline.manifest import MANIFEST, Damage
 from pipeline.progress import Progress
 from pipeline.registry import Registry

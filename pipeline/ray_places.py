@@ -15,11 +15,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from pipeline.artifacts import Artifact, library_versions
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.engine.cluster import Cluster
 from pipeline.engine.ray import enter, same_versions, wait_until_visible
-from pipeline.manifest import MANIFEST
+from pipeline.manifest import MANIFEST, library_versions
 from pipeline.plan import Step
 from pipeline.progress import Progress
 from pipeline.relay import Message, Shown

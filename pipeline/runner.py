@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import artifacts as store
 from pipeline import capacity
-from pipeline.artifacts import Artifact
+from pipeline.artifacts import CONFIG, Artifact
 from pipeline.config import RunConfig
+from pipeline.disk import write_atomic
 from pipeline.doing import Doer
 from pipeline.engine.choosing import engine_of
 from pipeline.errors import ConfigError, DamagedError
@@ -179,7 +179,7 @@ class Runner(Planner):
 
     def _save_config(self) -> None:
         text = json.dumps(self.config.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        store.write_atomic(self.folder.path / store.CONFIG, text.encode())
+        write_atomic(self.folder.path / CONFIG, text.encode())
 
     def previews(self, steps: Sequence[Step]) -> Iterator[str]:
         """Yield what the stages of a plan can tell before anything runs."""

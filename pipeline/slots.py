@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
 
-from pipeline.artifacts import Artifact, RunFolder, disk_errors
+from pipeline.artifacts import Artifact, RunFolder
 from pipeline.capacity import used_memory
 from pipeline.config import RunConfig
+from pipeline.disk import disk_errors
 from pipeline.doing import Doer
 from pipeline.errors import XlnerError
 from pipeline.plan import Step

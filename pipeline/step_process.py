@@ -21,9 +21,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.artifacts import Artifact, RunFolder, disk_errors
+from pipeline.artifacts import Artifact, RunFolder
 from pipeline.capacity import share
 from pipeline.config import RunConfig
+from pipeline.disk import disk_errors
 from pipeline.doing import Doer
 from pipeline.engine.choosing import engine_of
 from pipeline.engine.pool import belong_to_parent, how_ended, portable

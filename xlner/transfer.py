@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import CONFIG, Artifact, RunFolder, write_atomic
+from pipeline.artifacts import CONFIG, Artifact, RunFolder
+from pipeline.disk import write_atomic
 from pipeline.errors import ConfigError, DamagedError, XlnerError
 from pipeline.manifest import MADE_AGAIN, MANIFEST, parse_manifest
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.runner import Selection
+from pipeline.plan import Selection
 from xlner.api import Runner, load_config
 from xlner.commands.shared import quiet_libraries
 

@@ -180,7 +180,7 @@ def fit_both(
         loaded: What :func:`load` returned.
         leave_out: A language that is not fitted on, see :func:`held_out`.
         drop: Features or groups to leave out of both passes.
-        penalties: Of the first and the second pass, see :func:`benchmarks.project.fitting.fit_weights`.
+        penalties: Of the first and the second pass, see :func:`fit_weights`.
     """
     evidence = {k: Evidence.of(b, np.arange(b.n_entities)) for k, (_, b) in loaded.items()}
 

@@ -13,15 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.artifacts import (
-    PartInfo,
-    disk_errors,
-    file_sha256,
-    read_part,
-    write_atomic,
-    write_part,
-)
+from pipeline.artifacts import read_part, write_part
+from pipeline.disk import disk_errors, file_sha256, write_atomic
 from pipeline.errors import DataError, XlnerError
+from pipeline.manifest import PartInfo
 from pipeline.stage import Part, Worker
 from pipeline.task import Advance, no_advance
 

@@ -76,7 +76,8 @@ def converted_encoder(
     Raises:
         ModelError: If it cannot be converted.
     """
-    from stages.translate.conversion import NOTE, fingerprint_of, kept
+    from stages.translate.codes import NOTE
+    from stages.translate.conversion import fingerprint_of, kept
 
     bert = take_apart(encoder, layer)
     if bert is None or bert.activation not in _ACTIVATIONS:

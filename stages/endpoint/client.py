@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.artifacts import write_atomic
+from pipeline.disk import write_atomic
 from pipeline.errors import ModelError
 from stages.endpoint.settings import EndpointSettings
 

@@ -18,7 +18,7 @@ from pipeline.formats.layout import detect_layout
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.formats.schemes import TagError
 from pipeline.schema import Sentence, Span
-from stages.inspect.reading import View
+from stages.inspect.view import View
 
 Item = tuple[Sentence, str | None]
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.schema import Link, Span
 from pipeline.terminal import printable
 from stages.inspect.doubts import CERTAIN, CHOSEN, shown_score
-from stages.inspect.reading import View, ViewedSpan
-from stages.inspect.view import DOUBTS, Doubt
+from stages.inspect.view import DOUBTS, Doubt, View, ViewedSpan
 from stages.registry import STAGES
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.artifacts import MANIFEST, Artifact, RunFolder
+from pipeline.artifacts import Artifact, RunFolder
 from pipeline.errors import ConfigError, DataError, suggest
+from pipeline.manifest import MANIFEST
 from pipeline.schema import Link, Span, spans_of
 from stages.inspect.view import View, ViewedSpan
 from stages.several_sources import VOTES

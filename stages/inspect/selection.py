@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from pipeline.errors import ConfigError, suggest
 from stages.inspect.doubts import is_wrong
-from stages.inspect.reading import View
+from stages.inspect.view import View
 from stages.registry import STAGES
 
 Only = Literal["dropped", "kept", "low-score", "disagree", "likely-wrong", "wrong"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import MANIFEST, Artifact, RunFolder
+from pipeline.artifacts import Artifact, RunFolder
+from pipeline.manifest import MANIFEST
 from pipeline.stage import Ref
 from stages.inspect.funnel import FunnelStep, funnel
 from stages.inspect.pretty import isolated, style_of, visible

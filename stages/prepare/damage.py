@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from pipeline.artifacts import derive_seed
+from pipeline.hashes import derive_seed
 from pipeline.schema import Sentence
 
 HIT: Final = 0.5

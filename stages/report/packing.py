@@ -18,8 +18,7 @@ from typing import Any, Final
 from pipeline.listed import batched
 from stages.inspect.doubts import weight
 from stages.inspect.pretty import visible
-from stages.inspect.reading import View
-from stages.inspect.view import DOUBTS
+from stages.inspect.view import DOUBTS, View
 
 CHUNK: Final = 1000
 """Sentences per chunk: small enough to show the first page at once."""

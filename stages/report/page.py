@@ -16,8 +16,8 @@ from pipeline.inputs import Inputs
 from stages.evaluate.results import CATEGORIES, Results
 from stages.inspect.doubts import CERTAIN, Renderings, is_wrong, judged
 from stages.inspect.funnel import funnel
-from stages.inspect.reading import View, projected_views
-from stages.inspect.view import DOUBTS
+from stages.inspect.reading import projected_views
+from stages.inspect.view import DOUBTS, View
 from stages.registry import STAGES
 from stages.report import sections
 from stages.report.answer import QUESTION, answer, name_of

@@ -13,17 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import (
-    MANIFEST,
-    Artifact,
-    derive_seed,
-    fingerprint,
-    library_versions,
-    write_atomic,
-)
-from pipeline.disk import made_once
+from pipeline.artifacts import Artifact
+from pipeline.disk import made_once, write_atomic
 from pipeline.errors import DataError
+from pipeline.hashes import derive_seed, fingerprint
 from pipeline.inputs import Inputs
+from pipeline.manifest import MANIFEST, library_versions
 from pipeline.schema import Span
 from pipeline.stage import Context
 from stages.self_train.config import SelfTrainConfig
@@ -39,7 +34,8 @@ from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
 from stages.train.data import TrainingSentence, repeat_examples
 from stages.train.recipe import projected_examples, read_examples
-from stages.train.training import HISTORY, TrainingResult, train_tagger
+from stages.train.trainer import TrainingResult
+from stages.train.training import HISTORY, train_tagger
 
 
 @dataclass(frozen=True, slots=True)

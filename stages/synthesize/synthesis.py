@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import write_atomic
+from pipeline.disk import write_atomic
 from pipeline.listed import batched
 from pipeline.schema import Sentence, Span, span_row, spans_of
 from stages.synthesize.gate import REASONS, Gate

@@ -160,7 +160,7 @@ def read_examples(
         seed: For repetitions that are not whole numbers, and the draw of gold sentences.
         counts: Gets the numbers of sentences by origin, as ``sentences/<input>``.
     """
-    from pipeline.artifacts import derive_seed
+    from pipeline.hashes import derive_seed
     from stages.train.data import repeat_examples
     from stages.train.few_shot import drawn
 

@@ -20,7 +20,8 @@ from pipeline.listed import texts_of
 from stages.tokenise import UNSPACED_LANGUAGES
 from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.cleaning import QUOTES, plain_quotes
-from stages.translate.conversion import NOTE, fingerprint_of, kept
+from stages.translate.codes import NOTE
+from stages.translate.conversion import fingerprint_of, kept
 from stages.translate.splitting import split_text
 from stages.translate.students import Student, missing_engine
 

@@ -18,9 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import FileHashes, fingerprint, sync_tree
-from pipeline.disk import is_alive
+from pipeline.disk import is_alive, sync_tree
 from pipeline.errors import ModelError
+from pipeline.hashes import FileHashes, fingerprint
 from pipeline.models import refuse_pickled_weights
 from stages.translate.codes import NOTE, Family, Languages, tokenizer_files
 

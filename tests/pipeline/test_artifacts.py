@@ -10,7 +10,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema
-from pipeline.artifacts import FileHashes, derive_seed, fingerprint, write_atomic, write_part
+from pipeline.artifacts import write_part
+from pipeline.disk import write_atomic
+from pipeline.hashes import FileHashes, derive_seed, fingerprint
 from pipeline.output import DatasetOutput
 from pipeline.plan import difference
 

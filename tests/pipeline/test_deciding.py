@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts import RunFolder
-from pipeline.plan import without
-from pipeline.runner import Selection
+from pipeline.plan import Selection, without
 from tests.pipeline.test_runner import DE, make_runner, part_bytes, states
 
 

@@ -19,8 +19,8 @@ from pipeline.config import RayConfig, RunConfig, parse_config
 from pipeline.engine.cluster import cpus_per_worker
 from pipeline.engine.ray import same_versions, wait_until_visible
 from pipeline.errors import DataError, XlnerError
+from pipeline.plan import Selection
 from pipeline.registry import Registry
-from pipeline.runner import Selection
 from pipeline.stage import Part, Task, Worker
 from tests.pipeline.toy_stages import TOYS, Align, Prepare, Report
 from tests.test_end_to_end import write_tiny_config

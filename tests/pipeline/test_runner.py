@@ -15,8 +15,8 @@ from rich.console import Console
 from pipeline.artifacts import RunFolder
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import ConfigError, DamagedError, LockedError, XlnerError
+from pipeline.plan import Selection
 from pipeline.progress import Progress
-from pipeline.runner import Selection
 from pipeline.stage import Ref
 from tests.pipeline.toy_stages import TOYS
 from xlner.api import Runner

@@ -31,8 +31,8 @@ from xlner.commands.shared import (
 if TYPE_CHECKING:
     from pipeline.artifacts import RunFolder
     from pipeline.schema import Sentence
-    from stages.inspect.reading import View
     from stages.inspect.selection import RowSelection
+    from stages.inspect.view import View
 
 DEFAULT_SAMPLE = 20
 """Sentences shown where nothing else is said: a screen or two."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.artifacts import derive_seed
 from pipeline.config import RunConfig
+from pipeline.hashes import derive_seed
 from pipeline.kinded import Kind, O_co
 from pipeline.schema import Sentence, Span
 from pipeline.task import Problem

@@ -17,7 +17,8 @@ from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import is_endpoint, read_settings
 from stages.machine import torch_device
 from stages.synthesize.makers.generation_options import GenerationConfig
-from stages.translate.conversion import NOTE, converted, is_converted
+from stages.translate.codes import NOTE
+from stages.translate.conversion import converted, is_converted
 from stages.translate.precision import resolve_device
 
 _UNLIMITED = 1_000_000  # a tokeniser without a limit says so with an astronomic number

@@ -141,7 +141,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_parallel_text_without_labels_is_not_scored(tmp_path: Path) -> None:
     run = write_run(tmp_path, sentences=20, tests=20, parallel_gold=["de"])
 
-    from pipeline.artifacts import write_manifest, write_part
+    from pipeline.artifacts import write_part
+    from pipeline.manifest import write_manifest
     from pipeline.schema import LABELLED
 
     artifact = RunFolder(run).artifact(Ref("prepare", "parallel/de"))

@@ -13,15 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import (
-    MANIFEST,
-    Artifact,
-    Manifest,
-    RunFolder,
-    part_name,
-    write_atomic,
-    write_part,
-)
+from pipeline.artifacts import Artifact, RunFolder, part_name, write_part
+from pipeline.disk import write_atomic
+from pipeline.manifest import MANIFEST, Manifest
 from pipeline.schema import Sentence, Span, count_drops, span_row, table
 from pipeline.stage import Ref
 from stages.arms import ARMS

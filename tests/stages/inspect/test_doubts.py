@@ -8,8 +8,7 @@ import pytest
 
 from pipeline.schema import Link, Span
 from stages.inspect.doubts import Renderings, doubts_of, judged, weight
-from stages.inspect.reading import View, ViewedSpan
-from stages.inspect.view import DOUBTS
+from stages.inspect.view import DOUBTS, View, ViewedSpan
 
 
 def view(source: str, target: str, *, score: float = 0.9, links: str = "") -> View:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipeline.schema import Link, Span
 from stages.inspect.pretty import pretty
-from stages.inspect.reading import View, ViewedSpan
+from stages.inspect.view import View, ViewedSpan
 
 WORDS = [
     "ירושלים",

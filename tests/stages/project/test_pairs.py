@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.schema import SCHEMAS, table
 from stages.inspect.doubts import Renderings, doubts_of
-from stages.inspect.reading import View
+from stages.inspect.view import View
 from stages.project.config import FilterConfig, PairFilters
 from stages.project.decide import decide_row, decide_rows, pair_reason
 from stages.project.filters.copied import copied

@@ -16,8 +16,9 @@ from pipeline.errors import DataError
 from pipeline.schema import PROJECTED, span_row, table
 from pipeline.stage import Part
 from stages.experiment import Experiment
-from stages.project import STAGE, ProjectConfig
+from stages.project import STAGE
 from stages.project.batch import Batch, LabelledPair
+from stages.project.config import ProjectConfig
 from stages.project.words import Vocabulary
 from stages.project.worker import ProjectWorker, collect_statistics
 from stages.translate.config import TranslateConfig

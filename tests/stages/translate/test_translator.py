@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError, ModelError
+from stages.translate.base import Hypothesis
 from stages.translate.conversion import converted, load_tokenizer
 from stages.translate.decoding import ComputeType, DecodingConfig
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
-from stages.translate.translator import Hypothesis, Translator
+from stages.translate.translator import Translator
 from tests.tiny.text import sentences
 
 FAMILIES = ["opus-mt-en-de", "multi", "m2m100", "nllb", "mbart50", "madlad", "t5"]
