@@ -130,35 +130,3 @@ def write_docbin(sentences: Iterable[Sentence], path: Path) -> int:
         count += 1
     docs.to_disk(path)
     return count
-
-
-def read_docbin(path: Path) -> Iterator[Sentence]:
-    """Yield the sentences of a ``DocBin`` that :func:`write_docbin` wrote.
-
-    Raises:
-        XlnerError: If spaCy is not installed.
-        DataError: If the file is damaged, or a document in it is not one of ours.
-    """
-    spacy = _spacy()
-    from spacy.tokens import DocBin
-
-    try:
-        docs = [
-            (doc.user_data, [t.text for t in doc], [(e.start, e.end, e.label_) for e in doc.ents])
-            for doc in DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
-        ]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-    except Exception as error:
-        # zlib, msgpack, numpy and spaCy each have errors of their own for what they cannot parse.
-        raise DataError(
-            f"{path}: not a DocBin of spaCy, or a damaged one ({type(error).__name__}: {error})"
-        ) from error
-    for number, (facts, words, entities) in enumerate(docs, 1):
-        names = [facts.get(key) for key in ("id", "lang")]
-        if not all(isinstance(name, str) for name in names) or not words or not all(words):
-            raise DataError(
-                f"{path}: document {number} has no id and language in its user_data, or no words; "
-                "only what inspect_labels exported can be read back"
-            )
-        yield Sentence(names[0], names[1], words, [Span(*e) for e in entities], str(path))
