@@ -12,22 +12,20 @@ character" has to stay off.
 from __future__ import annotations
 
 import json
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
-from pipeline.formats.files import read_lines
 from pipeline.formats.format import Format, Sample
-from pipeline.formats.json_text import annotated, parse_json, read_records
+from pipeline.formats.json_text import read_records
 from pipeline.formats.label_studio import char_ranges
-from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.offsets import Unit, unit_edges
+from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.schema import Sentence
 
-UTF16: Final = "utf-16"
+UTF16: Final[Unit] = "utf-16"
 """Value of the field ``offsets``."""
 
 _LABELS: Final = ("label", "labels", "entities", "annotations")
@@ -106,7 +104,7 @@ def write_doccano(items: Iterable[tuple[Sentence, str | None]], path: Path) -> i
         for sentence, source in items:
             ranges = char_ranges(sentence.words)
             text = " ".join(sentence.words)
-            units = _units(text)
+            units = unit_edges(text, UTF16)
             record = {
                 "text": text,
                 "label": [
@@ -122,66 +120,3 @@ def write_doccano(items: Iterable[tuple[Sentence, str | None]], path: Path) -> i
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
             count += 1
     return count
-
-
-def read_doccano(path: Path) -> Iterator[RawSentence]:
-    """Yield the sentences of a doccano export, with words, text and character spans.
-
-    Both of doccano's layouts are read: ``label``/``labels`` with ``[start, end, type]``, and
-    ``entities`` with ``start_offset``, ``end_offset`` and ``label``.
-
-    Raises:
-        DataError: If a line does not fit, with file and line.
-    """
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        record = parse_json(line, where)
-        if not isinstance(record, Mapping) or not isinstance(record.get("text"), str):
-            raise DataError(f"{where}: no text; export as JSONL")
-        found = next((record[k] for k in ("label", "labels", "entities") if k in record), None)
-        if not isinstance(found, list):
-            raise DataError(f"{where}: no labels ('label', 'labels' or 'entities')")
-        own_id, words = annotated(record, "sentence_id", where)
-        spans = [_char_span(item, where) for item in found]
-        if record.get("offsets") == UTF16:
-            spans = _in_code_points(record["text"], spans)
-        yield RawSentence(
-            id=own_id,
-            line=number,
-            words=words,
-            text=record["text"],
-            char_spans=spans,
-        )
-
-
-def _units(text: str) -> list[int]:
-    """Return for each position between code points where it is in UTF-16 units."""
-    return [0, *accumulate(2 if c > "\uffff" else 1 for c in text)]
-
-
-def _in_code_points(text: str, spans: list[CharSpan]) -> list[CharSpan]:
-    """Return spans in UTF-16 units as spans in code points.
-
-    A border in the middle of a character takes in the character; what lies outside of the text
-    stays outside of it.
-    """
-    units = _units(text)
-    found = []
-    for span in spans:
-        start = bisect_right(units, span.start) - 1  # −1 if it is negative
-        beyond = max(0, span.end - units[-1])
-        end = bisect_left(units, span.end - beyond) + beyond if span.end > 0 else span.end
-        found.append(CharSpan(start, end, span.type))
-    return found
-
-
-def _char_span(item: Any, where: str) -> CharSpan:
-    try:
-        if isinstance(item, Mapping):
-            return CharSpan(int(item["start_offset"]), int(item["end_offset"]), str(item["label"]))
-        start, end, kind = item
-        return CharSpan(int(start), int(end), str(kind))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise DataError(f"{where}: not an entity: {item!r}; expected [start, end, type]") from None

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from xml.sax.saxutils import quoteattr
 
 from pipeline.errors import DataError
-from pipeline.formats.files import read_lines
 from pipeline.formats.format import Format, Sample
-from pipeline.formats.json_text import annotated, parse_json, read_records
+from pipeline.formats.json_text import read_records
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.schema import Sentence
 
@@ -122,31 +122,9 @@ class LabelStudio(Format):
         Tasks that nobody annotated keep the labels that they came with, and are left out if they
         have none; what was cancelled is left out. Both are counted.
         """
-        path, source = self.request.file, self.request.source
-        counts: Counter[str] = Counter()
-        for line, task in read_records(path, source.encoding):
-            where = f"{path}:{line}"
-            if not isinstance(task, dict):
-                raise DataError(f"{where}: a task was expected, not {task!r:.80}")
-            if isinstance(task.get("data"), dict):
-                data, regions = task["data"], _regions(task, where, counts)
-            else:
-                data, regions = task, list(_minimal_regions(task) or ())
-            if regions is None:
-                continue
-            entities = [r for r in regions if _is_entity(r)]
-            counts["other_regions"] += len(regions) - len(entities)
-            spans = [s for r in entities for s in _char_spans(r, where)]
-            own = data.get("sentence_id", task.get("id"))
-            words = data.get("words")
-            yield RawSentence(
-                id=None if own is None else str(own),
-                text=_text_of(data, spans, where),
-                words=words if _are_words(words) else None,
-                char_spans=spans if self.request.labelled else None,
-                line=line,
-                keep_longest=True,
-            )
+        request, counts = self.request, Counter[str]()
+        for raw in read_tasks(request.file, counts, encoding=request.source.encoding):
+            yield raw if request.labelled else replace(raw, char_spans=None)
         report.leave_out("cancelled tasks", counts["skipped"])
         report.leave_out("tasks without annotation", counts["unlabelled"])
         report.leave_out("regions that are no entities", counts["other_regions"])
@@ -155,6 +133,46 @@ class LabelStudio(Format):
                 f"{report.origin}: {counts['not_reviewed']:,} tasks have no annotation; they are "
                 "read with the labels that they were imported with (predictions)"
             )
+
+
+def read_tasks(
+    path: Path, counts: Counter[str], *, encoding: str = "utf-8"
+) -> Iterator[RawSentence]:
+    """Yield one sentence or document per annotated task, with the spans of its last annotation.
+
+    Args:
+        path: The file.
+        counts: Is told ``not_reviewed`` (without annotation: the labels are those that the task
+            came with), ``unlabelled`` (it came with none; left out), ``skipped`` (cancelled; left
+            out) and ``other_regions`` (regions that are no entities; left out).
+        encoding: Of the file.
+
+    Raises:
+        DataError: If it is not such a file, with the line.
+    """
+    for line, task in read_records(path, encoding):
+        where = f"{path}:{line}"
+        if not isinstance(task, dict):
+            raise DataError(f"{where}: a task was expected, not {task!r:.80}")
+        if isinstance(task.get("data"), dict):
+            data, regions = task["data"], _regions(task, where, counts)
+        else:
+            data, regions = task, list(_minimal_regions(task) or ())
+        if regions is None:
+            continue
+        entities = [r for r in regions if _is_entity(r)]
+        counts["other_regions"] += len(regions) - len(entities)
+        spans = [s for r in entities for s in _char_spans(r, where)]
+        own = data.get("sentence_id", task.get("id"))
+        words = data.get("words")
+        yield RawSentence(
+            id=None if own is None else str(own),
+            text=_text_of(data, spans, where),
+            words=words if _are_words(words) else None,
+            char_spans=spans,
+            line=line,
+            keep_longest=True,
+        )
 
 
 def _are_words(words: Any) -> bool:
@@ -227,75 +245,9 @@ def _text_of(data: Mapping[str, Any], spans: Sequence[CharSpan], where: str) -> 
     )
 
 
-def read_label_studio(path: Path, counts: Counter[str]) -> Iterator[RawSentence]:
-    """Yield the sentences of a Label Studio export (JSON), with words, text and character spans.
-
-    Of several annotations of a task the last one counts. A task without any keeps the labels that
-    it was exported with.
-
-    Args:
-        path: The JSON file.
-        counts: Is told ``not_reviewed``, ``skipped`` (cancelled; left out), ``utf16`` regions,
-            ``other_regions`` (no entities; left out), ``other_text`` (regions whose own text is
-            another than at their positions, which count) and ``other_labels`` (regions with several
-            labels, of which the first counts).
-
-    Raises:
-        DataError: If it is not such a file, with the number of the task.
-    """
-    # A byte order mark, binary files and other encodings are told apart there.
-    tasks = parse_json("\n".join(line for _, line in read_lines(path)), str(path))
-    if not isinstance(tasks, list):
-        raise DataError(f"{path}: a Label Studio export is a JSON array of tasks; use 'JSON'")
-    for number, task in enumerate(tasks, 1):
-        where = f"{path}: task {number}"
-        data = task.get("data") if isinstance(task, Mapping) else None
-        if not isinstance(data, Mapping) or not isinstance(data.get("text"), str):
-            raise DataError(f"{where}: no data.text; export as 'JSON', not 'JSON-MIN'")
-        own_id, words = annotated(data, "sentence_id", where)
-        done = _objects(task.get("annotations") or task.get("completions"), where)
-        valid = [a for a in done if not a.get("was_cancelled")]
-        if done and not valid:
-            counts["skipped"] += 1
-            continue
-        if not valid:
-            counts["not_reviewed"] += 1
-            valid = _objects(task.get("predictions"), where)
-        text = data["text"]
-        regions = _objects(valid[-1].get("result"), where) if valid else []
-        entities = [r for r in regions if r.get("type") == "labels"]
-        counts["other_regions"] += len(regions) - len(entities)
-        yield RawSentence(
-            id=own_id,
-            words=words,
-            text=text,
-            char_spans=[_char_span(text, region, where, counts) for region in entities],
-        )
-
-
 def _objects(found: Any, where: str) -> list[Mapping[str, Any]]:
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(f, Mapping) for f in found):
         raise DataError(f"{where}: a list of annotations was expected, not {found!r:.80}")
     return found
-
-
-def _char_span(text: str, region: Mapping[str, Any], where: str, counts: Counter[str]) -> CharSpan:
-    try:
-        value = region["value"]
-        start, end, kind = int(value["start"]), int(value["end"]), str(value["labels"][0])
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
-        raise DataError(f"{where}: a region without start, end and label: {region!r}") from None
-    said = value.get("text")
-    if len(value["labels"]) > 1:
-        counts["other_labels"] += 1
-    if isinstance(said, str) and 0 <= start <= end and text[start:end] != said:
-        units = text.encode("utf-16-le", "surrogatepass")
-        before = units[: 2 * start].decode("utf-16-le", "replace")
-        inside = units[2 * start : 2 * end].decode("utf-16-le", "replace")
-        if inside == said:
-            counts["utf16"] += 1
-            return CharSpan(len(before), len(before) + len(inside), kind)
-        counts["other_text"] += 1
-    return CharSpan(start, end, kind)

@@ -230,7 +230,7 @@ class _Place:
         Borders inside a grapheme cluster have that of its beginning.
         """
         if unit not in self._edges:
-            self._edges[unit] = _edges(self.text, unit)
+            self._edges[unit] = unit_edges(self.text, unit)
         return self._edges[unit]
 
     def range(self, span: CharSpan, reading: Reading) -> tuple[int, int] | None:
@@ -271,7 +271,8 @@ class _Place:
         return inside == inside.strip() and not (cuts(self.text, start) or cuts(self.text, end))
 
 
-def _edges(text: str, unit: Unit) -> list[int]:
+def unit_edges(text: str, unit: Unit) -> list[int]:
+    """Return for each border between code points where it is in ``unit``."""
     if unit == "utf-16":
         return [0, *accumulate(2 if c > "\uffff" else 1 for c in text)]
     if unit == "utf-8":

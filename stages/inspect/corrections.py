@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError, suggest
-from pipeline.formats import conll, jsonl, spans_from_tags, write_conll, write_jsonl, write_parquet
+from pipeline.formats import (
+    ReadReport,
+    Request,
+    conll,
+    jsonl,
+    spans_from_tags,
+    write_conll,
+    write_jsonl,
+    write_parquet,
+)
 from pipeline.formats.brat import INDEX, read_brat, write_brat
-from pipeline.formats.doccano import read_doccano, write_doccano
-from pipeline.formats.label_studio import char_ranges, read_label_studio, write_label_studio
+from pipeline.formats.doccano import Doccano, write_doccano
+from pipeline.formats.label_studio import char_ranges, read_tasks, write_label_studio
 from pipeline.formats.layout import detect_layout
+from pipeline.formats.offsets import Reading, SurfaceError, resolve
 from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.formats.resolving import longest
 from pipeline.formats.schemes import TagError
 from pipeline.schema import Sentence, Span
 from stages.inspect.view import View
@@ -123,11 +136,11 @@ class Changes:
         snapped: Entities whose borders fell within a word and were moved to its edges.
         overlapping: Entities left out because they share words with a longer one.
         not_reviewed: Sentences that nobody had looked at (Label Studio).
-        skipped: Sentences that the annotator had cancelled; left out (Label Studio).
+        skipped: Sentences that the annotator had cancelled, or that were not reviewed and hold no
+            labels from before either; left out (Label Studio).
         missing: Sentences of the run that the file does not have; those skipped aside.
         other_regions: Regions that are no entities (choices, relations); left out (Label Studio).
         other_text: Regions whose own text is another than at their positions, which count.
-        other_labels: Regions with several labels, of which the first counts (Label Studio).
         examples: The first few changes, in words.
     """
 
@@ -144,7 +157,6 @@ class Changes:
     missing: int = 0
     other_regions: int = 0
     other_text: int = 0
-    other_labels: int = 0
     examples: list[str] = field(default_factory=list)
 
 
@@ -161,18 +173,50 @@ def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterato
             f"--import: cannot read {name!r}{suggest(name, READABLE)}; "
             f"formats: {', '.join(READABLE)}"
         )
-    counts: Counter[str] = Counter()
     if name == "label-studio":
-        yield from read_label_studio(path, counts)
-        changes.not_reviewed, changes.skipped = counts["not_reviewed"], counts["skipped"]
-        changes.other_regions = counts["other_regions"]
-        changes.other_text, changes.other_labels = counts["other_text"], counts["other_labels"]
+        counts: Counter[str] = Counter()
+        for raw in read_tasks(path, counts):
+            yield _in_code_points(raw, changes)
+        changes.not_reviewed, changes.other_regions = (
+            counts["not_reviewed"],
+            counts["other_regions"],
+        )
+        changes.skipped = counts["skipped"] + counts["unlabelled"]
     elif name == "doccano":
-        yield from read_doccano(path)
+        report = ReadReport(str(path), name)
+        for raw in Doccano(Request(path, DataSource(path=str(path)), "", True), report).read(
+            report
+        ):
+            yield _in_code_points(raw, changes)
     elif name == "brat":
         yield from read_brat(path)
     else:
         yield from _read_words(path, name)
+
+
+def _in_code_points(raw: RawSentence, changes: Changes) -> RawSentence:
+    """Return a sentence whose spans count in code points.
+
+    Label Studio counted in UTF-16 units once: a region whose own text is at such a position is of
+    that time. What has another text everywhere is where it says.
+    """
+    spans: list[CharSpan] = []
+    for span in raw.char_spans or ():
+        one = replace(raw, words=None, char_spans=[span])
+        for reading, stated in _TRIED:
+            report = ReadReport("", "")
+            with contextlib.suppress(SurfaceError):
+                spans += resolve(one, reading, report, stated=stated).char_spans or ()
+                changes.other_text += report.other_surfaces
+                break
+    return replace(raw, char_spans=spans)
+
+
+_TRIED: Final = (
+    (Reading("characters"), False),
+    (Reading("utf-16"), False),
+    (Reading("characters"), True),
+)
 
 
 def _read_words(path: Path, format_: str) -> Iterator[RawSentence]:
@@ -224,7 +268,9 @@ def import_corrected(
             if raw.spans is not None
             else word_spans(before.words, raw.char_spans or [], where, changes)
         )
-        spans = _without_overlaps(spans, changes)
+        distinct = list(dict.fromkeys(spans))
+        spans = longest(distinct)
+        changes.overlapping += len(distinct) - len(spans)
         compare(before, spans, changes)
         yield Sentence(before.id, before.lang, before.words, spans, str(path), None)
     changes.missing = max(0, len(known) - len(seen) - changes.skipped)
@@ -258,17 +304,6 @@ def word_spans(
         changes.snapped += (start, end) != (ranges[first][0], ranges[last][1])
         found.append(Span(first, last + 1, span.type))
     return found
-
-
-def _without_overlaps(spans: Iterable[Span], changes: Changes) -> list[Span]:
-    """Keep the longer of two spans that share words, and of equal ones the first."""
-    kept: list[Span] = []
-    for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start, s.type)):
-        if any(span.start < k.end and k.start < span.end for k in kept):
-            changes.overlapping += 1
-        else:
-            kept.append(span)
-    return sorted(kept, key=lambda s: s.start)
 
 
 def compare(before: Sentence, after: list[Span], changes: Changes) -> None:

@@ -105,7 +105,7 @@ def test_what_is_odd_in_an_import_from_label_studio_is_counted(tmp_path: Path) -
     path = dump(tmp_path / "a.json", [task])
     back = list(import_corrected(path, {"a": Sentence("a", "en", words)}, changes))
     assert [x.type for x in back[0].spans] == ["PER", "LOC"]
-    assert (changes.other_text, changes.other_labels) == (1, 1)
+    assert (changes.other_text, changes.overlapping) == (1, 1)
 
 
 def test_brat(tmp_path: Path) -> None:

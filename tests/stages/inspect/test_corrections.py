@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError
 from pipeline.formats import ReadReport, Request
-from pipeline.formats.label_studio import char_ranges, read_label_studio
+from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.words import invisible
 from pipeline.schema import Sentence, Span
 from stages.inspect.corrections import (
@@ -241,11 +240,20 @@ def test_label_studio_positions_in_utf16_are_understood(one: Sentence, tmp_path:
     path = tmp_path / "old.json"
     value = {"start": 3, "end": 16, "text": "Angela Merkel", "labels": ["PER"]}
     path.write_text(studio_task(one, [{"type": "labels", "value": value}]), encoding="utf-8")
-    counts: Counter[str] = Counter()
-    (raw,) = read_label_studio(path, counts)
-    assert raw.char_spans and raw.text
-    assert raw.text[raw.char_spans[0].start : raw.char_spans[0].end] == "Angela Merkel"
-    assert counts["utf16"] == 1
+    changes = Changes()
+    (back,) = import_corrected(path, {one.id: one}, changes)
+    assert back.spans == [Span(1, 3, "PER")]
+    assert (changes.snapped, changes.other_text) == (0, 0)
+
+
+def test_label_studio_tasks_that_nobody_labelled_keep_what_the_run_has(
+    one: Sentence, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.json"
+    path.write_text(studio_task(one, [], annotations=[], predictions=[]), encoding="utf-8")
+    changes = Changes()
+    assert list(import_corrected(path, {one.id: one}, changes)) == []
+    assert (changes.skipped, changes.removed) == (1, 0)
 
 
 def test_label_studio_takes_the_last_annotation_that_was_not_cancelled(
@@ -289,7 +297,7 @@ def write_records(path: Path, *records: dict[str, object]) -> Path:
         ({"words": ["other"]}, "its words are not those of the run"),
         ({"text": "other"}, "its text is not that of the run"),
         ({"label": [[0, 999, "PER"]]}, r"entity \[0, 998\) PER does not fit a text of"),
-        ({"label": [["x"]]}, r"not an entity: \['x'\]"),
+        ({"label": [["x"]]}, r"entity \['x'\] is not \{start, end, label\}"),
         ({"label": None}, "no labels"),
     ],
 )
