@@ -72,11 +72,7 @@ def words_of(sentence: Iterable[str], what: str) -> list[str]:
     Raises:
         DataError: If it is one string, or a word is no string.
     """
-    words = listed(sentence, what)
-    for index, word in enumerate(words):
-        if not isinstance(word, str):
-            raise DataError(f"{what}: word {index} is {_short(word)}, not a string")
-    return words
+    return _strings(sentence, what, "word")
 
 
 def sentences_of(sentences: Iterable[Iterable[str]], what: str) -> list[list[str]]:
@@ -93,10 +89,14 @@ def texts_of(texts: Iterable[str], what: str) -> list[str]:
     Raises:
         DataError: If it is one string, or an item is no string.
     """
-    found = listed(texts, what)
-    for index, text in enumerate(found):
-        if not isinstance(text, str):
-            raise DataError(f"{what}: item {index} is {_short(text)}, not a string")
+    return _strings(texts, what, "item")
+
+
+def _strings(values: Iterable[str], what: str, one: str) -> list[str]:
+    found = listed(values, what)
+    for index, value in enumerate(found):
+        if not isinstance(value, str):
+            raise DataError(f"{what}: {one} {index} is {_short(value)}, not a string")
     return found
 
 

@@ -43,7 +43,6 @@ class Reading:
 
 
 _READINGS: Final = tuple(Reading(unit, end) for end in (False, True) for unit in UNITS)
-_WORDS: Final = Reading("words")
 
 
 @dataclass(slots=True)

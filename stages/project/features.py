@@ -55,7 +55,6 @@ class Ranges:
         self.after = np.where(self.has_after, candidates.right, 0)
         self.last = candidates.right - 1
         self.length = (candidates.right - candidates.left).astype(np.float64)
-        self.target_of = cells.target
 
     def sum(self, cell_values: FloatArray) -> FloatArray:
         """Return the sum over the candidate's cells."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from stages.project.batch import Batch
 from stages.project.evidence import entity_of_words
@@ -27,10 +28,21 @@ def linked_words(batch: Batch, min_link: float) -> tuple[IntArray, IntArray, Flo
     return distinct // size, distinct % size, prob
 
 
+def _stretches(
+    entity: IntArray, word: IntArray, prob: FloatArray, breaks: npt.NDArray[np.bool_]
+) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
+    """Return entity, start, end and score of each stretch of linked words between breaks.
+
+    The score is the mean probability over the words of the stretch (a hole counts as zero).
+    """
+    firsts = np.flatnonzero(np.concatenate([[True], breaks]))
+    lasts = np.concatenate([firsts[1:], [len(entity)]]) - 1
+    start, end = word[firsts], word[lasts] + 1
+    return entity[firsts], start, end, np.add.reduceat(prob, firsts) / (end - start)
+
+
 class SpanProjector:
     """The span from the smallest to the largest linked target word.
-
-    The score is the mean probability over the words of the span (a hole counts as zero).
 
     Args:
         min_link: Links weaker than this are ignored.
@@ -46,11 +58,8 @@ class SpanProjector:
         entity, word, prob = linked_words(batch, self.min_link)
         if not len(entity):
             return settle(batch, entity, word, word, prob, self.name)
-        firsts = np.flatnonzero(np.concatenate([[True], entity[1:] != entity[:-1]]))
-        lasts = np.concatenate([firsts[1:], [len(entity)]]) - 1
-        start, end = word[firsts], word[lasts] + 1
-        score = np.add.reduceat(prob, firsts) / (end - start)
-        return settle(batch, entity[firsts], start, end, score, self.name)
+        found = _stretches(entity, word, prob, entity[1:] != entity[:-1])
+        return settle(batch, *found, self.name)
 
 
 class MergedRunsProjector:
@@ -78,10 +87,7 @@ class MergedRunsProjector:
         if not len(entity):
             return settle(batch, entity, word, word, prob, self.name)
         breaks = (entity[1:] != entity[:-1]) | (word[1:] - word[:-1] > self.distance + 1)
-        firsts = np.flatnonzero(np.concatenate([[True], breaks]))
-        lasts = np.concatenate([firsts[1:], [len(entity)]]) - 1
-        owner, start, end = entity[firsts], word[firsts], word[lasts] + 1
-        score = np.add.reduceat(prob, firsts) / (end - start)
+        owner, start, end, score = _stretches(entity, word, prob, breaks)
         size = (batch.entity_end - batch.entity_start)[owner]
         kept = (end - start) / size > self.ratio
         short = {int(e): "length_ratio" for e in set(owner.tolist()) - set(owner[kept].tolist())}

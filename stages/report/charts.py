@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -45,6 +45,20 @@ def _short(label: str, length: int = 20) -> str:
     return label if len(label) <= length else label[: length - 1] + "…"
 
 
+def _whisker(
+    row: Interval, x: Callable[[float], float], y: float, width: int, told: str, ends: str = ""
+) -> list[str]:
+    """Return the label, the interval with its dot, and the number of a row at height ``y``."""
+    colour = f"var(--c{row.series % 8})"
+    return [
+        _text(_LEFT - 8, y + 4, _short(row.label), "label", "end"),
+        f'<g stroke="{colour}" fill="{colour}"><line x1="{x(row.low):.1f}" '
+        f'x2="{x(row.high):.1f}" y1="{y}" y2="{y}" stroke-width="2.5"/>{ends}'
+        f'<circle cx="{x(row.value):.1f}" cy="{y}" r="5"/></g>',
+        _text(width - _RIGHT + 8, y + 4, told, "value"),
+    ]
+
+
 def interval_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Markup:
     """Draw values as dots with their intervals as whiskers, on one scale from 0 to 100."""
     height = _TOP + _ROW * len(rows) + 22
@@ -62,16 +76,11 @@ def interval_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Ma
         body.append(_text(x(tick), height - 6, str(tick), "tick", "middle"))
     for index, row in enumerate(rows):
         y = _TOP + _ROW * index + 6
-        body.append(_text(_LEFT - 8, y + 4, _short(row.label), "label", "end"))
-        colour = f"var(--c{row.series % 8})"
-        body.append(
-            f'<g stroke="{colour}" fill="{colour}"><line x1="{x(row.low):.1f}" '
-            f'x2="{x(row.high):.1f}" y1="{y}" y2="{y}" stroke-width="2.5"/>'
-            f'<line x1="{x(row.low):.1f}" x2="{x(row.low):.1f}" y1="{y - 5}" y2="{y + 5}"/>'
-            f'<line x1="{x(row.high):.1f}" x2="{x(row.high):.1f}" y1="{y - 5}" y2="{y + 5}"/>'
-            f'<circle cx="{x(row.value):.1f}" cy="{y}" r="5"/></g>'
+        ends = "".join(
+            f'<line x1="{x(end):.1f}" x2="{x(end):.1f}" y1="{y - 5}" y2="{y + 5}"/>'
+            for end in (row.low, row.high)
         )
-        body.append(_text(width - _RIGHT + 8, y + 4, f"{row.value:.1f}", "value"))
+        body += _whisker(row, x, y, width, f"{row.value:.1f}", ends)
     return _svg(width, height, title, body)
 
 
@@ -96,16 +105,8 @@ def difference_chart(title: str, rows: Sequence[Interval], width: int = 520) -> 
         body.append(_text(0, y + 16, _short(group, 60), "group"))
         y += _ROW
         for row in (r for r in rows if r.group == group):
-            middle = y + 10
-            colour = f"var(--c{row.series % 8})"
-            body.append(_text(_LEFT - 8, middle + 4, _short(row.label), "label", "end"))
-            body.append(
-                f'<g stroke="{colour}" fill="{colour}"><line x1="{x(row.low):.1f}" '
-                f'x2="{x(row.high):.1f}" y1="{middle}" y2="{middle}" stroke-width="2.5"/>'
-                f'<circle cx="{x(row.value):.1f}" cy="{middle}" r="5"/></g>'
-            )
             told = f"{row.value:+.1f}".replace("-", "−")
-            body.append(_text(width - _RIGHT + 8, middle + 4, told, "value"))
+            body += _whisker(row, x, y + 10, width, told)
             y += _ROW
     return _svg(width, height, title, body)
 

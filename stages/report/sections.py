@@ -12,7 +12,6 @@ from stages.evaluate.results import (
     PROJECTION,
     FewShotPoint,
     Results,
-    Summary,
     SweepPoint,
     SweepResult,
 )
@@ -45,38 +44,31 @@ def about_arm(results: Results, arm: str) -> str:
     return results.about.get(arm, "")
 
 
-def _interval(label: str, s: Summary, series: int) -> charts.Interval:
-    return charts.Interval(label, 100 * s.f1, 100 * s.f1_low, 100 * s.f1_high, series)
+def _intervals(results: Results, lang: str, kind: str | None = None) -> list[charts.Interval]:
+    """Return the F1 of each arm: of all types, or of one that there is."""
+    return [
+        charts.Interval(arm, 100 * s.f1, 100 * s.f1_low, 100 * s.f1_high, index)
+        for index, arm in enumerate(results.scored_arms())
+        if (s := results.of(arm, lang, kind)) is not None and (kind is None or s.gold or s.f1)
+    ]
 
 
 def overall_figures(results: Results) -> list[Figure]:
     """Return one chart per language: F1 of each arm with its interval."""
-    arms = results.scored_arms()
     found = []
     for lang in results.scored_languages():
-        rows = [
-            _interval(arm, s, index)
-            for index, arm in enumerate(arms)
-            if (s := results.of(arm, lang)) is not None
-        ]
         title = f"{name_of(lang)}: F1 by arm"
-        found.append(Figure(title, charts.interval_chart(title, rows)))
+        found.append(Figure(title, charts.interval_chart(title, _intervals(results, lang))))
     return found
 
 
 def type_figures(results: Results) -> list[tuple[str, list[Figure]]]:
     """Return charts of F1 per type, each language's under its name."""
-    arms = results.scored_arms()
     found = []
     for lang in results.scored_languages():
         figures = []
         for kind in results.types:
-            rows = [
-                _interval(arm, s, index)
-                for index, arm in enumerate(arms)
-                if (s := results.of(arm, lang, kind)) is not None and (s.gold or s.f1)
-            ]
-            if rows:
+            if rows := _intervals(results, lang, kind):
                 title = f"{kind} in {name_of(lang)}: F1 by arm"
                 figures.append(Figure(title, charts.interval_chart(title, rows)))
         found.append((name_of(lang), figures))

@@ -31,29 +31,36 @@ def columns(scores: Results) -> list[str | None]:
     return found
 
 
+def _table(title: str, caption: str) -> Table:
+    from rich.table import Table
+
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption=caption,
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+
+
 def results_table(scores: Results) -> Table:
     """Return F1 by arm (rows) and language (columns): mean ± deviation, and the interval below.
 
     Args:
         scores: What ``evaluate`` found (:func:`stages.evaluate.results.load_results`).
     """
-    from rich.table import Table
-
     aside = swept_aside(scores)  # the table of their sweep has them
     arms = [arm for arm in scores.scored_arms() if arm not in aside]
     langs = columns(scores)
     seeds = max((len([n for n in s.seeds if n is not None]) for s in scores.summary), default=0)
     mean = f"mean{' ± deviation' if seeds > 1 else ''} over {seeds} seed{'s' * (seeds > 1)}; "
-    table = Table(
-        title="F1, strict IOB2",
-        title_justify="left",
-        title_style="bold",
-        caption=f"{mean if seeds else ''}below: the {100 * scores.confidence:.0f} % interval over "
+    table = _table(
+        "F1, strict IOB2",
+        f"{mean if seeds else ''}below: the {100 * scores.confidence:.0f} % interval over "
         "sentences",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
     )
     # On a narrow terminal intervals may be cut short, the names of the arms may not.
     table.add_column("arm", no_wrap=True, min_width=max(map(len, arms), default=3))
@@ -80,20 +87,11 @@ def results_table(scores: Results) -> Table:
 
 def sweep_table(sweep: SweepResult) -> Table:
     """Return the F1 of every arm of a sweep (rows) on every set (columns), mean ± deviation."""
-    from rich.table import Table
-
     sets = list(dict.fromkeys((p.key, p.lang) for p in sweep.points))
     chosen = f"; * is what source dev chooses ({sweep.chosen})" if sweep.chosen else ""
-    table = Table(
-        title=f"{sweep.name}: F1 by {', '.join(sweep.keys)}",
-        title_justify="left",
-        title_style="bold",
-        caption=f"mean ± deviation over the seeds; bold: the best on this very set, an upper "
-        f"bound{chosen}",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
+    table = _table(
+        f"{sweep.name}: F1 by {', '.join(sweep.keys)}",
+        f"mean ± deviation over the seeds; bold: the best on this very set, an upper bound{chosen}",
     )
     table.add_column(", ".join(k.rpartition(".")[2] for k in sweep.keys), no_wrap=True)
     for key, lang in sets:
@@ -122,18 +120,10 @@ def _point(point: SweepPoint | None, best: float | None) -> str:
 
 def comparisons_table(scores: Results) -> Table:
     """Return the paired comparisons: difference with its interval, p after Holm, verdict."""
-    from rich.table import Table
-
-    table = Table(
-        title="Compared on the same sentences and seeds",
-        title_justify="left",
-        title_style="bold",
-        caption=f"approximate randomisation; p after Holm's correction for "
-        f"{len(scores.comparisons)} comparisons",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
+    table = _table(
+        "Compared on the same sentences and seeds",
+        f"approximate randomisation; p after Holm's correction for {len(scores.comparisons)} "
+        "comparisons",
     )
     table.add_column("pair", no_wrap=True)
     table.add_column("lang", no_wrap=True)
