@@ -115,13 +115,10 @@ class LayerFusion(nn.Module):
         """Whether the encoder must return its lower layers."""
         return self.kind != "none"
 
-    def reset(self, std: float) -> None:
-        """Set the initial weights: AIF starts at ``w`` near ``last_share``, concat as a mean."""
-        for module in self.modules():
-            self.reset_module(module, std)
-
     def reset_module(self, module: nn.Module, std: float) -> None:
         """Set the initial weights that a module holds itself; one that is not ours is left alone.
+
+        AIF starts at ``w`` near ``last_share``, concat as a mean.
 
         transformers never asks custom code to initialise a module that holds modules only, so it
         must be done leaf by leaf.

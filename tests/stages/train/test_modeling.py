@@ -39,6 +39,11 @@ def batch(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, mask
 
 
+def reset(fusion: LayerFusion, std: float) -> None:
+    for module in fusion.modules():
+        fusion.reset_module(module, std)
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_without_fusion_it_equals_the_plain_classifier_to_the_bit(
     name: str, family: Family
@@ -92,7 +97,7 @@ def test_padding_and_neighbours_do_not_change_a_sentence(
 def test_the_global_branch_sees_the_whole_sentence(family: Family) -> None:
     torch.manual_seed(3)
     fusion = LayerFusion("dlfa_aif", 8, 3, 1, ratio=2.0)
-    fusion.reset(0.5)
+    reset(fusion, 0.5)
     layers = [torch.randn(1, 4, 8) for _ in range(4)]
     mask = torch.ones(1, 4)
     before = fusion(layers, mask)
@@ -108,7 +113,7 @@ def test_the_global_branch_sees_the_whole_sentence(family: Family) -> None:
 def test_aif_follows_its_formula() -> None:
     torch.manual_seed(4)
     fusion = LayerFusion("dlfa_aif", 6, 2, 0, ratio=0.5, last_share=0.8)
-    fusion.reset(0.4)
+    reset(fusion, 0.4)
     layers = [torch.randn(2, 3, 6) for _ in range(3)]
     mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
     both = layers[0] + layers[2]
@@ -117,7 +122,7 @@ def test_aif_follows_its_formula() -> None:
     weights = torch.sigmoid(fusion.local_branch(both) + fusion.global_branch(pooled))
     expected = weights * layers[2] + (1 - weights) * layers[0]
     torch.testing.assert_close(fusion(layers, mask), expected)
-    fusion.reset(1e-6)
+    reset(fusion, 1e-6)
     blank = [torch.zeros(1, 1, 6), torch.zeros(1, 1, 6), torch.ones(1, 1, 6)]
     share = fusion(blank, torch.ones(1, 1))
     torch.testing.assert_close(share, torch.full_like(share, 0.8), atol=1e-3, rtol=0)
@@ -133,7 +138,7 @@ def test_the_other_fusions_start_as_they_should() -> None:
         "scalar_mix": torch.stack(layers).mean(0),
     }.items():
         fusion = LayerFusion(kind, 4, 3, -2)
-        fusion.reset(0.02)
+        reset(fusion, 0.02)
         torch.testing.assert_close(fusion(layers, mask), expected)
 
 
