@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import XlnerError
+from pipeline.errors import ConfigError, XlnerError
 
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -119,6 +119,19 @@ def write_atomic(path: Path, data: bytes, *, parents: bool = True) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def refuse_filled(folder: Path) -> None:
+    """Refuse a folder that is to be written whole, where something is there that would be lost.
+
+    Raises:
+        ConfigError: If it holds something, or is a file.
+    """
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise ConfigError(f"{folder} holds something already; name a new folder")
+    elif folder.exists():
+        raise ConfigError(f"{folder} is a file; name a new folder")
 
 
 def sweep(folder: Path, *, deep: bool = False) -> None:

@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import ClassVar, Final
 
+from pipeline.disk import refuse_filled
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import Format, Sample
@@ -134,11 +135,10 @@ def write_brat(items: Iterable[tuple[Sentence, str | None]], folder: Path) -> in
         The number of sentences written.
 
     Raises:
-        DataError: If the folder holds something.
+        ConfigError: If the folder holds something.
     """
+    refuse_filled(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty; a brat collection needs a folder of its own")
     types: dict[str, str] = {}
     count = 0
     with (folder / INDEX).open("w", encoding="utf-8", newline="\n") as index:

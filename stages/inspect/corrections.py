@@ -39,6 +39,8 @@ FORMATS: Final = ("label-studio", "doccano", "brat", "conll", "jsonl", "parquet"
 """What can be written; the first five can be read back."""
 
 READABLE: Final = FORMATS[:5]
+FOLDERS: Final = ("brat", "hf")
+"""What is a folder."""
 
 
 def as_items(views: Iterable[View], run: str) -> Iterator[Item]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.disk import refuse_filled
 from pipeline.formats import write_parquet
 from pipeline.schema import Sentence
 
@@ -18,7 +19,11 @@ def write_dataset(sentences: Iterable[Sentence], folder: Path) -> int:
 
     Returns:
         The number of sentences written.
+
+    Raises:
+        ConfigError: If the folder holds something.
     """
+    refuse_filled(folder)
     rows = list(sentences)
     folder.mkdir(parents=True, exist_ok=True)
     count = write_parquet(rows, folder / "train.parquet")

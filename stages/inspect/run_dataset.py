@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.artifacts import Artifact, RunFolder
+from pipeline.disk import refuse_filled
 from pipeline.errors import ConfigError
 from pipeline.formats import tags_from_spans
 from pipeline.listed import batched
@@ -48,8 +49,7 @@ def export_dataset(run: RunFolder, folder: Path) -> dict[str, int]:
     Raises:
         ConfigError: If the run has neither, or the folder holds something.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} holds something already; name a new folder")
+    refuse_filled(folder)
     found = {
         (lang, split): artifact
         for split, stage in SPLITS.items()

@@ -29,6 +29,7 @@ from xlner.commands.shared import (
     quiet_libraries,
     reported_errors,
     tell,
+    to_write,
 )
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def align_words(
 ) -> None:
     """Link the words of sentence pairs."""
     with reported_errors():
+        to_write("--out", out, source, target, gold, *map(Path, parallel or ()))
         own = {
             "model": model,
             "layer": layer,

@@ -26,6 +26,7 @@ from xlner.commands.shared import (
     print_json,
     reported_errors,
     tell,
+    to_write,
 )
 
 if TYPE_CHECKING:
@@ -279,9 +280,11 @@ def _export(
     seed: int,
     as_json: bool,
 ) -> None:
-    from stages.inspect.corrections import as_items, export
+    from stages.inspect.corrections import FOLDERS, as_items, export
     from stages.inspect.selection import choose, draw
 
+    if target[0] not in FOLDERS:
+        to_write("--export", target[1])
     chosen = (v for v in choose(stream, selection) if v.words)
     if sample is not None:
         chosen = (v for v in draw(chosen, sample, seed).views)
@@ -316,9 +319,9 @@ def _import(
             if sentence.id in known:
                 raise ConfigError("--lang: ids repeat in every language; name the one to import")
             known[sentence.id] = sentence
+    to_write("--out", out, path)
     changes = Changes()
     sentences = list(import_corrected(path, known, changes, format_))
-    out.parent.mkdir(parents=True, exist_ok=True)
     write(sentences, out)
     told = dataclasses.asdict(changes)
     if as_json:

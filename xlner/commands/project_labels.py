@@ -20,7 +20,14 @@ from pipeline.explain import read_as
 from stages.project.config import ProjectConfig, method_of
 from stages.project.methods import METHODS
 from xlner.commands.options import AsJson, Encoding, MoreOptions, Out, completing, option_name
-from xlner.commands.shared import command, data_stream, print_json, reported_errors, tell
+from xlner.commands.shared import (
+    command,
+    data_stream,
+    print_json,
+    reported_errors,
+    tell,
+    to_write,
+)
 
 if TYPE_CHECKING:
     from pipeline.schema import Sentence
@@ -65,6 +72,8 @@ def project_labels(
 ) -> None:
     """Carry labels over to the other side of word-aligned sentences."""
     with reported_errors():
+        to_write("--out", out, source, target, links)
+        to_write("--report", report, source, target, links, out)
         config = _config(method, solver, min_score, min_link, more or [])
         corpus = _read_corpus(source, target, links, (source_lang, target_lang), score, encoding)
         if translator is not None:

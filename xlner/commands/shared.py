@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 EXIT_OTHER = 1
@@ -158,6 +160,34 @@ def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
     if value is not None and value not in names:
         hint = suggest(value, names)
         raise ConfigError(f"{option}: {value!r} is not allowed{hint}; allowed: {', '.join(names)}")
+
+
+def to_write(option: str, path: Path | None, *read: Path | None) -> None:
+    """Check where a file is to be written, before anything is computed; make the folders above it.
+
+    Args:
+        option: The option that names it.
+        path: The file; ``None`` (standard output) is fine.
+        read: Files that the command reads, or writes as well.
+
+    Raises:
+        ConfigError: If it is a folder, one of those files, or in a place that cannot be.
+    """
+    from pipeline.errors import ConfigError
+
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigError(f"{option}: {path}: is a folder; name a file")
+    if any(other is not None and other.resolve() == path.resolve() for other in read):
+        raise ConfigError(
+            f"{option}: {path}: the command needs this file itself, and what it holds would be "
+            "lost; name another one"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{option}: {path}: {error.filename}: {error.strerror}") from error
 
 
 def tell(message: str) -> None:

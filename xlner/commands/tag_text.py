@@ -22,6 +22,7 @@ from xlner.commands.shared import (
     quiet_libraries,
     reported_errors,
     tell,
+    to_write,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def tag_text(
         one_of("--format", format, FORMATS)
         one_of("--dtype", dtype, ("auto", "float32", "bfloat16"))
         one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
+        to_write("--out", out, file)
         quiet_libraries()
         code = canonical(lang)
         items = _read(file, code, words, encoding)
@@ -193,7 +195,6 @@ def _output(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield data_stream()
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8", newline="\n") as stream:
         yield stream
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk import refuse_filled
 from pipeline.errors import ModelError
 from pipeline.models import ModelSource
 from stages.encoder_facts import OFFSET_POSITIONS
@@ -42,13 +43,12 @@ def trim_encoder(
 
     Raises:
         ModelError: If the model cannot be read, or its vocabulary is of another kind than Unigram,
-            WordPiece and BPE; if `output` has files.
-        ConfigError: If `size` is smaller than what must be kept.
+            WordPiece and BPE.
+        ConfigError: If `size` is smaller than what must be kept, or `output` holds something.
     """
     from transformers import AutoTokenizer
 
-    if output.exists() and any(output.iterdir()):
-        raise ModelError(f"{output}: there are files in it already; name a new folder")
+    refuse_filled(output)
     source.require_weights()
     folder = source.download()
     wrapped = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

@@ -15,6 +15,7 @@ from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.words import invisible
 from pipeline.schema import Sentence, Span
 from stages.inspect.corrections import (
+    FOLDERS,
     READABLE,
     Changes,
     detect,
@@ -334,8 +335,15 @@ def test_brat_types_and_documents(tmp_path: Path) -> None:
     ]
     config = (tmp_path / "brat" / "annotation.conf").read_text()
     assert config.startswith("[entities]\nA_B\nA_B_2\n")
-    with pytest.raises(DataError, match="is not empty"):
-        export([(many[0], None)], "brat", tmp_path / "brat")
+
+
+@pytest.mark.parametrize("format_", FOLDERS)
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, format_: str) -> None:
+    (tmp_path / "README.md").write_text("mine", encoding="utf-8")
+    for place in (tmp_path, tmp_path / "README.md"):
+        with pytest.raises(ConfigError, match="name a new folder"):
+            export([(Sentence("1", "de", ["Bonn"], []), None)], format_, place)
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "mine"
 
 
 def test_an_unknown_format_is_suggested(tmp_path: Path) -> None:

@@ -104,6 +104,40 @@ def test_bad_values_are_told_without_a_traceback(scripts: Path, runs: Path, line
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "align_words a.txt b.txt -o {}",
+        "project_labels a.txt b.txt l.txt -o {}",
+        "project_labels a.txt b.txt l.txt -o new.txt --report {}",
+        "tag_text model a.txt -o {}",
+        "inspect_labels fake --lang de --import a.jsonl -o {}",
+        "inspect_labels fake --lang de --export jsonl {}",
+    ],
+)
+def test_what_a_command_reads_is_not_written_over(scripts: Path, runs: Path, line: str) -> None:
+    for name in ("a.txt", "b.txt", "l.txt", "a.jsonl"):
+        (runs / name).write_text("mine\n", encoding="utf-8")
+    (runs / "folder.jsonl").mkdir(exist_ok=True)
+    own = "a.jsonl" if "--import" in line else "./a.txt"
+    places = {own: "would be lost", "folder.jsonl": "is a folder", "b.txt/x.jsonl": "b.txt: "}
+    for place, told in places.items():
+        if "--export" in line and place == own:
+            continue  # which reads the run alone
+        result = shell(scripts, line.format(place), runs)
+        assert result.returncode == 2, result.stderr
+        assert result.stderr.startswith("error: --") and told in result.stderr
+        assert (runs / own).read_text(encoding="utf-8") == "mine\n"
+
+
+def test_folders_above_an_output_are_made(scripts: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Anna sleeps\n", encoding="utf-8")
+    line = "align_words a.txt a.txt --aligner statistical -o new/er/links.txt"
+    result = shell(scripts, line, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "new/er/links.txt").read_text(encoding="utf-8").startswith("0-0")
+
+
 def test_a_wrong_file_is_exit_code_1(scripts: Path, runs: Path) -> None:
     result = shell(scripts, "inspect_labels fake --import missing.json -o x.jsonl --lang de", runs)
     assert result.returncode == 1 and result.stderr == "error: file not found: missing.json\n"

@@ -163,7 +163,7 @@ def test_what_must_be_kept_is_never_more_than_asked_for(full: Path, tmp_path: Pa
         trim_encoder(locate(str(full)), words_of(full, GERMAN), tmp_path / "cut", size=6)
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(ModelError, match="there are files in it already"):
+    with pytest.raises(ConfigError, match="holds something already"):
         trim_encoder(locate(str(full)), words_of(full, GERMAN), tmp_path / "used")
 
 
