@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import field_serializer, model_validator
 
 from pipeline.config import RunConfig
+from stages import several_sources
 from stages.arms import ARMS, BEST_FIRST, LIKE_AGAINST_LIKE, Arm, predicted_on, touches
 from stages.before import of_before
 from stages.own_arms import ArmConfig, check_arms, resolve
@@ -45,8 +46,12 @@ class Experiment(SweepsConfig):
 
     def problems(self) -> Iterator[str]:
         """Return what is wrong with arms and sweeps."""
-        found = list(check_arms(self))
-        yield from found or check_sweeps(self)
+        found = list(check_arms(self)) or list(check_sweeps(self))
+        own = [
+            (f"arms.{n}.set" if n in self.arms else "sweep.over", self.recipes[n].settings)
+            for n in ([] if found else self.compared)
+        ]
+        yield from dict.fromkeys((*found, *several_sources.problems(self, own)))
 
     @cached_property
     def sweeps(self) -> list[Sweep]:

@@ -7,10 +7,11 @@ to the same sentences (``data.parallel``), their votes are in ``project/votes/nl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from pipeline.config import RunConfig
+from pipeline.errors import suggest
 from pipeline.stage import Ref
 
 VOTES: Final = "votes"
@@ -54,6 +55,34 @@ def translated_sources(config: RunConfig) -> list[str]:
     """Return the source languages whose training data is translated and projected."""
     given = getattr(getattr(config, "translate", None), "sources", None)
     return [s for s in config.sources if given is None or s in given]
+
+
+def problems(config: RunConfig, settings: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield what is wrong with the source languages that options choose.
+
+    It is told before tasks are planned, which would lack what such a language should give.
+
+    Args:
+        config: The run.
+        settings: Where arms set options of their own, and these, by dotted key.
+    """
+    translated = getattr(getattr(config, "translate", None), "sources", None)
+    chosen = [
+        ("translate.sources", translated),
+        ("train.sources", getattr(getattr(config, "train", None), "sources", None)),
+        *((f"{key}.train.sources", own.get("train.sources")) for key, own in settings),
+    ]
+    for key, names in chosen:
+        for name in names or ():
+            if name not in config.sources:
+                near = suggest(name, config.sources)
+                has = ", ".join(config.sources)
+                yield f"{key}: {name!r} is no source language{near}; they are: {has}"
+    if translated is not None and config.source not in translated:
+        yield (
+            f"translate.sources: the first source language, {config.source!r}, has to be among "
+            "them; order 'source' so that one that you translate from is the first"
+        )
 
 
 def votes(config: RunConfig, lang: str) -> bool:

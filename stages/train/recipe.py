@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import RunConfig
-from pipeline.errors import ModelError, suggest
+from pipeline.errors import ModelError
 from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Problem, Ref
@@ -248,17 +248,10 @@ def check_training(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[P
 
 
 def _check_sources(config: RunConfig, units: Sequence[TaggerUnit]) -> Iterator[Problem]:
-    """Yield source languages that an arm is to learn from and the run does not have."""
+    """Yield arms that learn from projected labels, of languages that nothing is projected from."""
     projected = translated_sources(config)
     for arm, recipe in {unit.arm: unit.recipe for unit in units}.items():
         given = train_options(experiment(config).for_arm(arm)).sources or ()
-        for name in given:
-            if name not in config.sources:
-                yield Problem(
-                    "train.sources",
-                    f"{name!r} is no source language{suggest(name, config.sources)}; they are: "
-                    f"{', '.join(config.sources)} (arm {arm})",
-                )
         if given and "projected" in recipe.data and not set(given) & set(projected):
             yield Problem(
                 "train.sources",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.config import RunConfig
-from pipeline.errors import ModelError, suggest
+from pipeline.errors import ModelError
 from pipeline.models import ModelSource, locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.experiment import translated_to_source
@@ -90,7 +90,6 @@ class TranslateStage(RowStage):
         """Find models that are missing and languages that they cannot produce."""
         from stages.translate.checks import translator_problem
 
-        yield from self._sources_problems(config)
         yield from self._unused(config, tasks)
         seen: set[Problem] = set()
         for task in tasks:
@@ -100,22 +99,6 @@ class TranslateStage(RowStage):
                 if problem and problem not in seen:  # one model may serve all languages
                     seen.add(problem)
                     yield problem
-
-    def _sources_problems(self, config: RunConfig) -> Iterator[Problem]:
-        given = self.options(config).sources
-        for name in given or ():
-            if name not in config.sources:
-                near = suggest(name, config.sources)
-                yield Problem(
-                    "translate.sources",
-                    f"{name!r} is no source language{near}; they are: {', '.join(config.sources)}",
-                )
-        if given is not None and config.source not in given:
-            yield Problem(
-                "translate.sources",
-                f"the first source language, {config.source!r}, has to be among them; order "
-                "'source' so that one that you translate from is the first",
-            )
 
     def _unused(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Yield keys for decoding where ``auto`` finds no translator that has them."""

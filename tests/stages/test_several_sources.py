@@ -61,6 +61,17 @@ def test_a_list_of_sources() -> None:
         ({"source": ["en"], "further_sources": ["de"]}, "leave out further_sources"),
         ({"arms": [{"from-de": {"like": "fused"}}]}, "the name of another folder"),
         ({"arms": [{"votes": {"like": "fused"}}]}, "the name of another folder"),
+        ({"translate": {"sources": ["de"]}}, "translate.sources: the first source language, 'en'"),
+        ({"translate": {"sources": ["fr"]}}, "translate.sources: 'fr' is no source language"),
+        ({"train": {"sources": ["fr"]}}, "train.sources: 'fr' is no source language"),
+        (
+            {"arms": [{"x": {"like": "fused", "set": {"train.sources": ["fr"]}}}]},
+            "arms.x.set.train.sources: 'fr' is no source language; they are: en, de",
+        ),
+        (
+            {"sweep": {"like": "fused", "over": {"train.sources": [["en"], ["fr"]]}}},
+            "sweep.over.train.sources: 'fr' is no source language",
+        ),
     ],
 )
 def test_what_is_wrong_with_sources_is_told(values: dict[str, Any], told: str) -> None:
@@ -139,9 +150,6 @@ def test_a_run_with_one_source_has_the_names_that_it_had() -> None:
 @pytest.mark.parametrize(
     ("values", "stage", "told"),
     [
-        ({"translate": {"sources": ["de"]}}, "translate", "the first source language, 'en'"),
-        ({"translate": {"sources": ["en", "fr"]}}, "translate", "'fr' is no source language"),
-        ({"train": {"sources": ["fr"]}}, "train", "'fr' is no source language"),
         (
             {"train": {"sources": ["de"]}, "translate": {"sources": ["en"]}},
             "train",
