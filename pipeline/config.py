@@ -65,6 +65,11 @@ class LabelsConfig(ConfigModel):
     types: list[str] | None = Field(
         None, description="the entity types, in order; default: those of data.train, sorted"
     )
+    ignore: list[str] = Field(
+        default_factory=list,
+        description="types that are projected but not learnt: O in gold text; where they are "
+        "projected, words that are entities elsewhere teach nothing",
+    )
 
 
 class ModelsConfig(ConfigModel):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from stages.prepare.joining import Joining
     from stages.prepare.sources import Corpus
 
+_PROJECTED = frozenset({"train", "parallel", "rivals"})
+"""Keys of corpora that labels are projected from, and of projections of others."""
 _COUNTED = (
     "repaired_words",
     "unrepaired_words",
@@ -41,8 +43,10 @@ _SAMPLE = 2000  # sentences that a preview looks at
 class PrepareStage(RunStage):
     """Reads one corpus per task; see :func:`pipeline.formats.read_labelled`.
 
-    ``labels.map`` is applied here. A corpus with an entity type that ``labels.types`` (or, where
-    that is not set, ``data.train``) does not have is an error: no tagger could ever predict it.
+    ``labels.map`` is applied here. Types of ``labels.ignore`` stay in what is projected from, and
+    in projections of others; elsewhere, in what taggers are scored or chosen on, they are ``O``. A
+    corpus with an entity type that ``labels.types`` (or, where that is not set, ``data.train``)
+    does not have is an error: no tagger could ever predict it.
     """
 
     name: ClassVar[str] = "prepare"
@@ -150,6 +154,10 @@ class PrepareStage(RunStage):
             sentences = damaged(sentences, damage, config.seed)
         types: dict[str, int] = {}
         removed = 0
+        names = dict(config.labels.map)
+        if corpus.key not in _PROJECTED:
+            names |= {old: "O" for old, new in names.items() if new in config.labels.ignore}
+            names |= dict.fromkeys(config.labels.ignore, "O")
 
         def rows() -> Iterator[dict[str, Any]]:
             nonlocal removed
@@ -159,7 +167,7 @@ class PrepareStage(RunStage):
             with context.progress.task(label, total=total, unit="sentences") as bar:
                 for sentence in sentences:
                     before = len(sentence.spans)
-                    sentence.spans = map_spans(sentence.spans, config.labels.map)
+                    sentence.spans = map_spans(sentence.spans, names)
                     removed += before - len(sentence.spans)
                     for span in sentence.spans:
                         types[span.type] = types.get(span.type, 0) + 1
@@ -171,7 +179,8 @@ class PrepareStage(RunStage):
             raise DataError(f"{corpus.name}: {report.origin} has no sentence with words")
         known, reference = _known_types(config, inputs)
         if known is not None and corpus.labelled:
-            require_known_types(list(types), known, key=corpus.name, reference=reference)
+            found = [t for t in types if t not in config.labels.ignore]
+            require_known_types(found, known, key=corpus.name, reference=reference)
         if report.empty_sentences and joining is None:
             context.drop("empty_sentence", report.empty_sentences)
         if joining is not None:
@@ -275,7 +284,7 @@ def _known_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> tuple[lis
     trained = Inputs(inputs).only("train").values()
     if trained:
         found = {kind for artifact in trained for kind in artifact.manifest.notes["types"]}
-        return sorted(found), "data.train"
+        return sorted(found - set(config.labels.ignore)), "data.train"
     return None, ""
 
 

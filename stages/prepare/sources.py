@@ -339,6 +339,14 @@ def _label_problems(config: RunConfig) -> Iterator[Problem]:
                     f"name the entity type, {label[2:]!r}, not the tag {label!r}",
                 )
     types = config.labels.types or []
+    for name in config.labels.ignore:
+        if name in types:
+            yield Problem("labels.ignore", f"{name!r} is in labels.types as well: learn it or not")
+        elif name in config.labels.map and config.labels.map[name] != name:
+            yield Problem(
+                "labels.ignore",
+                f"labels.map makes {name!r} into {config.labels.map[name]!r}: take it from one",
+            )
     if "O" in types:
         yield Problem("labels.types", "O is not an entity type: leave it out")
     if len(set(types)) != len(types):

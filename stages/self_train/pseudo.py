@@ -115,7 +115,12 @@ def pseudo_examples(
         )
 
 
-def agreement(labels: NDArray[np.int64], sentence: TrainingSentence, outside: int) -> float:
+def agreement(
+    labels: NDArray[np.int64],
+    sentence: TrainingSentence,
+    outside: int,
+    mask: NDArray[np.bool_] | None = None,
+) -> float:
     """Return how far the teachers agree with given labels, in [0, 1].
 
     It is the mean probability that they give to the label, over the words that either side thinks
@@ -125,10 +130,13 @@ def agreement(labels: NDArray[np.int64], sentence: TrainingSentence, outside: in
         labels: (words) label ids.
         sentence: The same sentence with the teachers' distributions.
         outside: The id of ``O``.
+        mask: (words) ``False`` for words whose given label says nothing.
     """
     asked = labels != outside
     for span in sentence.spans:
         asked[span.start : span.end] = True
+    if mask is not None:
+        asked &= mask
     if not asked.any():
         return 1.0
     return float(_probs(sentence)[np.arange(len(labels)), labels][asked].mean())
@@ -155,7 +163,7 @@ def projected_with_teachers(
     for example, sentence in zip(examples, taught, strict=True):
         labels = label_set.encode(example.spans, len(example.words), example.id)
         weight = example.weight
-        agreed = agreement(labels, sentence, label_set.outside)
+        agreed = agreement(labels, sentence, label_set.outside, example.mask)
         if options.disagreement == "drop" and agreed < options.disagreement_threshold:
             drop("disagreement")
             continue

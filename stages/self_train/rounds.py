@@ -274,7 +274,8 @@ class SelfTraining:
         asked = self._asked()
         names = {x.name for x in asked}
         untouched = Inputs({n: a for n, a in self._inputs.items() if n not in names})
-        yield from read_examples(self._train, untouched, self._seed, counts)
+        ignored = self._context.config.labels.ignore
+        yield from read_examples(self._train, untouched, self._seed, counts, ignored)
         for name, kind in ((x.name, x.kind) for x in asked):
             if kind == "projected":
                 examples = self._reconsidered(work, name, label_set, counts, drop)
@@ -306,7 +307,9 @@ class SelfTraining:
         drop: Callable[[str], None],
     ) -> Iterator[TrainingSentence]:
         return projected_with_teachers(
-            projected_examples(self._inputs[name].rows(), self._train),
+            projected_examples(
+                self._inputs[name].rows, self._train, self._context.config.labels.ignore
+            ),
             self._taught(work, name, label_set),
             self._options,
             label_set,

@@ -203,7 +203,10 @@ class LabelSet:
 
 
 def entity_types(config: RunConfig, inputs: Inputs[Artifact]) -> list[str]:
-    """Return the entity types: those of ``labels.types``, or all in the training data, sorted."""
+    """Return the types to learn: those of ``labels.types``, or all in the training data, sorted.
+
+    Those of ``labels.ignore`` are not among them.
+    """
     if config.labels.types is not None:
         return list(config.labels.types)
     found: set[str] = set()
@@ -211,7 +214,7 @@ def entity_types(config: RunConfig, inputs: Inputs[Artifact]) -> list[str]:
         for data in artifact.tables():
             for spans in data.column("spans").to_pylist():
                 found.update(s["type"] for s in spans)
-    return sorted(found)
+    return sorted(found - set(config.labels.ignore))
 
 
 def span_f1(

@@ -5,7 +5,7 @@ Imports nothing heavy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -149,7 +149,11 @@ def head_fields(options: TrainConfig, fused: bool) -> dict[str, Any]:
 
 
 def read_examples(
-    options: TrainConfig, inputs: Inputs[Artifact], seed: int, counts: dict[str, int]
+    options: TrainConfig,
+    inputs: Inputs[Artifact],
+    seed: int,
+    counts: dict[str, int],
+    ignored: Collection[str] = (),
 ) -> Iterator[TrainingSentence]:
     """Stream the labelled training sentences: gold source, kept projected, gold target.
 
@@ -159,6 +163,7 @@ def read_examples(
             step those of further source languages.
         seed: For repetitions that are not whole numbers, and the draw of gold sentences.
         counts: Gets the numbers of sentences by origin, as ``sentences/<input>``.
+        ignored: Types that are not learnt (``labels.ignore``).
     """
     from pipeline.hashes import derive_seed
     from stages.train.data import repeat_examples
@@ -167,7 +172,9 @@ def read_examples(
     projected, trained = inputs.only("projected"), inputs.only("train")
     for name, artifact in inputs.only("train", "projected", "gold").items():
         if name in projected:
-            examples: Iterable[TrainingSentence] = projected_examples(artifact.rows(), options)
+            examples: Iterable[TrainingSentence] = projected_examples(
+                artifact.rows, options, ignored
+            )
             times = options.projected_repeat
         else:
             source = name in trained
@@ -175,7 +182,7 @@ def read_examples(
             rows: Iterable[Mapping[str, Any]] = artifact.rows()
             if not source and options.gold_sentences is not None:
                 rows = drawn(rows, options.gold_sentences, derive_seed(seed, "few_shot"), name)
-            examples = gold_examples(rows, weight)
+            examples = gold_examples(rows, weight, ignored)
             times = options.source_repeat if source else options.gold_repeat
         for example in repeat_examples(examples, times, derive_seed(seed, name)):
             counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
@@ -183,31 +190,71 @@ def read_examples(
 
 
 def gold_examples(
-    rows: Iterable[Mapping[str, Any]], weight: float = 1.0
+    rows: Iterable[Mapping[str, Any]], weight: float = 1.0, ignored: Collection[str] = ()
 ) -> Iterator[TrainingSentence]:
-    """Turn labelled rows into training sentences; those without words are left out."""
+    """Turn labelled rows into training sentences; those without words are left out.
+
+    Entities of a type in ``ignored`` are none: who labelled them has seen what they are.
+    """
     from pipeline.schema import spans_of
     from stages.train.data import TrainingSentence
 
     for row in rows:
         if row["words"]:
-            yield TrainingSentence(row["words"], spans_of(row), weight, id=row["id"])
+            spans = [s for s in spans_of(row) if s.type not in ignored]
+            yield TrainingSentence(row["words"], spans, weight, id=row["id"])
 
 
 def projected_examples(
-    rows: Iterable[Mapping[str, Any]], options: TrainConfig
+    rows: Callable[[], Iterable[Mapping[str, Any]]],
+    options: TrainConfig,
+    ignored: Collection[str] = (),
 ) -> Iterator[TrainingSentence]:
-    """Turn projected rows into training sentences: kept sentences, with their kept spans."""
+    """Turn projected rows into training sentences: kept sentences, with their kept spans.
+
+    Words of spans whose type is in ``ignored``, kept or not, teach nothing if they are words of
+    entities elsewhere in these rows, and are ``O`` otherwise. *German* is no location, but its
+    translation may be *of Germany*, whose last word is one; that of *World Cup* is none anywhere.
+
+    Args:
+        rows: Returns the rows from the first on; called twice where types are ignored.
+        options: Weights.
+        ignored: Types that are not learnt.
+    """
+    import numpy as np
+
     from stages.train.data import TrainingSentence
 
-    for row in rows:
+    entities = _entity_words(rows(), ignored) if ignored else set()
+    for row in rows():
         if not row["kept"] or not row["words"]:
             continue
-        spans = kept_spans(row)
+        spans = [s for s in kept_spans(row) if s.type not in ignored]
+        mask = np.ones(len(row["words"]), dtype=bool)
+        for span in row["spans"]:
+            if span["type"] in ignored:
+                for place in range(span["start"], span["end"]):
+                    mask[place] = row["words"][place].casefold() not in entities
+        for kept in spans:
+            mask[kept.start : kept.end] = True
         weight = options.projected_weight
         if options.weight_by_score and spans:
             weight *= min(s.score if s.score is not None else 1.0 for s in spans)
-        yield TrainingSentence(row["words"], spans, weight, id=row["id"])
+        yield TrainingSentence(
+            row["words"], spans, weight, mask=None if mask.all() else mask, id=row["id"]
+        )
+
+
+def _entity_words(rows: Iterable[Mapping[str, Any]], ignored: Collection[str]) -> set[str]:
+    """Return the words, case folded, of the kept entities that are learnt."""
+    return {
+        word.casefold()
+        for row in rows
+        if row["kept"]
+        for span in kept_spans(row)
+        if span.type not in ignored
+        for word in row["words"][span.start : span.end]
+    }
 
 
 def kept_spans(row: Mapping[str, Any]) -> list[Span]:

@@ -57,7 +57,7 @@ def train_on(
     counts: dict[str, int] = {}
     result = train_tagger(
         options,
-        read_examples(options, inputs, seed, counts),
+        read_examples(options, inputs, seed, counts, config.labels.ignore),
         read_dev(options, inputs),
         folder,
         context.work_dir,

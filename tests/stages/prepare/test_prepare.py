@@ -142,6 +142,20 @@ def test_labels_are_mapped_and_compared(tmp_path: Path) -> None:
     )
 
 
+def test_ignored_types_stay_where_they_are_projected_from(tmp_path: Path) -> None:
+    save(tmp_path / "en", "Bonn B-LOC\nGerman B-MISC\nCup B-EVENT\n")
+    data = {"train": {"path": "en"}, "dev": {"path": "en"}, "test": {"path": "en"}}
+    labels = {"ignore": ["MISC"], "map": {"EVENT": "MISC"}}
+    found = outputs(run(tmp_path, data, labels=labels))
+    assert triples(found["train/en"][0].spans) == [
+        (0, 1, "LOC"), (1, 2, "MISC"), (2, 3, "MISC"),
+    ]  # fmt: skip
+    for unit in ("dev/en", "test/de"):
+        assert triples(found[unit][0].spans) == [(0, 1, "LOC")]
+    found = outputs(run(tmp_path, data, labels={"ignore": ["MISC", "EVENT"], "types": ["LOC"]}))
+    assert [s.type for s in found["train/en"][0].spans] == ["LOC", "MISC", "EVENT"]
+
+
 def test_limit_and_labels_make_it_stale_and_nothing_else(tmp_path: Path) -> None:
     save(tmp_path / "en", TRAIN)
     data = {"train": {"path": "en"}, "test": {"path": "en"}}
@@ -309,6 +323,12 @@ def test_unlabelled_data_never_has_labels(tmp_path: Path) -> None:
             "labels.map.PER: 'A B' is not a label: it is empty or has white space\n"
             "labels.types: O is not an entity type: leave it out\n"
             "labels.types: a type is named twice: O, A, A",
+        ),
+        (
+            {"train": {"path": "train.conll"}},
+            {"labels": {"map": {"ORG": "O"}, "types": ["PER"], "ignore": ["PER", "ORG", "LOC"]}},
+            "labels.ignore: 'PER' is in labels.types as well: learn it or not\n"
+            "labels.ignore: labels.map makes 'ORG' into 'O': take it from one",
         ),
     ],
 )

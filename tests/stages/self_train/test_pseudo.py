@@ -105,6 +105,9 @@ def test_agreement_looks_at_the_words_in_question() -> None:
     wrong = LABELS.encode([Span(1, 2, "LOC")], 4)
     assert agreement(right, sentence, 0) == pytest.approx(0.8)
     assert agreement(wrong, sentence, 0) == pytest.approx(0.05)  # both words are wrong
+    for mask, expected in (([1, 0, 1, 1], 0.05), ([0, 0, 1, 1], 1.0)):
+        said = agreement(wrong, sentence, 0, np.array(mask, dtype=bool))
+        assert said == pytest.approx(expected)
     (empty,) = taught((["O", "O"], 0.4))
     assert agreement(LABELS.encode([], 2), empty, 0) == 1.0
 

@@ -139,6 +139,22 @@ def problems(folder: Path, encoder: Path, **changes: object) -> list[str]:
     return raised.value.problems
 
 
+def test_no_tagger_learns_an_ignored_type(corpus: Path, family: Family) -> None:
+    changes = {
+        "name": "ignoring",
+        "arms": ["projected", "self_trained"],
+        "labels": {"ignore": ["LOC"]},
+        "self_train": {"disagreement": "weight", "teacher_share": 0.2},
+    }
+    runner = make_runner(corpus, family("bert"), **changes)
+    runner.run()
+    for stage, arm in (("train", "projected"), ("self_train", "self_trained")):
+        trained = runner.folder.artifact(Ref(stage, f"{arm}/seed-13"))
+        assert trained is not None
+        tagger = Tagger.from_pretrained(trained.folder)
+        assert "PER" in tagger.label_set.types and "LOC" not in tagger.label_set.types
+
+
 def test_what_is_wrong_is_found_before_anything_is_loaded(
     corpus: Path, family: Family, tmp_path: Path
 ) -> None:
