@@ -61,6 +61,7 @@ class Joining:
                 or the translations are shifted.
         """
         check = OrderCheck(self.key)
+        used, spans = [], Counter[str]()
         for sentence, found in self._pairs():
             if not sentence.words:
                 continue
@@ -68,8 +69,13 @@ class Joining:
                 check.feed(sentence, found)
                 size = _size(found) / _size(sentence)
                 self._ratios.append((size, f"{found.origin}:{found.line} ({sentence.id})"))
+                used.append(len(found.words))
+                spans.update(s.type for s in found.spans)
             yield replace(found, id=sentence.id)
         check.close()
+        # All translations were read, whatever the limit; the report is of those that are used.
+        report = self.target.report
+        report.sentences, report.tokens, report.spans = len(used), sum(used), spans
         self._count_odd_lengths()
 
     def _pairs(self) -> Pairs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,23 @@ def test_systems_stand_side_by_side_under_their_names(tmp_path: Path) -> None:
         ("train-1", ["ja"], []),
     ]
     assert [s.words for s in found["parallel/M2M-100/de"]] == [["Anna", "."], ["Jawohl"]]
+
+
+def test_what_is_told_and_counted_is_what_the_limit_leaves(tmp_path: Path) -> None:
+    # Ids of their own on both sides, none in common: all translations are read to find that out.
+    for lang, texts in {"en": ["Ann slept", "yes"], "de": ["Anna schlief gut", "ja ja"]}.items():
+        rows = (
+            f"# id = {lang}-{n}\n" + "".join(f"{w}\tB-PER\n" for w in text.split())
+            for n, text in enumerate(texts)
+        )
+        save(tmp_path / lang, "\n".join(rows))
+    data = {"train": {"path": "en", "limit": 1}, "parallel": {"path": "{lang}"}}
+    run(tmp_path, data)
+    (manifest,) = tmp_path.rglob("parallel/de/_manifest.json")
+    made = json.loads(manifest.read_text(encoding="utf-8"))
+    assert made["counts"] == {"sentences": 1, "tokens": 3}
+    assert made["notes"]["sentences"] == 1 and made["notes"]["total"] == 2
+    assert made["notes"]["spans"] == {"PER": 3}
 
 
 @pytest.mark.parametrize(
