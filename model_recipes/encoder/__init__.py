@@ -45,9 +45,10 @@ class PretrainEncoderStage(RunStage):
         from model_recipes.shared.running import files_by_name, start_files
 
         options = config.section(self.name, PretrainEncoderConfig)
-        corpus = options.corpus
-        texts = (*corpus.parallel, *corpus.monolingual, *corpus.evaluation)
-        return {**files_by_name(texts, config), **start_files(options, config)}
+        return {
+            **files_by_name(options.corpus.sources, config),
+            **start_files(options, config),
+        }
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         """Train; continues from the checkpoint in the work folder."""

@@ -60,6 +60,11 @@ class CorpusConfig(ConfigModel):
         return self
 
     @property
+    def sources(self) -> tuple[TextSource, ...]:
+        """Everything that is read: what is trained on, and what must not be."""
+        return (*self.parallel, *self.monolingual, *self.evaluation)
+
+    @property
     def languages(self) -> list[str]:
         """Every language but the pivot, sorted."""
         codes = {code for s in (*self.parallel, *self.monolingual) for code in s.languages}

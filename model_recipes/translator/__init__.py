@@ -50,8 +50,7 @@ class TrainTranslatorStage(RunStage):
         from model_recipes.shared.running import files_by_name, start_files
 
         options = config.section(self.name, TrainTranslatorConfig)
-        corpus = options.corpus
-        texts = (*corpus.parallel, *corpus.evaluation, *options.gazetteer)
+        texts = (*options.corpus.sources, *options.gazetteer)
         places = {str(path): config.path(str(path)) for path in options.places}
         return {**files_by_name(texts, config), **places, **start_files(options, config)}
 

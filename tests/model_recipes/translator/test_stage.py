@@ -59,6 +59,21 @@ def test_both_stages_run_and_are_then_up_to_date(tmp_path: Path) -> None:
     assert {step.state for step in again.steps} == {"up to date"}
 
 
+def test_every_text_that_is_read_is_in_the_fingerprint(tmp_path: Path) -> None:
+    sets = []
+    for stage in ("train_translator", "pretrain_encoder"):
+        for kind in ("monolingual", "evaluation"):
+            (tmp_path / f"{kind}.txt").write_text("Ein Satz.\n", encoding="utf-8")
+            source = {"path": str(tmp_path / f"{kind}.txt"), "format": "text", "languages": ["de"]}
+            given = yaml.safe_dump([source], default_flow_style=True)
+            sets.append(f"{stage}.corpus.{kind}={given}")
+    config = load_config(str(write_config(tmp_path)), sets)
+    runner = Runner(config, tmp_path / "runs")
+    read = {tmp_path / name for name in ("en-de.tsv", "monolingual.txt", "evaluation.txt")}
+    for task in runner.tasks():
+        assert read <= set(runner.registry[task.stage].files(config, task).values())
+
+
 def test_what_is_wrong_is_found_before_anything_is_trained(tmp_path: Path) -> None:
     path = write_config(tmp_path)
     (tmp_path / "en-de.tsv").unlink()
