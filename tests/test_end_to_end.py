@@ -104,7 +104,16 @@ def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
     folder = config.parent
     first = call("run_pipeline", str(config), cwd=folder)
     assert first.returncode == 0, first.stderr
-    for word in ("zero_shot", "fused", "projected", "self_trained", "de", "es", "Written:"):
+    for word in (
+        "zero_shot",
+        "fused",
+        "projected",
+        "self_trained",
+        "de",
+        "es",
+        "Written:",
+        "inspect_labels tiny",
+    ):
         assert word in first.stdout
     run = folder / "artifacts/runs/tiny"
     found = {a.manifest.stage for a in RunFolder(run).artifacts()}

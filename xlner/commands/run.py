@@ -205,9 +205,12 @@ def show_result(runner: Runner, result: Result, console: Console) -> None:
             console.print(f"  {name:<17}{folder}{remark}", highlight=False, soft_wrap=True)
     page = runner.folder.path / "report" / "all" / "report.html"
     if page.is_file() and any(s.task.stage == "report" for s in result.steps):
-        console.print("Look at the projected labels: open this file in a browser", style="bold")
+        projected = any(s.task.stage == "project" for s in result.steps)
+        what = "Look at the projected labels" if projected else "Look at the report"
+        console.print(f"{what}: open this file in a browser", style="bold")
         console.print(f"  {page.resolve()}", highlight=False, soft_wrap=True)
-        console.print(f"or: inspect_labels {_shell(runner.folder.path)}", highlight=False)
+        if projected:
+            console.print(f"or: inspect_labels {_shell(runner.folder.path)}", highlight=False)
 
 
 def _shell(folder: Path) -> str:
