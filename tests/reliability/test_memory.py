@@ -164,7 +164,7 @@ def test_a_run_tells_which_parts_had_smaller_batches(
     with caplog.at_level(logging.WARNING, "pipeline"):
         result = Runner(config, tmp_path / "runs").run()
     assert budget == [512, 256, 128, 512]
-    assert result.done[-1].manifest.notes == {SMALLER: {"part-00001.parquet": 128}}
+    assert result.done[-1].manifest.notes[SMALLER] == {"part-00001.parquet": 128}
     assert "align/de: memory ran out on 1 of 3 parts, which were made with a lower" in caplog.text
     assert "align.batch_tokens (down to 128)" in caplog.text
 
