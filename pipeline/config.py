@@ -377,23 +377,33 @@ def parse_config(
     return config
 
 
-def apply_override(raw: dict[str, Any], override: str) -> None:
-    """Set ``key.sub=value`` in a mapping; the value is YAML.
+def apply_override(
+    raw: dict[str, Any], override: str, option: str = "--set", example: str = "languages='[de]'"
+) -> str:
+    """Set ``key.sub=value`` in a mapping, where the value is YAML, and return the key.
+
+    Args:
+        raw: The mapping.
+        override: The text.
+        option: What gave it, for errors.
+        example: What would be right there.
 
     Raises:
         ConfigError: If it is not of that form.
     """
     key, sep, text = override.partition("=")
-    if not sep or not key.strip():
-        raise ConfigError(f"--set {override!r}: expected key=value, for example languages='[de]'")
+    key = key.strip()
+    if not sep or not key:
+        raise ConfigError(f"{option} {override!r}: expected key=value, for example {example}")
     try:
         value = parse_yaml(text)
     except ValueError as error:
-        raise ConfigError(f"--set {key}: the value is not valid YAML: {error}") from error
+        raise ConfigError(f"{option} {key}: the value is not valid YAML: {error}") from error
     try:
-        set_key(raw, key.strip(), value)
+        set_key(raw, key, value)
     except ConfigError as error:
-        raise ConfigError(f"--set {error}") from None
+        raise ConfigError(f"{option} {error}") from None
+    return key
 
 
 def set_key(raw: dict[str, Any], key: str, value: Any) -> None:

@@ -60,7 +60,7 @@ def reading_problem(model: ModelSource, context: AlignmentContext) -> str | None
     from stages.translate.codes import Languages
 
     if context.source is None or context.target is None:
-        return "aligner 'translator' must be told the languages of both sides"
+        return "aligner 'translator' must be told both languages"
     if model.path is None:
         return None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from pipeline.errors import DataError
 from pipeline.languages import canonical
@@ -12,17 +13,24 @@ from stages.align.context import AlignmentContext
 from stages.text_sources import TextSource, read_rows
 from stages.word_alignment.aligner import WordPair
 
+_UNKNOWN: Final = "und"  # as ISO 639-2 calls a language that is not told
+
 
 def _fitting(
     sources: Sequence[TextSource], context: AlignmentContext
 ) -> Iterator[tuple[TextSource, bool]]:
     """Yield the sources in the languages at hand, and whether their sides must be swapped."""
+    here = _languages(context)
     for source in sources:
         codes = tuple(canonical(c) for c in source.languages)
-        if codes == (context.source, context.target):
+        if codes == here:
             yield source, False
-        elif codes == (context.target, context.source):
+        elif codes == here[::-1]:
             yield source, True
+
+
+def _languages(context: AlignmentContext) -> tuple[str, str]:
+    return context.source or _UNKNOWN, context.target or _UNKNOWN
 
 
 def _located(source: TextSource, config_dir: Path | None) -> TextSource:
@@ -54,14 +62,12 @@ def read_pairs(sources: Sequence[TextSource], context: AlignmentContext) -> Iter
     """
     from stages.tokenise import tokenise
 
-    if not sources:
-        return  # nothing to split into words, so the languages need not be known
-    assert context.source is not None and context.target is not None
+    left, right = _languages(context)
     for source, swapped in _fitting(sources, context):
         try:
             for first, second in read_rows(_located(source, context.config_dir)):
                 if swapped:
                     first, second = second, first
-                yield tokenise(first, context.source), tokenise(second, context.target)
+                yield tokenise(first, left), tokenise(second, right)
         except (FileNotFoundError, ValueError) as error:
             raise DataError(f"align.parallel: {error}") from error

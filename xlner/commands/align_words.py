@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.config import apply_override
 from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
-from pipeline.languages import canonical
 from stages.align.config import AlignConfig
 from stages.align.kinds import ALIGNERS
 from xlner.commands.options import (
@@ -21,7 +22,8 @@ from xlner.commands.options import (
     MoreOptions,
     Out,
     completing,
-    option_name,
+    language,
+    with_more,
 )
 from xlner.commands.shared import (
     command,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from stages.align.context import AlignmentContext
     from stages.word_alignment.aligner import WordPair
 
+_KEY = re.compile(r"^(?:align\.(?P<own>\w+)|(?P<model>models\.\w+))(?:\.\d+)?:")
 ABOUT = "Link the words of sentence pairs."
 ENCODER = "artifacts/models/encoder"
 TRANSLATOR = "artifacts/models/translator"
@@ -71,9 +74,12 @@ def align_words(
         str | None, typer.Option(help="Who computes the encoder: auto, torch or ctranslate2.")
     ] = None,
     more: MoreOptions = None,
-    source_lang: Annotated[str, typer.Option(help="Language code of SOURCE.")] = "en",
+    source_lang: Annotated[
+        str, typer.Option(help="Language code of SOURCE.", callback=language)
+    ] = "en",
     target_lang: Annotated[
-        str | None, typer.Option(help="Language code of TARGET; translators need it.")
+        str | None,
+        typer.Option(help="Language code of TARGET; translators need it.", callback=language),
     ] = None,
     parallel: Annotated[
         list[str] | None,
@@ -107,33 +113,49 @@ def align_words(
             "dtype": dtype,
             "backend": backend,
         }
-        options = {k: v for k, v in own.items() if v is not None} | {
+        options: dict[str, Any] = {k: v for k, v in own.items() if v is not None} | {
             "aligner": aligner,
             "batch_tokens": batch_tokens,
             "device": device,
             "soft": probs,
         }
-        for text in more or ():
-            apply_override(options, text)
-        _align(
-            (source, target),
-            out,
-            options,
-            (source_lang, target_lang),
-            parallel or [],
-            probs,
-            (gold, gold_base),
-            as_json,
-            encoding,
-        )
+        if parallel:
+            pair = (source_lang, target_lang or "und")
+            options["parallel"] = [_text_source(Path(p), pair) for p in parallel]
+        typed = with_more(options, more or (), "floor=0.1")
+        with _named(typed):
+            _align(
+                (source, target),
+                out,
+                _config(options, typed),
+                (source_lang, target_lang),
+                probs,
+                (gold, gold_base),
+                as_json,
+                encoding,
+            )
+
+
+@contextmanager
+def _named(typed: Callable[[str], str]) -> Iterator[None]:
+    """Let errors call the keys of a run's config as they are called here."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(
+            [_KEY.sub(lambda m: f"{_typed(m, typed)}:", p) for p in error.problems]
+        ) from None
+
+
+def _typed(key: re.Match[str], typed: Callable[[str], str]) -> str:
+    return "--model" if key["model"] else typed(key["own"])
 
 
 def _align(
     files: tuple[Path, Path | None],
     out: Path | None,
-    options: dict[str, Any],
+    config: AlignConfig,
     langs: tuple[str, str | None],
-    parallel: list[str],
     probs: bool,
     gold: tuple[Path | None, int],
     as_json: bool,
@@ -145,7 +167,6 @@ def _align(
     from stages.word_alignment.aligner import asserted
 
     quiet_libraries()
-    config = _config(options, parallel, langs)
     context = _context(config, langs)
     pairs = [
         (clean_words(a), clean_words(b)) for a, b in read_word_pairs(*files, encoding=encoding)
@@ -174,15 +195,10 @@ def _align(
         _tell(summary, out)
 
 
-def _config(
-    options: dict[str, Any], parallel: list[str], langs: tuple[str, str | None]
-) -> AlignConfig:
-
+def _config(options: dict[str, Any], typed: Callable[[str], str]) -> AlignConfig:
     if options["aligner"] == "ensemble":
         raise ConfigError("--aligner ensemble: needs members; use a config and run_stage align")
-    pair = (langs[0], langs[1] or "und")
-    options["parallel"] = [_text_source(Path(p), pair) for p in parallel]
-    return read_as(AlignConfig, options, option_name)
+    return read_as(AlignConfig, options, typed)
 
 
 def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:
@@ -199,11 +215,10 @@ def _context(config: AlignConfig, langs: tuple[str, str | None]) -> AlignmentCon
     from stages.align.checking import problems
     from stages.align.context import AlignmentContext
 
-    second = canonical(langs[1]) if langs[1] else None
-    context = AlignmentContext(canonical(langs[0]), second, ENCODER, TRANSLATOR)
+    context = AlignmentContext(*langs, ENCODER, TRANSLATOR)
     found = list(problems(config, context))
     if found:
-        raise ConfigError([str(p).replace("align.", "--", 1) for p in found])
+        raise ConfigError([str(p) for p in found])
     return context
 
 

@@ -17,6 +17,7 @@ from xlner.commands.options import (
     complete_reason,
     complete_run,
     completing,
+    language,
 )
 from xlner.commands.shared import (
     command,
@@ -60,7 +61,9 @@ def inspect_labels(
             help="Name of a run (below --runs-dir), or its folder.", autocompletion=complete_run
         ),
     ],
-    lang: Annotated[str | None, typer.Option(help="Target language; default: all.")] = None,
+    lang: Annotated[
+        str | None, typer.Option(help="Target language; default: all.", callback=language)
+    ] = None,
     stage: Annotated[
         str,
         typer.Option(
@@ -136,12 +139,10 @@ def inspect_labels(
     """Look at projected labels: why each was kept or dropped; export and import corrections."""
     with reported_errors():
         from pipeline.errors import ConfigError
-        from pipeline.languages import canonical
         from stages.inspect.reading import choose_unit, find_run
         from stages.inspect.selection import RowSelection
 
         folder = find_run(run, runs_dir)
-        lang = canonical(lang) if lang else None
         selection = RowSelection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
         selection.check()
         if encoder is not None and only != "likely-wrong":

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xlner.commands.options import DEFAULT_RUNS, AsJson, RunsDir, complete_run
+from xlner.commands.options import DEFAULT_RUNS, AsJson, RunsDir, complete_run, language
 from xlner.commands.shared import (
     data_console,
     print_json,
@@ -20,17 +20,17 @@ from xlner.commands.shared import (
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder with your files.")],
-    source_lang: Annotated[str, typer.Option(help="Language of the labelled text.")] = "en",
+    source_lang: Annotated[
+        str, typer.Option(help="Language of the labelled text.", callback=language)
+    ] = "en",
     as_json: AsJson = False,
 ) -> None:
     """Write a commented config for a folder of your files; nothing is asked."""
-    from pipeline.languages import canonical
     from xlner.scaffold import look_into, write_config
 
     with reported_errors():
-        source = canonical(source_lang)
-        found = look_into(folder, source)
-        path = write_config(folder, source, found)
+        found = look_into(folder, source_lang)
+        path = write_config(folder, source_lang, found)
         for (split, lang), name in found.files.items():
             read = f": {found.read[name]}" if name in found.read else ""
             tell(f"  {split} {lang}: {name}{read}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,6 +60,31 @@ def option_name(key: str) -> str:
     return "--" + key.rpartition(".")[2].replace("_", "-")
 
 
+def with_more(options: dict[str, Any], more: Iterable[str], example: str) -> Callable[[str], str]:
+    """Add what ``--option KEY=VALUE`` gave to options.
+
+    Args:
+        options: What the options of the command gave; gets the others.
+        more: What ``--option`` gave.
+        example: What would be right there, for errors.
+
+    Returns:
+        What a key is called by errors: as it was typed.
+
+    Raises:
+        ConfigError: If one is not of that form.
+    """
+    from pipeline.config import apply_override
+
+    given = tuple(apply_override(options, text, "--option", example) for text in more)
+
+    def typed(key: str) -> str:
+        own = not any(key == g or key.startswith(f"{g}.") for g in given)
+        return option_name(key) if own else f"--option {key}"
+
+    return typed
+
+
 Config = Annotated[
     str,
     typer.Argument(
@@ -79,6 +104,23 @@ def _a_folder(value: Path) -> Path:
             "'pull' copy runs to and from a URL"
         )
     return value
+
+
+def language(value: str | None) -> str | None:
+    """Return the canonical code of a language that an option names: the callback of such options.
+
+    Raises:
+        typer.BadParameter: If there is no such language.
+    """
+    if value is None:
+        return None
+    from pipeline.errors import ConfigError
+    from pipeline.languages import canonical
+
+    try:
+        return canonical(value)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 RunsDir = Annotated[Path, typer.Option(help="Folder that holds the runs.", callback=_a_folder)]

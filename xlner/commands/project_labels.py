@@ -7,23 +7,30 @@ import json
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from pipeline.config import DataSource, apply_override
 from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
 from stages.project.config import ProjectConfig, method_of
 from stages.project.methods import METHODS
-from xlner.commands.options import AsJson, Encoding, MoreOptions, Out, completing, option_name
+from xlner.commands.aligned_files import AlignedFiles, read_corpus
+from xlner.commands.options import (
+    AsJson,
+    Encoding,
+    MoreOptions,
+    Out,
+    completing,
+    language,
+    with_more,
+)
 from xlner.commands.shared import (
     command,
     data_stream,
     print_json,
+    quiet_libraries,
     reported_errors,
     tell,
     to_write,
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     from pipeline.schema import Sentence
     from stages.project.batch import Batch
     from stages.project.config import ProjectConfig
+    from stages.project.entity_translations import Translate
 
 Row = dict[str, Any]
 ABOUT = "Carry labels over to the other side of word-aligned sentences."
@@ -56,11 +64,18 @@ def project_labels(
         float, typer.Option(help="span, merged_runs, published: weaker links are ignored.")
     ] = 0.5,
     translator: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a translator: look at how it renders each entity alone, too."),
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Folder or hub id of a translator: look at how it renders each entity alone, too.",
+        ),
     ] = None,
-    source_lang: Annotated[str, typer.Option(help="Language code of the labelled side.")] = "en",
-    target_lang: Annotated[str, typer.Option(help="Language code of the other side.")] = "und",
+    source_lang: Annotated[
+        str, typer.Option(help="Language code of the labelled side.", callback=language)
+    ] = "en",
+    target_lang: Annotated[
+        str, typer.Option(help="Language code of the other side.", callback=language)
+    ] = "und",
     encoding: Encoding = "utf-8",
     report: Annotated[
         Path | None, typer.Option(help="JSONL: every span with score, method and reason.")
@@ -74,10 +89,12 @@ def project_labels(
     with reported_errors():
         to_write("--out", out, source, target, links)
         to_write("--report", report, source, target, links, out)
-        config = _config(method, solver, min_score, min_link, more or [])
-        corpus = _read_corpus(source, target, links, (source_lang, target_lang), score, encoding)
-        if translator is not None:
-            _translate_entities(corpus.batches, translator, (source_lang, target_lang))
+        langs = (source_lang, target_lang)
+        config = _config(method, solver, min_score, min_link, translator, more or [])
+        translate = _translate(translator, langs) if translator is not None else None
+        corpus = read_corpus(source, target, links, langs, score, encoding)
+        if translate is not None:
+            _translate_entities(corpus.batches, translate)
         counted = _Counts(keep=as_json and out is None, tags=score)
         rows = counted.through(_project(corpus, config, links))
         with contextlib.ExitStack() as stack:
@@ -95,9 +112,13 @@ def project_labels(
 
 
 def _config(
-    method: str, solver: str | None, min_score: float, min_link: float, more: list[str]
+    method: str,
+    solver: str | None,
+    min_score: float,
+    min_link: float,
+    translator: str | None,
+    more: list[str],
 ) -> ProjectConfig:
-
     options: dict[str, Any] = {
         "method": method,
         "min_link": min_link,
@@ -105,9 +126,16 @@ def _config(
     }
     if solver is not None:
         options["solver"] = solver
-    for text in more:
-        apply_override(options, text)
-    config = read_as(ProjectConfig, options, option_name)
+    if translator is not None:
+        options["translate_entities"] = True
+    typed = with_more(options, more, "filters.max_length_ratio=3")
+    config = read_as(
+        ProjectConfig,
+        options,
+        lambda key: "--translator" if translator and key == "translate_entities" else typed(key),
+    )
+    if method_of(config).translates_entities != (translator is not None):
+        raise ConfigError("--option translate_entities: give --translator MODEL instead")
     if any(m.marked for m in method_of(config).members()):
         allowed = [name for name in METHODS if not METHODS[name].marked]
         raise ConfigError(
@@ -117,67 +145,7 @@ def _config(
     return config
 
 
-@dataclass(slots=True)
-class _Pairs:
-    """Two aligned files: the sentences of both sides, and batches of them for the projector."""
-
-    sources: list[Sentence] = field(default_factory=list)
-    targets: list[Sentence] = field(default_factory=list)
-    batches: list[Batch] = field(default_factory=list)
-
-
-def _read_corpus(
-    source: Path, target: Path, links: Path, langs: tuple[str, str], score: bool, encoding: str
-) -> _Pairs:
-    from pipeline.formats import read_pharaoh
-    from stages.project.batch import Batch, LabelledPair
-    from stages.project.build import BATCH_ROWS
-    from stages.project.words import Vocabulary
-
-    labelled = _SentenceFile(source, langs[0], encoding, labels=True)
-    others = _SentenceFile(target, langs[1], encoding, labels=score)
-    aligned = read_pharaoh(links)
-    corpus, vocabulary = _Pairs(), Vocabulary()
-    while True:
-        left, right = list(islice(labelled, BATCH_ROWS)), list(islice(others, BATCH_ROWS))
-        lines = list(islice(aligned, BATCH_ROWS))
-        if len({len(left), len(right), len(lines)}) > 1:
-            sizes = [
-                len(corpus.sources) + len(chunk) + sum(1 for _ in rest)
-                for chunk, rest in ((left, labelled), (right, others), (lines, aligned))
-            ]
-            raise DataError(_other_lengths((source, target, links), sizes))
-        if not left:
-            break
-        pairs = [
-            LabelledPair(s.words, s.spans, t.words, [*line.sure, *line.possible], id=s.id)
-            for s, t, line in zip(left, right, lines, strict=True)
-        ]
-        try:
-            corpus.batches.append(Batch.from_pairs(pairs, vocabulary))
-        except DataError as error:
-            raise DataError(f"{links}: {error}") from None
-        corpus.sources += left
-        corpus.targets += right
-    if score and not others.has_labels:
-        raise DataError(f"--score: {target} has no labels to score against")
-    return corpus
-
-
-def _other_lengths(paths: tuple[Path, Path, Path], sizes: list[int]) -> str:
-    (source, target, links), (left, right, lines) = paths, sizes
-    if left != right:
-        return (
-            f"{source} has {left} sentences but {target} has {right}; "
-            "they must be the same sentences, line by line"
-        )
-    return (
-        f"{source} has {left} sentences but {links} has {lines} lines; "
-        "there must be one line of links per pair (an empty one for none)"
-    )
-
-
-def _project(corpus: _Pairs, config: ProjectConfig, links: Path) -> Iterator[Row]:
+def _project(corpus: AlignedFiles, config: ProjectConfig, links: Path) -> Iterator[Row]:
     """Yield the decided row of each pair."""
     from stages.project.build import project_batches
     from stages.project.decide import decide_row
@@ -199,61 +167,27 @@ def _project(corpus: _Pairs, config: ProjectConfig, links: Path) -> Iterator[Row
         raise DataError(f"{links}: {error}") from None
 
 
-def _translate_entities(batches: list[Batch], folder: Path, langs: tuple[str, str]) -> None:
-    from stages.project.entity_translations import EntityTranslations, entities_of, translator
+def _translate(name: str, langs: tuple[str, str]) -> Translate:
+    from pipeline.models import locate
+    from stages.project.entity_translations import translator
+    from stages.translate.decoding import DecodingConfig
+    from stages.translate.kinds.auto import AutoTranslator
 
-    translate = translator(folder, str(folder), *langs)
+    quiet_libraries()
+    model = locate(name)
+    if problem := AutoTranslator(DecodingConfig()).problem(model, *langs):
+        raise ConfigError(f"--translator: {problem}")
+    return translator(model.download(), name, *langs)
+
+
+def _translate_entities(batches: list[Batch], translate: Translate) -> None:
+    from stages.project.entity_translations import EntityTranslations, entities_of
+
     alone = EntityTranslations.of_entities(
         (e for batch in batches for e in entities_of(batch)), translate
     )
     for batch in batches:
         alone.attach(batch)
-
-
-class _SentenceFile(Iterator["Sentence"]):
-    """The sentences of a file, empty ones included; equal words are one string in memory.
-
-    Attributes:
-        has_labels: Whether the file has labels; known once it is read.
-    """
-
-    def __init__(self, path: Path, lang: str, encoding: str, *, labels: bool) -> None:
-        from pipeline.formats import detect_format, read_labelled
-
-        # Whether a file has labels is seen from its content, whatever is wanted of it.
-        form = detect_format(path, labelled=False, encoding=encoding)
-        if form == "text" and labels:
-            raise DataError(f"{path} is plain text: it has no labels")
-        self._stream = read_labelled(
-            DataSource(format=form, encoding=encoding),
-            lang,
-            path=path,
-            labelled=labels,
-            keep_empty=True,
-        )
-        self._path = path
-        self._words: dict[str, str] = {}
-        self.has_labels = self._stream.report.scheme is not None
-
-    def __next__(self) -> Sentence:
-        """Return the next sentence.
-
-        Raises:
-            DataError: After the last, if words were left out, as links would point elsewhere.
-        """
-        try:
-            sentence = next(self._stream)
-        except StopIteration:
-            invisible = self._stream.report.invisible_words
-            if invisible:
-                raise DataError(
-                    f"{self._path}: {invisible} words have no visible character; remove them "
-                    "before aligning, or the links would point to the wrong words"
-                ) from None
-            raise
-        self.has_labels = self.has_labels or bool(sentence.spans)
-        sentence.words = [self._words.setdefault(w, w) for w in sentence.words]
-        return sentence
 
 
 class _Counts:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from pipeline.listed import batched
-from xlner.commands.options import AsJson, BatchTokens, Device, Encoding, Out, completing
+from xlner.commands.options import AsJson, BatchTokens, Device, Encoding, Out, completing, language
 from xlner.commands.shared import (
     command,
     data_stream,
@@ -57,7 +57,8 @@ def tag_text(
     ] = "jsonl",
     as_json: AsJson = False,
     lang: Annotated[
-        str, typer.Option(help="Language of the text, for splitting it into words.")
+        str,
+        typer.Option(help="Language of the text, for splitting it into words.", callback=language),
     ] = "en",
     words: Annotated[
         bool, typer.Option("--words", help="Text is split into words by spaces already.")
@@ -78,15 +79,12 @@ def tag_text(
 ) -> None:
     """Tag the named entities in a file."""
     with reported_errors():
-        from pipeline.languages import canonical
-
         one_of("--format", format, FORMATS)
         one_of("--dtype", dtype, ("auto", "float32", "bfloat16"))
         one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
         to_write("--out", out, file)
         quiet_libraries()
-        code = canonical(lang)
-        items = _read(file, code, words, encoding)
+        items = _read(file, lang, words, encoding)
         first = list(islice(items, 1))  # a file that cannot be read is told of before loading
         tagger = _load(
             model,
@@ -97,7 +95,7 @@ def tag_text(
             constrained=constrained,
         )
         counts = _tag(
-            tagger, chain(first, items), code, _WRITERS["jsonl" if as_json else format], out
+            tagger, chain(first, items), lang, _WRITERS["jsonl" if as_json else format], out
         )
         where = f"; wrote {out}" if out else ""
         tell(f"{counts[0]} sentences, {counts[1]} entities{where}")

@@ -207,7 +207,7 @@ class BackTranslation(AlignerKind[BackTranslationOptions]):
     ) -> Iterator[tuple[str, str]]:
         """Yield why a translator cannot translate targets back."""
         if context.source is None or context.target is None:
-            yield "model", "aligner 'back_translation' must be told the languages of both sides"
+            yield "target_lang", "aligner 'back_translation' must be told both languages"
         elif model is not None:
             problem = _kind(device).problem(model, context.target, context.source)
             if problem:

@@ -34,4 +34,5 @@ class TranslatorStates(SoftmaxKind[SoftmaxOptions]):
         yield from super().problems(model, context, device)
         problem = reading_problem(model, context) if model is not None else None
         if problem:
-            yield "model", problem
+            known = context.source is not None and context.target is not None
+            yield "model" if known else "target_lang", problem

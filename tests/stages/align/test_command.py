@@ -145,3 +145,35 @@ def test_a_file_of_pairs_without_a_separator(tmp_path: Path, bert: Path) -> None
 def test_missing_file(tmp_path: Path, bert: Path) -> None:
     code, _, error = run(tmp_path / "none", "--aligner", "simalign", "--model", bert)
     assert code == 1 and "file not found" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--option", "floor"], "--option 'floor': expected key=value, for example floor=0.1"),
+        (["--option", "flor=1"], "unknown key '--option flor' (did you mean 'floor'?)"),
+        (["--option", "floor=x"], "--option floor: Input should be a valid number"),
+        (["--option", "floor=["], "--option floor: the value is not valid YAML"),
+        (["--option", "device.x=1"], "--option device.x: 'device' is not a section"),
+        (["--layer", "99"], "--layer: layer 99 does not exist"),
+        (["--option", "layer=99"], "--option layer: layer 99 does not exist"),
+        (["--target-lang", "xx"], "Invalid value for '--target-lang': 'xx' is not a known"),
+        (["--aligner", "translator"], "--target-lang: aligner 'translator' must be told both"),
+        (["--aligner", "back_translation"], "--target-lang: aligner 'back_translation' must"),
+    ],
+)
+def test_errors_name_what_was_typed(tmp_path: Path, options: list[str], told: str) -> None:
+    both = write(tmp_path / "p", ["a b ||| a b"])
+    code, _, error = run(both, "--aligner", "simalign", *options)
+    assert code == 2
+    assert told in error.replace("│ ", "").replace(" │", "")
+
+
+def test_further_text_needs_no_languages(tmp_path: Path, made_up: Pairs) -> None:
+    pairs = [f"{' '.join(a)} ||| {' '.join(b)}" for a, b in made_up[:6]]
+    both, more = write(tmp_path / "p", pairs[:2]), write(tmp_path / "more", pairs)
+    code, alone, error = run(both, "--aligner", "statistical", "--probs")
+    assert code == 0, error
+    code, helped, error = run(both, "--aligner", "statistical", "--probs", "--parallel", more)
+    assert code == 0, error
+    assert helped != alone, "the further text was not read"

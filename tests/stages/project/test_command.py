@@ -157,3 +157,22 @@ def test_a_translator_must_know_the_languages(files: dict[str, Path]) -> None:
     assert "'xx'" in result.stderr
     known = run(files, "--score", "--translator", model, "--target-lang", "de")
     assert known.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--option", "filters.nix=1"], "unknown key '--option filters.nix'"),
+        (["--option", "filters.max_length_ratio=0"], "--option filters.max_length_ratio: Input"),
+        (["--min-score", "2"], "--min-score: Input should be less than or equal to 1"),
+        (["--target-lang", "xx"], "'--target-lang': 'xx' is not a known ISO 639"),
+        (["--translator", "no/such/folder"], "model folder not found"),
+        (["--translator", "artifacts/models/translator"], "--translator: "),
+        (["--translator", "m", "--method", "span"], "--translator: method 'span' has no such key"),
+        (["--option", "translate_entities=true"], "translate_entities: give --translator MODEL"),
+    ],
+)
+def test_errors_name_what_was_typed(files: dict[str, Path], options: list[str], told: str) -> None:
+    result = run(files, *options)
+    assert result.exit_code in (1, 2)
+    assert told in " ".join(result.stderr.replace("│", "").split())

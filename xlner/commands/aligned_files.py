@@ -1,0 +1,135 @@
+"""What ``project_labels`` reads: the two sides of sentence pairs, and a file of their links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import DataSource
+from pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    from pipeline.schema import Sentence
+    from stages.project.batch import Batch
+
+
+@dataclass(slots=True)
+class AlignedFiles:
+    """Two aligned files: the sentences of both sides, and batches of them for the projector."""
+
+    sources: list[Sentence] = field(default_factory=list)
+    targets: list[Sentence] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+
+
+def read_corpus(
+    source: Path, target: Path, links: Path, langs: tuple[str, str], score: bool, encoding: str
+) -> AlignedFiles:
+    """Read two sides of sentence pairs and their links, row for row.
+
+    Args:
+        source: The labelled side.
+        target: The other side.
+        links: A line of links per pair.
+        langs: The languages of both sides.
+        score: Whether the labels of the other side are read, too.
+        encoding: Encoding of text files.
+
+    Raises:
+        DataError: If the rows do not match, links point to no words, or labels are missing.
+    """
+    from pipeline.formats import read_pharaoh
+    from stages.project.batch import Batch, LabelledPair
+    from stages.project.build import BATCH_ROWS
+    from stages.project.words import Vocabulary
+
+    labelled = _SentenceFile(source, langs[0], encoding, labels=True)
+    others = _SentenceFile(target, langs[1], encoding, labels=score)
+    aligned = read_pharaoh(links)
+    corpus, vocabulary = AlignedFiles(), Vocabulary()
+    while True:
+        left, right = list(islice(labelled, BATCH_ROWS)), list(islice(others, BATCH_ROWS))
+        lines = list(islice(aligned, BATCH_ROWS))
+        if len({len(left), len(right), len(lines)}) > 1:
+            sizes = [
+                len(corpus.sources) + len(chunk) + sum(1 for _ in rest)
+                for chunk, rest in ((left, labelled), (right, others), (lines, aligned))
+            ]
+            raise DataError(_other_lengths((source, target, links), sizes))
+        if not left:
+            break
+        pairs = [
+            LabelledPair(s.words, s.spans, t.words, [*line.sure, *line.possible], id=s.id)
+            for s, t, line in zip(left, right, lines, strict=True)
+        ]
+        try:
+            corpus.batches.append(Batch.from_pairs(pairs, vocabulary))
+        except DataError as error:
+            raise DataError(f"{links}: {error}") from None
+        corpus.sources += left
+        corpus.targets += right
+    if score and not others.has_labels:
+        raise DataError(f"--score: {target} has no labels to score against")
+    return corpus
+
+
+def _other_lengths(paths: tuple[Path, Path, Path], sizes: list[int]) -> str:
+    (source, target, links), (left, right, lines) = paths, sizes
+    if left != right:
+        return (
+            f"{source} has {left} sentences but {target} has {right}; "
+            "they must be the same sentences, line by line"
+        )
+    return (
+        f"{source} has {left} sentences but {links} has {lines} lines; "
+        "there must be one line of links per pair (an empty one for none)"
+    )
+
+
+class _SentenceFile(Iterator["Sentence"]):
+    """The sentences of a file, empty ones included; equal words are one string in memory.
+
+    Attributes:
+        has_labels: Whether the file has labels; known once it is read.
+    """
+
+    def __init__(self, path: Path, lang: str, encoding: str, *, labels: bool) -> None:
+        from pipeline.formats import detect_format, read_labelled
+
+        # Whether a file has labels is seen from its content, whatever is wanted of it.
+        form = detect_format(path, labelled=False, encoding=encoding)
+        if form == "text" and labels:
+            raise DataError(f"{path} is plain text: it has no labels")
+        self._stream = read_labelled(
+            DataSource(format=form, encoding=encoding),
+            lang,
+            path=path,
+            labelled=labels,
+            keep_empty=True,
+        )
+        self._path = path
+        self._words: dict[str, str] = {}
+        self.has_labels = self._stream.report.scheme is not None
+
+    def __next__(self) -> Sentence:
+        """Return the next sentence.
+
+        Raises:
+            DataError: After the last, if words were left out, as links would point elsewhere.
+        """
+        try:
+            sentence = next(self._stream)
+        except StopIteration:
+            invisible = self._stream.report.invisible_words
+            if invisible:
+                raise DataError(
+                    f"{self._path}: {invisible} words have no visible character; remove them "
+                    "before aligning, or the links would point to the wrong words"
+                ) from None
+            raise
+        self.has_labels = self.has_labels or bool(sentence.spans)
+        sentence.words = [self._words.setdefault(w, w) for w in sentence.words]
+        return sentence
