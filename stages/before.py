@@ -1,4 +1,4 @@
-"""Keys of configurations of 0.1, read for one release with a warning that shows the new form."""
+"""Keys of earlier configurations, read for one release with a warning that shows the new form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ _RENAMED = {
     "train_translator.pieces": "train_translator.subwords",
     "train_translator.max_pieces": "train_translator.max_subwords",
 }
-_SECTIONS = {name.partition(".")[0] for name in _RENAMED}
+_GONE = dict.fromkeys(
+    ("align.backend", "members.backend"),
+    "encoders are computed by torch, which was the quickest; left out",
+)
+"""Keys that no longer decide anything; those of ``members`` are an aligner's among several."""
+_SECTIONS = {name.partition(".")[0] for name in (*_RENAMED, *_GONE)}
 
 
 def of_before(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +77,7 @@ def of_before(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(raw: Any, above: str = "") -> Any:
-    """Return ``raw`` with new names for keys, in sections and in what arms and sweeps set."""
+    """Return ``raw`` with keys as they are now, in sections and in what arms and sweeps set."""
     if isinstance(raw, list):
         return [_renamed(value, above) for value in raw]
     if not isinstance(raw, Mapping):
@@ -80,6 +85,9 @@ def _renamed(raw: Any, above: str = "") -> Any:
     found = {}
     for key, value in raw.items():
         path = f"{above}.{key}" if above in _SECTIONS else str(key)
+        if path in _GONE:
+            _log.warning("%s: %s", path, _GONE[path])
+            continue
         new = _RENAMED.get(path)
         if new is None:
             found[key] = _renamed(value, str(key))

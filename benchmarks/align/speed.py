@@ -3,7 +3,6 @@
     python benchmarks/align/speed.py                            # 12 layers, 768 wide, layer 8
     python benchmarks/align/speed.py --layers 6 --width 256 --layer 4
     python benchmarks/align/speed.py --model FOLDER --layer 4   # an encoder of your own
-    python benchmarks/align/speed.py --ctranslate2              # that backend as well
     python benchmarks/align/speed.py --threads 1 --cpu-time     # beside other work: see below
 
 Real English-German news (`wmt-news`, beside the checkout), words split by our tokeniser. All
@@ -64,7 +63,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--cpu-time", action="store_true", help="count the processor's time")
-    parser.add_argument("--ctranslate2", action="store_true", help="with backend ctranslate2, too")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--batch-tokens", type=int, default=AlignConfig().batch_tokens)
     arguments = parser.parse_args()
@@ -89,18 +87,15 @@ def compare(model: Path, arguments: argparse.Namespace, pairs: Sequence[WordPair
     for method in arguments.methods:
         letter = METHODS[method]
         contestants[f"simalign {method}"] = _simalign(model, arguments.layer, letter, pairs)
-    ways = [(dtype, "auto", dtype) for dtype in DTYPES]
-    if arguments.ctranslate2:
-        ways += [(f"{dtype}/ct2", "ctranslate2", dtype) for dtype in ("float32", "int8")]
-    for way, backend, dtype in ways:
+    for dtype in DTYPES:
         embedder = None
         for method in arguments.methods:
-            aligner = _ours(model, arguments, method, dtype, backend)
+            aligner = _ours(model, arguments, method, dtype)
             # One model in memory for all methods.
             embedder = embedder or aligner._embedder
             aligner._embedder = embedder
-            contestants[f"ours {method} {way}"] = lambda a=aligner: a.align(pairs)
-        contestants[f"forward {way}"] = _forward(aligner, pairs)
+            contestants[f"ours {method} {dtype}"] = lambda a=aligner: a.align(pairs)
+        contestants[f"forward {dtype}"] = _forward(aligner, pairs)
     for run in contestants.values():
         _call(run, pairs[:3])
     measured: dict[str, Times] = {}
@@ -126,7 +121,7 @@ def _simalign(model: Path, layer: int, letter: str, pairs: Sequence[WordPair]) -
     return lambda: [set(aligner.get_word_aligns(a, b)[name]) for a, b in pairs]
 
 
-def _ours(model: Path, arguments: argparse.Namespace, method: str, dtype: str, backend: str) -> Any:
+def _ours(model: Path, arguments: argparse.Namespace, method: str, dtype: str) -> Any:
     config = AlignConfig.model_validate(
         {
             "aligner": "simalign",
@@ -134,7 +129,6 @@ def _ours(model: Path, arguments: argparse.Namespace, method: str, dtype: str, b
             "layer": arguments.layer,
             "method": method,
             "dtype": dtype,
-            "backend": backend,
             "batch_tokens": arguments.batch_tokens,
             "device": "cpu",
         }

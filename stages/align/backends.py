@@ -1,23 +1,14 @@
-"""Who computes the encoder: torch without padding, torch by Transformers' code, or CTranslate2."""
+"""Who computes the encoder: torch without padding, or torch by Transformers' code."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final
 
-from pipeline.errors import ConfigError
 from stages.align import bert, seq2seq
-from stages.align.ctranslate import QUANTISATIONS, CTranslateLayers, converted_encoder
 from stages.align.layers import Dtype, Layers, TorchLayers, load_encoder
 from stages.align.packed import PackedLayers, supported
-from stages.machine import has_exact_int8
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-Backend = Literal["auto", "torch", "ctranslate2"]
 
 # More tokens at once are no faster on a CPU: states of 1,024 tokens still fit its caches.
 _ROWS: Final = 1024
@@ -33,12 +24,9 @@ def encoder_layers(
     layer: int,
     dtype: Dtype = "float32",
     device: str = "cpu",
-    backend: Backend = "auto",
     batch_tokens: int = 2048,
 ) -> Layers:
-    """Load the lower layers of an encoder into the backend that is to compute them.
-
-    ``auto`` is torch, which was the quickest in every precision (docs/alignment.md).
+    """Load the lower layers of an encoder into what computes them quickest (docs/alignment.md).
 
     Args:
         folder: The checkpoint.
@@ -46,30 +34,14 @@ def encoder_layers(
             the embeddings.
         dtype: The precision.
         device: A torch device.
-        backend: Who computes.
         batch_tokens: The most tokens that it will get at once.
 
     Raises:
-        ConfigError: If the backend cannot do that.
         ModelError: If the checkpoint cannot be loaded.
     """
     import torch
 
     encoder = load_encoder(folder)
-    if backend == "ctranslate2":
-        problem = ctranslate2_problem(encoder.config.to_dict(), layer, dtype, device)
-        converted = None if problem else converted_encoder(folder, encoder, layer, dtype)
-        if converted is None:
-            problem = problem or f"CTranslate2 does not know {folder}'s kind; use 'torch'"
-            raise ConfigError(f"align.backend: {problem}")
-        converted_layers = CTranslateLayers(converted, dtype, torch.get_num_threads())
-        whole = TorchLayers(folder, layer, encoder=encoder)
-        if not _agree(converted_layers, whole, _TOLERANCE[dtype]):
-            raise ConfigError(
-                f"align.backend: CTranslate2's {dtype} states of {folder} are far from those of "
-                f"Transformers on this processor; use 'torch'"
-            )
-        return converted_layers
     parts = None
     if torch.device(device).type == "cpu" and supported(dtype):
         parts = bert.take_apart(encoder, layer) or seq2seq.take_apart(encoder, layer)
@@ -81,28 +53,6 @@ def encoder_layers(
         _log.warning("%s: computing without padding goes wrong here; computing with it", folder)
         encoder = load_encoder(folder)
     return TorchLayers(folder, layer, dtype, device, encoder=encoder)
-
-
-def ctranslate2_problem(
-    config: Mapping[str, Any], layer: int | None, dtype: str, device: str
-) -> str | None:
-    """Return why CTranslate2 cannot compute an encoder, or ``None``; reads no weights."""
-    if device == "cuda":
-        return "'ctranslate2' runs on the CPU here; allowed on cuda: auto, torch"
-    if dtype not in QUANTISATIONS:
-        return f"'ctranslate2' has no {dtype} on the CPU; it has: {', '.join(QUANTISATIONS)}"
-    if dtype == "int8" and not has_exact_int8():
-        return (
-            "'ctranslate2' gets int8 wrong on this processor (AMD without VNNI); use 'torch', "
-            "or dtype float32"
-        )
-    if layer == 0:
-        return "'ctranslate2' needs a layer of 1 or more"
-    family = config.get("model_type")
-    if family not in bert.FAMILIES:
-        known = ", ".join(sorted(bert.FAMILIES))
-        return f"'ctranslate2' takes {known} here, not {family}; use 'torch'"
-    return None
 
 
 def _agree(ours: Layers, whole: Layers, tolerance: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from stages.align.parts import Block, Encoder, Linear, linear_of, norm_of
 
-FAMILIES: Final = {"bert": 0, "electra": 0, "roberta": 1, "xlm-roberta": 1, "camembert": 1}
+_FAMILIES: Final = {"bert": 0, "electra": 0, "roberta": 1, "xlm-roberta": 1, "camembert": 1}
 """Families with BERT's modules; 1 where positions are counted from after the padding index."""
 
 
@@ -21,7 +21,7 @@ def take_apart(encoder: Any, layer: int) -> Encoder | None:
     (projected embeddings, relative positions, a decoder's mask).
     """
     config = encoder.config
-    first = FAMILIES.get(config.model_type)
+    first = _FAMILIES.get(config.model_type)
     if first is None or not isinstance(config.hidden_act, str):
         return None
     unlike = (

@@ -40,7 +40,7 @@ def contextual_aligner(
     Args:
         name: What it is called in the column ``aligner``.
         folder: The model.
-        options: Which states, and who computes them.
+        options: Which states.
         dtype: Their precision.
         setting: What goes for every aligner.
         extraction: How links come from the states.
@@ -59,7 +59,7 @@ def contextual_aligner(
         target = source
     longest = max(len(s.before) + len(s.after) for _, s in (source, target))
     device = torch_device(setting.device)
-    how = layer, dtype, device, options.backend, setting.batch_tokens
+    how = layer, dtype, device, setting.batch_tokens
     embedder = Embedder(
         loaded(folder, how, partial(encoder_layers, folder, *how)),
         max_subwords(config, limit, longest),

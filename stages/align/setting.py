@@ -51,12 +51,12 @@ class LayerOptions(ConfigModel):
 
 
 class EncoderOptions(LayerOptions):
-    """Which states, and who computes them."""
+    """Which states, and how exactly."""
 
     dtype: Literal["auto", "float32", "bfloat16", "int8"] = Field(
         "auto",
         description="precision of the encoder; auto: bfloat16 where the GPU or the processor has "
-        "it, float32 elsewhere and by ctranslate2; float32: the same on every machine",
+        "it, float32 elsewhere; float32: the same on every machine",
     )
     center: bool = Field(
         False,
@@ -65,9 +65,4 @@ class EncoderOptions(LayerOptions):
     space_marks: bool = Field(
         True,
         description="match subwords that stand for a space alone (▁ before a comma), as simalign",
-    )
-    backend: Literal["auto", "torch", "ctranslate2"] = Field(
-        "auto",
-        description="who computes the encoder; auto: torch, as the quickest; ctranslate2: on the "
-        "CPU, float32 or int8, encoders of BERT's make",
     )

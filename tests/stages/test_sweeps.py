@@ -253,3 +253,18 @@ def test_keys_of_before_are_read_by_their_new_names(caplog: pytest.LogCaptureFix
     assert 'write: train.label_subwords: "all"' in caplog.text
     old = parse(pretrain_encoder={"pieces": 300, "max_pieces": 90})
     assert (old.pretrain_encoder.subwords, old.pretrain_encoder.max_subwords) == (300, 90)  # type: ignore[attr-defined]
+
+
+def test_keys_that_are_gone_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    member = {"aligner": "simalign", "backend": "torch"}
+    raw = {
+        "align": {"aligner": "ensemble", "members": [member, {"aligner": "statistical"}]},
+        "arms": [
+            {"mine": {"like": "fused", "set": {"train.max_steps": 9, "align.backend": "auto"}}}
+        ],
+    }
+    config = parse(**raw)
+    assert config.arms["mine"].set == {"train.max_steps": 9}
+    assert "members.backend: encoders are computed by torch" in caplog.text
+    assert "align.backend: encoders are computed by torch" in caplog.text
+    parse(align={"aligner": "simalign", "backend": "ctranslate2", "layer": 3})

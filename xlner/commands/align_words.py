@@ -70,9 +70,6 @@ def align_words(
         float | None, typer.Option(help="simalign: damping off the diagonal.")
     ] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")] = None,
-    backend: Annotated[
-        str | None, typer.Option(help="Who computes the encoder: auto, torch or ctranslate2.")
-    ] = None,
     more: MoreOptions = None,
     source_lang: Annotated[
         str, typer.Option(help="Language code of SOURCE.", callback=language)
@@ -111,7 +108,6 @@ def align_words(
             "token_type": token_type,
             "distortion": distortion,
             "dtype": dtype,
-            "backend": backend,
         }
         options: dict[str, Any] = {k: v for k, v in own.items() if v is not None} | {
             "aligner": aligner,

@@ -39,15 +39,13 @@ class EncoderKind(AlignerKind[E]):
 
     def precision(self, device: str) -> Dtype:
         """Return the precision that its encoder is computed in on a device."""
-        if self.options.dtype != "auto":
-            return self.options.dtype
-        return "float32" if self.options.backend == "ctranslate2" else fastest_precision(device)
+        given = self.options.dtype
+        return fastest_precision(device) if given == "auto" else given
 
     def problems(
         self, model: ModelSource | None, context: AlignmentContext, device: str
     ) -> Iterator[tuple[str, str]]:
-        """Yield a layer that does not exist, and what the backend cannot compute."""
-        from stages.align.backends import ctranslate2_problem
+        """Yield a layer that does not exist, and a precision that the device has not."""
         from stages.align.layers import layer_problem
 
         options = self.options
@@ -58,11 +56,6 @@ class EncoderKind(AlignerKind[E]):
         problem = layer_problem(options.layer, model.config, model.name)
         if problem:
             yield "layer", problem
-        if options.backend == "ctranslate2":
-            dtype = self.precision(device)
-            problem = ctranslate2_problem(model.config, options.layer, dtype, device)
-            if problem:
-                yield "backend", problem
 
     def named(self) -> str:
         """Return what the column ``aligner`` says."""

@@ -17,7 +17,6 @@ from xlner.api import load_config
         ([], False, "float32"),
         (["align.dtype=float32"], True, "float32"),
         (["align.dtype=int8", "align.device=cpu"], True, "int8"),
-        (["align.aligner=softmax", "align.backend=ctranslate2"], True, "float32"),
         (["align.aligner=statistical"], True, None),
     ],
 )
