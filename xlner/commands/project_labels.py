@@ -14,6 +14,7 @@ import typer
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
+from pipeline.models import locate
 from stages.project.config import ProjectConfig, method_of
 from stages.project.methods import METHODS
 from xlner.commands.aligned_files import AlignedFiles, read_corpus
@@ -168,7 +169,6 @@ def _project(corpus: AlignedFiles, config: ProjectConfig, links: Path) -> Iterat
 
 
 def _translate(name: str, langs: tuple[str, str]) -> Translate:
-    from pipeline.models import locate
     from stages.project.entity_translations import translator
     from stages.translate.decoding import DecodingConfig
     from stages.translate.kinds.auto import AutoTranslator
