@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +15,14 @@ from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError, XlnerError
 from pipeline.formats import detect_format, read_labelled
 from pipeline.formats.labels import nearest_type
-from pipeline.formats.packed import SUFFIXES as PACKED
-from pipeline.formats.splits import local_files
+from pipeline.formats.splits import (
+    NO_DATA,
+    SPLITS,
+    is_one_data_set,
+    local_files,
+    readable_suffixes,
+    suffix_of,
+)
 from pipeline.languages import base, canonical, english_name
 
 if TYPE_CHECKING:
@@ -26,41 +31,15 @@ if TYPE_CHECKING:
 SHIPPED_LANGUAGES: Final = frozenset({"de", "en", "es", "fr", "nl", "sw"})
 """What the models that ship can read and write."""
 
+_TEMPLATE: Final = "scaffold.yaml.j2"
 _TRANSLATOR: Final = "facebook/nllb-200-distilled-600M"
-_SUFFIXES = {".txt", ".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio", ".tsv"}
-_SUFFIXES |= {".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".spacy", ""}
-_FOLDERS = ("*.ann", "dataset_info.json", "dataset_dict.json")  # brat's, and those of datasets
 _SCRIPT = re.compile("[A-Z][a-z]{3}")
 _SHARD = re.compile(r"-\d{5}-of-")
 _SHARED_TASKS = {"esp": "es", "ned": "nl"}  # as CoNLL-2002 calls its files: esp.train, ned.testb
 _ALIKE = 5  # files of a kind that is not read are named each up to here
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "dev": "dev",
-    "devel": "dev",
-    "valid": "dev",
-    "validation": "dev",
-    "test": "test",
-    "testa": "dev",
-    "testb": "test",
-    "unlabelled": "unlabelled",
-    "unlabeled": "unlabelled",
-    "raw": "unlabelled",
-}
+_PLAIN: Final = frozenset({"unlabelled", "unlabeled", "raw"})
 _NO_LANGUAGES = {"txt", "bio", "iob", "tsv", "ner", "all", "new", "gold", "data"}
-_CONLL_2002 = {"esp": "es", "ned": "nl"}  # what its files are called
 _PEEK = 2000  # sentences that are read of each labelled file
-
-_REMARKS: Final = {
-    "train": "labelled source text",
-    "dev": "labelled source text, to choose checkpoints",
-    "source_test": "gold source test data: how good the tagger is in its own language",
-    "source_unlabelled": "plain source text, to make synthetic target text from",
-    "test": "gold target test data: what the comparison is measured on",
-    "target_train": "gold target training data: only the arm supervised uses it",
-    "unlabelled": "real unlabelled target text, for self-training",
-}
 
 
 @dataclass(slots=True)
@@ -103,8 +82,7 @@ def look_into(folder: Path, source: str = "en") -> FoundFiles:
     candidates, found.unused = _candidates(folder)
     for path in candidates:
         name = str(path.relative_to(folder))
-        words = re.split(r"[^a-z0-9]+", name.lower())
-        split = next((_SPLITS[w] for w in reversed(words) if w in _SPLITS), None)
+        split = _named_split(name)
         try:
             report = _peek(path, plain=split == "unlabelled")
         except (XlnerError, OSError, ValueError) as error:
@@ -136,23 +114,23 @@ def look_into(folder: Path, source: str = "en") -> FoundFiles:
 
 def _candidates(folder: Path) -> tuple[list[Path], dict[str, str]]:
     """Return the files (and folders that are one data set) to look into, and why not the others."""
-    whole = [p for p in folder.rglob("*") if p.is_dir() and _is_data_set(p)]
+    whole = [p for p in folder.rglob("*") if p.is_dir() and is_one_data_set(p)]
     whole = [p for p in whole if not any(p.is_relative_to(q) for q in whole if q != p)]
-    found, unused = list(whole), {}
+    found, unused, known = list(whole), {}, {"", *(f".{w}" for w in _PLAIN)} | readable_suffixes()
     others: dict[str, list[str]] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         hidden = any(p.startswith(".") for p in path.relative_to(folder).parts)
         if hidden or not path.is_file() or any(path.is_relative_to(p) for p in whole):
             continue
-        if path.name.upper().startswith(("README", "LICENSE", "LICENCE")):
+        if NO_DATA.match(path.name):
             unused[name] = "a text about the data"
         elif name == "xlner.yaml":
             unused[name] = "a config"
-        elif _suffix(path) in _SUFFIXES or _suffix(path)[1:] in _SPLITS:
+        elif suffix_of(path) in known:
             found.append(path)
         else:
-            others.setdefault(_suffix(path), []).append(name)
+            others.setdefault(suffix_of(path), []).append(name)
     for suffix, names in others.items():
         why = f"files that end in {suffix} are not read"
         if len(names) > _ALIKE:
@@ -173,14 +151,14 @@ def _shards_together(paths: list[Path]) -> list[Path]:
     return list(dict.fromkeys(joined))
 
 
-def _is_data_set(path: Path) -> bool:
-    return any(next(path.glob(pattern), None) is not None for pattern in _FOLDERS)
-
-
-def _suffix(path: Path) -> str:
-    """Return how the name of a file ends, the ending of what packs it aside."""
-    suffix = path.suffix.lower()
-    return Path(path.stem).suffix.lower() if suffix in PACKED else suffix
+def _named_split(name: str) -> str | None:
+    """Return the split that a name tells: ``train``, ``dev``, ``test`` or ``unlabelled``."""
+    for word in reversed(re.split(r"[^a-z0-9]+", name.lower())):
+        if word in _PLAIN:
+            return "unlabelled"
+        if word in SPLITS:
+            return "dev" if SPLITS[word] == "validation" else SPLITS[word]
+    return None
 
 
 def _peek(path: Path, *, plain: bool) -> ReadReport:
@@ -219,9 +197,6 @@ def _named_language(name: str) -> str | None:
 
     What stands nearer to the file tells more: ``en/test.de.conll`` is German.
     """
-    shared_task = re.fullmatch(r"(esp|ned)\.(?:train|testa|testb)(?:\..+)?", Path(name).name)
-    if shared_task:
-        return _SHARED_TASKS[shared_task[1]]
     words = [w for part in reversed(Path(name).parts) for w in re.split(r"[^A-Za-z0-9_-]+", part)]
     for word in words:
         parts = re.split(r"[_-]", word)
@@ -240,9 +215,9 @@ def _named_language(name: str) -> str | None:
 
 def _language(word: str) -> str | None:
     # Words of three letters are mostly not codes ("raw", "dev", "bio" are, as it happens).
-    if word in _CONLL_2002:
-        return _CONLL_2002[word]
-    if word in _SPLITS or word in _NO_LANGUAGES or not re.fullmatch(r"[a-z]{2,3}", word):
+    if word in _SHARED_TASKS:
+        return _SHARED_TASKS[word]
+    if word in (*SPLITS, *_PLAIN, *_NO_LANGUAGES) or not re.fullmatch(r"[a-z]{2,3}", word):
         return None
     try:
         return canonical(word)
@@ -284,136 +259,52 @@ def write_config(folder: Path, source: str = "en", found: FoundFiles | None = No
 
 
 def _text(folder: Path, found: FoundFiles, source: str) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"yaml": _quote, "english": english_name}
     named = sorted({lang for _, lang in found.files if lang != source})
     targets = named or ["de"]
-    gold = found.languages("train")
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._") or "mine"
-    lines = [
-        "# A run on your own files, written by `run_pipeline init`. Look it through, then:",
-        f"#   run_pipeline {_quote(str(folder / 'xlner.yaml'))} --dry-run",
-        f"name: {_quote(name)}",
-        "seed: 13",
-        "",
-        f"source: {_quote(source)}                 # {english_name(source)}: the labelled language",
-        f"languages: [{', '.join(map(_quote, targets))}]"
-        + ("" if named else "   # no file names a target language: put yours here"),
-        "",
-        "# Files are relative to this config. Formats (CoNLL variants, JSONL, Parquet, HF data",
-        "# sets) and tag schemes are recognised; add format: or scheme: to a source to state them.",
-        "data:",
-        *_data_lines(found, source, targets),
-    ]
-    seen = sorted({t for types in found.types.values() for t in types})
-    lines += [
-        "",
-        f"# Entity types seen at the beginning of the files: {', '.join(seen) or 'none'}.",
-        *_label_lines(found, source),
-        "",
-        *_model_lines([source, *targets]),
-        "",
-    ]
-    if ("dev", source) not in found.files:
-        lines += ["# Without dev data there is nothing to choose checkpoints by.", "train:"]
-        lines += ["  select: last", ""]
-    arms = ["zero_shot", "fused"]
-    if untranslatable := _untranslatable(source, targets):
-        names = ", ".join(english_name(lang) for lang in untranslatable)
-        lines.append(f"# The translator does not know {names}: name one that does for other arms.")
-    else:
-        arms += ["projected", "self_trained"]
-    if all(lang in gold for lang in targets):
+    languages = [source, *targets]
+    types = sorted({t for seen in found.types.values() for t in seen})
+    known = set(found.types.get(found.files["train", source], ()))
+    others = [t for t in types if t not in known]
+    untranslatable = _untranslatable(source, targets)
+    arms = ["zero_shot", "fused", *([] if untranslatable else ["projected", "self_trained"])]
+    if all(("train", lang) in found.files for lang in targets):
         arms.append("supervised")
-    lines += [
-        "# What to compare; see the README for what each arm is.",
-        f"arms: [{', '.join(arms)}]",
-        "seeds: [13, 14, 15]           # trainings per arm; [13] is three times as quick",
-    ]
-    if not set(found.languages("test")) - {source}:
-        lines += [
-            "# No target test data: taggers are trained, and projected labels can be looked at,",
-            "# but nothing is compared.",
-        ]
-    if found.unused:
-        lines += ["", "# Not used:"]
-        lines += [f"#   {name}: {why}" for name, why in found.unused.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _data_lines(found: FoundFiles, source: str, targets: list[str]) -> Iterator[str]:
-    for key, split in (
-        ("train", "train"),
-        ("dev", "dev"),
-        ("source_test", "test"),
-        ("source_unlabelled", "unlabelled"),
-    ):
-        name = found.files.get((split, source))
-        if name:
-            yield f"  {key}: {{path: {_quote(name)}}}   # {_REMARKS[key]}"
-        elif key in ("dev", "source_test"):
-            yield f"  # {key}: {{path: …}}   # {_REMARKS[key]}"
-    for key, split in (("test", "test"), ("target_train", "train"), ("unlabelled", "unlabelled")):
-        langs = [lang for lang in found.languages(split) if lang != source]
-        if langs:
-            yield f"  {key}:                    # {_REMARKS[key]}"
-            yield from (
-                f"    {_quote(la)}: {{path: {_quote(found.files[split, la])}}}" for la in langs
-            )
-        else:
-            yield f"  # {key}: {{{_quote(targets[0])}: {{path: …}}}}   # {_REMARKS[key]}"
-    for lang in found.languages("dev"):
-        if lang != source:
-            name = _quote(found.files["dev", lang])
-            remark = "only for train.select: target_dev"
-            yield f"  # target_dev: {{{_quote(lang)}: {{path: {name}}}}}   # {remark}"
+    return environment.get_template(_TEMPLATE).render(
+        config=str(folder / "xlner.yaml"),
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._") or "mine",
+        source=source,
+        targets=targets,
+        named=named,
+        files=found.files,
+        unused=found.unused,
+        types=types,
+        other_types=others,
+        near_types={t: near for t in others if (near := nearest_type(t, known))},
+        shipped=sorted(SHIPPED_LANGUAGES),
+        unknown=[lang for lang in languages if base(lang) not in SHIPPED_LANGUAGES],
+        translator=_TRANSLATOR,
+        untranslatable=untranslatable,
+        arms=arms,
+        tested=any(("test", lang) in found.files for lang in targets),
+    )
 
 
 def _untranslatable(source: str, targets: list[str]) -> list[str]:
-    """Return the target languages that the translator of :func:`_model_lines` does not know."""
+    """Return the target languages that the translator that is proposed does not know."""
     from stages.translate.codes import direction_problem
 
     if all(base(lang) in SHIPPED_LANGUAGES for lang in (source, *targets)):
         return []
     return [t for t in targets if direction_problem(_TRANSLATOR, None, source, t)]
-
-
-def _model_lines(languages: list[str]) -> list[str]:
-    unknown = [lang for lang in languages if base(lang) not in SHIPPED_LANGUAGES]
-    shipped = ", ".join(sorted(SHIPPED_LANGUAGES))
-    if unknown:
-        names = ", ".join(english_name(lang) for lang in unknown)
-        return [
-            f"# The small models that ship know {shipped}, not {names}: these are downloaded",
-            "# from the hub at the first run. Local folders in the same format are as good.",
-            "models:",
-            "  encoder: bert-base-multilingual-cased",
-            f"  translator: {_TRANSLATOR}",
-        ]
-    return [
-        f"# The small models that ship know {shipped}. For other languages, or better results,",
-        "# name models of the hub, or local folders in the same format:",
-        "# models:",
-        "#   encoder: bert-base-multilingual-cased",
-        f"#   translator: {_TRANSLATOR}",
-    ]
-
-
-def _label_lines(found: FoundFiles, source: str) -> list[str]:
-    """Return the section ``labels``: types that only the other side has, by their nearest name."""
-    known = set(found.types.get(found.files.get(("train", source), ""), ()))
-    others = sorted({t for types in found.types.values() for t in types} - known)
-    named = {t: near for t in others if (near := nearest_type(t, known))}
-    lines = []
-    if others:
-        lines.append(f"# Not among the types of the training data: {', '.join(others)}.")
-    if named:
-        pairs = ", ".join(f"{_quote(t)}: {_quote(near)}" for t, near in named.items())
-        lines += ["labels:", f"  map: {{{pairs}}}   # by the likeness of names: look it through"]
-    else:
-        lines += [
-            "# labels:",
-            "#   map: {MISC: O}             # rename labels, or drop them with O",
-        ]
-    return lines
 
 
 def _quote(text: str) -> str:

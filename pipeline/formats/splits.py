@@ -35,7 +35,7 @@ SPLITS: Final = {
 """Words in the names of files and folders, and the split that each stands for."""
 
 _SHARD: Final = re.compile(r"(.+?)-\d{5}-of-\d{5}")
-_NO_DATA: Final = re.compile(r"(?i)readme|licen[sc]e|copying|citation|changelog")
+NO_DATA: Final = re.compile(r"(?i)readme|licen[sc]e|copying|citation|changelog")
 _NO_DATA_FILES: Final = frozenset(
     {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"}
 )
@@ -88,14 +88,14 @@ def local_files(path: Path, split: str | None = None, format_: str = "auto") -> 
     """
     if is_pattern(path):
         found = matches(path)
-        files = [p for p in found if p.is_file() and not _NO_DATA.match(p.name)]
-        files = files or [p for p in found if p.is_dir() and _is_one_data_set(p)]
+        files = [p for p in found if p.is_file() and not NO_DATA.match(p.name)]
+        files = files or [p for p in found if p.is_dir() and is_one_data_set(p)]
         if not files:
             what = "only folders" if found else "no file"
             raise DataError(f"{path}: {what} with such a name; correct the pattern")
         named = {split_of(f, f.parent) for f in files} - {None}
         return files if split is None or not named else _of_split(path, files, split)
-    if not path.is_dir() or _is_one_data_set(path):
+    if not path.is_dir() or is_one_data_set(path):
         return [path]
     files = _data_sets(path) or data_files(path, format_)
     if not files:
@@ -119,7 +119,8 @@ def local_files(path: Path, split: str | None = None, format_: str = "auto") -> 
     return _one_kind(path, files)
 
 
-def _is_one_data_set(folder: Path) -> bool:
+def is_one_data_set(folder: Path) -> bool:
+    """Whether a folder is one data set as a whole (``save_to_disk``, brat)."""
     from pipeline.formats.format import Sample
     from pipeline.formats.kinds import FORMATS
 
@@ -134,7 +135,7 @@ def _data_sets(folder: Path) -> list[Path]:
     for inner in sorted(p for p in folder.iterdir() if p.is_dir()):
         if inner.name.startswith((".", "_")):
             continue
-        found += [inner] if _is_one_data_set(inner) else _data_sets(inner)
+        found += [inner] if is_one_data_set(inner) else _data_sets(inner)
     return found
 
 
@@ -143,26 +144,31 @@ def data_files(folder: Path, format_: str = "auto") -> list[Path]:
 
     Hidden files, READMEs, licences and the metadata of HF data sets are none.
     """
-    from pipeline.formats.kinds import FORMATS
-
     tables = sorted(folder.glob("*.parquet"))
     if tables and format_ in ("auto", "parquet"):
         return tables
-    names = list(FORMATS) if format_ == "auto" else [format_]
-    # Of CoNLL, many a file is called .txt or .tsv.
-    known = {s for name in names for s in FORMATS[name].suffixes} | {".txt", ".tsv"}
+    known = readable_suffixes(format_)
     found = []
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         if len(parts) > _DEPTH or any(p.startswith((".", "_")) for p in parts):
             continue
-        if _NO_DATA.match(path.name) or path.name in _NO_DATA_FILES or not path.is_file():
+        if NO_DATA.match(path.name) or path.name in _NO_DATA_FILES or not path.is_file():
             continue
         bare = Path(path.stem) if path.suffix.lower() in SUFFIXES else path
         # CoNLL's shared tasks name their files eng.train, esp.testa.
         if bare.suffix.lower() in known or bare.suffix[1:].lower() in SPLITS:
             found.append(path)
     return sorted(found)
+
+
+def readable_suffixes(format_: str = "auto") -> frozenset[str]:
+    """Return how names of data files end, in one format or in any."""
+    from pipeline.formats.kinds import FORMATS
+
+    names = list(FORMATS) if format_ == "auto" else [format_]
+    # Of CoNLL, many a file is called .txt or .tsv.
+    return frozenset((*(s for name in names for s in FORMATS[name].suffixes), ".txt", ".tsv"))
 
 
 def split_of(path: Path, folder: Path) -> str | None:
@@ -216,12 +222,12 @@ def _of_split(path: Path, files: Sequence[Path], split: str) -> list[Path]:
 
 def _one_kind(folder: Path, files: list[Path]) -> list[Path]:
     """Refuse files that are hardly parts of one thing: of several formats or languages."""
-    suffixes = {_suffix(f) for f in files}
+    suffixes = {suffix_of(f) for f in files}
     if len(suffixes) > 1:
         raise DataError(
             f"{folder}: {_listed(folder, files)} are of several formats "
             f"({', '.join(sorted(suffixes))}); name the file, or a glob such as "
-            f"{folder}/*{_suffix(files[0])}"
+            f"{folder}/*{suffix_of(files[0])}"
         )
     languages = {_languages(f, folder) for f in files}
     if len(languages) > 1:
@@ -232,7 +238,8 @@ def _one_kind(folder: Path, files: list[Path]) -> list[Path]:
     return files
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """Return how a name ends, less what packs it; empty where that is a split (``eng.train``)."""
     bare = Path(path.stem) if path.suffix.lower() in SUFFIXES else path
     suffix = bare.suffix.lower()
     return "" if suffix[1:] in SPLITS else suffix
