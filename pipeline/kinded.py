@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, Self, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
     GetJsonSchemaHandler,
@@ -29,7 +29,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from pipeline.config import ConfigModel
 from pipeline.errors import ConfigError, suggest
-from pipeline.kinds import Kinds
+from pipeline.kinds import Kinds, in_brackets
 
 O_co = TypeVar("O_co", bound=ConfigModel, covariant=True)
 
@@ -57,10 +57,8 @@ class Kind(ABC, Generic[O_co]):
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
-        given = [a for base in cls.__dict__.get("__orig_bases__", ()) for a in get_args(base)]
-        for one in given if "Options" not in cls.__dict__ else ():
-            if isinstance(one, type) and issubclass(one, ConfigModel):
-                cls.Options = one
+        if "Options" not in cls.__dict__ and (given := in_brackets(cls, ConfigModel)):
+            cls.Options = given
 
     def __init__(self, options: O_co) -> None:
         self.options = options

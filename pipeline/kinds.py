@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from pipeline.errors import ConfigError, suggest
 
@@ -94,3 +94,12 @@ class Kinds(Mapping[str, T], Generic[T]):
     def about(self) -> dict[str, str]:
         """Return one line per kind, by name; imports them all."""
         return {name: str(getattr(self[name], "about", "")) for name in self}
+
+
+def in_brackets(kind: type, bound: type[T]) -> type[T] | None:
+    """Return the type that a class is given in brackets: ``class Mine(Base[MyOptions])``."""
+    for base in kind.__dict__.get("__orig_bases__", ()):
+        for given in get_args(base):
+            if isinstance(given, type) and issubclass(given, bound):
+                return given
+    return None

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from glob import has_magic
 from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+Value = TypeVar("Value")
 
 
 @cache
@@ -39,3 +45,28 @@ def resolve_path(text: str, config_dir: Path | None = None) -> Path:
         if (base / path).exists() or (has_magic(text) and any(base.glob(path.as_posix()))):
             return base / path
     return Path.cwd() / path
+
+
+def paths_in(options: Any, key: str = "") -> Iterator[tuple[str, Path]]:
+    """Yield the paths that options name, each with its key: ``corpus.parallel[0].path``."""
+    if isinstance(options, Path):
+        yield key, options
+    elif isinstance(options, BaseModel):
+        for name, value in options:
+            yield from paths_in(value, f"{key}.{name}" if key else name)
+    elif isinstance(options, tuple | list):
+        for index, value in enumerate(options):
+            yield from paths_in(value, f"{key}[{index}]")
+
+
+def located(options: Value, config_dir: Path | None) -> Value:
+    """Return options with the paths that they name as :func:`resolve_path` finds them."""
+    found: Any = options
+    if isinstance(options, Path):
+        found = resolve_path(str(options), config_dir)
+    elif isinstance(options, BaseModel):
+        named = {name: value for name, value in options if next(paths_in(value), None)}
+        found = options.model_copy(update={k: located(v, config_dir) for k, v in named.items()})
+    elif isinstance(options, tuple | list):
+        found = type(options)(located(value, config_dir) for value in options)
+    return found

@@ -89,8 +89,8 @@ class Runner(Planner):
                 "list the stages under 'stages'"
             )
         self.check(tasks)
-        for name in dict.fromkeys(t.stage for t in tasks if t.stage in selected):
-            self.registry[name].fetch(self.config, [t for t in tasks if t.stage == name])
+        for task in (t for t in tasks if t.stage in selected):
+            self.registry[task.stage].fetch(self.configured(task), task)
         with self.folder.lock():
             self.folder.tidy()
             steps = self.plan(tasks, selection)

@@ -18,10 +18,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from pipeline.config import RunConfig, StageConfig
 from pipeline.inputs import Inputs
+from pipeline.kinds import in_brackets
+from pipeline.models import locate
 from pipeline.task import OutputKind as OutputKind
 from pipeline.task import Problem, Task
 from pipeline.task import Ref as Ref
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
+
+C = TypeVar("C", bound=StageConfig)
 
 SMALLEST_BATCH = 64
 """Tokens; below that a batch is hardly more than one sentence, and halving it no help."""
@@ -121,13 +125,14 @@ class Output(Protocol):
         """Write rows as parts of ``part_rows`` rows each, streaming; returns how many."""
 
 
-class Stage(ABC):
-    """What every stage declares."""
+class Stage(ABC, Generic[C]):
+    """What every stage declares; in brackets, the type of its section: ``RowStage[MyConfig]``."""
 
     name: ClassVar[str]
     version: ClassVar[str]
     """Raise it whenever the same inputs and options would give another result."""
     config_type: ClassVar[type[StageConfig]]
+    """The type of its section; what the class is given in brackets."""
     about: ClassVar[str]
     """One line for ``--help`` and the plan."""
     reasons: ClassVar[Mapping[str, str]] = {}
@@ -143,16 +148,24 @@ class Stage(ABC):
     """Dotted name of the option that says how much is computed at once, if there is one: what to
     lower when memory runs out."""
 
-    def options(self, config: RunConfig) -> StageConfig:
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "config_type" not in cls.__dict__ and (given := in_brackets(cls, StageConfig)):
+            cls.config_type = given
+
+    def options(self, config: RunConfig) -> C:
         """Return this stage's section of the configuration."""
-        return config.section(self.name, self.config_type)
+        return cast("C", config.section(self.name, self.config_type))
 
     @abstractmethod
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """Return the tasks that this run needs of the stage (none is fine)."""
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
-        """Yield what is wrong with the configuration; must be quick and load no model."""
+        """Yield what is wrong with the configuration; must be quick and load no model.
+
+        What is wrong for several tasks may be yielded for each: it is told once.
+        """
         return iter(())
 
     def preview(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[str]:
@@ -163,17 +176,23 @@ class Stage(ABC):
         """
         return iter(())
 
-    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
-        """Bring what the tasks need from the hub into the local cache, before anything runs."""
-        return None
+    def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
+        """Return the models that a task loads, folders or hub ids, by what they are to it."""
+        return {}
+
+    def fetch(self, config: RunConfig, task: Task) -> None:
+        """Bring what a task needs from the hub into the local cache, before anything runs."""
+        for name in self.models(config, task).values():
+            locate(name, config.config_dir).download()
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """Return the input files and model folders whose content enters the fingerprint.
+        """Return what else than options enters the fingerprint: input files, and the models.
 
         A string stands for itself: use it for what is not on this machine yet
         (:attr:`pipeline.models.ModelSource.identity`).
         """
-        return {}
+        models = self.models(config, task)
+        return {key: locate(name, config.config_dir).identity for key, name in models.items()}
 
     def passes(self, config: RunConfig, task: Task, rows: int) -> float:
         """Return how many sentences go through its models; one that it trains on counts three.
@@ -200,7 +219,7 @@ class Stage(ABC):
         return None
 
 
-class RunStage(Stage):
+class RunStage(Stage[C]):
     """A stage that sees its inputs whole."""
 
     @abstractmethod
@@ -227,7 +246,7 @@ class RunStage(Stage):
         raise NotImplementedError(f"{self.name} does not decide")
 
 
-class RowStage(Stage):
+class RowStage(Stage[C]):
     """A stage that treats rows independently; part ``i`` of the input becomes part ``i``.
 
     What rows need to know of the whole corpus (renderings of an entity elsewhere, say) is gathered

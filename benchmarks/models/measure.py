@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from model_recipes.shared.corpus import load_corpus
-from model_recipes.shared.running import resolve_corpus
 from model_recipes.translator.config import TrainTranslatorConfig
 from pipeline.config import RunConfig
+from pipeline.resources import located
 from stages.text_sources import TextPair, TextSource, read_rows
 from xlner.api import load_config
 
@@ -36,7 +36,7 @@ def held_out_pairs(per_language: int) -> dict[str, list[TextPair]]:
     """Held-out pairs of each language, drawn with seed 1, one per English sentence."""
     config: RunConfig = load_config("build_models")
     options = config.section("train_translator", TrainTranslatorConfig)
-    pairs = load_corpus(resolve_corpus(options.corpus, config)).held_out
+    pairs = load_corpus(located(options.corpus, config.config_dir)).held_out
     chosen: dict[str, dict[str, TextPair]] = {}
     for pair in pairs:
         chosen.setdefault(pair.language, {}).setdefault(pair.source, pair)

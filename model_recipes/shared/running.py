@@ -1,80 +1,65 @@
-"""What the two stages have in common as stages: paths, checks, fingerprints, progress."""
+"""What the two recipes have in common as stages: one task, checks of files, progress."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from model_recipes.shared.config import PretrainingConfig
-from model_recipes.shared.corpus import CorpusConfig
 from model_recipes.shared.loop import LoopConfig, Progress
 from pipeline.config import RunConfig
 from pipeline.progress import Progress as RunProgress
-from pipeline.stage import Problem
-from stages.text_sources import TextSource
+from pipeline.resources import located, paths_in
+from pipeline.stage import Context, Output, Problem, RunStage, Task
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact
 
 Options = TypeVar("Options", bound=PretrainingConfig)
+_START = "start_from"
 
 
-def resolve_source(source: TextSource, config: RunConfig) -> TextSource:
-    """The source with its paths made absolute by the rules of the configuration."""
-    changes: dict[str, Any] = {"path": config.path(str(source.path))}
-    if source.second_path is not None:
-        changes["second_path"] = config.path(str(source.second_path))
-    return source.model_copy(update=changes)
+class RecipeStage(RunStage[Options]):
+    """Makes a model from text; whatever it reads is a path among its options."""
 
+    standalone = True
 
-def resolve_corpus(corpus: CorpusConfig, config: RunConfig) -> CorpusConfig:
-    """The corpus with all its paths made absolute."""
-    return corpus.model_copy(
-        update={
-            name: tuple(resolve_source(source, config) for source in getattr(corpus, name))
-            for name in ("parallel", "monolingual", "evaluation")
+    def tasks(self, config: RunConfig) -> Sequence[Task]:
+        """Return the one task."""
+        return [Task(self.name, "all", "model")]
+
+    def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
+        """Find files that are not there, and a folder to start from that holds no model."""
+        for key, path in paths_in(located(self.options(config), config.config_dir)):
+            if key == _START and not (path / "config.json").is_file():
+                yield Problem(f"{self.name}.{key}", f"no model in {path} (no config.json)")
+            elif key != _START and not path.is_file():
+                yield Problem(f"{self.name}.{key}", f"file not found: {path}")
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """Return all that is read, under the names that it has in the configuration."""
+        return {
+            key if key == _START else str(name): located(name, config.config_dir)
+            for key, name in paths_in(self.options(config))
         }
-    )
 
+    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+        """Train; continues from the checkpoint in the work folder."""
+        options = located(self.options(context.config), context.config.config_dir)
+        with shown_progress(context.progress, self.name, options.loop) as progress:
+            report = self.train(
+                options, out.folder, context.work_dir, seed=context.seed, progress=progress
+            )
+        context.notes.update(report)
 
-def resolve_start(options: Options, config: RunConfig) -> Options:
-    """The options with the folder that training starts from made absolute."""
-    if options.start_from is None:
-        return options
-    return options.model_copy(update={"start_from": config.path(str(options.start_from))})
-
-
-def missing_start(stage: str, options: PretrainingConfig, config: RunConfig) -> Iterator[Problem]:
-    """A problem if training is to start from a folder that holds no model."""
-    folder = resolve_start(options, config).start_from
-    if folder is not None and not (folder / "config.json").is_file():
-        yield Problem(f"{stage}.start_from", f"no model in {folder} (no config.json)")
-
-
-def start_files(options: PretrainingConfig, config: RunConfig) -> dict[str, Path]:
-    """The folder that training starts from, for the fingerprint of a task."""
-    folder = resolve_start(options, config).start_from
-    return {} if folder is None else {"start_from": folder}
-
-
-def source_files(sources: Sequence[TextSource]) -> Iterator[Path]:
-    """The files of some sources."""
-    for source in sources:
-        yield source.path
-        if source.second_path is not None:
-            yield source.second_path
-
-
-def missing_files(key: str, sources: Sequence[TextSource], config: RunConfig) -> Iterator[Problem]:
-    """One problem for each file that is not there."""
-    for index, source in enumerate(sources):
-        for path in source_files([resolve_source(source, config)]):
-            if not path.is_file():
-                yield Problem(f"{key}[{index}].path", f"file not found: {path}")
-
-
-def files_by_name(sources: Sequence[TextSource], config: RunConfig) -> dict[str, Path]:
-    """The files of some sources under the names they have in the configuration."""
-    return {str(name): config.path(str(name)) for name in source_files(sources)}
+    @abstractmethod
+    def train(
+        self, options: Options, folder: Path, work: Path, *, seed: int, progress: Progress
+    ) -> dict[str, Any]:
+        """Train a model and save it in ``folder``; return what was done, for the manifest."""
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def adapted_encoder(config: RunConfig, arm: str) -> Ref | None:
     return Ref("adapt", f"{arm}/{UNIT}" if own else UNIT)
 
 
-class AdaptStage(RunStage):
+class AdaptStage(RunStage[AdaptConfig]):
     """Trains the encoder by masked-LM before any tagger starts from it; off unless asked for.
 
     Arms that set options of this stage have an encoder of their own, ``<arm>/encoder``.
@@ -40,7 +40,6 @@ class AdaptStage(RunStage):
 
     name = "adapt"
     version = "1"
-    config_type = AdaptConfig
     about = "train the encoder on target-language text before the taggers (masked-LM)"
     reasons: ClassVar[Mapping[str, str]] = {
         "test_overlap": "the same sentence is in an evaluation set",
@@ -61,7 +60,7 @@ class AdaptStage(RunStage):
     def _task(self, config: RunConfig, unit: str, arm: str) -> Task:
         known = experiment(config)
         settings = known.recipes[arm].settings if unit != UNIT else {}
-        options = config.with_settings(settings).section(self.name, AdaptConfig)
+        options = self.options(config.with_settings(settings))
         inputs: dict[str, Ref] = {}
         for text in options.text:
             if text == "source":
@@ -81,7 +80,7 @@ class AdaptStage(RunStage):
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find text that there is none of."""
         for task in tasks:
-            options = config.with_settings(task.settings).section(self.name, AdaptConfig)
+            options = self.options(config.with_settings(task.settings))
             if "unlabelled" in options.text:
                 for lang in config.languages:
                     if config.data.per_language("unlabelled", lang) is None:
@@ -89,13 +88,9 @@ class AdaptStage(RunStage):
                             "adapt.text", f"names unlabelled, but data.unlabelled has no {lang!r}"
                         )
 
-    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The encoder decides the result."""
-        return {"encoder": locate(config.models.encoder, config.config_dir).identity}
-
-    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
-        """Download the encoder if it is a hub id that is not here."""
-        locate(config.models.encoder, config.config_dir).download()
+    def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
+        """Return the encoder."""
+        return {"encoder": config.models.encoder}
 
     def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Train the encoder."""
@@ -103,7 +98,6 @@ class AdaptStage(RunStage):
         from stages.synthesize.overlap import EvaluationIndex
 
         config, options = context.config, self.options(context.config)
-        assert isinstance(options, AdaptConfig)
         tested = EvaluationIndex(
             row["words"] for data in inputs.only("eval").values() for row in data.rows()
         )

@@ -19,21 +19,16 @@ if TYPE_CHECKING:
     from stages.align.context import AlignmentContext
 
 
-class AlignStage(RowStage):
+class AlignStage(RowStage[AlignConfig]):
     """Aligns everything that was translated, in either direction."""
 
     name = "align"
     version = "10"
-    config_type = AlignConfig
     about = "link the words of source and translation"
     reasons: ClassVar[Mapping[str, str]] = {
         "unaligned": "the aligner found no link",
     }
     batch_option = "align.batch_tokens"
-
-    def options(self, config: RunConfig) -> AlignConfig:
-        """Return the section ``align``."""
-        return config.section(self.name, AlignConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per unit of ``translate``."""
@@ -67,33 +62,30 @@ class AlignStage(RowStage):
         """Find missing models, layers that do not exist, and languages a translator lacks."""
         from stages.align.checking import problems
 
-        seen = set()
         for task in tasks:
             if "problem" in task.options:
                 key, _, message = task.options["problem"].partition(": ")
-                found = iter([Problem(key, message)])
+                yield Problem(key, message)
             else:
-                found = problems(self.options(config), _context(config, task.options))
-            for problem in found:
-                if problem not in seen:
-                    seen.add(problem)
-                    yield problem
+                yield from problems(self.options(config), _context(config, task.options))
 
-    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The content of the models, and of further text, decides the result."""
-        from pipeline.models import locate
+    def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
+        """Return the models of the aligners."""
         from stages.align.planning import model_name, resolve
-        from stages.align.text import used_files
 
         context = _context(config, task.options)
-        resolved = resolve(self.options(config), context)
-        files: dict[str, Path | str] = {}
-        for index, member in enumerate(resolved.members):
-            name = model_name(member, context)
-            if name is not None:
-                files[f"model {index}"] = locate(name, config.config_dir).identity
-        if any(m.made.learns for m in resolved.members):
-            files.update(used_files(self.options(config).parallel, context))
+        members = resolve(self.options(config), context).members
+        names = {f"model {k}": model_name(member, context) for k, member in enumerate(members)}
+        return {key: name for key, name in names.items() if name is not None}
+
+    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
+        """The content of further text decides the result, too, where it is learnt from."""
+        from stages.align.planning import resolve
+        from stages.align.text import used_files
+
+        files, context = super().files(config, task), _context(config, task.options)
+        if any(m.made.learns for m in resolve(self.options(config), context).members):
+            files = {**files, **used_files(self.options(config).parallel, context)}
         return files
 
     def collect(

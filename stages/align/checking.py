@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.models import locate
-from pipeline.resources import resolve_path
+from pipeline.resources import located, paths_in
 from pipeline.stage import Problem
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
@@ -30,8 +30,8 @@ def problems(config: AlignConfig, context: AlignmentContext) -> Iterator[Problem
                 f"align.parallel.{index}",
                 f"{text.path}: name the two languages of its sentence pairs, not {text.languages}",
             )
-        for path in (text.path, text.second_path):
-            if path is not None and not resolve_path(str(path), context.config_dir).is_file():
+        for _, path in paths_in(text):
+            if not located(path, context.config_dir).is_file():
                 yield Problem(f"align.parallel.{index}", f"{path}: no such file")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import numpy as np
 
 from pipeline.errors import ConfigError, ModelError
+from pipeline.models import refuse_pickled_weights
 from stages.encoder_facts import OFFSET_POSITIONS, alignment_layer
 from stages.tagger.layers import layer_count
 
@@ -222,7 +223,6 @@ def load_encoder(folder: Path) -> Any:
     """
     from transformers import AutoModel
 
-    from pipeline.models import refuse_pickled_weights
     from stages.quiet import quiet
 
     refuse_pickled_weights(folder)

@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline.errors import DataError
 from pipeline.languages import canonical
-from pipeline.resources import resolve_path
+from pipeline.resources import located, paths_in
 from stages.align.context import AlignmentContext
 from stages.text_sources import TextSource, read_rows
 from stages.word_alignment.aligner import WordPair
@@ -33,24 +33,12 @@ def _languages(context: AlignmentContext) -> tuple[str, str]:
     return context.source or _UNKNOWN, context.target or _UNKNOWN
 
 
-def _located(source: TextSource, config_dir: Path | None) -> TextSource:
-    second = source.second_path
-    return source.model_copy(
-        update={
-            "path": resolve_path(str(source.path), config_dir),
-            "second_path": resolve_path(str(second), config_dir) if second else None,
-        }
-    )
-
-
 def used_files(sources: Sequence[TextSource], context: AlignmentContext) -> dict[str, Path]:
     """Return the files that :func:`read_pairs` would read."""
     files: dict[str, Path] = {}
     for index, (source, _) in enumerate(_fitting(sources, context)):
-        located = _located(source, context.config_dir)
-        files[f"parallel {index}"] = located.path
-        if located.second_path is not None:
-            files[f"parallel {index} second"] = located.second_path
+        for key, path in paths_in(located(source, context.config_dir)):
+            files[f"parallel {index}" + (" second" if key == "second_path" else "")] = path
     return files
 
 
@@ -65,7 +53,7 @@ def read_pairs(sources: Sequence[TextSource], context: AlignmentContext) -> Iter
     left, right = _languages(context)
     for source, swapped in _fitting(sources, context):
         try:
-            for first, second in read_rows(_located(source, context.config_dir)):
+            for first, second in read_rows(located(source, context.config_dir)):
                 if swapped:
                     first, second = second, first
                 yield tokenise(first, left), tokenise(second, right)

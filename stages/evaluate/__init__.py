@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
 
 
-class EvaluateStage(RunStage):
+class EvaluateStage(RunStage[EvaluateConfig]):
     """See the module."""
 
     name = "evaluate"
     version = "3"
-    config_type = EvaluateConfig
     about = "score all arms (strict IOB2) and compare them with intervals and significance"
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
@@ -51,7 +50,6 @@ class EvaluateStage(RunStage):
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Yield pairs that name no arm, or an arm twice."""
         options = self.options(config)
-        assert isinstance(options, EvaluateConfig)
         recipes = experiment(config).recipes
         for first, second in options.pairs:
             for arm in (first, second):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
 
 
-class ExternalStage(RunStage):
+class ExternalStage(RunStage[ExternalConfig]):
     """Writes, for an arm and a language, which tagger it is and what its labels are called here.
 
     What loads a tagger of a run (:func:`stages.external.loading.load_tagger`) reads the one as the
@@ -28,12 +28,7 @@ class ExternalStage(RunStage):
 
     name = "external"
     version = "1"
-    config_type = ExternalConfig
     about = "take in taggers from elsewhere (Transformers, spaCy, GLiNER): their labels, as ours"
-
-    def options(self, config: RunConfig) -> ExternalConfig:
-        """Return the section ``external``."""
-        return config.section(self.name, ExternalConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per arm and language that it has a model for."""
@@ -62,7 +57,6 @@ class ExternalStage(RunStage):
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find languages without a model, and what is not installed."""
-        seen = set()
         for task in tasks:
             options = self.options(config.with_settings(task.settings))
             model = options.model_for(str(task.lang))
@@ -74,10 +68,7 @@ class ExternalStage(RunStage):
             else:
                 problems = options.tagger_kind().problems(model, config.config_dir)
                 found = [f"{problem}{own}" for problem in problems]
-            for message in found:
-                if message not in seen:
-                    yield Problem("external.model", message)
-                    seen.add(message)
+            yield from (Problem("external.model", message) for message in found)
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The tagger decides the result."""
@@ -85,13 +76,12 @@ class ExternalStage(RunStage):
         model = options.model_for(str(task.lang)) or ""
         return {"tagger": options.tagger_kind().identity(model, config.config_dir)}
 
-    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
-        """Download the taggers that are hub ids and not here."""
-        for task in tasks:
-            options = self.options(config.with_settings(task.settings))
-            model = options.model_for(str(task.lang))
-            if model is not None:
-                options.tagger_kind().fetch(model, config.config_dir)
+    def fetch(self, config: RunConfig, task: Task) -> None:
+        """Download a tagger that is a hub id and not here."""
+        options = self.options(config)
+        model = options.model_for(str(task.lang))
+        if model is not None:
+            options.tagger_kind().fetch(model, config.config_dir)
 
     def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Look at the tagger's labels and write down what they are called here.

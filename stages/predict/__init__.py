@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stages.project.methods.base import ProjectionMethod
 
 
-class PredictStage(RowStage):
+class PredictStage(RowStage[PredictConfig]):
     """Applies the taggers of the compared arms, and makes the arms that have no tagger.
 
     ``translate_test`` takes three steps: ``<teacher>/seed-<n>/to_source/<lang>`` (the translations,
@@ -33,13 +33,8 @@ class PredictStage(RowStage):
 
     name = "predict"
     version = "3"
-    config_type = PredictConfig
     about = "label the test data with every arm's taggers"
     batch_option = "predict.batch_tokens"
-
-    def options(self, config: RunConfig) -> PredictConfig:
-        """Return the section ``predict``."""
-        return config.section(self.name, PredictConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per compared arm, seed and data set, and those that these rest on."""

@@ -20,7 +20,6 @@ from stages.several_sources import VOTES, named, votes
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.config import RunConfig
-    from pipeline.models import ModelSource
     from pipeline.progress import Progress
     from stages.project.entity_translations import EntityTranslations
     from stages.project.methods.base import ProjectionMethod
@@ -32,15 +31,6 @@ def _languages(task: Task) -> tuple[str, str]:
     """Return the labelled language and the one to project on to."""
     assert task.pair is not None, "a translation has two languages"
     return task.pair
-
-
-def _translator(config: RunConfig, task: Task) -> ModelSource | None:
-    """Return the run's translator for the direction of a task, if it has one that can do it."""
-    if _translator_problem(config, task) is not None:
-        return None
-    source, target = _languages(task)
-    name = config.models.translator_for(source, target, config.source)
-    return locate(name, config.config_dir) if name else None
 
 
 def _translator_problem(config: RunConfig, task: Task) -> Problem | None:
@@ -102,12 +92,11 @@ class _Reasons(Mapping[str, str]):
         return len(self._all)
 
 
-class ProjectStage(RowStage):
+class ProjectStage(RowStage[ProjectConfig]):
     """Projects the entities of ``source_words`` on to ``words``, in either direction."""
 
     name = "project"
     version = "5"
-    config_type = ProjectConfig
     about = "carry labels over from the source sentence on to its translation"
     reasons: ClassVar[Mapping[str, str]] = _Reasons(
         {
@@ -225,24 +214,20 @@ class ProjectStage(RowStage):
                 yield Problem(f"{self.name}.{key}", message)
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The files of the method and the translator, if they are used."""
+        """The files of the method decide the result, too."""
         if {"rival", "votes"} & task.options.keys():
             return {}
-        method = self.method(config)
-        files: dict[str, Path | str] = {
-            name: config.path(path) for name, path in method.files().items()
-        }
-        if method.translates_entities and (model := _translator(config, task)) is not None:
-            files["translator"] = model.identity
-        return files
+        own = {name: config.path(path) for name, path in self.method(config).files().items()}
+        return {**own, **super().files(config, task)}
 
-    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
-        """Bring the translators for single entities into the local cache."""
-        for task in (t for t in tasks if not {"rival", "votes"} & t.options.keys()):
-            own = config.with_settings(task.settings)
-            model = _translator(own, task) if self.method(own).translates_entities else None
-            if model is not None:
-                model.download()
+    def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
+        """Return the run's translator, if it translates single entities and knows the languages."""
+        if {"rival", "votes"} & task.options.keys():
+            return {}
+        if not self.method(config).translates_entities or _translator_problem(config, task):
+            return {}
+        name = config.models.translator_for(*_languages(task), config.source)
+        return {"translator": name} if name else {}
 
     def collect(
         self,
@@ -302,11 +287,12 @@ class ProjectStage(RowStage):
         from stages.translate.checks import translator_kind
 
         source, target = _languages(task)
-        model = _translator(config, task)
-        if model is None:
+        name = self.models(config, task).get("translator")
+        if name is None:
             problem = _translator_problem(config, task)
             progress.say(f"project {task.unit}: entities are not translated alone: {problem}")
             return None
+        model = locate(name, config.config_dir)
         entities = entities_of_tables(translations.tables())
         with progress.task(f"project {task.unit}, entities", len(entities), "entities") as bar:
             translate = translator(

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 _SHOWN = ("seed", "source", "languages", "seeds", "arms", "data", "labels", "models")
 
 
-class ReportStage(RunStage):
+class ReportStage(RunStage[ReportConfig]):
     """See the module."""
 
     name = "report"
     goal = True
     version = "5"
-    config_type = ReportConfig
     about = "write the comparison as tables, and report.html to look at what was projected"
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:

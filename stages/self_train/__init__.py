@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
-from pipeline.models import locate
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.experiment import experiment, labels_by_crop
 from stages.self_train.config import SelfTrainConfig
@@ -26,13 +24,12 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
 
 
-class SelfTrainStage(RunStage):
+class SelfTrainStage(RunStage[SelfTrainConfig]):
     """Trains one student per arm and seed on gold, projected and pseudo-labelled sentences."""
 
     name = "self_train"
     goal = True
     version = "5"
-    config_type = SelfTrainConfig
     about = "let taggers label synthetic and unlabelled text, and train students on it"
     reasons: ClassVar[Mapping[str, str]] = {
         "low_confidence": "the teacher is not sure enough",
@@ -40,10 +37,6 @@ class SelfTrainStage(RunStage):
     }
     counts_for = ("translate", "align", "project")  # labels by CROP's recipe
     batch_option = "train.batch_size"
-
-    def options(self, config: RunConfig) -> SelfTrainConfig:
-        """Return the section ``self_train``."""
-        return config.section(self.name, SelfTrainConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per student."""
@@ -129,15 +122,10 @@ class SelfTrainStage(RunStage):
             if problem:
                 yield problem
 
-    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The encoder decides the result, and the translator where it translates back."""
-        models = {f"translator/{k}": v for k, v in task.options.get("translators", {}).items()}
-        models["encoder"] = config.models.encoder
-        return {k: locate(v, config.config_dir).identity for k, v in models.items()}
-
-    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
-        """Download the encoder if it is a hub id that is not here."""
-        locate(config.models.encoder, config.config_dir).download()
+    def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
+        """Return the encoder, and the translators where it translates back."""
+        back = {f"translator/{k}": v for k, v in task.options.get("translators", {}).items()}
+        return {**back, "encoder": config.models.encoder}
 
     def passes(self, config: RunConfig, task: Task, rows: int) -> float:
         """The sentences of all updates of every round, and those that the teachers label."""

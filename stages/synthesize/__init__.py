@@ -27,7 +27,7 @@ _REAL_ONLY = "unlabelled"
 """Units below this folder hold the real text alone, for pseudo-labels by CROP's recipe."""
 
 
-class SynthesizeStage(RunStage):
+class SynthesizeStage(RunStage[SynthesizeConfig]):
     """Makes synthetic text per language and keeps what passes the gate.
 
     Unit ``<lang>`` holds real and synthetic text, ``unlabelled/<lang>`` (where an arm labels by
@@ -36,7 +36,6 @@ class SynthesizeStage(RunStage):
 
     name = "synthesize"
     version = "1"
-    config_type = SynthesizeConfig
     about = "make unlabelled target text (sampled translation, entity substitution …) and filter it"
     reasons: ClassVar[Mapping[str, str]] = {
         "duplicate": "an exact duplicate",
@@ -46,10 +45,6 @@ class SynthesizeStage(RunStage):
         "perplexity": "the language model finds it too unlikely",
         "round_trip": "the round-trip translation differs too much",
     }
-
-    def options(self, config: RunConfig) -> SynthesizeConfig:
-        """Return the section ``synthesize``."""
-        return config.section(self.name, SynthesizeConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per language, and one for its real text where that is asked for.
@@ -139,12 +134,14 @@ class SynthesizeStage(RunStage):
                 except ModelError as error:
                     yield Problem(f"{self.name}.{key}.model", str(error))
 
+    def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
+        """Return those of the makers, of the gate, and of the round trip."""
+        models: Mapping[str, str] = task.options["models"]
+        return models
+
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The content of models and of makers' files decides the result."""
-        found: dict[str, Path | str] = {
-            key: locate(name, config.config_dir).identity
-            for key, name in task.options["models"].items()
-        }
+        """The content of makers' files decides the result, too."""
+        found = dict(super().files(config, task))
         for name in self.options(config).makers:
             for key, path in self.options(config).maker(name).files(config, str(task.lang)).items():
                 found[f"{name}.{key}"] = path

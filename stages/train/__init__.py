@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
-from pipeline.models import locate
 from pipeline.stage import Context, Output, Problem, RunStage, Task
 from stages.train.config import TrainConfig
 from stages.train.recipe import (
@@ -16,7 +14,6 @@ from stages.train.recipe import (
     check_training,
     passes,
     tagger_units,
-    train_options,
     training_inputs,
 )
 
@@ -24,19 +21,14 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
 
 
-class TrainStage(RunStage):
+class TrainStage(RunStage[TrainConfig]):
     """Trains one tagger per arm and seed, joint over the target languages or one for each."""
 
     name = "train"
     goal = True
     version = "6"
-    config_type = TrainConfig
     about = "train the taggers (transformers' Trainer, layer fusion)"
     batch_option = "train.batch_size"
-
-    def options(self, config: RunConfig) -> TrainConfig:
-        """Return the section ``train``."""
-        return train_options(config)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per tagger."""
@@ -59,13 +51,9 @@ class TrainStage(RunStage):
         """Find missing data, an encoder of the wrong kind, a layer that does not exist."""
         yield from check_training(config, tagger_units(config, "train"))
 
-    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The encoder decides the result."""
-        return {"encoder": locate(config.models.encoder, config.config_dir).identity}
-
-    def fetch(self, config: RunConfig, tasks: Sequence[Task]) -> None:
-        """Download the encoder if it is a hub id that is not here."""
-        locate(config.models.encoder, config.config_dir).download()
+    def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
+        """Return the encoder."""
+        return {"encoder": config.models.encoder}
 
     def passes(self, config: RunConfig, task: Task, rows: int) -> float:
         """The sentences of all updates, forwards and backwards."""

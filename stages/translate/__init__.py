@@ -9,14 +9,14 @@ from typing import ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.errors import ModelError
-from pipeline.models import ModelSource, locate
+from pipeline.models import locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.experiment import translated_to_source
 from stages.several_sources import translated_sources, unit_from
 from stages.translate.config import TranslateConfig
 
 
-class TranslateStage(RowStage):
+class TranslateStage(RowStage[TranslateConfig]):
     """Translates training data to each target language, and target text to the source language.
 
     The latter without its labels, and only where an arm needs it (``translate_test``: the test
@@ -25,7 +25,6 @@ class TranslateStage(RowStage):
 
     name = "translate"
     version = "4"
-    config_type = TranslateConfig
     about = "translate labelled source text to the target languages"
     reasons: ClassVar[Mapping[str, str]] = {
         "empty_source": "there was nothing to translate",
@@ -34,10 +33,6 @@ class TranslateStage(RowStage):
         "too_long": "longer than the model's limit (no splitting), or a translation without an end",
     }
     batch_option = "translate.max_batch_tokens"
-
-    def options(self, config: RunConfig) -> TranslateConfig:
-        """Return the section ``translate``."""
-        return config.section(self.name, TranslateConfig)
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per language and direction."""
@@ -91,14 +86,10 @@ class TranslateStage(RowStage):
         from stages.translate.checks import translator_problem
 
         yield from self._unused(config, tasks)
-        seen: set[Problem] = set()
-        for task in tasks:
-            if "model" in task.options:
-                options = task.options
-                problem = translator_problem(config, options["source"], options["target"])
-                if problem and problem not in seen:  # one model may serve all languages
-                    seen.add(problem)
-                    yield problem
+        for options in (t.options for t in tasks if "model" in t.options):
+            problem = translator_problem(config, options["source"], options["target"])
+            if problem:
+                yield problem
 
     def _unused(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Yield keys for decoding where ``auto`` finds no translator that has them."""
@@ -119,11 +110,9 @@ class TranslateStage(RowStage):
             for key in sorted(given):
                 yield Problem(f"translate.{key}", f"the translators here are {names}, without it")
 
-    def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
-        """The content of the model decides the result."""
-        if "model" not in task.options:
-            return {}
-        return {"model": self._model(config, task).identity}
+    def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
+        """Return the translator, where translations are not given."""
+        return {"model": task.options["model"]} if "model" in task.options else {}
 
     def remark(self, counts: Mapping[str, int]) -> str | None:
         """Say what was cleaned before it was translated."""
@@ -153,7 +142,7 @@ class TranslateStage(RowStage):
         back = task.options["direction"] == "to_source"
         if "model" not in task.options:
             return partial(GivenWorker, source, target, not back)
-        model = self._model(config, task)
+        model = locate(task.options["model"], config.config_dir)
         options = self.options(config)
         if back:
             # One translation per sentence, so that rows stay rows; markers would give labels away.
@@ -168,9 +157,6 @@ class TranslateStage(RowStage):
             config.workers,
             keep_spans=not back,
         )
-
-    def _model(self, config: RunConfig, task: Task) -> ModelSource:
-        return locate(task.options["model"], config.config_dir)
 
 
 def _given(config: RunConfig, key: str, lang: str) -> dict[str, Ref]:

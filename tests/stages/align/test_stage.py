@@ -46,7 +46,7 @@ def rows(pairs: list[tuple[list[str], list[str], str | None]]) -> Any:
 
 
 def problems(config: RunConfig) -> list[Problem]:
-    return list(STAGE.check(config, STAGE.tasks(config)))
+    return list(dict.fromkeys(STAGE.check(config, STAGE.tasks(config))))
 
 
 def worker(config: RunConfig) -> AlignWorker:

@@ -86,22 +86,22 @@ def test_problems_are_found_without_loading(models: Path, tmp_path: Path) -> Non
         f"models.translator: {models / 'multi'} does not know 'fr'; available: de, en, sw, zh"
     ]
     config = _config(tmp_path, {"de": str(models / "multi")})
-    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    (problem,) = set(STAGE.check(config, STAGE.tasks(config)))
     assert problem.key == "models.translator"
     assert "no translator is named for en to sw" in problem.message
     config = _config(tmp_path, str(tmp_path / "nowhere"))
-    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    (problem,) = set(STAGE.check(config, STAGE.tasks(config)))
     assert f"model folder not found: {tmp_path / 'nowhere'}" in problem.message
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "config.json").write_text("{}")
     config = _config(tmp_path, str(empty))
-    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    (problem,) = set(STAGE.check(config, STAGE.tasks(config)))
     assert "a model folder without weights" in problem.message
     config = _config(tmp_path, "Helsinki-NLP/opus-mt-{source}-{target}")
     assert list(STAGE.check(config, STAGE.tasks(config))) == []
     config = _config(tmp_path, "Helsinki-NLP/opus-mt-en-de")
-    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    (problem,) = set(STAGE.check(config, STAGE.tasks(config)))
     assert "translates en to de, not en to sw" in problem.message
 
 

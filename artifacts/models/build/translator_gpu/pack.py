@@ -27,7 +27,6 @@ import sentencepiece
 
 from model_recipes.shared.cooccurrence import cooccurrence_embeddings
 from model_recipes.shared.corpus import TrainingText, load_corpus
-from model_recipes.shared.running import resolve_corpus, resolve_source
 from model_recipes.translator.bilingual import read_places
 from model_recipes.translator.bitext import Phrase
 from model_recipes.translator.config import MarianShape, TrainTranslatorConfig
@@ -35,8 +34,9 @@ from model_recipes.translator.names import NameFinder
 from model_recipes.translator.phrases import find_phrases
 from model_recipes.translator.sentencepieces import marian_vocabulary, train_sentencepiece
 from model_recipes.translator.tags import tag_symbols
-from pipeline.config import load_config
+from pipeline.resources import located
 from stages.text_sources import read_entities
+from xlner.api import load_config
 
 ROOT = Path(__file__).resolve().parents[4]
 SHAPE = MarianShape(
@@ -63,14 +63,8 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load_config("build_models")
     options = config.section("train_translator", TrainTranslatorConfig)
-    resolved = options.model_copy(
-        update={
-            "corpus": resolve_corpus(options.corpus, config),
-            "gazetteer": tuple(resolve_source(s, config) for s in options.gazetteer),
-            "places": tuple(config.path(str(path)) for path in options.places),
-            "subwords": arguments.subwords,
-            "shape": SHAPE,
-        }
+    resolved = located(options, config.config_dir).model_copy(
+        update={"subwords": arguments.subwords, "shape": SHAPE}
     )
     pack(resolved, arguments)
 
