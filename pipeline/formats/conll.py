@@ -58,104 +58,88 @@ class Conll(Format):
         return sample.labelled or sample.suffix in cls.suffixes or looks_like_conll(sample)
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
-        """Yield one sentence per block of rows."""
-        encoding = self.request.source.encoding
-        docstarts = self.request.docstarts
-        return read_raw(
-            self.request.file, self.layout, encoding=encoding, report=report, docstarts=docstarts
-        )
+        """Yield the sentences as they are written.
 
+        A ``#`` line is a comment if the layout has CoNLL-U rows; otherwise only where a sentence
+        begins, and only if it is not a row itself (``# O`` is a word with its tag) or has the form
+        ``# key = value``. A comment that gives an id but is followed by no word is an empty
+        sentence. ``-DOCSTART-`` lines are counted, and yielded where ``docstarts`` says so.
 
-def read_raw(
-    path: Path,
-    layout: Layout,
-    *,
-    encoding: str = "utf-8",
-    report: ReadReport | None = None,
-    docstarts: bool = False,
-) -> Iterator[RawSentence]:
-    """Yield the sentences of a file as they are written.
+        Raises:
+            DataError: For a row with another number of columns, with file and line.
+        """
+        path, layout, docstarts = self.request.file, self.layout, self.request.docstarts
+        words: list[str] = []
+        tags: list[str] = []
+        lines: list[int] = []
+        own_id: str | None = None
+        id_line = comments = documents = 0
+        width, word_at, tag_at, separator = layout.width, layout.word, layout.tag, layout.separator
+        borders = _Borders(layout)
+        careful = layout.rows_have_ids or width == 1 or layout.key is not None or borders.any
+        careful = careful or separator in ",;|"
+        spaced = separator == " "
 
-    A ``#`` line is a comment if the layout has CoNLL-U rows; otherwise only where a sentence
-    begins, and only if it is not a row itself (``# O`` is a word with its tag) or has the form
-    ``# key = value``. A comment that gives an id but is followed by no word is an empty sentence.
-    ``-DOCSTART-`` lines are counted, and yielded where ``docstarts`` says so.
+        def finish() -> RawSentence:
+            return RawSentence(
+                words=words,
+                tags=tags if tag_at is not None else None,
+                id=own_id,
+                line=lines[0] if lines else id_line,
+                lines=lines,
+            )
 
-    Raises:
-        DataError: For a row with another number of columns, with file and line.
-    """
-    words: list[str] = []
-    tags: list[str] = []
-    lines: list[int] = []
-    own_id: str | None = None
-    id_line = comments = documents = 0
-    width, word_at, tag_at, separator = layout.width, layout.word, layout.tag, layout.separator
-    borders = _Borders(layout)
-    careful = layout.rows_have_ids or width == 1 or layout.key is not None or borders.any
-    careful = careful or separator in ",;|"
-    spaced = separator == " "
-
-    def finish() -> RawSentence:
-        return RawSentence(
-            words=words,
-            tags=tags if tag_at is not None else None,
-            id=own_id,
-            line=lines[0] if lines else id_line,
-            lines=lines,
-        )
-
-    for number, line in read_lines(path, encoding):
-        parts = line.split(separator)
-        odd = careful or len(parts) != width or line[0] in "#-<E" or not parts[word_at]
-        ends = False
-        if odd or (spaced and "\t" in line):
-            # The uncommon lines, and those of which a space-separated file may have double spaces.
-            parts = layout.split(line)
-            docstart = is_docstart(line, parts, word_at)
-            if not line or line.isspace() or docstart or is_mark(line, parts, layout):
-                documents += docstart
-                if words or own_id is not None:
-                    yield finish()
-                    words, tags, lines, own_id = [], [], [], None
-                if docstart and docstarts:
-                    yield RawSentence(words=[], line=number, docstart=True)
+        for number, line in read_lines(path, self.request.source.encoding):
+            parts = line.split(separator)
+            odd = careful or len(parts) != width or line[0] in "#-<E" or not parts[word_at]
+            ends = False
+            if odd or (spaced and "\t" in line):
+                # The uncommon lines, and those of which a file with spaces may have double ones.
+                parts = layout.split(line)
+                docstart = is_docstart(line, parts, word_at)
+                if not line or line.isspace() or docstart or is_mark(line, parts, layout):
+                    documents += docstart
+                    if words or own_id is not None:
+                        yield finish()
+                        words, tags, lines, own_id = [], [], [], None
+                    if docstart and docstarts:
+                        yield RawSentence(words=[], line=number, docstart=True)
+                    continue
+                if number == layout.header:
+                    continue
+                if line[0] == "#" and _is_comment(line, parts, layout, at_start=not words):
+                    comments += 1
+                    found = _OWN_ID.match(line)
+                    if found and not words:
+                        own_id, id_line = found[1] or found[2], number
+                    continue
+                if not layout.fits(parts):
+                    raise DataError(
+                        f"{path}:{number}: {len(parts)} columns where {width} were expected "
+                        f"({layout}): {line[:80]!r}; correct the row"
+                    )
+                # Multi-word tokens (1-2) and empty nodes (1.1) repeat or add to the words.
+                if layout.ids is not None and not parts[layout.ids].isdecimal():
+                    continue
+                if borders.any:
+                    if borders.before(parts, first=not words) and words:
+                        yield finish()
+                        words, tags, lines, own_id = [], [], [], None
+                    ends = borders.after(parts)
+            elif number == layout.header:
                 continue
-            if number == layout.header:
-                continue
-            if line[0] == "#" and _is_comment(line, parts, layout, at_start=not words):
-                comments += 1
-                found = _OWN_ID.match(line)
-                if found and not words:
-                    own_id, id_line = found[1] or found[2], number
-                continue
-            if not layout.fits(parts):
-                raise DataError(
-                    f"{path}:{number}: {len(parts)} columns where {width} were expected "
-                    f"({layout}): {line[:80]!r}; correct the row"
-                )
-            # Multi-word tokens (1-2) and empty nodes (1.1) repeat or add to the words themselves.
-            if layout.ids is not None and not parts[layout.ids].isdecimal():
-                continue
-            if borders.any:
-                if borders.before(parts, first=not words) and words:
-                    yield finish()
-                    words, tags, lines, own_id = [], [], [], None
-                ends = borders.after(parts)
-        elif number == layout.header:
-            continue
-        words.append(parts[word_at])
-        if tag_at is not None:
-            cell = parts[tag_at]
-            if layout.key is not None:
-                cell = pairs_of(cell).get(layout.key, "O")
-            tags.append(cell.strip() if cell[-1:].isspace() else cell)
-        lines.append(number)
-        if ends:
+            words.append(parts[word_at])
+            if tag_at is not None:
+                cell = parts[tag_at]
+                if layout.key is not None:
+                    cell = pairs_of(cell).get(layout.key, "O")
+                tags.append(cell.strip() if cell[-1:].isspace() else cell)
+            lines.append(number)
+            if ends:
+                yield finish()
+                words, tags, lines, own_id = [], [], [], None
+        if words or own_id is not None:
             yield finish()
-            words, tags, lines, own_id = [], [], [], None
-    if words or own_id is not None:
-        yield finish()
-    if report is not None:
         report.comments += comments
         report.docstarts += documents
 

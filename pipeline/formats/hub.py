@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -58,9 +58,20 @@ class Hub(Format):
         return sample.is_folder and is_saved_dataset(sample.path)
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
-        """Yield one sentence per row."""
-        names = self.request.source.label_names
-        return read_raw(self._data, self._where, label_names=names, labelled=self.request.labelled)
+        """Yield one sentence per row, batch by batch.
+
+        Raises:
+            DataError: If the columns do not fit.
+        """
+        reader = RecordReader(
+            self._where,
+            names={k: v for k, f in self._data.features.items() if (v := _class_names(f))},
+            default_names=self.request.source.label_names,
+            labelled=self.request.labelled,
+        )
+        batches = self._data.with_format("arrow").iter(batch_size=_BATCH)
+        for row, record in enumerate(checked_records(batches, self._where), 1):
+            yield reader(record, row)
 
 
 def is_saved_dataset(path: Path) -> bool:
@@ -197,25 +208,6 @@ def _split_problem(name: str, split: str, known: Collection[str]) -> tuple[str, 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0]
-
-
-def read_raw(
-    data: datasets.Dataset,
-    origin: str,
-    *,
-    label_names: Sequence[str] | None = None,
-    labelled: bool = True,
-) -> Iterator[RawSentence]:
-    """Yield the sentences of a loaded data set, batch by batch.
-
-    Raises:
-        DataError: If its columns do not fit.
-    """
-    names = {k: found for k, v in data.features.items() if (found := _class_names(v))}
-    reader = RecordReader(origin, names=names, default_names=label_names, labelled=labelled)
-    batches = data.with_format("arrow").iter(batch_size=_BATCH)
-    for row, record in enumerate(checked_records(batches, origin), 1):
-        yield reader(record, row)
 
 
 def _class_names(feature: Any) -> list[str] | None:

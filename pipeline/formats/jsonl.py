@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,36 +30,22 @@ class JsonLines(Format):
         return sample.suffix in cls.suffixes or isinstance(sample.record, dict)
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
-        """Yield one sentence per line."""
-        source = self.request.source
-        return read_raw(
-            self.request.file,
-            encoding=source.encoding,
-            label_names=source.label_names,
-            labelled=self.request.labelled,
-        )
+        """Yield one sentence per record; blank lines are skipped.
 
-
-def read_raw(
-    path: Path,
-    *,
-    encoding: str = "utf-8",
-    label_names: Sequence[str] | None = None,
-    labelled: bool = True,
-) -> Iterator[RawSentence]:
-    """Yield the sentences of a JSON Lines file, or of an array; blank lines are skipped.
-
-    Raises:
-        DataError: If a record is not a JSON object or its fields do not fit, with file and line.
-    """
-    reader = RecordReader(str(path), default_names=label_names, labelled=labelled)
-    for number, value in read_records(path, encoding):
-        for record in _rows(value):
-            if not isinstance(record, dict):
-                raise DataError(
-                    f"{path}:{number}: a JSON object was expected, not a {type(record).__name__}"
-                )
-            yield reader(record, number)
+        Raises:
+            DataError: If one is not a JSON object or its fields do not fit, with file and line.
+        """
+        path, source = self.request.file, self.request.source
+        names, labelled = source.label_names, self.request.labelled
+        reader = RecordReader(str(path), default_names=names, labelled=labelled)
+        for number, value in read_records(path, source.encoding):
+            for record in _rows(value):
+                if not isinstance(record, dict):
+                    raise DataError(
+                        f"{path}:{number}: a JSON object was expected, not a "
+                        f"{type(record).__name__}"
+                    )
+                yield reader(record, number)
 
 
 def _rows(value: Any) -> Iterator[Any]:

@@ -8,9 +8,7 @@ and the other way of counting tried where it does not fit.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from xml.sax.saxutils import quoteattr
@@ -22,6 +20,9 @@ from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.schema import Sentence
 
 MODEL_VERSION = "xlner"
+CANCELLED: Final = "cancelled tasks"
+UNLABELLED: Final = "tasks without annotation"
+REGIONS: Final = "regions that are no entities"
 
 _MIN: Final = frozenset({"annotation_id", "annotator"})
 _NO_TEXT: Final = frozenset(
@@ -117,62 +118,43 @@ class LabelStudio(Format):
         return record.keys() >= _MIN or _minimal_regions(record) is not None
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
-        """Yield one sentence or document per annotated task.
+        """Yield one sentence or document per annotated task, with the spans of its last annotation.
 
         Tasks that nobody annotated keep the labels that they came with, and are left out if they
-        have none; what was cancelled is left out. Both are counted.
+        have none; what was cancelled is left out. All are counted.
+
+        Raises:
+            DataError: If it is not such a file, with the line.
         """
-        request, counts = self.request, Counter[str]()
-        for raw in read_tasks(request.file, counts, encoding=request.source.encoding):
-            yield raw if request.labelled else replace(raw, char_spans=None)
-        report.leave_out("cancelled tasks", counts["skipped"])
-        report.leave_out("tasks without annotation", counts["unlabelled"])
-        report.leave_out("regions that are no entities", counts["other_regions"])
-        if counts["not_reviewed"]:
+        path = self.request.file
+        for line, task in read_records(path, self.request.source.encoding):
+            where = f"{path}:{line}"
+            if not isinstance(task, dict):
+                raise DataError(f"{where}: a task was expected, not {task!r:.80}")
+            if isinstance(task.get("data"), dict):
+                data, regions = task["data"], _regions(task, where, report)
+            else:
+                data, regions = task, list(_minimal_regions(task) or ())
+            if regions is None:
+                continue
+            entities = [r for r in regions if _is_entity(r)]
+            report.leave_out(REGIONS, len(regions) - len(entities))
+            spans = [s for r in entities for s in _char_spans(r, where)]
+            own = data.get("sentence_id", task.get("id"))
+            words = data.get("words")
+            yield RawSentence(
+                id=None if own is None else str(own),
+                text=_text_of(data, spans, where),
+                words=words if _are_words(words) else None,
+                char_spans=spans if self.request.labelled else None,
+                line=line,
+                keep_longest=True,
+            )
+        if report.unreviewed:
             report.warn(
-                f"{report.origin}: {counts['not_reviewed']:,} tasks have no annotation; they are "
+                f"{report.origin}: {report.unreviewed:,} tasks have no annotation; they are "
                 "read with the labels that they were imported with (predictions)"
             )
-
-
-def read_tasks(
-    path: Path, counts: Counter[str], *, encoding: str = "utf-8"
-) -> Iterator[RawSentence]:
-    """Yield one sentence or document per annotated task, with the spans of its last annotation.
-
-    Args:
-        path: The file.
-        counts: Is told ``not_reviewed`` (without annotation: the labels are those that the task
-            came with), ``unlabelled`` (it came with none; left out), ``skipped`` (cancelled; left
-            out) and ``other_regions`` (regions that are no entities; left out).
-        encoding: Of the file.
-
-    Raises:
-        DataError: If it is not such a file, with the line.
-    """
-    for line, task in read_records(path, encoding):
-        where = f"{path}:{line}"
-        if not isinstance(task, dict):
-            raise DataError(f"{where}: a task was expected, not {task!r:.80}")
-        if isinstance(task.get("data"), dict):
-            data, regions = task["data"], _regions(task, where, counts)
-        else:
-            data, regions = task, list(_minimal_regions(task) or ())
-        if regions is None:
-            continue
-        entities = [r for r in regions if _is_entity(r)]
-        counts["other_regions"] += len(regions) - len(entities)
-        spans = [s for r in entities for s in _char_spans(r, where)]
-        own = data.get("sentence_id", task.get("id"))
-        words = data.get("words")
-        yield RawSentence(
-            id=None if own is None else str(own),
-            text=_text_of(data, spans, where),
-            words=words if _are_words(words) else None,
-            char_spans=spans,
-            line=line,
-            keep_longest=True,
-        )
 
 
 def _are_words(words: Any) -> bool:
@@ -190,17 +172,18 @@ def _minimal_regions(record: Mapping[str, Any]) -> list[Mapping[str, Any]] | Non
 
 
 def _regions(
-    task: Mapping[str, Any], where: str, counts: Counter[str]
+    task: Mapping[str, Any], where: str, report: ReadReport
 ) -> list[Mapping[str, Any]] | None:
     """Return the regions of a task's last annotation; ``None`` if the task is to be left out."""
     done = _objects(task.get("annotations") or task.get("completions"), where)
     valid = [a for a in done if not a.get("was_cancelled")]
     if done and not valid:
-        counts["skipped"] += 1
+        report.leave_out(CANCELLED)
         return None
     if not valid:
         valid = _objects(task.get("predictions"), where)
-        counts["not_reviewed" if valid else "unlabelled"] += 1
+        report.unreviewed += bool(valid)
+        report.leave_out(UNLABELLED, int(not valid))
     return list(_objects(valid[-1].get("result"), where)) if valid else None
 
 

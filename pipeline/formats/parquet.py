@@ -44,11 +44,33 @@ class Parquet(Format):
         return sample.suffix in cls.suffixes or sample.head.startswith(b"PAR1")
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
-        """Yield one sentence per row."""
-        request = self.request
-        files = request.files or parquet_files(request.file)
-        names = request.source.label_names
-        return read_raw(files, label_names=names, labelled=request.labelled)
+        """Yield one sentence per row; the rows of several files are counted through.
+
+        Integer tags take their names from the ``ClassLabel`` features that HF data sets keep in the
+        schema, or from ``label_names``.
+
+        Raises:
+            DataError: If it is not a Parquet file or its columns do not fit.
+        """
+        request, row = self.request, 0
+        for file in request.files or parquet_files(request.file):
+            try:
+                source = pq.ParquetFile(_unpacked(file))
+            except (pa.ArrowException, OSError, ValueError) as error:  # names of no UTF-8
+                raise DataError(f"{file}: not a Parquet file: {error}") from None
+            with source:
+                schema = source.schema_arrow
+                reader = RecordReader(
+                    str(file),
+                    names=class_labels(schema),
+                    default_names=request.source.label_names,
+                    labelled=request.labelled,
+                )
+                columns = [n for n in schema.names if n in _COLUMNS]
+                batches = source.iter_batches(batch_size=_BATCH, columns=columns)
+                for record in checked_records(batches, str(file)):
+                    row += 1
+                    yield reader(record, row)
 
 
 def parquet_files(path: Path) -> list[Path]:
@@ -64,38 +86,6 @@ def parquet_files(path: Path) -> list[Path]:
         return files
     require_file(path)
     return [path]
-
-
-def read_raw(
-    files: Iterable[Path], *, label_names: Sequence[str] | None = None, labelled: bool = True
-) -> Iterator[RawSentence]:
-    """Yield the sentences of Parquet files, one after the other; their rows are counted through.
-
-    Integer tags take their names from the ``ClassLabel`` features that HF data sets keep in the
-    schema, or from ``label_names``.
-
-    Raises:
-        DataError: If it is not a Parquet file or its columns do not fit.
-    """
-    row = 0
-    for file in files:
-        try:
-            source = pq.ParquetFile(_unpacked(file))
-        except (pa.ArrowException, OSError, ValueError) as error:  # names of columns in no UTF-8
-            raise DataError(f"{file}: not a Parquet file: {error}") from None
-        with source:
-            schema = source.schema_arrow
-            reader = RecordReader(
-                str(file),
-                names=class_labels(schema),
-                default_names=label_names,
-                labelled=labelled,
-            )
-            columns = [n for n in schema.names if n in _COLUMNS]
-            batches = source.iter_batches(batch_size=_BATCH, columns=columns)
-            for record in checked_records(batches, str(file)):
-                row += 1
-                yield reader(record, row)
 
 
 def _unpacked(path: Path) -> Path | io.BytesIO:

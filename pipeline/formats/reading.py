@@ -170,14 +170,16 @@ def read_labelled(
     return SentenceStream(_sentences(again, settings, report), report)
 
 
-def read_unlabelled(source: DataSource, lang: str, *, path: Path | None) -> Iterator[RawSentence]:
-    """Yield the sentences of a source as they are: text where it has text, words where not.
+def read_raw(
+    source: DataSource, lang: str, *, path: Path | None, labelled: bool = False
+) -> tuple[Iterator[RawSentence], ReadReport]:
+    """Return the sentences of a source as they are, text where it has text, and what is found.
 
     Raises:
-        DataError: If the source cannot be read; with file and line.
+        DataError: Here or while iterating, if the source cannot be read; with file and line.
     """
-    opened, report = _open(source, path, lang, None, False)
-    return opened.read(report)
+    opened, report = _open(source, path, lang, None, labelled)
+    return opened.read(report), report
 
 
 def _decoder(

@@ -140,6 +140,7 @@ class ReadReport:
         documents: Records of several sentences that were split.
         crossing_spans: Spans across a border of such sentences, which were kept together.
         left_out: Records and annotations that are no labelled text, by kind.
+        unreviewed: Records that nobody has annotated, with the labels that they came with.
         empty_sentences: Sentences without words, which were left out.
         docstarts: ``-DOCSTART-`` lines that were skipped.
         comments: Comment lines that were skipped.
@@ -179,6 +180,7 @@ class ReadReport:
     documents: int = 0
     crossing_spans: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    unreviewed: int = 0
     empty_sentences: int = 0
     docstarts: int = 0
     comments: int = 0

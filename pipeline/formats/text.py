@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import ClassVar
 
 from pipeline.errors import DataError
@@ -33,15 +32,6 @@ class PlainText(Format):
         return not sample.labelled
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
-        """Yield one sentence per line."""
-        return read_raw(self.request.file, encoding=self.request.source.encoding)
-
-
-def read_raw(path: Path, *, encoding: str = "utf-8") -> Iterator[RawSentence]:
-    """Yield one sentence per line; a blank line is an empty sentence.
-
-    Raises:
-        DataError: If the file is missing, binary, or not in this encoding.
-    """
-    for number, line in read_lines(path, encoding):
-        yield RawSentence(text=line, line=number)
+        """Yield one sentence per line; a blank line is an empty sentence."""
+        for number, line in read_lines(self.request.file, self.request.source.encoding):
+            yield RawSentence(text=line, line=number)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.config import DataSource
 from pipeline.errors import DataError
-from pipeline.formats import conll, detect_format, whitespace_offsets
+from pipeline.formats import ReadReport, Request, conll, detect_format, whitespace_offsets
 from pipeline.formats.files import read_lines
-from pipeline.formats.layout import detect_layout
 from stages.word_alignment.aligner import WordPair
 
 SEPARATOR = "|||"
@@ -73,12 +73,12 @@ def _read_text(path: Path, encoding: str) -> list[list[str]]:
 
 
 def _read_conll(path: Path, encoding: str) -> list[list[str]]:
-    layout = detect_layout(path, encoding=encoding, labelled=False)
-    evidence = conll.PrefixEvidence()
-    sentences = [raw.words or [] for raw in conll.read_raw(path, layout, encoding=encoding)]
+    report, evidence = ReadReport(str(path), "conll"), conll.PrefixEvidence()
+    file = conll.Conll(Request(path, DataSource(encoding=encoding), "und", labelled=False), report)
+    sentences = [raw.words or [] for raw in file.read(report)]
     for words in sentences:
         evidence.feed(words)
-    if evidence.prefix and not layout.explicit:
+    if evidence.prefix and file.may_have_prefix:
         start = len(evidence.prefix)
         sentences = [[w[start:] for w in words] for words in sentences]
     return sentences

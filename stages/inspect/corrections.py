@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,19 +12,23 @@ from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.formats import (
     ReadReport,
-    Request,
-    conll,
-    jsonl,
+    detect_format,
     spans_from_tags,
     write_conll,
     write_jsonl,
     write_parquet,
 )
-from pipeline.formats.brat import INDEX, read_brat, write_brat
-from pipeline.formats.doccano import Doccano, write_doccano
-from pipeline.formats.label_studio import char_ranges, read_tasks, write_label_studio
-from pipeline.formats.layout import detect_layout
+from pipeline.formats.brat import write_brat
+from pipeline.formats.doccano import write_doccano
+from pipeline.formats.label_studio import (
+    CANCELLED,
+    REGIONS,
+    UNLABELLED,
+    char_ranges,
+    write_label_studio,
+)
 from pipeline.formats.offsets import Reading, SurfaceError, resolve
+from pipeline.formats.reading import read_raw
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.formats.resolving import longest
 from pipeline.formats.schemes import TagError
@@ -97,33 +99,6 @@ def _write_spacy(sentences: Iterable[Sentence], path: Path) -> int:
     return write_docbin(sentences, path)
 
 
-def detect(path: Path) -> str:
-    """Return the format of a corrected file, one of :data:`READABLE`.
-
-    Raises:
-        DataError: If it is missing or of no such format.
-    """
-    if path.is_dir():
-        if (path / INDEX).is_file():
-            return "brat"
-        raise DataError(f"{path}: a folder without {INDEX} is no brat collection exported here")
-    if not path.is_file():
-        raise DataError(f"file not found: {path}")
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        head = file.readline().strip()
-        while not head and (line := file.readline()):
-            head = line.strip()
-    if head.startswith("["):
-        return "label-studio"
-    if head.startswith("{"):
-        try:
-            keys = json.loads(head).keys()
-        except ValueError:
-            return "label-studio"
-        return "doccano" if "text" in keys else "jsonl"
-    return "conll"
-
-
 @dataclass(slots=True)
 class Changes:
     """What an import changed, in sentences and entities.
@@ -169,31 +144,29 @@ def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterato
         ConfigError: If the format is not one that can be read.
         DataError: If the file does not fit it.
     """
-    name = format_ or detect(path)
+    name = format_ or detect_format(path)
     if name not in READABLE:
         raise ConfigError(
             f"--import: cannot read {name!r}{suggest(name, READABLE)}; "
             f"formats: {', '.join(READABLE)}"
         )
-    if name == "label-studio":
-        counts: Counter[str] = Counter()
-        for raw in read_tasks(path, counts):
-            yield _in_code_points(raw, changes)
-        changes.not_reviewed, changes.other_regions = (
-            counts["not_reviewed"],
-            counts["other_regions"],
-        )
-        changes.skipped = counts["skipped"] + counts["unlabelled"]
-    elif name == "doccano":
-        report = ReadReport(str(path), name)
-        for raw in Doccano(Request(path, DataSource(path=str(path)), "", True), report).read(
-            report
-        ):
-            yield _in_code_points(raw, changes)
-    elif name == "brat":
-        yield from read_brat(path)
-    else:
-        yield from _read_words(path, name)
+    # As they are, since read_labelled leaves out words that have nothing to see.
+    source = DataSource(format=name)
+    raws, report = read_raw(source, "und", path=path, labelled=True)
+    for raw in raws:
+        if raw.tags is not None:
+            raw.spans = _decoded(raw, path)
+        yield raw if raw.char_spans is None else _in_code_points(raw, changes)
+    changes.not_reviewed, changes.other_regions = report.unreviewed, report.left_out[REGIONS]
+    changes.skipped = report.left_out[CANCELLED] + report.left_out[UNLABELLED]
+
+
+def _decoded(raw: RawSentence, path: Path) -> list[Span]:
+    try:
+        return spans_from_tags(raw.tags or ())
+    except TagError as error:
+        line = raw.lines[error.index] if raw.lines else raw.line
+        raise DataError(f"{path}:{line}: {error}") from None
 
 
 def _in_code_points(raw: RawSentence, changes: Changes) -> RawSentence:
@@ -219,21 +192,6 @@ _TRIED: Final = (
     (Reading("utf-16"), False),
     (Reading("characters"), True),
 )
-
-
-def _read_words(path: Path, format_: str) -> Iterator[RawSentence]:
-    # The raw readers, since read_labelled leaves out words that have nothing to see.
-
-    is_jsonl = format_ == "jsonl"
-    for raw in jsonl.read_raw(path) if is_jsonl else conll.read_raw(path, detect_layout(path)):
-        if raw.spans is None:
-            tags = raw.tags or []
-            try:
-                raw.spans = spans_from_tags(tags)
-            except TagError as error:
-                line = raw.lines[error.index] if raw.lines else raw.line
-                raise DataError(f"{path}:{line}: {error}") from None
-        yield raw
 
 
 def import_corrected(

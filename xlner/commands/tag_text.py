@@ -120,7 +120,7 @@ def _read(file: Path, lang: str, split: bool, encoding: str) -> Iterator[_Item]:
     from pipeline.config import DataSource
     from pipeline.formats import detect_format, read_labelled
     from pipeline.formats.files import read_lines
-    from pipeline.formats.reading import read_unlabelled
+    from pipeline.formats.reading import read_raw
 
     if str(file) == "-":
         if encoding != "utf-8" and isinstance(sys.stdin, io.TextIOWrapper):
@@ -130,7 +130,7 @@ def _read(file: Path, lang: str, split: bool, encoding: str) -> Iterator[_Item]:
         yield from _lines(read_lines(file, encoding), split)
     else:
         source = DataSource.model_validate({"path": str(file), "encoding": encoding})
-        texts = read_unlabelled(source, lang, path=file)
+        texts, _ = read_raw(source, lang, path=file)
         first = next(texts, None)
         if first is not None and first.text is not None:
             yield from _records(chain([first], texts), split)

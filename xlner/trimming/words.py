@@ -24,9 +24,9 @@ def count_file(path: Path, backend: Any) -> Counter[str]:
         DataError: If it cannot be read or has no words.
     """
     from pipeline.config import DataSource
-    from pipeline.formats.reading import read_unlabelled
+    from pipeline.formats.reading import read_raw
 
-    rows = read_unlabelled(DataSource(path=str(path)), "en", path=path)
+    rows, _ = read_raw(DataSource(path=str(path)), "en", path=path)
     texts = (row.text if row.text is not None else " ".join(row.words or ()) for row in rows)
     counts = count_words(texts, backend)
     if not counts:

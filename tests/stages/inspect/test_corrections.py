@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError
-from pipeline.formats import ReadReport, Request
+from pipeline.formats import ReadReport, Request, detect_format
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.words import invisible
 from pipeline.schema import Sentence, Span
@@ -18,7 +18,6 @@ from stages.inspect.corrections import (
     FOLDERS,
     READABLE,
     Changes,
-    detect,
     export,
     import_corrected,
 )
@@ -89,7 +88,7 @@ def round_trip(given: list[Sentence], format_: str, folder: Path) -> tuple[list[
         format_, "out.jsonl"
     )
     assert export(((s, "source <b>") for s in given), format_, path) == len(given)
-    assert detect(path) == format_
+    assert detect_format(path) == format_
     changes = Changes()
     return list(import_corrected(path, {s.id: s for s in given}, changes)), changes
 
