@@ -111,6 +111,7 @@ class ReadReport:
         origin: The file or hub data set.
         format: The format that was read.
         total: Sentences in the whole source, empty ones included, whatever the limit.
+        empty_end: Sentences without words at its end: blank lines, mostly.
         labelled: Whether labels were read.
         scheme: The tag scheme; ``None`` where the format has spans instead of tags.
         notation: How its tags are spelled, where that is not as usual.
@@ -151,6 +152,7 @@ class ReadReport:
     origin: str
     format: str
     total: int = 0
+    empty_end: int = 0
     labelled: bool = True
     scheme: str | None = None
     notation: str | None = None
@@ -199,7 +201,8 @@ class ReadReport:
             places.append(where)
 
     def look_at_length(self, raw: RawSentence) -> None:
-        """Count a sentence that is too long to be one."""
+        """Count a sentence that is too long to be one, or empty at the end."""
+        self.empty_end = 0 if raw.words or (raw.text or "").strip() else self.empty_end + 1
         words = len(raw.words) if raw.words is not None else (raw.text or "").count(" ") + 1
         self.words_seen += words
         if words > LONG_SENTENCE:
@@ -214,7 +217,7 @@ class ReadReport:
 
     def forget_records(self) -> None:
         """Count anew: what was counted were documents, not sentences."""
-        self.total = self.words_seen = self.long_sentences = self.long_words = 0
+        self.total = self.empty_end = self.words_seen = self.long_sentences = self.long_words = 0
         self.examples.pop("long_sentences", None)
 
     def warn_of_long_sentences(self) -> None:
@@ -277,7 +280,7 @@ class ReadReport:
             value = getattr(self, name)
             if isinstance(value, Counter):
                 value = dict(sorted(value.items()))
-            if name not in ("labelled", "words_seen") and (value or name in always):
+            if name not in ("labelled", "words_seen", "empty_end") and (value or name in always):
                 notes[name] = value
         return notes
 

@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.errors import DataError
 from pipeline.formats import DOCSTART, SentenceStream
 from pipeline.schema import Sentence
-from stages.prepare.matching import OrderCheck, match
+from stages.prepare.matching import OrderCheck, match, may_be_incomplete
 
 _FAR: Final = 3.0  # times the usual ratio of the lengths
 _PADDING: Final = 10  # characters, so that short sentences may differ more
@@ -37,6 +37,7 @@ class Joining:
         key: The translations' key in the configuration.
         limit: How many sentences of the corpus are used, if not all.
         incomplete: Whether some translations are missing: :func:`stages.prepare.matching.match`.
+        by_order: Whether the two sides were joined by their order; known once all is read.
         counts: What was found, once all is read.
         examples: Places of what was found.
     """
@@ -47,8 +48,10 @@ class Joining:
     key: str
     limit: int | None = None
     incomplete: bool = False
+    by_order: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
+    _check: OrderCheck | None = None
     _ratios: list[tuple[float, str]] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Sentence]:
@@ -60,7 +63,7 @@ class Joining:
             DataError: If the two sides do not have the same number of sentences, an id is missing,
                 or the translations are shifted.
         """
-        check = OrderCheck(self.key)
+        check = self._check = OrderCheck(self.key)
         used, spans = [], Counter[str]()
         for sentence, found in self._pairs():
             if not sentence.words:
@@ -72,7 +75,6 @@ class Joining:
                 used.append(len(found.words))
                 spans.update(s.type for s in found.spans)
             yield replace(found, id=sentence.id)
-        check.close()
         # All translations were read, whatever the limit; the report is of those that are used.
         report = self.target.report
         report.sentences, report.tokens, report.spans = len(used), sum(used), spans
@@ -82,24 +84,41 @@ class Joining:
         source = self.read(True)
         left, right = source.report, self.target.report
         both = left.own_ids and right.own_ids
-        if left.total == right.total:
-            return _by_id(source, self.target, self) if both else _in_order(source, self.target)
         wanted = left.total - left.docstarts
         given = right.total - right.docstarts
         limited = min(self.limit or wanted, wanted)
-        if given in (wanted, limited):
+        if right.total == right.empty_end and left.total > left.empty_end:
+            raise DataError(
+                f"{self.key}: {right.origin} has no text, but {left.origin} has {wanted} "
+                f"({self.of}); give their translations, or leave this key out"
+            )
+        one: Iterator[Sentence] = source
+        two: Iterator[Sentence] = self.target
+        if left.total != right.total:
             one, two = _sentences_of(source), _sentences_of(self.target)
-            return _by_id(one, two, self) if both else _in_order(one, two)
+        if left.total == right.total or given in (wanted, limited):
+            return _by_id(one, two, self) if both else self._in_order(one, two)
+        if max(given - right.empty_end, wanted - left.empty_end) <= min(given, wanted):
+            return self._in_order(one, two)  # but for blank lines at the end of one
         if self.limit is not None and right.total == sum(1 for _ in self.read(True)):
-            return _in_order(source, self.target)  # their -DOCSTART- are in words
+            return self._in_order(source, self.target)  # their -DOCSTART- are in words
         if self.incomplete:
             return self._matched(given)
         limit = f", of which the first {limited} are used" if limited < wanted else ""
+        advice = ""
+        if may_be_incomplete(given, wanted):
+            advice = "; where some have no translation, set incomplete: true"
+        elif given < wanted:
+            advice = f"; if these are of the first {given}, set {self.of}.limit: {given}"
         raise DataError(
             f"{self.key}: {right.total} sentences in {right.origin}, but {left.total} in "
-            f"{left.origin} ({self.of}){limit}; the two must match one to one; where some "
-            "have no translation, set incomplete: true"
+            f"{left.origin} ({self.of}){limit}; the two must match one to one{advice}"
         )
+
+    def _in_order(self, source: Iterator[Sentence], target: Iterator[Sentence]) -> Pairs:
+        self.by_order = True
+        # Not strict: the source may be limited, the target side never is.
+        return zip(source, target, strict=False)
 
     def _matched(self, given: int) -> Pairs:
         whole = [s for s in _sentences_of(self.read(False)) if s.words]
@@ -133,6 +152,11 @@ class Joining:
         if n := self.counts["odd_lengths"]:
             places = ", ".join(self.examples)
             said.append(f"{n:,} are {_FAR:g} times longer or shorter than usual: {places}")
+        if self.by_order and self._check is not None and not self._check.told:
+            said.append(
+                f"whether they stand in the order of {self.of} is not checked: both sides share "
+                f"{self._check.agreed} names and numbers, too few to tell"
+            )
         return f"{self.key}: {'; '.join(said)}" if said else None
 
 
@@ -144,11 +168,6 @@ def _sentences_of(stream: Iterator[Sentence]) -> Iterator[Sentence]:
     return (s for s in stream if s.id != DOCSTART)
 
 
-def _in_order(source: Iterator[Sentence], target: Iterator[Sentence]) -> Pairs:
-    # Not strict: the source may be limited, the target side never is.
-    return zip(source, target, strict=False)
-
-
 def _by_id(source: Iterator[Sentence], target: Iterator[Sentence], of: Joining) -> Pairs:
     # Sentences that were met before their turn: none where both sides are in the same order.
     waiting: dict[str, Sentence] = {}
@@ -158,6 +177,7 @@ def _by_id(source: Iterator[Sentence], target: Iterator[Sentence], of: Joining) 
             if item is None:
                 left = [sentence, *source] if number == 0 else []
                 if left and waiting.keys().isdisjoint(s.id for s in left):
+                    of.by_order = True
                     yield from zip(left, waiting.values(), strict=False)
                     return
                 report = of.target.report

@@ -207,7 +207,7 @@ def test_parallel_rows_are_those_of_train(tmp_path: Path) -> None:
     save(tmp_path / "de", "Ann B-PER\n")
     assert failure(tmp_path, data) == (
         "data.parallel.de: 1 sentences in de, but 3 in en (data.train), of which the first 2 are "
-        "used; the two must match one to one; where some have no translation, set incomplete: true"
+        "used; the two must match one to one; if these are of the first 1, set data.train.limit: 1"
     )
 
 

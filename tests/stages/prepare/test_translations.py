@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,19 +170,65 @@ def test_another_limit_makes_the_translations_again(tmp_path: Path, then: int | 
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 999), shift=st.sampled_from([-2, -1, 1, 3]), at=st.integers(0, 250))
-def test_shifted_translations_are_found_and_others_are_not(seed: int, shift: int, at: int) -> None:
-    source, target = corpus(500, seed=seed), corpus(500, other=True, seed=seed)
+@given(seed=st.integers(0, 999), shift=st.sampled_from([-2, -1, 1, 3]), at=st.integers(0, 220))
+def test_shifted_translations_are_found_where_they_begin(seed: int, shift: int, at: int) -> None:
+    source, target = corpus(240, seed=seed), corpus(240, other=True, seed=seed)
     check = OrderCheck("data.parallel.de")
     for one, two in zip(source, target, strict=True):
         check.feed(one, two)
-    check.close()
+    assert check.told
     moved = target[:at] + (target[at + shift :] if shift > 0 else target[:-shift] + target[at:])
+    moved = [replace(t, line=n + 1) for n, t in enumerate(moved)]
     check = OrderCheck("data.parallel.de")
-    with pytest.raises(DataError, match=r"data.parallel.de: f:\d+ to \d+: the translations of 's-"):
+    with pytest.raises(
+        DataError, match=r"data.parallel.de: f:\d+ to \d+: the translations"
+    ) as told:
         for one, two in zip(source, moved, strict=False):
             check.feed(one, two)
-        check.close()
+    assert f"{abs(shift)} sentence" in str(told.value)
+    assert ("too early" if shift > 0 else "too late") in str(told.value)
+    found = int(re.findall(r"f:(\d+)", str(told.value))[0])
+    assert abs(found - (at + 1 + max(0, -shift))) <= 4, str(told.value)
+
+
+def test_what_is_not_checked_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "en", [["Ann", str(n % 3)] for n in range(9)])
+    write(tmp_path / "de", [["Anna", str(n % 3)] for n in range(9)])
+    data = {"train": {"path": "en"}, "parallel": {"path": "{lang}"}}
+    (told,) = [a.manifest.notes["mismatches"] for a in run(tmp_path, data).done[1:]]
+    assert "is not checked: both sides share 9 names and numbers" in told
+    write(tmp_path / "en", [["Ann", str(n)] for n in range(20)])
+    write(tmp_path / "de", [["Anna", str(n)] for n in range(20)])
+    assert "mismatches" not in run(tmp_path, data).done[1].manifest.notes
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (0, "de has no text, but en has 40 (data.train); give their translations"),
+        (20, "must match one to one; if these are of the first 20, set data.train.limit: 20"),
+        (38, "must match one to one; where some have no translation, set incomplete: true"),
+        (41, "must match one to one"),
+    ],
+)
+@pytest.mark.parametrize("incomplete", [False, True])
+def test_only_what_would_help_is_advised(
+    rows: int, told: str, incomplete: bool, tmp_path: Path
+) -> None:
+    write(tmp_path / "en", [s.words for s in corpus(40)])
+    save(tmp_path / "de", "".join(f"{' '.join(s.words)}\n" for s in corpus(rows, other=True)))
+    data = {"train": {"path": "en"}, "parallel": {"path": "{lang}", "incomplete": incomplete}}
+    if rows == 38 and incomplete:
+        assert run(tmp_path, data).done[1].manifest.counts["untranslated"] == 2
+        return
+    error = failure(tmp_path, data)
+    if not incomplete or not rows:
+        assert told in error
+    if rows != 38 and not incomplete:
+        assert "incomplete" not in error
+    if rows == 20 and not incomplete:  # the advice helps
+        data["train"]["limit"] = 20  # type: ignore[assignment]
+        assert run(tmp_path, data).done[1].manifest.rows_out == 20
 
 
 @settings(max_examples=30, deadline=None)
@@ -212,6 +260,20 @@ def test_incomplete_translations_keep_their_rows(tmp_path: Path) -> None:
     write(tmp_path / "de", [t.words for t in target[:20]])
     data["train"].pop("limit")
     assert "20 translations of 40 sentences" in failure(tmp_path, data)
+
+
+def test_blank_lines_at_the_end_are_no_translations(tmp_path: Path) -> None:
+    write(tmp_path / "en", [["Ann"], ["yes"]])
+    data = {"train": {"path": "en"}, "parallel": {"path": "{lang}"}}
+    for text in ("Anna\nja\n\n\n", "Anna\nja\n", "Anna\n\n"):
+        save(tmp_path / "de", text)
+        found = outputs(run(tmp_path, data))["parallel/de"]
+        assert [s.words for s in found] == [["Anna"], ["ja"] if "ja" in text else []]
+    for text in ("\n\n", "\n"):
+        save(tmp_path / "de", text)
+        assert "de has no text, but en has 2 (data.train)" in failure(tmp_path, data)
+    save(tmp_path / "de", "Anna\n\nja\n")
+    assert "3 sentences in de, but 2 in en" in failure(tmp_path, data)
 
 
 def test_odd_lengths_are_counted_and_named(tmp_path: Path) -> None:
