@@ -57,7 +57,8 @@ def lost_names(
     numbers = [
         runs
         for i, w in enumerate(source)
-        if i not in inside and len(w) > 1 and len("".join(runs := _DIGITS.findall(w))) > 1
+        if len(w) > 1 and not w.isalpha() and i not in inside
+        if len("".join(runs := _DIGITS.findall(w))) > 1
     ]
     total = len(numbers) + len(spans)
     if total < _LEAST_NAMES:

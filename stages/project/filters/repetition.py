@@ -48,7 +48,9 @@ def stutter(words: Sequence[str]) -> float:
     """Return the share of words that only repeat the stretch (of 1 to 8 words) before them."""
     said = [w.casefold() for w in words if w.isalnum() or any(map(str.isalnum, w))]
     again: set[int] = set()
-    for period in range(1, min(_PERIOD, len(said) // 2) + 1):
+    # All words of a stretch that comes again are said twice.
+    longest = min(_PERIOD, len(said) - len(set(said)))
+    for period in range(1, longest + 1):
         same = list(map(eq, said[period:], said))
         if same.count(True) >= period:
             again.update(_repeated(said, same, period))
