@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,8 +15,6 @@ class SelfTrainConfig(StageConfig):
     Head, data weights and hyper-parameters are those of the section ``train``, so that a student
     differs from the arm it is compared with in its data alone; the options here override a few.
     """
-
-    neutral: ClassVar[frozenset[str]] = frozenset()
 
     labelling: Literal["teachers", "crop"] = Field(
         "teachers",

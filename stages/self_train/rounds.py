@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,8 +18,8 @@ from pipeline.errors import DataError
 from pipeline.hashes import derive_seed, fingerprint
 from pipeline.inputs import Inputs
 from pipeline.manifest import MANIFEST, library_versions
-from pipeline.schema import Span
 from pipeline.stage import Context
+from stages.experiment import experiment
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import Crop
 from stages.self_train.pseudo import (
@@ -33,7 +32,15 @@ from stages.self_train.teachers import DistributionStore, Teachers
 from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
 from stages.train.data import TrainingSentence, repeat_examples
-from stages.train.recipe import projected_examples, read_examples
+from stages.train.recipe import (
+    encoder_of,
+    head_fields,
+    projected_examples,
+    read_dev,
+    read_examples,
+    train_options,
+)
+from stages.train.run import provenance
 from stages.train.trainer import TrainingResult
 from stages.train.training import HISTORY, train_tagger
 
@@ -72,43 +79,27 @@ class SelfTraining:
     """Trains a student on what teachers make of unlabelled text, round after round.
 
     Args:
-        options: Section ``self_train``.
-        train: Section ``train``, with the overrides applied (see :func:`student_options`).
-        inputs: ``train``, ``projected/<lang>``, ``synthetic/<lang>`` as there are.
-        dev: What students are chosen on.
-        encoder: Folder or hub id that students start from, unless from the teacher.
-        head: Fields of ``LayerFusedConfig``.
-        seed: Training seed.
-        context: For progress and the scratch folder.
-        provenance: Facts for the model card.
+        inputs: Those of the task: ``train``, ``projected/<lang>``, ``synthetic/<lang>`` as there
+            are, and what students are chosen on.
+        context: The task, its configuration and its scratch folder.
         crop: What labels the text of each language by way of its translation; without it the
             teachers label the text itself.
     """
 
     def __init__(
-        self,
-        options: SelfTrainConfig,
-        train: TrainConfig,
-        inputs: Inputs[Artifact],
-        dev: Sequence[tuple[Sequence[str], Sequence[Span]]],
-        *,
-        encoder: str | Path,
-        head: Mapping[str, Any],
-        seed: int,
-        context: Context,
-        provenance: Mapping[str, Any],
-        crop: Mapping[str, Crop] | None = None,
+        self, inputs: Inputs[Artifact], context: Context, crop: Mapping[str, Crop]
     ) -> None:
-        self._options = options
-        self._train = train
-        self._inputs = inputs
-        self._dev = dev
-        self._encoder = encoder
-        self._head = head
-        self._seed = seed
+        config, task = context.config, context.task
         self._context = context
-        self._provenance = provenance
-        self._crop = dict(crop or {})
+        self._options = config.section("self_train", SelfTrainConfig)
+        self._train = student_options(self._options, train_options(config))
+        self._inputs = inputs.only("train", "projected", "gold", "synthetic")
+        self._dev = read_dev(self._train, inputs)
+        self._encoder = encoder_of(config, inputs)
+        self._head = head_fields(self._train, experiment(config).recipes[task.options["arm"]].fused)
+        self._seed = int(task.options["seed"])
+        self._provenance = provenance(config, task, inputs)
+        self._crop = crop
         self._stores: dict[str, DistributionStore] = {}  # of the round that is under way
 
     def run(self, teachers: Mapping[str, Sequence[Path]]) -> list[Round]:
@@ -278,7 +269,14 @@ class SelfTraining:
         yield from read_examples(self._train, untouched, self._seed, counts, ignored)
         for name, kind in ((x.name, x.kind) for x in asked):
             if kind == "projected":
-                examples = self._reconsidered(work, name, label_set, counts, drop)
+                examples = projected_with_teachers(
+                    projected_examples(self._inputs[name].rows, self._train, ignored),
+                    self._taught(work, name, label_set),
+                    self._options,
+                    label_set,
+                    counts,
+                    drop,
+                )
                 times = self._train.projected_repeat
                 examples = repeat_examples(examples, times, derive_seed(self._seed, name))
             else:
@@ -298,25 +296,6 @@ class SelfTraining:
                 counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
                 yield example
 
-    def _reconsidered(
-        self,
-        work: Path,
-        name: str,
-        label_set: LabelSet,
-        counts: dict[str, int],
-        drop: Callable[[str], None],
-    ) -> Iterator[TrainingSentence]:
-        return projected_with_teachers(
-            projected_examples(
-                self._inputs[name].rows, self._train, self._context.config.labels.ignore
-            ),
-            self._taught(work, name, label_set),
-            self._options,
-            label_set,
-            counts,
-            drop,
-        )
-
 
 def best_round(rounds: Sequence[Round]) -> Round:
     """Return the round with the highest selection F1 (the first of equals), else the last."""
@@ -335,11 +314,6 @@ def student_options(options: SelfTrainConfig, train: TrainConfig) -> TrainConfig
     if "epochs" in changes and "max_steps" not in changes:
         changes["max_steps"] = None
     return train.model_copy(update=changes)
-
-
-def copy_student(student: Path, folder: Path) -> None:
-    """Copy a trained student into an output folder."""
-    shutil.copytree(student, folder, dirs_exist_ok=True)
 
 
 def _store_path(work: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +12,12 @@ from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Context
-from stages.experiment import experiment, labels_by_crop
+from stages.experiment import labels_by_crop
 from stages.project.config import ProjectConfig
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import BackTranslate, Crop
-from stages.self_train.rounds import SelfTraining, best_round, copy_student, student_options
-from stages.train.recipe import encoder_of, head_fields, read_dev, train_options
-from stages.train.run import note_result, provenance
+from stages.self_train.rounds import SelfTraining, best_round
+from stages.train.run import note_result
 from stages.translate.checks import translator_kind
 
 if TYPE_CHECKING:
@@ -28,30 +28,13 @@ def self_train_unit(inputs: Inputs[Artifact], folder: Path, context: Context) ->
     """Train the student of ``context.task`` into ``folder``."""
     config, task = context.config, context.task
     options = config.section("self_train", SelfTrainConfig)
-    train = student_options(options, train_options(config))
-    arm, seed = str(task.options["arm"]), int(task.options["seed"])
     languages = list(task.options["languages"])
-    data = inputs.only("train", "projected", "gold", "synthetic")
-    training = SelfTraining(
-        options,
-        train,
-        data,
-        read_dev(train, inputs),
-        encoder=encoder_of(config, inputs),
-        head=head_fields(train, experiment(config).recipes[arm].fused),
-        seed=seed,
-        context=context,
-        provenance=provenance(config, arm, seed, languages, inputs),
-        crop={
-            lang: _crop(config, options, inputs, lang)
-            for lang in languages
-            if labels_by_crop(config, arm)
-        },
-    )
+    by_crop = labels_by_crop(config, str(task.options["arm"]))
+    crop = {lang: _crop(config, options, inputs, lang) for lang in languages if by_crop}
     teachers = {lang: teacher_folders(inputs, lang) for lang in languages}
-    rounds = training.run(teachers)
+    rounds = SelfTraining(inputs, context, crop).run(teachers)
     chosen = best_round(rounds)
-    copy_student(chosen.folder, folder)
+    shutil.copytree(chosen.folder, folder, dirs_exist_ok=True)
     note_result(context, chosen.result, chosen.counts)
     for reason, count in chosen.drops.items():
         context.drop(reason, count)

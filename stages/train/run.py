@@ -10,10 +10,9 @@ from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.models import locate
-from pipeline.stage import Context
+from pipeline.stage import Context, Task
 from stages.experiment import experiment
 from stages.tagger.labels import LabelSet, entity_types
-from stages.train.config import TrainConfig
 from stages.train.recipe import (
     encoder_of,
     head_fields,
@@ -26,34 +25,10 @@ from stages.train.training import train_tagger
 
 
 def train_unit(inputs: Inputs[Artifact], folder: Path, context: Context) -> None:
-    """Train the tagger of ``context.task`` into ``folder``."""
+    """Train the tagger of ``context.task`` into ``folder``; note the result in the manifest."""
     config, task = context.config, context.task
-    arm, seed = str(task.options["arm"]), int(task.options["seed"])
-    train_on(
-        inputs,
-        train_options(config),
-        folder,
-        context,
-        seed=seed,
-        fused=experiment(config).recipes[arm].fused,
-        provenance=provenance(config, arm, seed, list(task.options["languages"]), inputs),
-        title=f"train {task.unit}",
-    )
-
-
-def train_on(
-    inputs: Inputs[Artifact],
-    options: TrainConfig,
-    folder: Path,
-    context: Context,
-    *,
-    seed: int,
-    fused: bool,
-    provenance: Mapping[str, Any],
-    title: str,
-) -> TrainingResult:
-    """Train a tagger on the inputs of a task into ``folder``; note the result in the manifest."""
-    config = context.config
+    options = train_options(config)
+    seed = int(task.options["seed"])
     counts: dict[str, int] = {}
     result = train_tagger(
         options,
@@ -64,13 +39,12 @@ def train_on(
         encoder=encoder_of(config, inputs),
         labels=LabelSet.of_types(entity_types(config, inputs)).names,
         seed=seed,
-        head=head_fields(options, fused=fused),
-        provenance=provenance,
+        head=head_fields(options, experiment(config).recipes[task.options["arm"]].fused),
+        provenance=provenance(config, task, inputs),
         progress=context.progress,
-        title=title,
+        title=f"train {task.unit}",
     )
     note_result(context, result, counts)
-    return result
 
 
 def note_result(context: Context, result: TrainingResult, counts: Mapping[str, int]) -> None:
@@ -90,26 +64,9 @@ def note_result(context: Context, result: TrainingResult, counts: Mapping[str, i
     }
 
 
-def provenance(
-    config: RunConfig,
-    arm: str,
-    seed: int,
-    languages: list[str],
-    inputs: Inputs[Artifact],
-) -> dict[str, Any]:
-    """Return the facts for the model card of an arm's tagger."""
-    facts = training_facts(config, languages, inputs, seed, f"{config.name}: {arm}, seed {seed}")
-    return {**facts, "arm": arm, "about": experiment(config).recipes[arm].about}
-
-
-def training_facts(
-    config: RunConfig,
-    languages: list[str],
-    inputs: Inputs[Artifact],
-    seed: int,
-    name: str,
-) -> dict[str, Any]:
-    """Return the facts for the model card of any tagger that the section ``train`` describes."""
+def provenance(config: RunConfig, task: Task, inputs: Inputs[Artifact]) -> dict[str, Any]:
+    """Return the facts for the model card of the tagger that a task trains."""
+    arm, seed = str(task.options["arm"]), int(task.options["seed"])
     options = train_options(config)
     notes = []
     if options.select == "target_dev":
@@ -121,10 +78,12 @@ def training_facts(
     encoder = config.models.encoder
     local = locate(encoder, config.config_dir).path
     return {
-        "name": name,
+        "name": f"{config.name}: {arm}, seed {seed}",
+        "arm": arm,
+        "about": experiment(config).recipes[arm].about,
         "encoder": local.name if local is not None and "/" in encoder else encoder,
         "source": ", ".join(options.sources or config.sources),
-        "languages": [*(options.sources or config.sources), *languages],
+        "languages": [*(options.sources or config.sources), *task.options["languages"]],
         "data": {name: f"{a.num_rows} rows" for name, a in inputs.items() if a.manifest.parts},
         "training": {
             "seed": seed,
