@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
 BINS: Final = 20
 """Bins of the score histogram; bin ``i`` holds scores in ``[i / BINS, (i + 1) / BINS)``."""
+
+_FREQUENT: Final = 30  # source entities that are listed
+_RENDERINGS: Final = 5  # of each
 
 
 class TypeCounts(BaseModel):
@@ -72,123 +75,71 @@ class ProjectionStatistics(BaseModel):
     frequent: list[Rendering] = []
 
 
-class StatisticsCollector:
-    """Gathers :class:`ProjectionStatistics` row by row; memory grows with the distinct entities."""
-
-    def __init__(self, lang: str) -> None:
-        """Start with nothing counted."""
-        self._lang = lang
-        self._sentences = self._translated = self._kept = self._unscored = 0
-        self._dropped: Counter[str] = Counter()
-        self._spans_dropped: Counter[str] = Counter()
-        self._spans_lost: Counter[str] = Counter()
-        self._methods: Counter[str] = Counter()
-        self._types: dict[str, TypeCounts] = {}
-        self._bins = {True: [0] * BINS, False: [0] * BINS}
-        self._renderings: dict[tuple[str, str], Counter[str]] = {}
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Count one row of a projected dataset."""
-        self._sentences += 1
-        self._translated += bool(row["words"])
-        self._kept += bool(row["kept"])
-        if row["reason"]:
-            self._dropped[row["reason"]] += 1
-        sources = row["source_spans"]
-        for source in sources:
-            self._of_type(source["type"]).source += 1
-            key = (" ".join(row["source_words"][source["start"] : source["end"]]), source["type"])
-            self._renderings.setdefault(key, Counter())
-        for lost in row["lost"]:
-            self._spans_lost[lost["reason"]] += 1
-        seen: set[int] = set()
-        kept: set[int] = set()
-        for span in row["spans"]:
-            self._add_span(row, span, seen, kept)
-        for index in seen:
-            counts = self._of_type(sources[index]["type"])
-            counts.projected += 1
-            counts.kept += index in kept
-            counts.used += index in kept and bool(row["kept"])
-
-    def _add_span(
-        self, row: Mapping[str, Any], span: Mapping[str, Any], seen: set[int], kept: set[int]
-    ) -> None:
-        self._methods[span["method"] or "unknown"] += 1
-        if span["score"] is None:
-            self._unscored += 1
-        else:
-            self._bins[bool(span["kept"])][score_bin(span["score"])] += 1
-        if span["reason"]:
-            self._spans_dropped[span["reason"]] += 1
-        index = span["source"]
-        if index is None:
-            return
-        seen.add(index)
-        if span["kept"]:
-            kept.add(index)
-            source = row["source_spans"][index]
-            text = " ".join(row["source_words"][source["start"] : source["end"]])
-            target = " ".join(row["words"][span["start"] : span["end"]])
-            self._renderings[text, source["type"]][target] += 1
-
-    def _of_type(self, name: str) -> TypeCounts:
-        return self._types.setdefault(name, TypeCounts())
-
-    def result(self, frequent: int = 30, renderings: int = 5) -> ProjectionStatistics:
-        """Return the counts.
-
-        Args:
-            frequent: How many of the most frequent entities to list.
-            renderings: How many renderings of each.
-        """
-        ranked = sorted(self._renderings.items(), key=lambda kv: (-kv[1].total(), kv[0]))
-        total = TypeCounts()
-        for counts in self._types.values():
-            for name in TypeCounts.model_fields:
-                setattr(total, name, getattr(total, name) + getattr(counts, name))
-        return ProjectionStatistics(
-            lang=self._lang,
-            sentences=self._sentences,
-            translated=self._translated,
-            kept=self._kept,
-            dropped=_ordered(self._dropped),
-            spans=total,
-            spans_dropped=_ordered(self._spans_dropped),
-            spans_lost=_ordered(self._spans_lost),
-            types=dict(sorted(self._types.items())),
-            scores_kept=self._bins[True],
-            scores_dropped=self._bins[False],
-            unscored=self._unscored,
-            methods=_ordered(self._methods),
-            frequent=[
-                Rendering(
-                    text=text, type=kind, count=found.total(), renderings=_top(found, renderings)
-                )
-                for (text, kind), found in ranked[:frequent]
-                if found
-            ],
-        )
-
-
-def score_bin(score: float) -> int:
-    """Return the bin of a score; what lies outside [0, 1] goes to the outermost bins."""
-    return min(BINS - 1, max(0, int(score * BINS)))
-
-
-def projection_statistics(
-    lang: str, rows: Iterable[Mapping[str, Any]], frequent: int = 30
-) -> ProjectionStatistics:
-    """Count projected rows (see :class:`ProjectionStatistics`)."""
-    collector = StatisticsCollector(lang)
+def projection_statistics(lang: str, rows: Iterable[Mapping[str, Any]]) -> ProjectionStatistics:
+    """Count projected rows, streaming; memory grows with the distinct entities."""
+    found = ProjectionStatistics(lang=lang, scores_kept=[0] * BINS, scores_dropped=[0] * BINS)
+    became: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
-        collector.add(row)
-    return collector.result(frequent=frequent)
+        _count(row, found, became)
+    types = found.types = dict(sorted(found.types.items()))
+    sums = {k: sum(getattr(c, k) for c in types.values()) for k in TypeCounts.model_fields}
+    found.spans = TypeCounts(**sums)
+    for counts in ("dropped", "spans_dropped", "spans_lost", "methods"):
+        setattr(found, counts, dict(_ranked(getattr(found, counts))))
+    frequent = sorted(became.items(), key=lambda item: (-item[1].total(), item[0]))[:_FREQUENT]
+    found.frequent = [
+        Rendering(text=text, type=kind, count=by.total(), renderings=_ranked(by)[:_RENDERINGS])
+        for (text, kind), by in frequent
+        if by
+    ]
+    return found
 
 
-def _top(counts: Counter[str], n: int) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))[:n]
+def _count(
+    row: Mapping[str, Any],
+    found: ProjectionStatistics,
+    became: dict[tuple[str, str], Counter[str]],
+) -> None:
+    """Count one row of a projected dataset, and what its entities became by text and type."""
+    found.sentences += 1
+    found.translated += bool(row["words"])
+    found.kept += bool(row["kept"])
+    if row["reason"]:
+        _add(found.dropped, row["reason"])
+    sources = [(_text(row["source_words"], s), s["type"]) for s in row["source_spans"]]
+    for source in sources:
+        found.types.setdefault(source[1], TypeCounts()).source += 1
+        became.setdefault(source, Counter())
+    for lost in row["lost"]:
+        _add(found.spans_lost, lost["reason"])
+    projected: dict[int, bool] = {}  # source spans, and whether a target span of theirs is kept
+    for span in row["spans"]:
+        _add(found.methods, span["method"] or "unknown")
+        if span["reason"]:
+            _add(found.spans_dropped, span["reason"])
+        if span["score"] is None:
+            found.unscored += 1
+        else:  # what lies outside [0, 1] goes to the outermost bins
+            scores = found.scores_kept if span["kept"] else found.scores_dropped
+            scores[min(BINS - 1, max(0, int(span["score"] * BINS)))] += 1
+        if (index := span["source"]) is not None:
+            projected[index] = projected.get(index, False) or bool(span["kept"])
+            if span["kept"]:
+                became[sources[index]][_text(row["words"], span)] += 1
+    for index, kept in projected.items():
+        counts = found.types[sources[index][1]]
+        counts.projected += 1
+        counts.kept += kept
+        counts.used += kept and bool(row["kept"])
 
 
-def _ordered(counts: Counter[str]) -> dict[str, int]:
-    return dict(_top(counts, len(counts)))
+def _text(words: Sequence[str], span: Mapping[str, Any]) -> str:
+    return " ".join(words[span["start"] : span["end"]])
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
