@@ -250,26 +250,24 @@ class RunConfig(ConfigModel):
         if not settings:
             return self
         problems: list[str] = []
-        raw: dict[str, dict[str, Any]] = {}
         by_section: dict[str, dict[str, Any]] = {}
         for key, value in settings.items():
             name, _, rest = key.partition(".")
-            by_section.setdefault(name, {})[rest] = value
-        for key, value in settings.items():
-            name, _, rest = key.partition(".")
-            section = getattr(self, name, None)
-            if not rest or not isinstance(section, StageConfig):
+            if rest and isinstance(getattr(self, name, None), StageConfig):
+                by_section.setdefault(name, {})[rest] = value
+            else:
                 problems.append(f"{key!r} is no option of a stage, such as train.batch_size")
-                continue
-            try:
-                set_key(raw.setdefault(name, section.given(by_section[name])), rest, value)
-            except ConfigError as error:
-                problems.append(f"{name}.{error}")
         changed = {}
-        for name, values in raw.items():
-            kind = type(getattr(self, name))
+        for name, changes in by_section.items():
+            section: StageConfig = getattr(self, name)
+            values = section.given(changes)
+            for key, value in changes.items():
+                try:
+                    set_key(values, key, value)
+                except ConfigError as error:
+                    problems.append(f"{name}.{error}")
             try:
-                changed[name] = read_as(kind, values, f"{name}.".__add__)
+                changed[name] = read_as(type(section), values, f"{name}.".__add__)
             except ConfigError as error:
                 problems += error.problems
         if problems:

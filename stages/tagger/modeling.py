@@ -239,13 +239,8 @@ class LayerFusedForTokenClassification(PreTrainedModel):
         logits = self.classifier(hidden)
         loss = None
         if labels is not None:
-            loss = nn.functional.cross_entropy(
-                logits.view(-1, self.num_labels),
-                labels.view(-1),
-                reduction="mean" if num_items_in_batch is None else "sum",
-            )
-            if num_items_in_batch is not None:
-                loss = loss / num_items_in_batch
+            counted = {"num_items_in_batch": num_items_in_batch}
+            loss = self.loss_function(logits, labels, self.config, **counted)
         result = TokenClassifierOutput(
             loss=loss,
             logits=logits,

@@ -25,24 +25,16 @@ _TOKENIZERS: Mapping[str, Family] = {
     "MarianTokenizer": "marian",
     "M2M100Tokenizer": "m2m100",
     "NllbTokenizer": "nllb",
-    "NllbTokenizerFast": "nllb",
     "MBart50Tokenizer": "mbart50",
-    "MBart50TokenizerFast": "mbart50",
     "T5Tokenizer": "t5",
-    "T5TokenizerFast": "t5",
 }
-# Files that hold a tokeniser's vocabulary: all of them, or what is there instead.
-_VOCABULARIES: Mapping[Family, tuple[str, ...]] = {
-    "marian": ("vocab.json", "source.spm", "target.spm"),
-    "m2m100": ("vocab.json", "sentencepiece.bpe.model"),
-    "nllb": ("tokenizer.json",),
-    "mbart50": ("tokenizer.json",),
-    "t5": ("tokenizer.json",),
-}
-_INSTEAD: Mapping[Family, str] = {
-    "nllb": "sentencepiece.bpe.model",
-    "mbart50": "sentencepiece.bpe.model",
-    "t5": "spiece.model",
+# Files that hold a tokeniser's vocabulary, all of them; after a bar, what may be there instead.
+_VOCABULARIES: Mapping[Family, str] = {
+    "marian": "vocab.json source.spm target.spm",
+    "m2m100": "vocab.json sentencepiece.bpe.model",
+    "nllb": "tokenizer.json | sentencepiece.bpe.model",
+    "mbart50": "tokenizer.json | sentencepiece.bpe.model",
+    "t5": "tokenizer.json | spiece.model",
 }
 NOTE = "xlner.json"
 """What we note about a converted model beside it."""
@@ -109,10 +101,9 @@ class Languages:
         self.name = name or str(folder)
         self._options = _json(folder / "tokenizer_config.json") or {}
         self.family = self._find_family()
-        missing = [f for f in _VOCABULARIES[self.family] if not (folder / f).is_file()]
-        if missing and (folder / _INSTEAD.get(self.family, "-")).is_file():
-            missing = []
-        if missing:
+        usual, _, instead = _VOCABULARIES[self.family].partition(" | ")
+        missing = [f for f in usual.split() if not (folder / f).is_file()]
+        if missing and not (instead and (folder / instead).is_file()):
             raise ModelError(f"{folder}: tokeniser files missing: {', '.join(missing)}")
         self._tokens = self._language_tokens()
         self.prefixes = self._task_prefixes() if self.family == "t5" and not self._tokens else {}
@@ -130,10 +121,10 @@ class Languages:
         if kind == "t5":
             return "t5"
         tokenizer = str(self._options.get("tokenizer_class"))
-        if kind == "mbart" and tokenizer not in _TOKENIZERS:
+        if kind == "mbart" and tokenizer.removesuffix("Fast") not in _TOKENIZERS:
             tokenizer = str(config.get("tokenizer_class", tokenizer))
-        if tokenizer in _TOKENIZERS:
-            return _TOKENIZERS[tokenizer]
+        if tokenizer.removesuffix("Fast") in _TOKENIZERS:
+            return _TOKENIZERS[tokenizer.removesuffix("Fast")]
         if kind == "m2m_100":
             return "m2m100" if (self.folder / "vocab.json").is_file() else "nllb"
         if kind is not None:
@@ -188,7 +179,7 @@ class Languages:
             return {token for token, _ in tokenizer["model"]["vocab"]} | self._special_tokens()
         import sentencepiece
 
-        model = self.folder / _INSTEAD[self.family]
+        model = self.folder / _VOCABULARIES[self.family].rpartition(" | ")[2]
         processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
         return {processor.id_to_piece(i) for i in range(processor.get_piece_size())}
 
