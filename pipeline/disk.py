@@ -50,6 +50,27 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise XlnerError(_advice(code, name or str(path))) from error
 
 
+def told(error: BaseException) -> str | None:
+    """Return what went wrong with a file or the disk in words; ``None`` for any other error.
+
+    For commands that read and write single files; what a run writes is in :func:`disk_errors`.
+    """
+    code, name = _os_error(error, Path()) or (None, None)
+    if isinstance(error, OSError) and name is None:
+        code, named = error.errno, error.filename2 or error.filename
+        name = os.fsdecode(named) if named else None
+    if code in _FULL:
+        what = "the disk is full" if code == errno.ENOSPC else "the disk quota is used up"
+        return f"{what}: could not write {name or 'what comes out'}; free some space and run again"
+    if code is None:
+        return None
+    text = os.strerror(code)
+    if name is None:  # Arrow's text says what it was about
+        more = getattr(error, "strerror", None) or text
+        return more if more != text else None
+    return f"{name}: {text.lower()}"
+
+
 def _os_error(error: BaseException, path: Path) -> tuple[int, str | None] | None:
     """Return the code and the file of the first error of the disk among an error and its causes."""
     seen: BaseException | None = error

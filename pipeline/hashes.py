@@ -88,11 +88,12 @@ class FileHashes:
         return digest
 
     def save(self) -> None:
-        """Write the remembered hashes, if any are new."""
+        """Write the remembered hashes, if any are new, and if they can be: they save time only."""
         if not self._changed:
             return
-        sweep_dead(self._store)
-        # Of several runs that save at once the last one's stand; what is lost is computed again.
-        with contextlib.suppress(FileNotFoundError):
+        # Of several runs that save at once the last one's stand; what is lost is computed again. A
+        # disk that cannot be written to does not matter to who only looks (--dry-run).
+        with contextlib.suppress(OSError, XlnerError):
+            sweep_dead(self._store)
             write_atomic(self._store, json.dumps(self._known).encode())
         self._changed = False

@@ -52,10 +52,10 @@ def _locked(path: Path) -> bool:
     try:
         with path.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:  # not there, or not ours to open: who only looks goes by what is written
+        return False
     return False
 
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from pipeline.disk import file_sha256, write_atomic
 from pipeline.errors import DamagedError, XlnerError
@@ -145,10 +145,11 @@ def parse_manifest(data: bytes, where: Path | str) -> Manifest:
     """
     try:
         manifest = Manifest.model_validate_json(data)
-    except ValueError as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
         raise DamagedError(
-            f"{where}: damaged manifest ({error}); delete it and run again: the output is made "
-            "again"
+            f"{where}: damaged manifest ({what}); delete it and run again: the output is made again"
         ) from error
     if not manifest.intact:
         raise DamagedError(

@@ -15,8 +15,9 @@ import pytest
 from pipeline import disk
 from pipeline.artifacts import RunFolder
 from pipeline.errors import XlnerError
+from pipeline.hashes import FileHashes
 from pipeline.stage import Ref
-from tests.pipeline.test_runner import make_runner, part_bytes
+from tests.pipeline.test_runner import make_runner, part_bytes, states
 from tests.reliability.conftest import Clean
 from tests.reliability.test_kills import leftovers
 from tests.reliability.tiny_run import contents, files, write_config
@@ -104,7 +105,12 @@ def test_a_disk_that_cannot_be_written_to(small_disk: Path) -> None:
     told = r"disk.*: read-only file system; .*--runs-dir names another one"
     with pytest.raises(XlnerError, match=told):
         make_runner(small_disk, align={"offset": 3}).run()
-    # What is there can be read all the same.
+    # What is there can be read all the same, and looked at: hashes are computed again.
+    assert states(make_runner(small_disk, align={"offset": 3}))
+    hashes = FileHashes(small_disk / "new.json")
+    assert hashes.of(Path(__file__))
+    hashes.save()
+    assert not (small_disk / "new.json").exists()
     assert RunFolder(small_disk / "toy").artifact(Ref("align", "de")).num_rows == 25  # type: ignore[union-attr]
 
 

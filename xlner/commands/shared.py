@@ -114,6 +114,7 @@ def reported_errors() -> Iterator[None]:
 
     Exit codes: 2 for bad usage or configuration, 1 for anything else, Ctrl-C included.
     """
+    from pipeline.disk import told
     from pipeline.errors import ConfigError, XlnerError
 
     try:
@@ -129,6 +130,12 @@ def reported_errors() -> Iterator[None]:
         # The reader of our output (head, less) has gone; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
+    except (typer.Exit, typer.Abort):
+        raise  # of a command within: told already
+    except Exception as error:
+        if (words := told(error)) is None:
+            raise
+        _fail([words], EXIT_OTHER)
 
 
 def _fail(messages: list[str], code: int) -> NoReturn:

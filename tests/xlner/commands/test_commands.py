@@ -138,9 +138,31 @@ def test_folders_above_an_output_are_made(scripts: Path, tmp_path: Path) -> None
     assert (tmp_path / "new/er/links.txt").read_text(encoding="utf-8").startswith("0-0")
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "align_words a.txt a.txt --aligner statistical > /dev/full",
+            "the disk is full: could not",
+        ),
+        ("run_pipeline schema > /dev/full", "the disk is full: could not write what comes out"),
+        ("inspect_labels fake --all > /dev/full", "the disk is full: could not write what comes"),
+        ("inspect_labels fake --export jsonl /proc/self/x", "/proc/self/x: no such file or dir"),
+        ("inspect_labels fake --export parquet /proc/self/x.parquet", "Failed to open local file"),
+    ],
+)
+def test_what_cannot_be_written_is_told_without_a_traceback(
+    scripts: Path, runs: Path, line: str, told: str
+) -> None:
+    (runs / "a.txt").write_text("Anna sleeps\n", encoding="utf-8")
+    result = shell(scripts, line, runs)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr and f"error: {told}" in result.stderr
+
+
 def test_a_wrong_file_is_exit_code_1(scripts: Path, runs: Path) -> None:
     result = shell(scripts, "inspect_labels fake --import missing.json -o x.jsonl --lang de", runs)
-    assert result.returncode == 1 and result.stderr == "error: file not found: missing.json\n"
+    assert result.returncode == 1 and result.stderr == "error: missing.json: file not found\n"
 
 
 @pytest.mark.parametrize(
