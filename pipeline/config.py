@@ -21,11 +21,11 @@ from pydantic import (
 )
 
 from pipeline.data_config import ConfigModel as ConfigModel
-from pipeline.data_config import DataConfig
+from pipeline.data_config import DataConfig, Language
 from pipeline.data_config import DataSource as DataSource
 from pipeline.errors import ConfigError, suggest
 from pipeline.explain import read_as
-from pipeline.languages import base, canonical
+from pipeline.languages import base
 from pipeline.listed import texts_of
 from pipeline.resources import resolve_path, shipped_configs
 from pipeline.yaml_text import parse_yaml
@@ -131,17 +131,17 @@ class RunConfig(ConfigModel):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run, and of its folder"
     )
     seed: int = Field(13, ge=0, description="the one seed that all randomness derives from")
-    source: str = Field(
+    source: Language = Field(
         "en",
         description="the source language, which has labels; several: [en, de], the first of which "
         "is what translations lead back to",
         json_schema_extra={"type": ["string", "array"], "items": {"type": "string"}},
     )
-    further_sources: list[str] = Field(
+    further_sources: list[Language] = Field(
         default_factory=list,
         description="the source languages after the first; written as source: [en, de]",
     )
-    languages: list[str] = Field(default_factory=list, description="the target languages")
+    languages: list[Language] = Field(default_factory=list, description="the target languages")
     seeds: list[int] = Field(default=[13], min_length=1, description="training seeds")
     stages: list[str] | None = Field(
         None, description="stages of the run, in any order; default: all that the arms need"
@@ -184,30 +184,23 @@ class RunConfig(ConfigModel):
             raise ValueError("source: a list has all of them; leave out further_sources")
         return {**raw, "source": given[0], "further_sources": given[1:]}
 
-    @field_validator("source")
-    @classmethod
-    def _source(cls, value: str) -> str:
-        return canonical(value)
-
-    @field_validator("further_sources", mode="after")
+    @field_validator("further_sources")
     @classmethod
     def _further_sources(cls, value: list[str], info: ValidationInfo) -> list[str]:
-        codes = [canonical(v) for v in value]
-        named = [info.data.get("source"), *codes]
+        named = [info.data.get("source"), *value]
         if len(set(named)) != len(named):
             raise ValueError(f"a source language is named twice: {', '.join(map(str, named))}")
-        return codes
+        return value
 
-    @field_validator("languages", mode="after")
+    @field_validator("languages")
     @classmethod
     def _languages(cls, value: list[str], info: ValidationInfo) -> list[str]:
-        codes = [canonical(v) for v in value]
-        if len(set(codes)) != len(codes):
-            raise ValueError(f"a language is named twice: {value}")
-        both = [code for code in codes if code in info.data.get("further_sources", ())]
+        if len(set(value)) != len(value):
+            raise ValueError(f"a language is named twice: {', '.join(value)}")
+        both = [code for code in value if code in info.data.get("further_sources", ())]
         if both:
             raise ValueError(f"{', '.join(both)} is a source language too; leave it out of one")
-        return codes
+        return value
 
     @property
     def sources(self) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -20,6 +21,9 @@ from pipeline.format_table import FORMATS
 from pipeline.languages import canonical
 
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+
+Language = Annotated[str, AfterValidator(canonical)]
+"""The code of a language, in whatever way it is given: see :mod:`pipeline.languages`."""
 
 
 class ConfigModel(BaseModel):
@@ -148,13 +152,14 @@ def _source_branch(value: Any) -> str:
 
 
 PerLanguage = Annotated[
-    Annotated[_Source, Tag("DataSource")] | Annotated[dict[str, _Source], Tag("dict[languages]")],
+    Annotated[_Source, Tag("DataSource")]
+    | Annotated[dict[Language, _Source], Tag("dict[languages]")],
     Discriminator(_branch),
 ]
 """One source with ``{lang}``, or one per language."""
 PerSource = Annotated[
     Annotated[DataSource, Tag("DataSource")]
-    | Annotated[dict[str, DataSource], Tag("dict[languages]")],
+    | Annotated[dict[Language, DataSource], Tag("dict[languages]")],
     Discriminator(_source_branch),
 ]
 """One source, with ``{lang}`` where there are several source languages, or one per language."""
@@ -166,7 +171,7 @@ _Systems = Annotated[
 Systems = Annotated[
     Annotated[SystemSource, Tag("DataSource")]
     | Annotated[list[SystemSource], Tag("list[systems]")]
-    | Annotated[dict[str, _Systems], Tag("dict[languages]")],
+    | Annotated[dict[Language, _Systems], Tag("dict[languages]")],
     Discriminator(_branch),
 ]
 """One translation of each sentence or several, for all languages or one by one."""
@@ -234,30 +239,11 @@ class DataConfig(ConfigModel):
         None, description="unlabelled source-language text, for synthesize"
     )
 
-    @field_validator(
-        "train",
-        "dev",
-        "source_test",
-        "source_unlabelled",
-        "test",
-        "target_dev",
-        "target_train",
-        "parallel",
-        "unlabelled",
-        "test_parallel",
-        "unlabelled_parallel",
-    )
-    @classmethod
-    def _canonical_keys(cls, value: object) -> object:
-        if isinstance(value, dict):
-            return {canonical(k): v for k, v in value.items()}
-        return value
-
     @field_validator("rivals")
     @classmethod
-    def _canonical_rivals(cls, value: dict[str, object]) -> object:
+    def _distinct_rivals(cls, value: dict[str, object]) -> object:
         _require_distinct(value, "rivals")
-        return {name: cls._canonical_keys(source) for name, source in value.items()}
+        return value
 
     @field_validator("parallel")
     @classmethod

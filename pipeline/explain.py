@@ -69,8 +69,8 @@ def explain(
 
 
 def _is_branch(part: str) -> bool:
-    # Names that pydantic adds for the branches of a union, not keys of the file.
-    return part in {"DataSource", "str", "int"} or part.startswith(("dict[", "list["))
+    # What pydantic adds for a branch of a union, or says of a key: no keys of the file.
+    return part in {"DataSource", "str", "int", "[key]"} or part.startswith(("dict[", "list["))
 
 
 def _allowed_keys(model: Any, path: Sequence[int | str]) -> list[str]:
