@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from pipeline.errors import ConfigError, XlnerError
 
@@ -120,11 +121,17 @@ def _advice(code: int, name: str) -> str:
 
 
 def write_atomic(path: Path, data: bytes, *, parents: bool = True) -> None:
-    """Write a file so that it is there whole or not at all, even after a power cut.
+    """Write ``data`` to a file as :func:`whole_file` does."""
+    with whole_file(path, parents=parents) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, parents: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file to write it so that it is there whole or not at all, even after a power cut.
 
     Args:
         path: The file.
-        data: Its content.
         parents: Make the folders above it. A worker that outlives its run must not: it would make
             again what the next run has cleared away.
     """
@@ -134,7 +141,7 @@ def write_atomic(path: Path, data: bytes, *, parents: bool = True) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -11,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipeline.errors import ModelError
 from pipeline.resources import resolve_path
@@ -26,6 +26,8 @@ ALLOW_BIN = "XLNER_ALLOW_BIN"
 It is no key of a configuration, so that somebody else's configuration cannot allow it, and worker
 processes inherit it. Even then transformers unpickles nothing but tensors (``weights_only``).
 """
+LOCAL: Final = {"local_files_only": True, "trust_remote_code": False}
+"""How ``from_pretrained`` of transformers reads a folder: nothing is downloaded, no code is run."""
 _PACKAGE = "package:"
 ENDPOINT = "endpoint.json"
 """What a folder holds in the place of weights where it stands for a model behind an HTTP server."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, Field, model_validator
 
+from pipeline.capacity import share
 from pipeline.config import ConfigModel
+from pipeline.disk import sync_folder, whole_file
 from stages.machine import has_bfloat16, torch_device
 
 if TYPE_CHECKING:
@@ -90,23 +91,6 @@ class CheckpointMismatchError(RuntimeError):
     """The checkpoint in the work folder belongs to another configuration."""
 
 
-def save_atomically(payload: dict[str, Any], path: Path) -> None:
-    """Writes a checkpoint so that a crash at any moment leaves the old or the new one whole."""
-    import torch
-
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as handle:
-        torch.save(payload, handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def pick_device(config: LoopConfig) -> torch.device:
     """The device the config asks for; `auto` prefers a GPU."""
     import torch
@@ -162,34 +146,6 @@ def run_training(
         CheckpointMismatchError: If the checkpoint was made under another fingerprint.
         FloatingPointError: If the loss is no longer a number.
     """
-    with _threads(config.threads):
-        return _run(model, make_shard, loss_of, config, checkpoint, fingerprint, seed, progress)
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Compute with so many threads, and then with as many as before."""
-    import torch
-
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _run(
-    model: torch.nn.Module,
-    make_shard: Callable[[int], Sequence[BatchT]],
-    loss_of: Callable[[BatchT, torch.device], tuple[torch.Tensor, int]],
-    config: LoopConfig,
-    checkpoint: Path,
-    fingerprint: str,
-    seed: int,
-    progress: Progress | None,
-) -> TrainingState:
     import torch
 
     device = pick_device(config)
@@ -217,58 +173,61 @@ def _run(
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if device.type == "cuda" else [],
         }
-        save_atomically(payload, checkpoint)
+        with whole_file(checkpoint) as file:
+            torch.save(payload, file)
+        sync_folder(checkpoint.parent)
 
-    clock = time.monotonic()
-    last_saved = state.seconds
-    window_start, window_targets = state.seconds, 0
-    for batch in _batches(make_shard, state):
-        # Time for building shards counts too: it is time the user waits for.
-        now = time.monotonic()
-        state.seconds += now - clock
-        clock = now
-        if _spent(config, state):
-            break
-        factor = learning_rate_factor(config, state.step, state.seconds)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * factor
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-            loss, targets = loss_of(batch, device)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        state.step += 1
-        state.batch += 1
-        state.targets += targets
-        state.loss_sum += loss.detach().float().item()
-        state.loss_count += 1
-        window_targets += targets
-        if state.step % config.log_every == 0:
-            mean = state.loss_sum / state.loss_count
-            if not math.isfinite(mean):
-                raise FloatingPointError(
-                    f"loss is {mean} at step {state.step}; lower learning_rate"
-                )
-            elapsed = state.seconds + time.monotonic() - clock
-            state.losses.append((state.step, mean))
-            if progress is not None:
-                rate = window_targets / max(1e-9, elapsed - window_start)
-                progress(
-                    {
-                        "step": state.step,
-                        "seconds": elapsed,
-                        "loss": mean,
-                        "targets_per_second": rate,
-                        "learning_rate": config.learning_rate * factor,
-                    }
-                )
-            state.loss_sum, state.loss_count = 0.0, 0
-            window_start, window_targets = elapsed, 0
-        if state.seconds - last_saved > 60 * config.checkpoint_minutes:
-            save()
-            last_saved = state.seconds
-    save()
+    with nullcontext() if config.threads is None else share(config.threads):
+        clock = time.monotonic()
+        last_saved = state.seconds
+        window_start, window_targets = state.seconds, 0
+        for batch in _batches(make_shard, state):
+            # Time for building shards counts too: it is time the user waits for.
+            now = time.monotonic()
+            state.seconds += now - clock
+            clock = now
+            if _spent(config, state):
+                break
+            factor = learning_rate_factor(config, state.step, state.seconds)
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * factor
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+                loss, targets = loss_of(batch, device)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            state.step += 1
+            state.batch += 1
+            state.targets += targets
+            state.loss_sum += loss.detach().float().item()
+            state.loss_count += 1
+            window_targets += targets
+            if state.step % config.log_every == 0:
+                mean = state.loss_sum / state.loss_count
+                if not math.isfinite(mean):
+                    raise FloatingPointError(
+                        f"loss is {mean} at step {state.step}; lower learning_rate"
+                    )
+                elapsed = state.seconds + time.monotonic() - clock
+                state.losses.append((state.step, mean))
+                if progress is not None:
+                    rate = window_targets / max(1e-9, elapsed - window_start)
+                    progress(
+                        {
+                            "step": state.step,
+                            "seconds": elapsed,
+                            "loss": mean,
+                            "targets_per_second": rate,
+                            "learning_rate": config.learning_rate * factor,
+                        }
+                    )
+                state.loss_sum, state.loss_count = 0.0, 0
+                window_start, window_targets = elapsed, 0
+            if state.seconds - last_saved > 60 * config.checkpoint_minutes:
+                save()
+                last_saved = state.seconds
+        save()
     model.eval()
     return state
 

@@ -79,6 +79,11 @@ class CodedWords:
         """Number of words per row."""
         return np.diff(self.offsets)
 
+    def words(self, row: int, names: Sequence[str]) -> list[str]:
+        """Return the words of a row, given the words of the vocabulary by code."""
+        lo, hi = self.offsets[row : row + 2]
+        return [names[c] for c in self.codes[lo:hi]]
+
 
 @dataclass(slots=True)
 class Batch:
@@ -143,19 +148,6 @@ class Batch:
         first = self.first_token[offsets]
         return self.first_token[start] - first, self.first_token[end] - first
 
-    def source_words(self, row: int, names: Sequence[str]) -> list[str]:
-        """Return the source words of a row, given the words of the vocabulary by code."""
-        lo, hi = self.source.offsets[row : row + 2]
-        return [names[c] for c in self.source.codes[lo:hi]]
-
-    def target_words(self, row: int, names: Sequence[str]) -> list[str]:
-        """Return the target words of a row, given the words of the vocabulary by code.
-
-        Marks stand with their words.
-        """
-        lo, hi = self.target.offsets[row : row + 2]
-        return [names[c] for c in self.target.codes[lo:hi]]
-
     @classmethod
     def from_pairs(
         cls, pairs: Iterable[LabelledPair], vocabulary: Vocabulary | None = None
@@ -168,21 +160,15 @@ class Batch:
         vocabulary = Vocabulary() if vocabulary is None else vocabulary  # an empty one is false
         pairs = [_lists(pair) for pair in listed(pairs, "project: the pairs")]
         spans = [(r, k, s) for r, p in enumerate(pairs) for k, s in enumerate(p.source_spans)]
-        links = [(r, x.source, x.target, x.prob) for r, p in enumerate(pairs) for x in p.links]
-        link_rows = np.array([x[0] for x in links], np.int64)
+        links = [(r, x) for r, p in enumerate(pairs) for x in p.links]
         return cls._build(
             vocabulary,
             _side([p.source_words for p in pairs], vocabulary),
             _side([p.words for p in pairs], vocabulary),
-            np.array([r for r, _, _ in spans], np.int64),
-            np.array([s.start for _, _, s in spans], np.int64),
-            np.array([s.end for _, _, s in spans], np.int64),
+            _columns([(r, s.start, s.end, k) for r, k, s in spans], 4),
             [s.type for _, _, s in spans],
-            np.array([k for _, k, _ in spans], np.int64),
-            link_rows,
-            np.array([x[1] for x in links], np.int64),
-            np.array([x[2] for x in links], np.int64),
-            np.array([x[3] for x in links], np.float64),
+            _columns([(r, x.source, x.target) for r, x in links], 3),
+            np.array([x.prob for _, x in links], np.float64),
             [p.id for p in pairs],
             [p.marked for p in pairs],
         )
@@ -226,8 +212,6 @@ class Batch:
             _check_labelled(translations, labelled)
             span_rows, spans = _flatten(labelled, "spans")
         link_rows, links = _flatten(alignments, "links")
-        span_counts = np.bincount(span_rows, minlength=len(ids)) if len(ids) else np.zeros(0, int)
-        firsts = np.concatenate([[0], np.cumsum(span_counts)])[:-1]
         linked_from, linked_to = _ints(links, source), _ints(links, target)
         prob = links.field("prob").to_numpy(zero_copy_only=False).astype(np.float64)
         # Links are stored in the order of the sentences' words; it is that of the labelled side's.
@@ -236,14 +220,14 @@ class Batch:
             vocabulary,
             _side_of_column(translations, words[source], vocabulary),
             _side_of_column(translations, words[target], vocabulary),
-            span_rows,
-            _ints(spans, "start"),
-            _ints(spans, "end"),
+            (
+                span_rows,
+                _ints(spans, "start"),
+                _ints(spans, "end"),
+                np.arange(len(span_rows)) - np.searchsorted(span_rows, span_rows),
+            ),
             spans.field("type").to_pylist(),
-            np.arange(len(span_rows)) - firsts[span_rows],
-            link_rows[order],
-            linked_from[order],
-            linked_to[order],
+            (link_rows[order], linked_from[order], linked_to[order]),
             prob[order],
             ids,
             translations.column("marked").to_pylist() if labelled is None else [None] * len(ids),
@@ -255,18 +239,15 @@ class Batch:
         vocabulary: Vocabulary,
         source: CodedWords,
         target: CodedWords,
-        span_row: IntArray,
-        span_start: IntArray,
-        span_end: IntArray,
+        spans: Iterable[IntArray],
         span_type: list[str],
-        span_index: IntArray,
-        link_row: IntArray,
-        link_source: IntArray,
-        link_target: IntArray,
+        links: Iterable[IntArray],
         link_prob: FloatArray,
         ids: list[str],
         marked: list[str | None],
     ) -> Batch:
+        span_row, span_start, span_end, span_index = spans
+        link_row, link_source, link_target = links
         bad = np.flatnonzero(
             (span_start < 0) | (span_end <= span_start) | (span_end > source.lengths[span_row])
         )
@@ -335,6 +316,10 @@ def _check_labelled(translations: pa.Table, labelled: pa.Table) -> None:
                 f"translation {one['id']!r} is not what was labelled as {other['id']!r}: predict "
                 "again"
             )
+
+
+def _columns(rows: Sequence[tuple[int, ...]], count: int) -> IntArray:
+    return np.array(rows, np.int64).reshape(-1, count).T
 
 
 def _side(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> CodedWords:

@@ -139,7 +139,7 @@ class MarkerProjector:
     def _numbered(
         self, batch: Batch, names: list[str], row: int, entities: list[int], marked: str
     ) -> list[tuple[int, int, int, float, str]]:
-        words = batch.target_words(row, names)
+        words = batch.target.words(row, names)
         offset = int(batch.target.offsets[row])
         numbers = [int(batch.entity_index[e]) for e in entities]
         found: dict[int, tuple[int, int]] = {}
@@ -172,7 +172,7 @@ class MarkerProjector:
         from rapidfuzz.distance import Indel
         from scipy.optimize import linear_sum_assignment
 
-        words = batch.target_words(row, names)
+        words = batch.target.words(row, names)
         offset = int(batch.target.offsets[row])
         spans = []
         for text, first, end in read_markers(marked, self.markers):

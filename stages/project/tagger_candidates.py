@@ -49,7 +49,7 @@ class TaggerCandidates:
         """Return the offered ranges of all rows as flat target positions; types are ignored."""
         rows = sorted({int(r) for r in batch.entity_row})
         names = batch.vocabulary.words
-        found = self._loaded().predict([batch.target_words(r, names) for r in rows])
+        found = self._loaded().predict([batch.target.words(r, names) for r in rows])
         offsets = batch.target.offsets
         return {
             (int(offsets[r]) + s.start, int(offsets[r]) + s.end)

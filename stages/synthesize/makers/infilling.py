@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel, RunConfig
 from pipeline.errors import ModelError
-from pipeline.models import refuse_pickled_weights
+from pipeline.models import LOCAL, refuse_pickled_weights
 from pipeline.schema import Sentence
 from stages.machine import torch_device
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
@@ -44,12 +44,8 @@ class MaskedModel:
 
         refuse_pickled_weights(folder)
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-            self.model: Any = AutoModelForMaskedLM.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **LOCAL)
+            self.model: Any = AutoModelForMaskedLM.from_pretrained(folder, **LOCAL)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder}: not a masked language model: {error}") from error
         if self.tokenizer.mask_token_id is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import ModelError
-from pipeline.models import refuse_pickled_weights
+from pipeline.models import LOCAL, refuse_pickled_weights
 from pipeline.task import Advance
 from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import is_endpoint, read_settings
@@ -86,19 +86,13 @@ class TransformersModel(LanguageModel):
         self._config = config
         refuse_pickled_weights(folder)
         try:
-            kind = AutoConfig.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
+            kind = AutoConfig.from_pretrained(folder, **LOCAL)
             self.encoder_decoder = bool(kind.is_encoder_decoder)
             loader = AutoModelForSeq2SeqLM if self.encoder_decoder else AutoModelForCausalLM
-            self._model: Any = loader.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
+            self._model: Any = loader.from_pretrained(folder, **LOCAL)
             # Generation continues on the right, so padding goes to the left.
             side = "right" if self.encoder_decoder else "left"
-            self._tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, padding_side=side
-            )
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side=side, **LOCAL)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder}: not a generative language model: {error}") from error
         if self._tokenizer.pad_token is None:
@@ -163,9 +157,7 @@ class CTranslate2Model(LanguageModel):
         self._folder = converted(folder, config.compute_type, make=convert_language_model)
         self.encoder_decoder = not (self._folder / "vocabulary.json").is_file()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(
-                self._folder, local_files_only=True, trust_remote_code=False
-            )
+            self._tokenizer = AutoTokenizer.from_pretrained(self._folder, **LOCAL)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"{folder}: a converted language model without its tokeniser's files (copy "
@@ -322,7 +314,7 @@ def convert_language_model(folder: Path, output: Path, quantization: str) -> Non
 
     refuse_pickled_weights(folder)
     try:
-        kind = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        kind = AutoConfig.from_pretrained(folder, **LOCAL)
         TransformersConverter(str(folder)).convert(str(output), quantization=quantization)
     except Exception as error:  # whatever transformers, safetensors or the converter met
         shutil.rmtree(output, ignore_errors=True)

@@ -25,6 +25,7 @@ from model_recipes.shared.loop import (
     learning_rate_factor,
     run_training,
 )
+from pipeline.errors import XlnerError
 from tests.model_recipes.shared.toy_text import steps
 
 
@@ -115,7 +116,7 @@ def test_a_crash_while_saving_leaves_the_old_checkpoint(
         raise OSError("No space left on device")
 
     monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(XlnerError, match="the disk is full"):
         train(checkpoint, 20)
     assert checkpoint.read_bytes() == before
     monkeypatch.undo()

@@ -135,8 +135,8 @@ def test_the_labelled_side_becomes_the_source() -> None:
     assert (row["source_lang"], row["lang"]) == ("en", "de")
     batch = Batch.from_tables(data, links, labelled=predictions)
     names = list(batch.vocabulary.codes)
-    assert batch.source_words(0, names) == ["came", "Anna"]
-    assert batch.target_words(0, names) == ["Anna", "kam"]
+    assert batch.source.words(0, names) == ["came", "Anna"]
+    assert batch.target.words(0, names) == ["Anna", "kam"]
     assert (batch.entity_start.tolist(), batch.entity_type) == ([1], ["PER"])
     assert (batch.link_source.tolist(), batch.link_target.tolist()) == ([0, 1], [1, 0])
     assert batch.link_prob.tolist() == pytest.approx([0.7, 0.5])  # in the order of the translation

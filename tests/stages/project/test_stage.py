@@ -189,6 +189,6 @@ def test_parts_share_one_vocabulary_and_look_at_each_word_once() -> None:
     assert again.target.codes.tolist() == first.target.codes.tolist()
     names = list(vocabulary.codes)
     for row, p in enumerate(ROWS):
-        assert again.source_words(row, names) == list(p.source_words)
-        assert again.target_words(row, names) == list(p.words)
+        assert again.source.words(row, names) == list(p.source_words)
+        assert again.target.words(row, names) == list(p.words)
     assert Batch.from_pairs(ROWS, fresh := Vocabulary()).vocabulary is fresh

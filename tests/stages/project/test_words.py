@@ -133,7 +133,7 @@ def test_marks_that_a_tokeniser_cut_off_stay_with_their_word() -> None:
     )
     batch = Batch.from_pairs([listed])
     assert shape_of("\u0300") == UNCASED
-    assert batch.target_words(0, list(batch.vocabulary.codes)) == ["Ìgbìmọ\u0300", "sọ"]
+    assert batch.target.words(0, list(batch.vocabulary.codes)) == ["Ìgbìmọ\u0300", "sọ"]
     assert batch.link_target.tolist() == [0, 1]
     found = CandidateProjector().project(batch)
     assert (found.start.tolist(), found.end.tolist()) == ([0], [1])
