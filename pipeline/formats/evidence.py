@@ -294,6 +294,8 @@ def no_tags(found: Columns, regular: bool) -> DataError:
             "word_column or tag_column of this data source"
         )
     columns = "; ".join(f"column {i} has {_shown(found, i)}" for i in range(found.width))
+    if not found.rows:
+        columns = f"no row has {found.width}"
     ragged = "" if regular else "rows have different numbers of columns, and "
     return DataError(
         f"{found.path}: {ragged}no column holds tags ({columns}). A column of tags has a prefix "

@@ -98,7 +98,8 @@ def open_saved(path: Path, split: str | None) -> datasets.Dataset:
     if isinstance(loaded, datasets.DatasetDict):
         names = sorted(map(str, loaded))
         if split not in loaded:
-            raise DataError(f"{path}: no split {split!r}; set split to one of: {', '.join(names)}")
+            wrong = f"no split {split!r}" if split else "a data set of several splits"
+            raise DataError(f"{path}: {wrong}; set split to one of: {', '.join(names)}")
         return loaded[split]
     return loaded
 

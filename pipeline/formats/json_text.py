@@ -34,7 +34,9 @@ def parse_json(text: str, where: str, hint: str = "") -> Any:
         _refuse_halves(text, value, where)
     except json.JSONDecodeError as error:
         place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
-        raise DataError(f"{where}: not valid JSON: {error.msg} at {place}{hint}") from None
+        raise DataError(
+            f"{where}: not valid JSON: {error.msg.removesuffix(' at')} at {place}{hint}"
+        ) from None
     except RecursionError:
         raise DataError(f"{where}: JSON that is nested too deeply") from None
     except ValueError as error:
@@ -99,7 +101,8 @@ def _values(text: str, path: Path) -> Iterator[tuple[int, Any]]:
     def fail(at: int, message: str) -> DataError:
         number = text.count("\n", 0, at) + 1
         column = at - text.rfind("\n", 0, at)
-        return DataError(f"{path}:{number}: not valid JSON: {message} at column {column}")
+        what = message.removesuffix(" at")  # as json ends some of its messages
+        return DataError(f"{path}:{number}: not valid JSON: {what} at column {column}")
 
     position = skip(0)
     if text[position : position + 1] == "[":

@@ -234,6 +234,11 @@ def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]
         for i, ((n, _), r) in enumerate(zip(sample.rows, rows, strict=True))
     ]
     fitting = [k for k in kept[skip:] if base.fits(k[1])]
+    if names and not fitting and rows and base.header is None:
+        raise DataError(
+            f"{path}:{kept[0][0]}: {len(names)} columns are named ({', '.join(names)}), but rows "
+            f"have {widths.most_common(1)[0][0]}"
+        )
     found = Columns(
         path,
         [r for _, r, _ in fitting],
@@ -271,9 +276,8 @@ def _with_columns(
         raise no_tags(found, regular)
     if tags.index == word and tags.key is None:
         raise DataError(
-            f"{found.path}:{found.lines[0] if found.lines else base.header}: {found.width} column "
-            "where a word and its tag were expected; set format, columns, word_column or "
-            "tag_column of this data source"
+            f"{found.path}: words and tags are both looked for in column {word} of {found.width}; "
+            "set another word_column or tag_column of this data source"
         )
     sure = given is not None or tags.strength > 0
     return replace(layout, tag=tags.index, key=tags.key, known=tags.known), sure

@@ -25,7 +25,7 @@ DENSEST: Final = 200
 Text shrinks to a third or a tenth, repetitive text to a fiftieth; deflate ends at 1/1032.
 """
 
-_ZIP: Final = b"PK\x03\x04"
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")  # the second: of an archive without files
 _STREAMS: Final[dict[bytes, tuple[str, Any]]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
     b"BZh": ("bzip2", bz2.open),

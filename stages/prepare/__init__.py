@@ -181,6 +181,10 @@ class PrepareStage(RunStage):
         if known is not None and corpus.labelled:
             found = [t for t in types if t not in config.labels.ignore]
             require_known_types(found, known, key=corpus.name, reference=reference)
+        if corpus.key == "train" and not types:
+            report.warn(
+                f"{corpus.name}: {report.origin} has no entity: no tagger can learn from it"
+            )
         if report.empty_sentences and joining is None:
             context.drop("empty_sentence", report.empty_sentences)
         if joining is not None:

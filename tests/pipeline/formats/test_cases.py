@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,22 @@ def test_json_by_pairs_and_by_columns_and_spans_in_a_table(tmp_path: Path) -> No
     ):
         path = save(tmp_path / "c.csv", f'text,entities\n"{TEXT}","[{cell}]"\n')
         assert entities(path) == [[PER]]
+
+
+def test_columns_that_are_not_there_are_told(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.conll", "Anna B-PER\nslept O\n")
+    wrong = failure(path, columns=["word", "pos", "ner"])
+    assert "a.conll:1: 3 columns are named (word, pos, ner), but rows have 2" in wrong
+    assert "both looked for in column 1 of 2" in failure(path, word_column=1, tag_column=1)
+    text = '{"tokens": ["Anna", "slept"]}\n{"tokens": ["it"]}\n'
+    assert "column 0 has ;" not in failure(save(tmp_path / "b.jsonl", text), format="conll")
+
+
+def test_an_archive_without_files_and_json_that_breaks_off(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w"):
+        pass
+    assert "a zip archive that holds nothing" in failure(tmp_path / "a.zip")
+    broken = save(
+        tmp_path / "a.jsonl", '{"tokens": ["Anna"], "ner_tags": ["B-PER"]}\n{"tokens": ["x'
+    )
+    assert "a.jsonl:2: not valid JSON: Unterminated string starting at column 13" in failure(broken)

@@ -454,3 +454,15 @@ def test_a_preview_refuses_what_cannot_be_read(tmp_path: Path) -> None:
     runner = Runner(config(tmp_path, {"train": {"path": "en"}}), tmp_path / "runs", None, REGISTRY)
     with pytest.raises(DataError, match="no column holds tags"):
         list(runner.previews(runner.plan(runner.tasks())))
+
+
+def test_training_data_without_entities_is_warned_of(tmp_path: Path) -> None:
+    save(tmp_path / "en", "Ann B-PER\nslept O\n")
+    save(tmp_path / "none", "It O\nrained O\n")
+    for name, number in (("en", 0), ("none", 1)):
+        (made,) = run(tmp_path, {"train": {"path": name}}).done
+        told = made.manifest.notes.get("warnings", [])
+        assert len(told) == number and all("none has no entity" in t for t in told)
+    labels = {"map": {"PER": "O"}}
+    (made,) = run(tmp_path, {"train": {"path": "en"}}, labels=labels).done
+    assert "no tagger can learn from it" in made.manifest.notes["warnings"][0]
