@@ -72,23 +72,26 @@ def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]
             _refuse_binary(path, head)
         if wide or (b"\r" in head and b"\n" not in head):
             ending = "\r" if not wide else "\n"
-            yield from _decoded_as_whole(path, file, encoding, ending)
+            yield from _decoded_as_whole(str(path), file, encoding, ending)
             return
-        for number, raw in enumerate(file, 1):
-            try:
-                line = raw.decode(encoding)
-            except UnicodeDecodeError as error:
-                other = "utf-8" if encoding != "utf-8" else "latin-1"
-                raise DataError(
-                    f"{path}:{number}: byte 0x{raw[error.start]:02x} (byte {error.start + 1} of "
-                    f"the line) is not valid {encoding}; set the encoding of this data source, "
-                    f"for example encoding: {other} (--encoding {other} on the command line)"
-                ) from None
-            if "\0" in line:
-                raise DataError(f"{path}:{number}: a binary file, not text (it has a NUL byte)")
-            if number == 1:
-                line = line.removeprefix("\ufeff")
-            yield number, line.rstrip("\r\n")
+        yield from _decoded_line_by_line(str(path), file, encoding)
+
+
+def read_stream(file: IO[bytes], name: str, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """Yield the lines of a stream as they come, as :func:`read_lines` does those of a file.
+
+    Args:
+        file: The stream.
+        name: What errors call it.
+        encoding: Its encoding.
+
+    Raises:
+        DataError: If it is binary, or not in this encoding; with the line.
+    """
+    if _is_wide(encoding):
+        yield from _decoded_as_whole(name, file, encoding, "\n")
+    else:
+        yield from _decoded_line_by_line(name, file, encoding)
 
 
 def _is_wide(encoding: str) -> bool:
@@ -129,8 +132,26 @@ def _refuse_binary(path: Path, head: bytes) -> None:
         raise DataError(f"{path}:{line}: a binary file, not text (it has a NUL byte)")
 
 
+def _decoded_line_by_line(name: str, file: IO[bytes], encoding: str) -> Iterator[tuple[int, str]]:
+    for number, raw in enumerate(file, 1):
+        try:
+            line = raw.decode(encoding)
+        except UnicodeDecodeError as error:
+            other = "utf-8" if encoding != "utf-8" else "latin-1"
+            raise DataError(
+                f"{name}:{number}: byte 0x{raw[error.start]:02x} (byte {error.start + 1} of "
+                f"the line) is not valid {encoding}; set the encoding of this data source, "
+                f"for example encoding: {other} (--encoding {other} on the command line)"
+            ) from None
+        if "\0" in line:
+            raise DataError(f"{name}:{number}: a binary file, not text (it has a NUL byte)")
+        if number == 1:
+            line = line.removeprefix("\ufeff")
+        yield number, line.rstrip("\r\n")
+
+
 def _decoded_as_whole(
-    path: Path, file: IO[bytes], encoding: str, ending: str
+    name: str, file: IO[bytes], encoding: str, ending: str
 ) -> Iterator[tuple[int, str]]:
     number = 0
     try:
@@ -139,6 +160,6 @@ def _decoded_as_whole(
             yield number, text.rstrip("\r\n")
     except UnicodeError as error:
         raise DataError(
-            f"{path}:{number + 1}: not valid {encoding} ({error}); "
+            f"{name}:{number + 1}: not valid {encoding} ({error}); "
             "set the encoding of this data source (--encoding on the command line)"
         ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -119,13 +118,11 @@ def _read(file: Path, lang: str, split: bool, encoding: str) -> Iterator[_Item]:
     """Yield the sentences of a file; every line of plain text is one, empty ones too."""
     from pipeline.config import DataSource
     from pipeline.formats import detect_format, read_labelled
-    from pipeline.formats.files import read_lines
+    from pipeline.formats.files import read_lines, read_stream
     from pipeline.formats.reading import read_raw
 
     if str(file) == "-":
-        if encoding != "utf-8" and isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(encoding=encoding)
-        yield from _lines(enumerate(sys.stdin, 1), split)
+        yield from _lines(read_stream(sys.stdin.buffer, "standard input", encoding), split)
     elif detect_format(file, labelled=False, encoding=encoding) == "text":
         yield from _lines(read_lines(file, encoding), split)
     else:

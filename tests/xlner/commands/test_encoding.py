@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
 import pkgutil
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from pipeline.errors import DataError
 from pipeline.kinded import JoinedConfig
 from xlner import commands
-from xlner.commands import align_words, project_labels
+from xlner.commands import align_words, project_labels, tag_text
 
 ROOT = Path(__file__).parents[3]
 
@@ -57,6 +60,31 @@ def test_labels_of_text_in_another_encoding(tmp_path: Path) -> None:
         project_labels.project_labels, source, target, links, "--encoding", "latin-1"
     )
     assert code == 0 and shown.count("René\tB-PER") == 3, error
+
+
+@pytest.mark.parametrize(
+    ("given", "encoding", "expected"),
+    [
+        (b"caf\xc3\xa9\r\n\nx", "utf-8", ["café", "", "x"]),
+        (b"\xef\xbb\xbfAnna\n", "utf-8", ["Anna"]),
+        (b"caf\xe9\n", "latin-1", ["café"]),
+        ("Anna\nBonn\n".encode("utf-16"), "utf-16", ["Anna", "Bonn"]),
+        (b"ok\ncaf\xe9\n", "utf-8", "standard input:2: byte 0xe9 (byte 4 of the line)"),
+        (b"a\0b\n", "utf-8", "standard input:1: a binary file"),
+    ],
+)
+def test_standard_input_is_read_as_files_are(
+    monkeypatch: pytest.MonkeyPatch, given: bytes, encoding: str, expected: list[str] | str
+) -> None:
+    wrong = io.TextIOWrapper(io.BytesIO(given), encoding="ascii", errors="surrogateescape")
+    monkeypatch.setattr(sys, "stdin", wrong)
+    texts = (text for _, text, _ in tag_text._read(Path("-"), "en", False, encoding))
+    if isinstance(expected, str):
+        with pytest.raises(DataError) as error:
+            list(texts)
+        assert str(error.value).startswith(expected)
+    else:
+        assert list(texts) == expected
 
 
 def strings(tree: ast.AST) -> list[str]:
