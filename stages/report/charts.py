@@ -9,6 +9,7 @@ from html import escape
 from markupsafe import Markup
 
 _LEFT, _RIGHT, _ROW, _TOP = 130, 50, 26, 24
+_CHARACTER = 7.5  # width of one of a label, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +42,45 @@ def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") 
     )
 
 
-def _short(label: str, length: int = 20) -> str:
-    return label if len(label) <= length else label[: length - 1] + "…"
+def _short(label: str, length: int = 18) -> str:
+    """Return a label without its middle, as what a sweep sets stands at the end."""
+    if len(label) <= length:
+        return label
+    return f"{label[: length // 2]}…{label[len(label) - (length - 1 - length // 2) :]}"
+
+
+def _margin(rows: Sequence[Interval]) -> float:
+    """Return the room that the labels of rows need, within bounds."""
+    return min(max(_LEFT, 8 + _CHARACTER * max((len(r.label) for r in rows), default=0)), 290)
 
 
 def _whisker(
-    row: Interval, x: Callable[[float], float], y: float, width: int, told: str, ends: str = ""
+    row: Interval,
+    x: Callable[[float], float],
+    y: float,
+    left: float,
+    right: float,
+    told: str,
+    ends: str = "",
 ) -> list[str]:
     """Return the label, the interval with its dot, and the number of a row at height ``y``."""
     colour = f"var(--c{row.series % 8})"
     return [
-        _text(_LEFT - 8, y + 4, _short(row.label), "label", "end"),
+        _text(left - 8, y + 4, _short(row.label, int((left - 8) / _CHARACTER)), "label", "end"),
         f'<g stroke="{colour}" fill="{colour}"><line x1="{x(row.low):.1f}" '
         f'x2="{x(row.high):.1f}" y1="{y}" y2="{y}" stroke-width="2.5"/>{ends}'
         f'<circle cx="{x(row.value):.1f}" cy="{y}" r="5"/></g>',
-        _text(width - _RIGHT + 8, y + 4, told, "value"),
+        _text(right + 8, y + 4, told, "value"),
     ]
 
 
-def interval_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Markup:
+def interval_chart(title: str, rows: Sequence[Interval], span: int = 340) -> Markup:
     """Draw values as dots with their intervals as whiskers, on one scale from 0 to 100."""
-    height = _TOP + _ROW * len(rows) + 22
-    span = width - _LEFT - _RIGHT
+    height, left = _TOP + _ROW * len(rows) + 22, _margin(rows)
+    width = left + span + _RIGHT
 
     def x(value: float) -> float:
-        return _LEFT + span * min(max(value, 0.0), 100.0) / 100
+        return left + span * min(max(value, 0.0), 100.0) / 100
 
     body: list[str] = []
     for tick in range(0, 101, 20):
@@ -80,15 +95,15 @@ def interval_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Ma
             f'<line x1="{x(end):.1f}" x2="{x(end):.1f}" y1="{y - 5}" y2="{y + 5}"/>'
             for end in (row.low, row.high)
         )
-        body += _whisker(row, x, y, width, f"{row.value:.1f}", ends)
+        body += _whisker(row, x, y, left, left + span, f"{row.value:.1f}", ends)
     return _svg(width, height, title, body)
 
 
 def difference_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Markup:
     """Draw differences with their intervals around a zero line, in points, group by group."""
-    groups = list(dict.fromkeys(row.group for row in rows))
+    titles = {g: _two_lines(g) for g in dict.fromkeys(row.group for row in rows)}
     bound = max([1.0, *(abs(v) for r in rows for v in (r.low, r.high))]) * 1.08
-    height = 8 + _ROW * (len(rows) + len(groups)) + 22
+    height = 8 + _ROW * (len(rows) + sum(map(len, titles.values()))) + 22
     span = width - _LEFT - _RIGHT
 
     def x(value: float) -> float:
@@ -101,14 +116,23 @@ def difference_chart(title: str, rows: Sequence[Interval], width: int = 520) -> 
         _text(width - _RIGHT, height - 6, f"+{bound:.0f} points", "tick", "end"),
     ]
     y = 8.0
-    for group in groups:
-        body.append(_text(0, y + 16, _short(group, 60), "group"))
-        y += _ROW
+    for group, lines in titles.items():
+        for line in lines:
+            body.append(_text(0, y + 16, _short(line, 60), "group"))
+            y += _ROW
         for row in (r for r in rows if r.group == group):
             told = f"{row.value:+.1f}".replace("-", "−")
-            body += _whisker(row, x, y + 10, width, told)
+            body += _whisker(row, x, y + 10, _LEFT, width - _RIGHT, told)
             y += _ROW
     return _svg(width, height, title, body)
+
+
+def _two_lines(pair: str) -> list[str]:
+    """Return the name of a difference, one arm a line where both do not fit into one."""
+    if len(pair) <= 60:
+        return [pair]
+    first, minus, second = pair.partition(" − ")
+    return [first, minus.lstrip() + second]
 
 
 def bar_chart(
