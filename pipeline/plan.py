@@ -185,7 +185,8 @@ class Planner:
             "version": of.version,
             "kind": task.kind,
             "options": of.options(config).identity(),
-            "task": dict(task.options),
+            # As a manifest has them, or tuples would be a change.
+            "task": json.loads(json.dumps(task.options)),
             "run": keys,
             "inputs": {
                 name: steps[ref].fingerprint

@@ -45,7 +45,10 @@ class Prepare(RunStage):
     reasons: ClassVar[Mapping[str, str]] = {"empty_sentence": "the sentence has no words"}
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
-        return [Task("prepare", f"train/{config.source}", "labelled", lang=config.source)]
+        # A tuple, as stages have them: a manifest reads it back as a list.
+        options = {"columns": ("word", "tag")}
+        unit = f"train/{config.source}"
+        return [Task("prepare", unit, "labelled", options=options, lang=config.source)]
 
     def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
         rows = self.options(context.config).rows
@@ -131,7 +134,11 @@ class Align(RowStage):
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         source = {"sentences": Ref("prepare", f"train/{config.source}")}
-        return [Task("align", lang, "alignments", source, lang=lang) for lang in config.languages]
+        options = {"directions": ("there", "back")}
+        return [
+            Task("align", lang, "alignments", source, options=options, lang=lang)
+            for lang in config.languages
+        ]
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> list[Problem]:  # type: ignore[override]
         if self.options(config).offset > 100:  # type: ignore[attr-defined]
