@@ -6,15 +6,18 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from stages.align import bert, seq2seq
+import torch
+
 from stages.align.layers import Dtype, Layers, TorchLayers, load_encoder
-from stages.align.packed import PackedLayers, supported
+from stages.align.packed import PackedLayers, of_a_family, supported
 
 # More tokens at once are no faster on a CPU: states of 1,024 tokens still fit its caches.
 _ROWS: Final = 1024
 # How far states may be from those of Transformers' own code, as a share of their length. What is
 # not meant to be there (an operation that this processor gets wrong) is off by far more.
 _TOLERANCE: Final = {"float32": 1e-4, "bfloat16": 0.1, "int8": 0.2}
+
+_PROBE: Final = ([2, 3, 5, 7, 11, 13], [4, 6, 8, 9])
 
 _log = logging.getLogger(__name__)
 
@@ -39,27 +42,22 @@ def encoder_layers(
     Raises:
         ModelError: If the checkpoint cannot be loaded.
     """
-    import torch
-
     encoder = load_encoder(folder)
-    parts = None
-    if torch.device(device).type == "cpu" and supported(dtype):
-        parts = bert.take_apart(encoder, layer) or seq2seq.take_apart(encoder, layer)
-    if parts is not None:
-        packed = PackedLayers(parts, dtype, min(batch_tokens, _ROWS))
+    if torch.device(device).type == "cpu" and supported(dtype) and of_a_family(encoder):
         whole = TorchLayers(folder, layer, encoder=encoder)
-        if _agree(packed, whole, _TOLERANCE[dtype]):
+        expected = whole(_PROBE)
+        packed = PackedLayers(whole, dtype, min(batch_tokens, _ROWS))
+        if _agrees(packed, expected, _TOLERANCE[dtype]):
             return packed
         _log.warning("%s: computing without padding goes wrong here; computing with it", folder)
         encoder = load_encoder(folder)
     return TorchLayers(folder, layer, dtype, device, encoder=encoder)
 
 
-def _agree(ours: Layers, whole: Layers, tolerance: float) -> bool:
-    """Whether two ways of computing give one result, on two short made-up sentences."""
-    probe = [[2, 3, 5, 7, 11, 13], [4, 6, 8, 9]]
+def _agrees(layers: Layers, expected: torch.Tensor, tolerance: float) -> bool:
+    """Whether a way of computing gives what is expected of two short made-up sentences."""
     try:
-        given, expected = ours(probe), whole(probe)
+        given = layers(_PROBE)
     except RuntimeError:
         # An operation that this build of torch, or this processor, does not have.
         return False

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transformers import AutoTokenizer
+
 from pipeline.errors import ConfigError, ModelError
 from pipeline.loaded import loaded
 from stages.align.backends import encoder_layers
@@ -81,8 +83,6 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
         ModelError: If that fails.
     """
-    from transformers import AutoTokenizer
-
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         try:

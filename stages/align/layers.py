@@ -149,7 +149,7 @@ class TorchLayers:
             encoder = encoder.to(torch.bfloat16)
         elif dtype == "int8":
             encoder = _quantised(encoder)
-        self._encoder = encoder.to(device)
+        self.encoder = encoder.to(device)
 
     def _cut(self, encoder: Any) -> None:
         import torch
@@ -195,13 +195,17 @@ class TorchLayers:
         if not mask.all():
             inputs["attention_mask"] = real
         with torch.inference_mode():
-            output = self._encoder(**inputs, output_hidden_states=self._from_states)
-            if self._from_states:
-                hidden = output.hidden_states[self.layer]
-            else:
-                hidden = output.last_hidden_state if self._caught is None else self._caught
-            self._caught = None
-            return hidden[real.bool()].float()
+            return self.states(**inputs)[real.bool()].float()
+
+    def states(self, **inputs: Any) -> torch.Tensor:
+        """Return the hidden states ``(sentences, tokens, width)`` for inputs of the encoder."""
+        output = self.encoder(**inputs, output_hidden_states=self._from_states)
+        if self._from_states:
+            hidden: torch.Tensor = output.hidden_states[self.layer]
+            return hidden
+        hidden = output.last_hidden_state if self._caught is None else self._caught
+        self._caught = None
+        return hidden
 
 
 def padded(

@@ -44,7 +44,7 @@ def test_a_cut_encoder_gives_the_hidden_state_of_its_layer(bert: Path, layer: in
     batch = [[2, 17, 25, 30, 3], [2, 40, 3]]
     full = AutoModel.from_pretrained(bert).eval()
     cut = TorchLayers(bert, layer)
-    kept = sum(1 for n, _ in cut._encoder.named_modules() if n.startswith("encoder.layer."))
+    kept = sum(1 for n, _ in cut.encoder.named_modules() if n.startswith("encoder.layer."))
     assert (kept == 0) == (layer == 4 and kept == 0)
     for row in batch:
         with torch.no_grad():
