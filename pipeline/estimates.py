@@ -95,12 +95,13 @@ class Estimates:
     def _size(self, task: Task) -> None:
         """Find out how much a task reads, from what is there, or what its inputs may be."""
         config = self._planner.configured(task)
-        rows = loads = 0
-        for item in self._planner.registry[task.stage].files(config, task).values():
-            if isinstance(item, str):
-                model = not read_by(task) or task.kind == "model"
-                loads += _MODEL_BYTES if model else 0
-                rows += 0 if model else _HUB_ROWS
+        files = self._planner.registry[task.stage].files(config, task)
+        loads = 0
+        # What is read from nothing on this machine is a corpus of the hub.
+        rows = 0 if files or read_by(task) or task.kind not in SCHEMAS else _HUB_ROWS
+        for item in files.values():
+            if isinstance(item, str):  # a model of the hub
+                loads += _MODEL_BYTES
             elif item.is_dir() and (weights := _weights(item)):
                 loads += weights
             elif not read_by(task):

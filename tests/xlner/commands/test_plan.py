@@ -10,7 +10,11 @@ import pytest
 from rich.console import Console
 
 from pipeline import capacity
+from pipeline.estimates import Estimates
+from pipeline.runner import Runner
+from stages.registry import STAGES as REGISTRY
 from tests.pipeline.test_runner import make_runner
+from xlner.api import parse_config
 from xlner.commands.plan import Placed, places_json, show_places
 
 
@@ -37,7 +41,7 @@ def test_gpus_that_are_not_here_can_be_planned_for(
     ]
     assert {by_place[f"align/{lang}"] for lang in ("de", "es", "fr")} == {"GPU 0", "GPU 1"}
     told = shown(placed)
-    assert "GPU 0  0:00:00  2 s    prepare/train/en" in told
+    assert "GPU 0  0:00:00  3 s    prepare/train/en" in told
     assert "side by side: 2 at most, 1." in told
     assert "(5 by the sizes of data and models, to an order of magnitude)" in told
 
@@ -64,3 +68,30 @@ def test_more_jobs_than_gpus_share_them_in_turn(
     runner = make_runner(tmp_path, jobs=4)
     placed = Placed(runner, runner.plan(runner.tasks()))
     assert placed.names == ["GPU 0", "GPU 1", "GPU 0", "GPU 1"]
+
+
+def test_models_of_the_hub_are_no_corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "en").write_text("Ann B-PER\nslept O\n", encoding="utf-8")
+    models = {"encoder": "some/encoder", "translator": "Helsinki-NLP/opus-mt-{source}-{target}"}
+
+    def seconds(train: dict[str, str]) -> dict[str, float]:
+        config = parse_config(
+            {
+                "name": "t",
+                "languages": ["de"],
+                "arms": ["zero_shot", "projected"],
+                "data": {"train": train},
+                "models": models,
+                "train": {"select": "last"},
+            }
+        )
+        runner = Runner(config, tmp_path / "runs", None, REGISTRY)
+        found = Estimates(runner, runner.plan(runner.tasks())).seconds
+        return {str(ref): time for ref, time in found.items()}
+
+    here = seconds({"path": str(tmp_path / "en")})
+    assert here["translate/de"] < 5 and here["train/projected/seed-13"] < 10
+    there = seconds({"hub": "some/corpus"})  # of which nothing is known
+    assert there["translate/de"] > 60 and there["train/projected/seed-13"] > 600
