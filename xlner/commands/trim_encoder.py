@@ -50,19 +50,18 @@ def trim_encoder(
 def _trim(
     name: str, languages: list[str], files: list[Path], subwords: int | None, out: Path
 ) -> TrimReport:
-    from transformers import AutoTokenizer
-
     from pipeline.errors import ConfigError
     from pipeline.languages import canonical
     from pipeline.models import locate
     from xlner.trimming import trim_encoder as trim
+    from xlner.trimming.trim import fast_tokenizer
     from xlner.trimming.words import count_file, listed_languages, listed_words
 
     if not languages and not files:
         raise ConfigError("say for which languages: --languages de,sw, or --text FILE, or both")
     source = locate(name)
     folder = source.download()
-    backend = AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer
+    backend = fast_tokenizer(folder).backend_tokenizer
     words: dict[str, dict[str, float]] = {}
     codes = [canonical(code) for code in languages]
     listed = listed_languages(codes) if codes else []

@@ -46,14 +46,10 @@ def trim_encoder(
             WordPiece and BPE.
         ConfigError: If `size` is smaller than what must be kept, or `output` holds something.
     """
-    from transformers import AutoTokenizer
-
     refuse_filled(output)
     source.require_weights()
     folder = source.download()
-    wrapped = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    if not getattr(wrapped, "is_fast", False):
-        raise ModelError(f"{folder}: there is no fast tokenizer (tokenizer.json)")
+    wrapped = fast_tokenizer(folder)
     tokenizer = json.loads(wrapped.backend_tokenizer.to_str())
     kind = kind_of(tokenizer, str(folder))
     mixed: dict[str, float] = {}
@@ -85,6 +81,25 @@ def trim_encoder(
         bytes_after=_bytes(output),
         texts={n: compare(c, kind.model, cut_tokenizer["model"]) for n, c in words.items()},
     )
+
+
+def fast_tokenizer(folder: Path) -> Any:
+    """Load a tokenizer whose vocabulary can be cut.
+
+    Raises:
+        ModelError: If there is none.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        found = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder}: cannot load its tokenizer ({error})") from error
+    if not getattr(found, "is_fast", False):
+        raise ModelError(
+            f"{folder}: there is no fast tokenizer (tokenizer.json): its vocabulary cannot be cut"
+        )
+    return found
 
 
 def _first_subwords(numbers: Mapping[str, int], padding: int | None) -> set[str]:
@@ -162,12 +177,27 @@ def _write_model(folder: Path, output: Path, numbers: list[int]) -> tuple[int, i
     cut.tie_weights()
     # What the checkpoint did not have (a pooler, say) is at random in memory and is not written.
     kept = {name: value for name, value in cut.state_dict().items() if name not in made_up}
+    if (stored := _stored_precision(folder)) is not None:
+        # One for weights that are shared (tied embeddings), so that they are written once.
+        shared = {v.data_ptr(): v.to(stored) for v in kept.values() if v.is_floating_point()}
+        kept = {name: shared.get(value.data_ptr(), value) for name, value in kept.items()}
     cut.save_pretrained(output, state_dict=kept)
     return before, cut.num_parameters() - _numbers(cut, made_up)
 
 
 def _numbers(model: Any, names: Set[str]) -> int:
     return sum(value.numel() for name, value in model.named_parameters() if name in names)
+
+
+def _stored_precision(folder: Path) -> Any:
+    """Return the type of number that all weights are stored as, whatever the config says."""
+    from safetensors.torch import safe_open
+
+    found = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            found |= {file.get_slice(name)[:0].dtype for name in file.keys()}  # noqa: SIM118
+    return found.pop() if len(found) == 1 else None
 
 
 def load_as_made(folder: Path) -> tuple[Any, set[str]]:
@@ -181,7 +211,13 @@ def load_as_made(folder: Path) -> tuple[Any, set[str]]:
 
     from stages.quiet import quiet
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except ValueError as error:
+        raise ModelError(
+            f"{folder}: no encoder that Transformers knows; a tagger that was trained here cannot "
+            f"be cut, but the encoder that it is trained on can ({str(error).splitlines()[0]})"
+        ) from error
     named = (getattr(config, "architectures", None) or [""])[0]
     made_by: Any = getattr(transformers, named, AutoModel)
     if not (isinstance(made_by, type) and issubclass(made_by, transformers.PreTrainedModel)):

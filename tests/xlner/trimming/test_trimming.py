@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from pipeline.errors import ConfigError, ModelError
@@ -75,6 +77,35 @@ def test_weights_that_the_checkpoint_does_not_have_are_not_made_up(tmp_path: Pat
         numbers = sum(weights.get_tensor(name).numel() for name in names)
     assert not [name for name in names if "pooler" in name]
     assert numbers == report.parameters_after
+
+
+@pytest.mark.parametrize("stored", [torch.float16, torch.float32])
+def test_weights_are_stored_as_those_of_the_full_encoder(
+    full: Path, tmp_path: Path, stored: torch.dtype
+) -> None:
+    # As the encoder that ships: halves in the file, float32 in the configuration.
+    folder = tmp_path / "full"
+    shutil.copytree(full, folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file({n: w.to(stored) for n, w in weights.items()}, folder / "model.safetensors")
+    report = trim_encoder(locate(str(folder)), words_of(folder, GERMAN), tmp_path / "cut")
+    written = load_file(tmp_path / "cut" / "model.safetensors")
+    assert {w.dtype for w in written.values()} == {stored} and written.keys() <= weights.keys()
+    assert sum(w.numel() for w in written.values()) == report.parameters_after
+    assert report.bytes_after < report.bytes_before
+
+
+def test_what_is_no_encoder_is_told(tmp_path: Path) -> None:
+    folder = encoder_folder("BPE", tmp_path / "full")
+    words = words_of(folder, GERMAN)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "modeling.Mine"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelError, match="full"):
+        trim_encoder(locate(str(folder)), words, tmp_path / "cut")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match="full"):
+        trim_encoder(locate(str(folder)), words, tmp_path / "cut")
 
 
 def test_special_tokens_keep_their_meaning(full: Path, tmp_path: Path) -> None:
