@@ -132,6 +132,11 @@ class Experiment(SweepsConfig):
         recipe = self.recipes[arm]
         return not recipe.zero_resource or any(map(self.informed, recipe.teachers))
 
+    def of_outside(self, arm: str) -> bool:
+        """Return whether an arm is a tagger from elsewhere, or was taught by one."""
+        recipe = self.recipes[arm]
+        return recipe.kind == "external" or any(map(self.of_outside, recipe.teachers))
+
     def for_arm(self, arm: str) -> Experiment:
         """Return the configuration with the settings of an arm."""
         return self.with_settings(self.recipes[arm].settings)

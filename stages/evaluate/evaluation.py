@@ -229,7 +229,8 @@ def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[
         sweeps=[
             sweep_result(s, evaluation.comparer.scores, summary, dev, targets) for s in known.sweeps
         ],
-        upper_bounds=[a for a in known.compared if known.informed(a)],
+        informed=[a for a in known.compared if known.informed(a)],
+        outside=[a for a in known.compared if known.of_outside(a)],
         seeds=list(dict.fromkeys(s for a in known.compared for s in known.seeds_of(a)))
         or config.seeds,
         types=types,

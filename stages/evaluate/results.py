@@ -279,7 +279,10 @@ class Results(Record):
         measured: Metrics beside strict F1.
         few_shot: What projected data is worth in gold sentences.
         calibration: How far scores are to be trusted, by arm and language.
-        upper_bounds: The arms that have seen labels of the target language: no competitors.
+        informed: The arms that have seen labels of the target language, or may have: they do not
+            compete.
+        outside: Those among them that are taggers from elsewhere, or were taught by one: what these
+            have seen is not known.
     """
 
     run: str
@@ -306,7 +309,8 @@ class Results(Record):
     measured: list[Measured] = []
     calibration: list[Calibration] = []
     few_shot: list[FewShot] = []
-    upper_bounds: list[str] = [arm for arm, recipe in ARMS.items() if not recipe.zero_resource]
+    informed: list[str] = [arm for arm, recipe in ARMS.items() if not recipe.zero_resource]
+    outside: list[str] = []
 
     def of(self, arm: str, lang: str | None, type_: str | None = None) -> Summary | None:
         """Return the summary of one arm, language and type, if it was scored."""

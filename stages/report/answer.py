@@ -138,7 +138,7 @@ def _caveats(
             (
                 (s.f1, s.arm)
                 for s in scores.summary
-                if s.lang == lang and s.type is None and s.arm not in scores.upper_bounds
+                if s.lang == lang and s.type is None and s.arm not in scores.informed
             ),
             default=None,
         )
@@ -151,13 +151,24 @@ def _caveats(
     ]
     if others:
         found.append(f"Another arm has the highest F1 in {'; '.join(others)}.")
+    on_average = " on average" if len(scores.languages) > 1 else ""
+    outside = []
     for arm in scores.scored_arms():
-        bound = _mean(scores, arm) if arm in scores.upper_bounds else None
-        if bound is not None:
+        bound = _mean(scores, arm) if arm in scores.informed else None
+        if bound is None:
+            continue
+        if arm in scores.outside:
+            outside.append(f"{arm} {percent(bound)}")
+        else:
             found.append(
-                f"With gold labels of the target language ({arm}), the upper bound, F1 is "
-                f"{percent(bound)}{' on average' if len(scores.languages) > 1 else ''}."
+                f"With gold labels of the target language ({arm}) F1 is "
+                f"{percent(bound)}{on_average}."
             )
+    if outside:
+        found.append(
+            "What taggers from elsewhere were trained on is not known, so neither they nor those "
+            f"that they taught are compared as zero-shot: {_and(outside)}{on_average}."
+        )
     return found
 
 

@@ -67,7 +67,7 @@ def results_table(scores: Results) -> Table:
     for lang in langs:
         name = f"{lang} (source)" if lang == scores.source else lang or "mean"
         table.add_column(name, justify="right", no_wrap=True)
-    rivals = [arm for arm in arms if arm != PROJECTION and arm not in scores.upper_bounds]
+    rivals = [arm for arm in arms if arm != PROJECTION and arm not in scores.informed]
     best = {
         lang: max(
             (s.f1 for arm in rivals if (s := scores.of(arm, lang))),

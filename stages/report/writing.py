@@ -58,7 +58,7 @@ def headline(results: Results) -> str:
     Arms that have seen labels of the target language are left aside, and those of a sweep that
     source dev has not chosen.
     """
-    aside = {*results.upper_bounds, *swept_aside(results)}
+    aside = {*results.informed, *swept_aside(results)}
     everywhere: dict[str | None, list[tuple[float, str]]] = {}
     for item in results.summary:
         if item.type is None and item.arm not in aside:

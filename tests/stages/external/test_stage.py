@@ -75,7 +75,7 @@ def test_a_pipeline_is_scored_beside_ours_and_teaches(
     rules = results.of("rules", "de")
     assert rules is not None and rules.precision == 1.0 and 0.3 < rules.recall < 1.0
     assert rules.f1_std == 0.0, "the same whatever the seed"
-    assert results.upper_bounds == ["rules", "pupil_of_both"]
+    assert results.informed == results.outside == ["rules", "pupil_of_both"]
     compared = {(c.first, c.second) for c in results.comparisons}
     assert ("zero_shot", "rules") in compared
     student = folder.artifact(Ref("self_train", "pupil_of_both/seed-2"))
