@@ -297,9 +297,10 @@ def find_config(name: str) -> Path:
             return path
         if path.parent.name == "configs" and path.stem in shipped:
             return shipped[path.stem]
+        beside = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
+        hint = suggest(path.name, [p.name for p in beside]) or suggest(path.stem, shipped)
         raise ConfigError(
-            f"config file not found: {name}{suggest(path.stem, shipped)}; "
-            f"shipped configs: {', '.join(shipped)}"
+            f"config file not found: {name}{hint}; shipped configs: {', '.join(shipped)}"
         )
     if name in shipped:
         return shipped[name]

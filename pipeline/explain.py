@@ -61,6 +61,9 @@ def explain(
             yield f"{key}: {given!r} is not allowed{suggest(str(given), allowed)}; " + (
                 f"allowed: {', '.join(allowed)}"
             )
+        elif item["type"] == "list_type":
+            one = f"; of one: [{item['input']}]" if isinstance(item["input"], str | int) else ""
+            yield f"{key}: a list is wanted, not {item['input']!r}{one}"
         elif item["type"] == "missing":
             yield f"{key}: this key is required"
         else:

@@ -94,16 +94,21 @@ def test_languages_named_twice_or_unknown(tmp_path: Path) -> None:
         ("languages", "--set 'languages': expected key=value"),
         ("seed.x=1", "--set seed.x: 'seed' is not a section (it is 7)"),
         ("seed=[", "--set seed: the value is not valid YAML"),
+        ("languages=de", "languages: a list is wanted, not 'de'; of one: [de]"),
     ],
 )
 def test_bad_overrides(tmp_path: Path, override: str, message: str) -> None:
-    (problem,) = problems(write(tmp_path, "seed: 7"), override)
-    assert problem.startswith(message)
+    path = write(tmp_path, "seed: 7")
+    (problem,) = problems(path, override)
+    assert problem.removeprefix(f"{path}: ").startswith(message)
 
 
 def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     assert "a configuration is a mapping, not a list" in problems(write(tmp_path, "[1, 2]"))[0]
     assert "not valid YAML" in problems(write(tmp_path, "a: [1"))[0]
+    Path(write(tmp_path, "seed: 7")).rename(tmp_path / "mine.yaml")
+    with pytest.raises(ConfigError, match=r"mine\.yml \(did you mean 'mine\.yaml'\?\)"):
+        find_config(str(tmp_path / "mine.yml"))
     with pytest.raises(ConfigError, match=r"config file not found: no/such\.yaml"):
         find_config("no/such.yaml")
     with pytest.raises(ConfigError, match="no config named 'defualt'"):
