@@ -29,7 +29,7 @@ MOST_MISSING: Final = 0.25
 _REACH: Final = 3  # sentences that translations may be shifted by to be found
 _MOST: Final = 2  # words that one sentence counts for: neighbours may share a whole list of names
 _CERTAIN: Final = 12
-"""Evidence for a shift that is no chance: twice the most that 150,000 good pairs ever come to."""
+"""Evidence for a shift that is no chance: pairs in order come to 5 at most in news and CoNLL."""
 
 
 @cache
