@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.models import LOCAL
+
 ROOT = Path(__file__).parents[2]
 FILES = sorted(p for name in ("pipeline", "stages", "xlner") for p in (ROOT / name).rglob("*.py"))
 CHECKED = (*FILES, *sorted((ROOT / "benchmarks").rglob("*.py")))
@@ -29,6 +31,8 @@ def problems(code: str, name: str = "x.py") -> list[str]:
     for function, call in calls(ast.parse(code)):
         where = f"{name}:{call.lineno}: {function}"
         options = {k.arg: ast.unparse(k.value) for k in call.keywords}
+        if options.get(None) == "LOCAL":  # pipeline.models, the options of what is in a folder
+            options |= {name: repr(value) for name, value in LOCAL.items()}
         module, _, last = function.rpartition(".")
         if module in PICKLES and last in ("load", "loads", "open", "Unpickler"):
             found += [where] * ((name, function) != OWN_ERRORS)

@@ -43,17 +43,27 @@ def nlp(tagger: Path) -> Any:
     return made
 
 
-def entities(docs: Any) -> list[list[tuple[int, int, str, float]]]:
-    return [[(e.start, e.end, e.label_, round(e._.score, 5)) for e in d.ents] for d in docs]
+def entities(docs: Any) -> list[list[tuple[int, int, str, Any]]]:
+    """Return entities with scores that are equal up to what another batch changes in bfloat16."""
+    return [
+        [(e.start, e.end, e.label_, pytest.approx(e._.score, abs=2e-3)) for e in d.ents]
+        for d in docs
+    ]
+
+
+def plain(docs: Any) -> list[list[tuple[int, int, str, float]]]:
+    return [[(e.start, e.end, e.label_, e._.score) for e in d.ents] for d in docs]
 
 
 def test_it_says_what_the_tagger_says_of_spacys_words(nlp: Any, tagger: Path) -> None:
-    found = entities(nlp.pipe(TEXTS, batch_size=3))
+    found = plain(nlp.pipe(TEXTS, batch_size=3))
     assert found == entities(map(nlp, TEXTS)) and sum(map(len, found)) > 3
     assert nlp.get_pipe("xlner").labels == ("LOC", "PER")
     words = [[t.text for t in nlp.make_doc(text) if not t.is_space] for text in TEXTS[:2]]
     ours = Tagger.from_pretrained(tagger).predict(words)
-    expected = [[(e.start, e.end, e.type, round(e.score or 0, 5)) for e in s] for s in ours]
+    expected = [
+        [(e.start, e.end, e.type, pytest.approx(e.score, abs=2e-3)) for e in s] for s in ours
+    ]
     assert found[:2] == expected
     last = nlp(TEXTS[3])
     assert any(t.is_space for t in last), "white space that no entity may begin with"
@@ -67,10 +77,10 @@ def test_it_is_saved_with_the_pipeline(nlp: Any, tagger: Path, tmp_path: Path) -
     (tmp_path / "saved" / "config.cfg").write_text(config.replace(str(tagger), "gone"))
     moved = (tmp_path / "saved").rename(tmp_path / "moved")
     again = spacy.load(moved)
-    assert entities(again.pipe(TEXTS)) == expected
+    assert plain(again.pipe(TEXTS)) == expected
     blank = spacy.blank("de")
     blank.add_pipe("xlner")
-    assert entities(blank.from_bytes(nlp.to_bytes()).pipe(TEXTS)) == expected
+    assert plain(blank.from_bytes(nlp.to_bytes()).pipe(TEXTS)) == expected
 
 
 def test_entities_that_are_there_can_stay(tagger: Path) -> None:

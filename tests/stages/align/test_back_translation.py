@@ -111,6 +111,6 @@ def test_a_translator_of_the_other_direction_only_is_found_before_anything_runs(
     (problem,) = problems(config, AlignmentContext("sw", "en", None, str(marian)))
     assert problem.key == "models.translator" and "'sw'" in problem.message
     (problem,) = problems(config, AlignmentContext("en", None, None, str(marian)))
-    assert "languages of both sides" in problem.message
+    assert "both languages" in problem.message
     (problem,) = problems(config, AlignmentContext("en", "de"))
     assert "needs a model" in problem.message
