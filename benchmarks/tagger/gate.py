@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from benchmarks.tagger.common import read_sentences
 from pipeline.schema import Sentence
-from stages.tagger.fusion import LayerFusion, masked_mean
+from stages.tagger.fusion import LayerFusion
 from stages.tagger.tagger import Tagger
 
 
@@ -39,10 +39,7 @@ class Gate(nn.Module):
         last, lower = layers[-1], layers[self.fusion.layer]
         if self.fixed is not None:
             return torch.lerp(lower, last, self.fixed.expand_as(last))
-        both = last + lower
-        weights = torch.sigmoid(
-            self.fusion.local_branch(both) + self.fusion.global_branch(masked_mean(both, mask))
-        )
+        weights = self.fusion.gate(last + lower, mask)
         self.seen.append(weights[mask.bool()].detach())
         return torch.lerp(lower, last, weights)
 

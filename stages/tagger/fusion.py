@@ -169,8 +169,9 @@ class LayerFusion(nn.Module):
         both = last + lower
         if self.kind == "dlfa_sum":
             return both
-        weights = torch.sigmoid(
-            self.local_branch(both) + self.global_branch(masked_mean(both, mask))
-        )
         # w * last + (1 - w) * lower in one pass.
-        return torch.lerp(lower, last, weights.to(last.dtype))
+        return torch.lerp(lower, last, self.gate(both, mask).to(last.dtype))
+
+    def gate(self, both: Tensor, mask: Tensor) -> Tensor:
+        """Return AIF's weights of the last layer, (B, T, H), from the sum of both layers."""
+        return torch.sigmoid(self.local_branch(both) + self.global_branch(masked_mean(both, mask)))
