@@ -7,6 +7,8 @@ import platform
 from pathlib import Path
 from typing import Literal
 
+from pipeline.errors import ConfigError
+
 
 def hardware() -> str:
     """The processor or GPU in a few words, for manifests and model cards."""
@@ -34,7 +36,8 @@ def has_bfloat16(device_type: str) -> bool:
 
 def fastest_precision(device: str) -> Literal["bfloat16", "float32"]:
     """Return what ``auto`` means for a precision on a device (``auto``, ``cpu`` or ``cuda``)."""
-    return "bfloat16" if has_bfloat16(torch_device(device)) else "float32"
+    kind = torch_device(device) if device == "auto" else device  # planned here, done elsewhere
+    return "bfloat16" if has_bfloat16(kind) else "float32"
 
 
 def prefers_mkl() -> bool:
@@ -70,13 +73,24 @@ def has_vnni() -> bool:
     return "avx512_vnni" in flags or "avx_vnni" in flags
 
 
-def torch_device(name: str) -> str:
-    """Return the torch device that ``auto``, ``cpu`` or ``cuda`` means here."""
-    if name != "auto":
-        return name
+def torch_device(name: str | None) -> str:
+    """Return the torch device of a name: ``auto`` (or none) is a GPU if there is one, else the CPU.
+
+    Raises:
+        ConfigError: If torch has no such device, or sees none here.
+    """
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    count = torch.cuda.device_count()
+    if name is None or name == "auto":
+        return "cuda" if count else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device {name!r}: allowed: auto, cpu, cuda, cuda:0 …") from None
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ConfigError(f"device {name!r}: torch sees {count or 'no'} GPU{'s' * (count > 1)} here")
+    return name
 
 
 def _processor(what: str) -> str | None:

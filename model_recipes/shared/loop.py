@@ -91,13 +91,6 @@ class CheckpointMismatchError(RuntimeError):
     """The checkpoint in the work folder belongs to another configuration."""
 
 
-def pick_device(config: LoopConfig) -> torch.device:
-    """The device the config asks for; `auto` prefers a GPU."""
-    import torch
-
-    return torch.device(torch_device(config.device))
-
-
 def uses_bf16(config: LoopConfig, device: torch.device) -> bool:
     """Whether forward passes run under bf16 autocast."""
     if config.precision != "auto":
@@ -143,12 +136,13 @@ def run_training(
         progress: Called with step, loss, rate and learning rate every `log_every` steps.
 
     Raises:
+        ConfigError: If the device is not there.
         CheckpointMismatchError: If the checkpoint was made under another fingerprint.
         FloatingPointError: If the loss is no longer a number.
     """
     import torch
 
-    device = pick_device(config)
+    device = torch.device(torch_device(config.device))
     bf16 = uses_bf16(config, device)
     model.to(device).train()
     decayed = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]

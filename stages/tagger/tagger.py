@@ -51,6 +51,7 @@ class Tagger(WordTagger):
             ``words_unknown`` (see :class:`stages.tagger.encoding.EncodedSentences`).
 
     Raises:
+        ConfigError: If there is no such device.
         ModelError: If the model's labels are not IOB2 labels.
     """
 
@@ -71,7 +72,7 @@ class Tagger(WordTagger):
 
         if dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"dtype {dtype!r} is not one of: auto, float32, bfloat16")
-        where = torch.device(device or torch_device("auto"))
+        where = torch.device(torch_device(device))
         if dtype == "auto":
             dtype = fastest_precision(where.type)
         module: Any = model

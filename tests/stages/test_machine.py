@@ -3,7 +3,9 @@ from __future__ import annotations
 import platform
 
 import pytest
+import torch
 
+from pipeline.errors import ConfigError
 from stages import machine
 
 
@@ -29,3 +31,16 @@ def test_which_processors_multiply_bytes_exactly(
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(machine, "_processor", {"vendor_id": vendor, "flags": flags}.get)
     assert machine.has_exact_int8() is exact
+
+
+def test_a_device_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert machine.torch_device(None) == machine.torch_device("auto") == "cpu"
+    with pytest.raises(ConfigError, match="'cuda': torch sees no GPU here"):
+        machine.torch_device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [machine.torch_device(d) for d in (None, "cuda:1", "cpu")] == ["cuda", "cuda:1", "cpu"]
+    with pytest.raises(ConfigError, match="'cuda:2': torch sees 2 GPUs here"):
+        machine.torch_device("cuda:2")
+    with pytest.raises(ConfigError, match="'nix': allowed: auto, cpu, cuda, cuda:0"):
+        machine.torch_device("nix")

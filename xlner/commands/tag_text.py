@@ -87,7 +87,7 @@ def tag_text(
         first = list(islice(items, 1))  # a file that cannot be read is told of before loading
         tagger = _load(
             model,
-            device=None if device == "auto" else device,
+            device=device,
             dtype=dtype,
             batch_tokens=batch_tokens,
             window=window,

@@ -50,7 +50,7 @@ class MaskedModel:
             raise ModelError(f"{folder}: not a masked language model: {error}") from error
         if self.tokenizer.mask_token_id is None:
             raise ModelError(f"{folder}: the tokeniser has no mask token")
-        self.device = device or torch_device("auto")
+        self.device = torch_device(device)
         self.model.eval().to(self.device)
         limits = [self.tokenizer.model_max_length]
         limits.append(getattr(self.model.config, "max_position_embeddings", 512))

@@ -97,7 +97,7 @@ class TransformersModel(LanguageModel):
             raise ModelError(f"{folder}: not a generative language model: {error}") from error
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._device = device or torch_device("auto")
+        self._device = torch_device(device)
         self._model.eval().to(self._device)
         positions = getattr(kind, "max_position_embeddings", None)
         self.limit = _limit(self._tokenizer.model_max_length, positions)

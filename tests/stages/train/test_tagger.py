@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification
 
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import ConfigError, DataError, ModelError
 from stages.tagger.encoding import load_tokenizer
 from stages.tagger.modeling import LayerFusedConfig, LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
@@ -123,6 +123,11 @@ def test_all_subwords_of_a_word_are_averaged_where_they_were_trained(family: Fam
     assert len(own) > 1
     np.testing.assert_allclose(mean[0], probs[own].mean(0), atol=1e-6)
     np.testing.assert_allclose(first[0], probs[own[0]], atol=1e-6)
+
+
+def test_a_device_that_does_not_exist_is_refused(family: Family) -> None:
+    with pytest.raises(ConfigError, match="device 'nix': allowed: auto, cpu, cuda"):
+        tagger(family("bert"), device="nix")
 
 
 def test_what_is_no_tagger_is_refused(family: Family, tmp_path: Path) -> None:
