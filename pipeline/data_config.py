@@ -95,6 +95,11 @@ class TranslationSource(DataSource):
         description="some sentences have no translation, and nothing says which: they are matched "
         "up, in their order, by the words that both sides share",
     )
+    check_order: bool = Field(
+        True,
+        description="whether translations are refused that share their names and numbers with "
+        "sentences one to three places away; false: taken as they stand, nothing is looked for",
+    )
 
     @model_validator(mode="after")
     def _no_limit(self) -> Self:

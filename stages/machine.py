@@ -89,7 +89,9 @@ def torch_device(name: str | None) -> str:
     except RuntimeError:
         raise ConfigError(f"device {name!r}: allowed: auto, cpu, cuda, cuda:0 …") from None
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise ConfigError(f"device {name!r}: torch sees {count or 'no'} GPU{'s' * (count > 1)} here")
+        raise ConfigError(
+            f"device {name!r}: torch sees {count or 'no'} GPU{'s' * (count > 1)} here"
+        )
     return name
 
 

@@ -269,6 +269,7 @@ def _joining(config: RunConfig, corpus: Corpus, stream: SentenceStream) -> Joini
         corpus.name,
         of.source.limit,
         incomplete=getattr(corpus.source, "incomplete", False),
+        check_order=getattr(corpus.source, "check_order", True),
     )
 
 

@@ -37,6 +37,7 @@ class Joining:
         key: The translations' key in the configuration.
         limit: How many sentences of the corpus are used, if not all.
         incomplete: Whether some translations are missing: :func:`stages.prepare.matching.match`.
+        check_order: Whether shifted translations are looked for.
         by_order: Whether the two sides were joined by their order; known once all is read.
         counts: What was found, once all is read.
         examples: Places of what was found.
@@ -48,6 +49,7 @@ class Joining:
     key: str
     limit: int | None = None
     incomplete: bool = False
+    check_order: bool = True
     by_order: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
@@ -63,13 +65,14 @@ class Joining:
             DataError: If the two sides do not have the same number of sentences, an id is missing,
                 or the translations are shifted.
         """
-        check = self._check = OrderCheck(self.key)
+        check = self._check = OrderCheck(self.key) if self.check_order else None
         used, spans = [], Counter[str]()
         for sentence, found in self._pairs():
             if not sentence.words:
                 continue
             if found.words:
-                check.feed(sentence, found)
+                if check is not None:
+                    check.feed(sentence, found)
                 size = _size(found) / _size(sentence)
                 self._ratios.append((size, f"{found.origin}:{found.line} ({sentence.id})"))
                 used.append(len(found.words))
@@ -152,7 +155,9 @@ class Joining:
         if n := self.counts["odd_lengths"]:
             places = ", ".join(self.examples)
             said.append(f"{n:,} are {_FAR:g} times longer or shorter than usual: {places}")
-        if self.by_order and self._check is not None and not self._check.told:
+        if self.by_order and not self.check_order:
+            said.append(f"whether they stand in the order of {self.of} is not checked, as asked")
+        elif self.by_order and self._check is not None and not self._check.told:
             said.append(
                 f"whether they stand in the order of {self.of} is not checked: both sides share "
                 f"{self._check.agreed} names and numbers, too few to tell"

@@ -124,7 +124,9 @@ class OrderCheck:
             f"{self.key}: {target.origin}:{target.line} to {target_end.line}: the translations of "
             f"{source.id!r} to {source_end.id!r} stand {number} too {what}: they share "
             f"{shift.shared} names and numbers with these, and {shift.beside} are shared by what "
-            f"stands side by side. Look at line {target.line}, and {todo}"
+            f"stands side by side. Look at line {target.line}, and {todo}; where this is meant "
+            "(verses that are numbered otherwise), set check_order: false there: no shift is "
+            "looked for, and each translation is taken for that of the sentence beside it"
         )
 
 

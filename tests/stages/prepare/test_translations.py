@@ -202,6 +202,18 @@ def test_what_is_not_checked_is_said(tmp_path: Path) -> None:
     assert "mismatches" not in run(tmp_path, data).done[1].manifest.notes
 
 
+def test_the_check_of_the_order_can_be_left_out(tmp_path: Path) -> None:
+    words = [s.words for s in corpus(60)]
+    write(tmp_path / "en", words)
+    write(tmp_path / "de", [*words[1:], ["Ende"]])
+    data = {"train": {"path": "en"}, "parallel": {"path": "{lang}"}}
+    assert "set check_order: false there: no shift is looked for" in failure(tmp_path, data)
+    data["parallel"]["check_order"] = False  # type: ignore[assignment]
+    done = run(tmp_path, data).done
+    assert "is not checked, as asked" in done[-1].manifest.notes["mismatches"]
+    assert done[-1].manifest.rows_out == 60
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
