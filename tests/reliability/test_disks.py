@@ -22,6 +22,7 @@ from tests.reliability.conftest import Clean
 from tests.reliability.test_kills import leftovers
 from tests.reliability.tiny_run import contents, files, write_config
 from tests.reliability.zygote import Zygote
+from xlner.transfer import pull, push
 
 
 def mount(folder: Path, options: str) -> None:
@@ -112,6 +113,15 @@ def test_a_disk_that_cannot_be_written_to(small_disk: Path) -> None:
     hashes.save()
     assert not (small_disk / "new.json").exists()
     assert RunFolder(small_disk / "toy").artifact(Ref("align", "de")).num_rows == 25  # type: ignore[union-attr]
+
+
+def test_a_run_on_a_disk_that_is_only_read_is_copied(small_disk: Path, tmp_path: Path) -> None:
+    run = make_runner(small_disk).run().folder
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    _, sent = push(run, str(tmp_path / "copies"))
+    assert sent > 0 and push(run, str(tmp_path / "copies"))[1] == 0
+    there, _ = pull(str(tmp_path / "copies" / run.name), tmp_path / "runs")
+    assert contents(there) == contents(run)
 
 
 def test_a_folder_without_permission(tmp_path: Path) -> None:
