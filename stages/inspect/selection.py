@@ -123,9 +123,23 @@ def disagrees(view: View) -> bool:
 
 
 def choose(views: Iterable[View], selection: RowSelection) -> Iterator[View]:
-    """Yield the sentences that a selection holds."""
-    selection.check()
-    return (view for view in views if view in selection)
+    """Yield the sentences that a selection holds.
+
+    Raises:
+        ConfigError: If no sentence has an entity of the type that is wanted; known at the end.
+    """
+    types: set[str] = set()
+    for view in views:
+        types.update(item.span.type for item in view.spans)
+        types.update(span.type for span in view.source_spans)
+        if view in selection:
+            yield view
+    wanted = selection.type
+    if wanted is not None and wanted not in types:
+        raise ConfigError(
+            f"--type: there is no entity of type {wanted!r}{suggest(wanted, types)}; types: "
+            f"{', '.join(sorted(types)) or 'none, no sentence has entities'}"
+        )
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -147,6 +148,11 @@ def inspect_labels(
         selection.check()
         if encoder is not None and only != "likely-wrong":
             raise ConfigError("--encoder: is for --only likely-wrong")
+        if (summary or corrected) and selection != RowSelection(below=below):
+            raise ConfigError(
+                "--summary and --import look at all sentences: leave out --only, --type, --reason, "
+                "--contains and --id"
+            )
         one_of("--format", format_, STYLES)
         units = choose_unit(folder, "project" if summary or corrected else stage, lang, unit)
         if corrected is not None:
@@ -286,9 +292,11 @@ def _export(
 
     if target[0] not in FOLDERS:
         to_write("--export", target[1])
-    chosen = (v for v in choose(stream, selection) if v.words)
+    chosen: Iterator[View] = (v for v in choose(stream, selection) if v.words)
     if sample is not None:
         chosen = (v for v in draw(chosen, sample, seed).views)
+    first = list(islice(chosen, 1))  # a selection that cannot be is told of before writing
+    chosen = chain(first, chosen)
     count = export(as_items(chosen, run.path.name), target[0], target[1])
     if as_json:
         print_json({"sentences": count, "format": target[0], "out": str(target[1])})

@@ -141,6 +141,8 @@ def test_other_stages(run: Path) -> None:
         (["--format", "xml"], "'xml' is not allowed; allowed: pretty, conll, jsonl"),
         (["--stage", "predict", "--unit", "fusd/seed-13/test/de"], "mean 'fused/seed-13/test/de'?"),
         (["--import", "x.json"], "-o labelled.jsonl"),
+        (["--type", "PERS", "--lang", "de"], "type 'PERS' (did you mean 'PER'?); types: LOC, ORG"),
+        (["--type", "PER", "--summary"], "--summary and --import look at all sentences"),
         (["--only", "wrong"], "this run has no gold labels on the target side (data.parallel)"),
     ],
 )
@@ -196,6 +198,8 @@ def test_the_summary_counts_what_the_rows_hold(run: Path) -> None:
 
 def test_export_and_import_through_the_command(run: Path, tmp_path: Path) -> None:
     out, back = tmp_path / "out.json", tmp_path / "labelled.jsonl"
+    text = call(run, "--lang", "de", "--type", "PERS", "--export", "doccano", out, code=2)
+    assert "there is no entity of type 'PERS'" in " ".join(text.split()) and not out.exists()
     text = call(run, "--lang", "de", "--export", "label-studio", out)
     kept = sum(r["kept"] for r in records(run, "--lang", "de"))
     assert f"wrote {kept} sentences" in text
