@@ -285,6 +285,27 @@ def _preferred_keys(keys: Mapping[str, Fit]) -> list[str]:
     return list(keys)
 
 
+def refuse_other_name(found: Columns, tags: TagColumn) -> None:
+    """Refuse the tags where the user's names of the columns say that they are something else.
+
+    Raises:
+        DataError: If another column is called that of the tags, or this one that of other things.
+    """
+    mine = found.name(tags.index)
+    other = next((i for i in range(found.width) if found.name(i) in _ALL_TAG_NAMES), None)
+    if mine in _ALL_TAG_NAMES or tags.key or not found.names:
+        return
+    if other is None and mine not in _OTHER_NAMES | WORD_NAMES:
+        return
+    told = [f"column {tags.index}, called {found.names[tags.index]!r}, holds the tags"]
+    if other is not None:
+        told.append(f"column {other}, called {found.names[other]!r}, has {_shown(found, other)}")
+    raise DataError(
+        f"{found.path}: columns does not fit the file: {'; '.join(told)}; correct columns, or set "
+        f"tag_column: {tags.index}"
+    )
+
+
 def no_tags(found: Columns, regular: bool) -> DataError:
     """Return the error that no column holds tags: with the columns, or the row that is odd."""
     where = f"{found.path}:{found.lines[0]}" if found.lines else f"{found.path}"

@@ -23,6 +23,7 @@ from pipeline.formats.evidence import (
     choose_tags,
     find_header,
     no_tags,
+    refuse_other_name,
 )
 from pipeline.formats.files import read_lines
 from pipeline.formats.word_columns import choose_word, sentence_columns
@@ -217,11 +218,12 @@ def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]
     widths = Counter(map(len, rows))
     if names is None and sample.header and widths[len(sample.header[1])] * 2 > len(rows):
         names, base = sample.header[1], replace(base, header=sample.header[0])
-    if names is None and rows:
+    if rows and (names is None or wanted.names):
         named = [w for w in (wanted.word, wanted.tag) if isinstance(w, str)]
         header = find_header(rows[0], named)
         if header is not None:
-            names, base = header.names, replace(base, header=sample.rows[0][0])
+            names = wanted.names or header.names
+            base = replace(base, header=sample.rows[0][0])
             if len(rows) == 1:
                 raise DataError(f"{path}:{base.header}: a header row, but no rows after it")
     skip = int(header is not None)
@@ -266,6 +268,8 @@ def _with_columns(
         tags = choose_tags(found, word)
         if tags is not None and base.header is None:
             _refuse_unknown_header(found, tags)
+        if tags is not None and wanted.names:
+            refuse_other_name(found, tags)
     if word is None:
         word = choose_word(found, tags.index if tags else None)
     ids, sentence, flags = sentence_columns(found, word, tags.index if tags else None)

@@ -127,6 +127,26 @@ def test_named_and_numbered_columns(tmp_path: Path) -> None:
     assert str(error.value) == f"{path}: tag_column: there is no column 5; rows have 5 columns"
 
 
+def test_names_of_columns_that_the_values_contradict(tmp_path: Path) -> None:
+    rows = "Ann\tNNP\tB-PER\nis\tVBZ\tO\nin\tIN\tO\nBonn\tNNP\tB-LOC\n"
+    path = save(tmp_path / "a.txt", rows)
+    right = read(path, columns=["form", "pos", "ner"])
+    assert triples(right[0].spans) == [(0, 1, "PER"), (3, 4, "LOC")]
+    with pytest.raises(DataError) as error:
+        read(path, columns=["form", "ner", "pos"])
+    assert str(error.value) == (
+        f"{path}: columns does not fit the file: column 2, called 'pos', holds the tags; column 1, "
+        "called 'ner', has 'NNP', 'VBZ', 'IN'; correct columns, or set tag_column: 2"
+    )
+    for names in (["form", "pos", "chunk"], ["ner", "pos", "form"]):
+        with pytest.raises(DataError, match="columns does not fit the file: column 2"):
+            read(path, columns=names)
+    assert brief(read(path, columns=["form", "ner", "pos"], tag_column=2)) == brief(right)
+    assert brief(read(path, columns=["a", "b", "c"])) == brief(right)
+    headed = save(tmp_path / "b.txt", f"token\tx\ttag\n{rows}")
+    assert brief(read(headed, columns=["form", "pos", "ner"])) == brief(right)
+
+
 def test_hash_rows_are_words_and_comments_are_comments(tmp_path: Path) -> None:
     path = save(tmp_path / "a.txt", "# O\n# O\n\n# id = s7\nwin O\n# O\n#tag B-ORG\n\n#1 O\n")
     found = read(path)
