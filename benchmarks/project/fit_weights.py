@@ -136,7 +136,7 @@ def evaluate(example: GoldBatch, weights: dict[str, float]) -> tuple[float, floa
     """Return F1 of the first and the second half."""
     scored, batch = example.scored, example.batch
     c = scored.candidates
-    prob = probabilities(dot(scored.names, scored.matrix, weights), c.entity, batch.n_entities)
+    prob = probabilities(dot(scored.columns, weights), c.entity, batch.n_entities)
     taken = choose_exact(c.entity, c.start, c.end, prob - MIN_PROB, batch.n_entities)
     start, end = batch.tokens(batch.entity_row[c.entity], c.start, c.end)
     found: list[list[tuple[int, int, str]]] = [[] for _ in range(len(batch))]
@@ -193,7 +193,8 @@ def fit_both(
         out = {}
         for k, (c, b) in loaded.items():
             statistics = Statistics()
-            statistics.add(b, choose(b, evidence[k], previous[k].scored))
+            before = previous[k].scored
+            statistics.add(b, choose(evidence[k], before.candidates, before.prob))
             scored = second_pass(b, evidence[k], weights, statistics)
             out[k] = GoldBatch(b, scored, c.gold, rows_to_fit(c))
         return out
@@ -218,7 +219,7 @@ Fitted = dict[str, float]
 
 def _set_probabilities(example: GoldBatch, weights: Fitted) -> None:
     scored = example.scored
-    score = dot(scored.names, scored.matrix, weights)
+    score = dot(scored.columns, weights)
     scored.prob = probabilities(score, scored.candidates.entity, example.batch.n_entities)
 
 

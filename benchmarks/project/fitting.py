@@ -141,7 +141,7 @@ def _stacked(
     n_entities = n_candidates = 0
     for example in examples:
         scored = example.scored
-        score = dot(scored.names, scored.matrix, weights)
+        score = dot(scored.columns, weights)
         # Entities are in the order of their rows, so the first rows' candidates come first as well.
         n = int((example.batch.entity_row < example.rows).sum())
         entity = scored.candidates.entity

@@ -68,8 +68,8 @@ class CandidateProjector:
         evidence = [x for x, _ in self._evidence(batch)]
         parts = []
         for x in evidence:
-            x.first = first_pass(batch, x, self.weights)
-            parts.append(choose(batch, x, x.first))
+            scored = first_pass(batch, x, self.weights)
+            parts.append(choose(x, scored.candidates, scored.prob))
         statistics.add(batch, Chosen.join(parts))
         return evidence
 
@@ -89,10 +89,10 @@ class CandidateProjector:
             evidence: What :meth:`gather` returned, if the batch is part of what is known.
         """
         counted = evidence is not None
-        parts = [
-            choose(batch, x, second_pass(batch, x, self.weights, known, counted=counted))
-            for x in evidence or [x for x, _ in self._evidence(batch)]
-        ]
+        parts = []
+        for x in evidence or [x for x, _ in self._evidence(batch)]:
+            scored = second_pass(batch, x, self.weights, known, counted=counted)
+            parts.append(choose(x, scored.candidates, scored.prob))
         refined.add(batch, Chosen.join(parts))
 
     def project(self, batch: Batch) -> Projection:

@@ -131,6 +131,17 @@ def make_candidates(
     return Candidates(entity, left - shift, right - shift, left, right)
 
 
+def are_candidates(
+    cells: Cells, candidates: Candidates, seeds: BoolArray, margin: int = 1
+) -> BoolArray:
+    """Return which candidates these seeds alone would make, of those that they and more made."""
+    edge = dilate(seeds, cells.entity, margin)
+    before = np.concatenate([[0], np.cumsum(seeds)])
+    left, right = candidates.left, candidates.right
+    out: BoolArray = edge[left] & edge[right - 1] & (before[right] > before[left])
+    return out
+
+
 def segment_max(values: FloatArray, entity: IntArray, n_entities: int) -> FloatArray:
     """Return the greatest value per entity (``-inf`` where it has none); ``entity`` ascends."""
     out = np.full(n_entities, -np.inf)

@@ -11,14 +11,14 @@ import numpy as np
 from stages.project.batch import Batch
 from stages.project.candidates import Candidates, Cells, segment_max
 from stages.project.features import Columns, Ranges
-from stages.project.hashing import SequenceHasher, combine
+from stages.project.hashing import CountTable, SequenceHasher, combine
 from stages.project.statistics import (
     MAX_LENGTH,
-    Chosen,
     Contribution,
-    Habits,
+    LinkCounts,
     RowTotals,
     Statistics,
+    habits,
     length_habits,
     shape_habits,
 )
@@ -28,7 +28,7 @@ _LEAST = 1e-3
 
 
 def dictionary_evidence(
-    batch: Batch, cells: Cells, entities: IntArray, statistics: Statistics, own: Contribution
+    batch: Batch, cells: Cells, entities: IntArray, statistics: Statistics, own: LinkCounts
 ) -> FloatArray:
     """Return per cell how much of the entity the word renders elsewhere: sum of P(target|source).
 
@@ -55,15 +55,10 @@ def dictionary_evidence(
     hit = np.flatnonzero(seen)
     cell, pair_word = cell[hit], np.repeat(np.arange(len(word)), widths)[hit]
     rows = batch.source.rows[word][pair_word]
-    both = (
-        seen[hit]
-        - RowTotals(own.pair_rows, own.pair_keys, own.pair_probs).get(rows, keys[inverse[hit]])[
-            :, 0
-        ]
+    both = seen[hit] - RowTotals(own.rows, own.pairs, own.probs).get(rows, keys[inverse[hit]])[:, 0]
+    by_source = statistics.sources.get(source) - RowTotals(own.rows, own.sources, own.probs).get(
+        batch.source.rows[word], source
     )
-    by_source = statistics.sources.get(source) - RowTotals(
-        own.pair_rows, own.pair_sources, own.pair_probs
-    ).get(batch.source.rows[word], source)
     by_target = statistics.targets.get(target)[:, 0]
     both = np.maximum(both, 0.0)
     both[both < _LEAST] = 0.0
@@ -80,25 +75,24 @@ def corpus_columns(
     entities: IntArray,
     candidates: Candidates,
     statistics: Statistics,
-    chosen: Chosen,
-    own: Contribution,
-    habits: Habits,
+    own: Contribution | None,
     dictionary: FloatArray,
 ) -> Columns:
-    """Yield ``(name, group, column)`` for what the corpus tells."""
+    """Yield ``(name, group, column)`` for what the corpus tells, ``own`` left out."""
     ranges = Ranges(batch, cells, candidates)
+    found = habits(batch, statistics, own)
     entity = candidates.entity
     sizes = (batch.entity_end - batch.entity_start)[entities].astype(np.float64)
-    inside = habits.inside[cells.target]
-    first, last = habits.first[cells.target], habits.last[cells.target]
+    inside = found.inside[cells.target]
+    first, last = found.first[cells.target], found.last[cells.target]
     yield "inside_mean", "habits", ranges.sum(inside) / ranges.length
     yield "inside_sum", "habits", ranges.sum(inside)
     yield "inside_least", "habits", np.minimum(ranges.at_first(inside), ranges.at_last(inside))
-    lengths = length_habits(batch, statistics, chosen)
+    lengths = length_habits(statistics)
     size = np.minimum(sizes[entity], MAX_LENGTH - 1).astype(np.int64)
     length = np.minimum(ranges.length, MAX_LENGTH - 1).astype(np.int64)
     yield "length_habit", "length_habits", lengths[size, length]
-    kinds = shape_habits(batch, statistics, chosen, entities)
+    kinds = shape_habits(batch, statistics, own, entities)
     shapes = batch.vocabulary.shapes[batch.target.codes]
     yield "type_first", "type_habits", kinds[entity, shapes[candidates.start]]
     yield "type_last", "type_habits", kinds[entity, N_SHAPES + shapes[candidates.end - 1]]
@@ -110,7 +104,7 @@ def corpus_columns(
     yield "habit_before", "habits", ranges.at_before(first)
     yield "habit_last", "habits", ranges.at_last(last)
     yield "habit_after", "habits", ranges.at_after(last)
-    expected, expecting = habits.expected[cells.target], habits.expecting[cells.target]
+    expected, expecting = found.expected[cells.target], found.expecting[cells.target]
     # What the edges of the candidate cut apart, and how usual it is that it stands together.
     yield "cut_before", "neighbours", ranges.at_first(expected)
     yield "cut_first", "neighbours", ranges.at_first(expecting)
@@ -133,25 +127,19 @@ def corpus_columns(
     )
     name = SequenceHasher(hashes[batch.target.codes])(candidates.start, candidates.end)
     rows = batch.entity_row[entities]
-    chosen_rows = batch.entity_row[chosen.entity]
 
-    def without_own(
-        seen: FloatArray, keys: HashArray, own_keys: HashArray, at: IntArray
-    ) -> FloatArray:
-        mine = RowTotals(chosen_rows, own_keys, chosen.prob).get(at, keys)[:, 0]
-        left = np.maximum(seen - mine, 0.0)
-        return np.where(left < _LEAST, 0.0, left)
+    def elsewhere(table: CountTable, keys: HashArray, mine: str, at: IntArray) -> FloatArray:
+        seen = table.get(keys)[:, 0]
+        if own is not None:
+            seen -= RowTotals(own.rows, getattr(own, mine), own.probs).get(at, keys)[:, 0]
+        return np.where(seen < _LEAST, 0.0, seen)
 
     pair = combine(entity_hash[entity], name)
-    times = without_own(
-        statistics.renderings.get(pair)[:, 0], pair, own.rendering_keys, rows[entity]
-    )
-    known = without_own(
-        statistics.entities.get(entity_hash)[:, 0], entity_hash, own.entity_keys, rows
-    )
+    times = elsewhere(statistics.renderings, pair, "rendering_keys", rows[entity])
+    known = elsewhere(statistics.entities, entity_hash, "entity_keys", rows)
+    names = elsewhere(statistics.names, name, "name_keys", rows[entity])
     share = times / (known[entity] + 1.0)
     best = np.maximum(segment_max(share, entity, len(sizes)), 0.0)
-    names = without_own(statistics.names.get(name)[:, 0], name, own.name_keys, rows[entity])
     yield "rendering", "renderings", share
     yield "rendering_log", "renderings", np.log1p(times)
     yield "rendering_lost", "renderings", best[entity] - share

@@ -31,7 +31,9 @@ from stages.project.words import (
     IntArray,
 )
 
-Columns = Iterator[tuple[str, str, FloatArray]]
+Column = tuple[str, str, FloatArray]
+"""Name, group and values of a feature."""
+Columns = Iterator[Column]
 _CAPITAL: Final = np.isin(np.arange(N_SHAPES), (TITLE, UPPER, MIXED)).astype(np.float64)
 """Per shape whether a word has a capital."""
 _CASED: Final = _CAPITAL + np.eye(N_SHAPES)[LOWER] - np.eye(N_SHAPES)[UNCASED]

@@ -7,6 +7,7 @@ the sentence does not render it at all. It is stored as the score of the project
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from stages.project.batch import Batch
 from stages.project.candidates import (
     Candidates,
     Cells,
+    are_candidates,
     make_candidates,
     make_cells,
     max_lengths,
@@ -27,8 +29,8 @@ from stages.project.candidates import (
 )
 from stages.project.corpus_features import corpus_columns, dictionary_evidence
 from stages.project.evidence import LinkEvidence, SpellingEvidence, link_evidence, spelling_evidence
-from stages.project.features import base_columns, cased_rows, character_rows
-from stages.project.statistics import Chosen, Contribution, Statistics, habits
+from stages.project.features import Column, base_columns, cased_rows, character_rows
+from stages.project.statistics import Chosen, Contribution, LinkCounts, Statistics
 from stages.project.words import BoolArray, FloatArray, IntArray
 
 MIN_LINK: Final = 0.05
@@ -86,17 +88,28 @@ class Scored:
 
     Attributes:
         candidates: The candidates; ``entity`` counts from 0 within ``entities``.
-        names: Names of the columns, base columns first.
-        groups: Their groups.
-        matrix: ``(n_candidates, n_columns)``.
+        columns: Name, group and values of each feature, base columns first.
         prob: Probability of each candidate.
     """
 
     candidates: Candidates
-    names: list[str]
-    groups: list[str]
-    matrix: FloatArray
+    columns: list[Column]
     prob: FloatArray
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [name for name, _, _ in self.columns]
+
+    @property
+    def groups(self) -> list[str]:
+        """Their groups."""
+        return [group for _, group, _ in self.columns]
+
+    @property
+    def matrix(self) -> FloatArray:
+        """Their values, ``(n_candidates, n_columns)``."""
+        return np.column_stack([values for _, _, values in self.columns])
 
 
 @dataclass(slots=True)
@@ -108,14 +121,12 @@ class Evidence:
         cells: Their cells.
         links: What links say.
         spelling: What spelling says.
-        first: The first pass, where it is kept for the second.
     """
 
     entities: IntArray
     cells: Cells
     links: LinkEvidence
     spelling: SpellingEvidence
-    first: Scored | None = None
 
     @classmethod
     def of(cls, batch: Batch, entities: IntArray) -> Evidence:
@@ -157,77 +168,75 @@ def probabilities(score: FloatArray, entity: IntArray, n_entities: int) -> Float
     return prob
 
 
-def dot(names: list[str], matrix: FloatArray, weights: dict[str, float]) -> FloatArray:
+def dot(
+    columns: Sequence[Column], weights: Mapping[str, float], at: BoolArray | None = None
+) -> FloatArray:
     """Return the weighted sum of the columns plus the weight ``bias``.
 
     Columns without a weight count nothing; a weight without a column is left out too, so that the
     ablation can remove either.
+
+    Args:
+        columns: At least one.
+        weights: By name.
+        at: The rows that are asked for; default: all.
     """
-    vector = np.array([weights.get(name, 0.0) for name in names])
-    score = np.add.reduce(matrix * vector, axis=1) + weights.get("bias", 0.0)
+    size = len(columns[0][2]) if at is None else np.count_nonzero(at)
+    score = np.full(size, weights.get("bias", 0.0))
+    for name, _, values in columns:
+        if weight := weights.get(name):
+            score += weight * (values if at is None else values[at])
     # Sums over a range of words are differences of running sums, whose last bits depend on the rows
     # that come before in the batch; what is written must not.
-    rounded: FloatArray = np.round(score, 9)
-    return rounded
+    return np.round(score, 9)
 
 
 def first_pass(batch: Batch, evidence: Evidence, weights: Weights) -> Scored:
     """Score by links, spelling and shapes alone."""
     candidates = _candidates(batch, evidence, evidence.seeds())
-    return _score(batch, evidence, candidates, weights)
+    columns = _base_columns(batch, evidence, candidates)
+    score = _weigh(batch, evidence, candidates, columns, weights, second=False)
+    return Scored(
+        candidates, columns, probabilities(score, candidates.entity, len(evidence.entities))
+    )
 
 
 def _candidates(batch: Batch, evidence: Evidence, seeds: BoolArray) -> Candidates:
-    cells = evidence.cells
-    return make_candidates(cells, seeds, max_lengths(batch, evidence.entities))
+    return make_candidates(evidence.cells, seeds, max_lengths(batch, evidence.entities))
 
 
-def _score(batch: Batch, evidence: Evidence, candidates: Candidates, weights: Weights) -> Scored:
-    columns = list(
-        base_columns(
-            batch,
-            evidence.cells,
-            evidence.entities,
-            candidates,
-            evidence.links,
-            evidence.spelling,
-        )
-    )
-    names, groups = [c[0] for c in columns], [c[1] for c in columns]
-    matrix = np.column_stack([c[2] for c in columns])
-    score = _weigh(batch, evidence, candidates, names, matrix, weights, second=False)
-    prob = probabilities(score, candidates.entity, len(evidence.entities))
-    return Scored(candidates, names, groups, matrix, prob)
+def _base_columns(batch: Batch, evidence: Evidence, candidates: Candidates) -> list[Column]:
+    cells, entities = evidence.cells, evidence.entities
+    return list(base_columns(batch, cells, entities, candidates, evidence.links, evidence.spelling))
 
 
 def _weigh(
     batch: Batch,
     evidence: Evidence,
     candidates: Candidates,
-    names: list[str],
-    matrix: FloatArray,
+    columns: Sequence[Column],
     weights: Weights,
     *,
     second: bool,
 ) -> FloatArray:
-    score = dot(names, matrix, weights.second if second else weights.first)
+    score = dot(columns, weights.second if second else weights.first)
     for other, rows in (
         (weights.uncased, ~cased_rows(batch)),
         (weights.characters, character_rows(batch)),
     ):
         here = rows[batch.entity_row[evidence.entities]][candidates.entity]
         if other is not None and here.any():
-            score[here] = dot(names, matrix[here], other.second if second else other.first)
+            score[here] = dot(columns, other.second if second else other.first, here)
     return score
 
 
-def choose(batch: Batch, evidence: Evidence, scored: Scored) -> Chosen:
-    """Take the assignment with the greatest expected number of right spans (first pass)."""
-    c = scored.candidates
-    taken = choose_exact(c.entity, c.start, c.end, scored.prob - MIN_PROB, len(evidence.entities))
+def choose(evidence: Evidence, candidates: Candidates, prob: FloatArray) -> Chosen:
+    """Take the assignment with the greatest expected number of right spans."""
+    c = candidates
+    taken = choose_exact(c.entity, c.start, c.end, prob - MIN_PROB, len(evidence.entities))
     local = np.flatnonzero(taken >= 0)
     index = taken[local]
-    return Chosen(evidence.entities[local], c.start[index], c.end[index], scored.prob[index])
+    return Chosen(evidence.entities[local], c.start[index], c.end[index], prob[index])
 
 
 def second_pass(
@@ -248,38 +257,20 @@ def second_pass(
         counted: Whether the batch is part of the corpus: then each row's own choices (those of the
             first pass stand in for them) are left out.
     """
-    first = evidence.first or first_pass(batch, evidence, weights)
-    if counted:
-        chosen = choose(batch, evidence, first)
-        own = Contribution.of(batch, chosen)
-    else:
-        chosen = Chosen.join([])
-        own = Contribution.nothing(batch)
     cells, entities = evidence.cells, evidence.entities
-    dictionary = dictionary_evidence(batch, cells, entities, statistics, own)
+    links = LinkCounts.of(batch) if counted else LinkCounts.nothing()
+    dictionary = dictionary_evidence(batch, cells, entities, statistics, links)
     seeds = evidence.seeds()
-    more = seeds | (dictionary >= MIN_DICTIONARY)
-    if (more != seeds).any():
-        candidates = _candidates(batch, evidence, more)
-        scored = _score(batch, evidence, candidates, weights)
-    else:
-        scored = first
-    columns = list(
-        corpus_columns(
-            batch,
-            cells,
-            entities,
-            scored.candidates,
-            statistics,
-            chosen,
-            own,
-            habits(batch, statistics, own),
-            dictionary,
-        )
-    )
-    names = scored.names + [c[0] for c in columns]
-    groups = scored.groups + [c[1] for c in columns]
-    matrix = np.column_stack([scored.matrix, *(c[2] for c in columns)])
-    score = _weigh(batch, evidence, scored.candidates, names, matrix, weights, second=True)
-    prob = probabilities(score, scored.candidates.entity, len(entities))
-    return Scored(scored.candidates, names, groups, matrix, prob)
+    candidates = _candidates(batch, evidence, seeds | (dictionary >= MIN_DICTIONARY))
+    columns = _base_columns(batch, evidence, candidates)
+    own = None
+    if counted:
+        # The candidates of the first pass are those that need no dictionary.
+        score = _weigh(batch, evidence, candidates, columns, weights, second=False)
+        score[~are_candidates(cells, candidates, seeds)] = -np.inf
+        prob = probabilities(score, candidates.entity, len(entities))
+        own = Contribution.of(batch, choose(evidence, candidates, prob))
+    columns += corpus_columns(batch, cells, entities, candidates, statistics, own, dictionary)
+    score = _weigh(batch, evidence, candidates, columns, weights, second=True)
+    prob = probabilities(score, candidates.entity, len(entities))
+    return Scored(candidates, columns, prob)

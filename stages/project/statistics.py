@@ -25,7 +25,7 @@ import numpy as np
 
 from stages.project.batch import Batch
 from stages.project.evidence import entity_of_words
-from stages.project.hashing import CountTable, SequenceHasher, combine
+from stages.project.hashing import CountTable, SequenceHasher, combine, group_sums
 from stages.project.words import N_SHAPES, FloatArray, HashArray, IntArray, hash_word
 
 N, IN, FIRST, LAST, BEFORE, AFTER = range(6)
@@ -108,19 +108,20 @@ class Statistics:
 
     def add(self, batch: Batch, chosen: Chosen) -> None:
         """Count a batch, given the ranges chosen for its entities in the first pass."""
-        own = Contribution.of(batch, chosen)
+        own, links = Contribution.of(batch, chosen), LinkCounts.of(batch)
         words = batch.vocabulary.hashes[batch.target.codes]
+        first, second = _neighbours(batch)
         self.habits.add(words, own.positions)
-        self.neighbours.add(own.neighbours, np.ones(len(own.neighbours)))
+        self.neighbours.add(combine(words[first], words[second]), np.ones(len(first)))
         np.add.at(self.shapes, batch.vocabulary.shapes[batch.target.codes], own.positions)
         self.lengths += _length_counts(batch, chosen)
-        self.types.add(*_type_counts(batch, chosen))
-        self.entities.add(own.entity_keys, chosen.prob)
-        self.renderings.add(own.rendering_keys, chosen.prob)
-        self.names.add(own.name_keys, chosen.prob)
-        self.dictionary.add(own.pair_keys, own.pair_probs)
-        self.sources.add(own.pair_sources, own.pair_probs)
-        self.targets.add(own.link_targets, own.link_probs)
+        self.types.add(own.type_keys, own.shapes)
+        self.entities.add(own.entity_keys, own.probs)
+        self.renderings.add(own.rendering_keys, own.probs)
+        self.names.add(own.name_keys, own.probs)
+        self.dictionary.add(links.pairs, links.probs)
+        self.sources.add(links.sources, links.probs)
+        self.targets.add(links.targets, links.target_probs)
 
     def copy(self) -> Statistics:
         """Return the same counts, to be added to apart from these."""
@@ -147,46 +148,73 @@ class Statistics:
 
 
 @dataclass(slots=True)
+class LinkCounts:
+    """What the links of a batch add to the dictionary.
+
+    Attributes:
+        pairs: Hash of source and target stem, per link from a word of an entity.
+        sources: Hash of its source stem.
+        probs: Its probability.
+        rows: Its row.
+        targets: Hash of the target stem, per link.
+        target_probs: Its probability.
+    """
+
+    pairs: HashArray
+    sources: HashArray
+    probs: FloatArray
+    rows: IntArray
+    targets: HashArray
+    target_probs: FloatArray
+
+    @classmethod
+    def nothing(cls) -> LinkCounts:
+        """Return what a batch adds that is not counted."""
+        keys, numbers = np.zeros(0, np.uint64), np.zeros(0)
+        return cls(keys, keys, numbers, np.zeros(0, np.int64), keys, numbers)
+
+    @classmethod
+    def of(cls, batch: Batch) -> LinkCounts:
+        """Work out what a batch adds."""
+        keep = batch.link_prob >= _MIN_LINK
+        in_entity = keep & (entity_of_words(batch)[batch.link_source] >= 0)
+        source_stem = batch.vocabulary.stems[batch.source.codes]
+        target_stem = batch.vocabulary.stems[batch.target.codes]
+        sources = source_stem[batch.link_source[in_entity]]
+        linked = batch.link_target[in_entity]
+        return cls(
+            combine(sources, target_stem[linked]),
+            sources,
+            batch.link_prob[in_entity],
+            batch.target.rows[linked],
+            target_stem[batch.link_target[keep]],
+            batch.link_prob[keep],
+        )
+
+
+@dataclass(slots=True)
 class Contribution:
-    """What one batch adds to the statistics, for adding it and for leaving a row's own part out.
+    """What the choices in one batch add to the statistics: for adding it and for leaving it out.
 
     Attributes:
         positions: ``(n_target_words, 6)``, the habits' columns per target word.
-        neighbours: Hash of every target word that has one before it, and of that one; hyphens and
-            apostrophes between them are left aside.
-        neighbour_rows: Its row.
+        rows: Row of each chosen range.
+        probs: Its probability.
         entity_keys: Hash of the entity's words, per chosen range.
         name_keys: Hash of the target words, per chosen range.
         rendering_keys: Hash of both.
-        pair_keys: Hash of source and target stem, per link from a word of an entity.
-        pair_sources: Hash of its source stem.
-        pair_probs: Its probability.
-        pair_rows: Its row.
-        link_targets: Hash of the target stem, per link.
-        link_probs: Its probability.
+        type_keys: Hash of the entity's type.
+        shapes: ``(n, 2 * N_SHAPES)``: the shapes of its first and its last word.
     """
 
     positions: FloatArray
-    neighbours: HashArray
-    neighbour_rows: IntArray
+    rows: IntArray
+    probs: FloatArray
     entity_keys: HashArray
     name_keys: HashArray
     rendering_keys: HashArray
-    pair_keys: HashArray
-    pair_sources: HashArray
-    pair_probs: FloatArray
-    pair_rows: IntArray
-    link_targets: HashArray
-    link_probs: FloatArray
-
-    @classmethod
-    def nothing(cls, batch: Batch) -> Contribution:
-        """Return what a batch adds that was not counted."""
-        keys, numbers, rows = np.zeros(0, np.uint64), np.zeros(0), np.zeros(0, np.int64)
-        positions = np.zeros((len(batch.target.codes), _WIDTH))
-        return cls(
-            positions, keys, rows, keys, keys, keys, keys, keys, numbers, rows, keys, numbers
-        )
+    type_keys: HashArray
+    shapes: FloatArray
 
     @classmethod
     def of(cls, batch: Batch, chosen: Chosen) -> Contribution:
@@ -197,25 +225,15 @@ class Contribution:
             batch.entity_start[chosen.entity], batch.entity_end[chosen.entity]
         )
         name_keys = SequenceHasher(target_hash)(chosen.start, chosen.end)
-        keep = batch.link_prob >= _MIN_LINK
-        in_entity = keep & (entity_of_words(batch)[batch.link_source] >= 0)
-        source_stem = batch.vocabulary.stems[batch.source.codes]
-        target_stem = batch.vocabulary.stems[batch.target.codes]
-        pair_sources = source_stem[batch.link_source[in_entity]]
-        before, second = _neighbours(batch)
         return cls(
             _positions(batch, chosen),
-            combine(target_hash[before], target_hash[second]),
-            batch.target.rows[second],
+            batch.entity_row[chosen.entity],
+            chosen.prob,
             entity_keys,
             name_keys,
             combine(entity_keys, name_keys),
-            combine(pair_sources, target_stem[batch.link_target[in_entity]]),
-            pair_sources,
-            batch.link_prob[in_entity],
-            batch.target.rows[batch.link_target[in_entity]],
-            target_stem[batch.link_target[keep]],
-            batch.link_prob[keep],
+            type_hashes(batch)[chosen.entity],
+            _edge_shapes(batch, chosen),
         )
 
 
@@ -250,15 +268,16 @@ class RowTotals:
 
     def __init__(self, rows: IntArray, keys: HashArray, values: FloatArray) -> None:
         self._table = CountTable(1 if values.ndim == 1 else values.shape[1])
-        self._table.add(combine(_row_keys(rows), keys), values)
+        self._table.add(in_row(rows, keys), values)
 
     def get(self, rows: IntArray, keys: HashArray) -> FloatArray:
         """Return the sums, ``(n, width)``."""
-        return self._table.get(combine(_row_keys(rows), keys))
+        return self._table.get(in_row(rows, keys))
 
 
-def _row_keys(rows: IntArray) -> HashArray:
-    return rows.astype(np.uint64) + np.uint64(1)
+def in_row(rows: IntArray, keys: HashArray) -> HashArray:
+    """Return a hash per row and key."""
+    return combine(rows.astype(np.uint64) + np.uint64(1), keys)
 
 
 @dataclass(slots=True)
@@ -283,20 +302,25 @@ class Habits:
 
 
 def habits(
-    batch: Batch, statistics: Statistics, own: Contribution, strength: float = 2.0
+    batch: Batch, statistics: Statistics, own: Contribution | None, strength: float = 2.0
 ) -> Habits:
     """Look up the habits of every target word, smoothed towards those of its shape.
 
     Args:
         batch: The batch.
         statistics: The corpus.
-        own: What the batch added, which is left out row by row.
+        own: What the batch added, if it did, which is left out row by row.
         strength: Weight of the shape's habits, in occurrences of the word.
     """
-    words = batch.vocabulary.hashes[batch.target.codes]
+    words, rows = batch.vocabulary.hashes[batch.target.codes], batch.target.rows
+    before, second = _neighbours(batch)
+    pairs = combine(words[before], words[second])
     counts = statistics.habits.get(words)
-    counts -= RowTotals(batch.target.rows, words, own.positions).get(batch.target.rows, words)
-    counts = np.clip(counts, 0.0, None)
+    together = statistics.neighbours.get(pairs)
+    if own is not None:
+        counts -= group_sums(in_row(rows, words), own.positions)
+        together -= group_sums(in_row(rows[second], pairs), np.ones_like(together))
+    counts, together = np.maximum(counts, 0.0), np.maximum(together[:, 0], 0.0)
     shapes = statistics.shapes
     prior = shapes.sum(axis=0)
     rate = (shapes[:, IN] + prior[IN] / max(prior[N], 1.0)) / (shapes[:, N] + 1.0)
@@ -308,14 +332,6 @@ def habits(
         p = np.clip((yes + strength * expected[kind]) / (both + strength), 1e-4, 1 - 1e-4)
         return np.log(p / (1 - p))
 
-    before, second = _neighbours(batch)
-    pairs = combine(words[before], words[second])
-    ones = np.ones(len(own.neighbours))
-    together = statistics.neighbours.get(pairs)[:, 0]
-    together -= RowTotals(own.neighbour_rows, own.neighbours, ones).get(
-        batch.target.rows[second], pairs
-    )[:, 0]
-    together = np.clip(together, 0.0, None)
     expected, expecting = np.zeros(len(words)), np.zeros(len(words))
     follows = together / (counts[before, N] + _UNSEEN)
     precedes = together / (counts[second, N] + _UNSEEN)
@@ -342,7 +358,7 @@ def _length_counts(batch: Batch, chosen: Chosen) -> FloatArray:
     return out
 
 
-def length_habits(batch: Batch, statistics: Statistics, chosen: Chosen) -> FloatArray:
+def length_habits(statistics: Statistics) -> FloatArray:
     """Return log P(words of the span | words of the entity), ``(MAX_LENGTH, MAX_LENGTH)``."""
     counts = statistics.lengths
     size = np.arange(MAX_LENGTH)
@@ -354,31 +370,32 @@ def length_habits(batch: Batch, statistics: Statistics, chosen: Chosen) -> Float
     return out
 
 
-def _type_hashes(batch: Batch) -> HashArray:
+def type_hashes(batch: Batch) -> HashArray:
+    """Return a hash of the type of each entity."""
     names = sorted(set(batch.entity_type))
     index = {t: k for k, t in enumerate(names)}
     hashes = np.array([hash_word(t) for t in names], np.uint64)
     return hashes[np.array([index[t] for t in batch.entity_type], np.int64)]
 
 
-def _type_counts(batch: Batch, chosen: Chosen) -> tuple[HashArray, FloatArray]:
+def _edge_shapes(batch: Batch, chosen: Chosen) -> FloatArray:
     shapes = batch.vocabulary.shapes[batch.target.codes]
     out = np.zeros((len(chosen.entity), 2 * N_SHAPES))
     rows = np.arange(len(out))
     out[rows, shapes[chosen.start]] += chosen.prob
     out[rows, N_SHAPES + shapes[chosen.end - 1]] += chosen.prob
-    return _type_hashes(batch)[chosen.entity], out
+    return out
 
 
 def shape_habits(
-    batch: Batch, statistics: Statistics, chosen: Chosen, entities: IntArray
+    batch: Batch, statistics: Statistics, own: Contribution | None, entities: IntArray
 ) -> FloatArray:
     """Return log P(shape of the first / last word | type), ``(n_entities, 2 * N_SHAPES)``."""
-    keys, own = _type_counts(batch, chosen)
-    kinds = _type_hashes(batch)[entities]
+    kinds = type_hashes(batch)[entities]
     counts = statistics.types.get(kinds)
-    rows = batch.entity_row
-    counts -= RowTotals(rows[chosen.entity], keys, own).get(rows[entities], kinds)
+    if own is not None:
+        mine = RowTotals(own.rows, own.type_keys, own.shapes)
+        counts -= mine.get(batch.entity_row[entities], kinds)
     counts = np.clip(counts, 0.0, None)
     total = np.concatenate(
         [statistics.shapes[:, FIRST] + 0.5, statistics.shapes[:, LAST] + 0.5]
