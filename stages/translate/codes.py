@@ -1,4 +1,4 @@
-"""What each translation model calls a language: Marian tags, codes of M2M100, NLLB, mBART-50, T5.
+"""What each translation model calls a language: tags, codes of M2M100, NLLB, mBART-50, T5.
 
 Users write ISO codes. Which languages a model folder can produce is read from its tokeniser's
 vocabulary and configuration alone; no weights are loaded.
@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.languages import alpha3, base, canonical, script_of
 
-Family = Literal["marian", "m2m100", "nllb", "mbart50", "t5"]
+Family = Literal["marian", "m2m100", "nllb", "mbart50", "t5", "bart"]
 
 _TABLE = Path(__file__).with_name("languages.tsv")
 _OPUS_NAME = re.compile(r"(?:^|/)opus-mt(?:-tc-\w+|_tiny)?-([A-Za-z]{2,3})-([A-Za-z]{2,3})$")
@@ -35,6 +35,7 @@ _VOCABULARIES: Mapping[Family, str] = {
     "nllb": "tokenizer.json | sentencepiece.bpe.model",
     "mbart50": "tokenizer.json | sentencepiece.bpe.model",
     "t5": "tokenizer.json | spiece.model",
+    "bart": "tokenizer.json",
 }
 NOTE = "xlner.json"
 """What we note about a converted model beside it."""
@@ -66,8 +67,8 @@ class TranslationDirection:
     Attributes:
         family: The family of the model.
         source: What the model calls the source language; ``None`` where it is not told.
-        target: The same for the target language: with ``>>`` and ``<<`` for Marian; for T5 the text
-            before the source, ``<2de>`` or ``translate English to German:``.
+        target: The same for the target language: with ``>>`` and ``<<`` for Marian and BART; for T5
+            the text before the source, ``<2de>`` or ``translate English to German:``.
     """
 
     family: Family
@@ -112,14 +113,19 @@ class Languages:
                 f"{folder}: a T5 model is a translator if its vocabulary has tags such as <2de> "
                 "(MADLAD-400) or its config.json a task such as translation_en_to_de; this has none"
             )
+        if self.family == "bart" and not self._tokens:
+            raise ModelError(
+                f"{folder}: a BART model is a translator if its tokenizer.json has language tokens "
+                "such as >>de<<; this has none"
+            )
 
     def _find_family(self) -> Family:
         config = _json(self.folder / "config.json") or {}
         kind = config.get("model_type")
         if kind == "marian":
             return "marian"
-        if kind == "t5":
-            return "t5"
+        if kind in ("t5", "bart"):
+            return cast("Family", kind)
         tokenizer = str(self._options.get("tokenizer_class"))
         if kind == "mbart" and tokenizer.removesuffix("Fast") not in _TOKENIZERS:
             tokenizer = str(config.get("tokenizer_class", tokenizer))
@@ -130,10 +136,13 @@ class Languages:
         if kind is not None:
             raise ModelError(
                 f"{self.folder}: model type {kind!r} is not a translator that is supported; "
-                "allowed: marian, m2m_100 (M2M100 and NLLB), mbart (mBART-50), t5 (MADLAD-400, T5)"
+                "allowed: marian, m2m_100 (M2M100, NLLB), mbart (mBART-50), t5 (MADLAD-400, T5), "
+                "bart (with language tokens such as >>de<<)"
             )
         if (self.folder / "source.spm").is_file():
             return "marian"
+        if (_json(self.folder / NOTE) or {}).get("family") == "bart":
+            return "bart"
         raise ModelError(
             f"{self.folder}: cannot tell the kind of translator: tokenizer_config.json names "
             f"{tokenizer!r}; allowed: {', '.join(_TOKENIZERS)}. A converted model needs the "
@@ -157,6 +166,8 @@ class Languages:
         if self.family == "t5":
             return frozenset(t[2:-1] for t in self._vocabulary() if re.fullmatch(r"<2\w+>", t))
         listed = self._special_tokens()
+        if self.family == "bart":
+            return frozenset(t[2:-2] for t in listed if re.fullmatch(r">>.+<<", t))
         found = {t for t in listed if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", t)}
         return frozenset(found or ({c.nllb for c in table().values()} - {""}))
 
@@ -204,7 +215,7 @@ class Languages:
         if self.family == "mbart50":
             spoken = {canonical(t.split("_")[0]): t for t in sorted(self._tokens)}
             return spoken.get(code)
-        if self.family in ("marian", "t5"):
+        if self.family in ("marian", "t5", "bart"):
             names = [code, alpha3(code), *(row.marian if row else ())]
             if row and row.nllb:
                 names += [row.nllb, row.nllb.split("_")[0]]
@@ -254,10 +265,10 @@ class Languages:
         source, target = canonical(source), canonical(target)
         if self.family == "t5":
             return TranslationDirection("t5", None, self._prefix(source, target))
-        if self.family != "marian":
+        if self.family not in ("marian", "bart"):
             return TranslationDirection(self.family, self._known(source), self._known(target))
         if self._tokens:
-            return TranslationDirection("marian", None, f">>{self._known(target)}<<")
+            return TranslationDirection(self.family, None, f">>{self._known(target)}<<")
         given = self._pair()
         for lang, one in zip((source, target), given, strict=True):
             # A region is no other language to a model of one pair; a script may be.

@@ -133,12 +133,17 @@ def convert(folder: Path, output: Path, quantization: str) -> None:
 
     class Converter(TransformersConverter):
         def load_tokenizer(self, tokenizer_class: object, name: str, **kwargs: object) -> Any:
-            return load_tokenizer(Path(name), languages.family)
+            tokenizer = load_tokenizer(Path(name), languages.family)
+            if languages.family == "bart" and tokenizer.bos_token is None:
+                tokenizer.bos_token = tokenizer.eos_token  # CTranslate2 wants one, and uses none
+            return tokenizer
 
         def load_model(self, model_class: object, name: str, **kwargs: object) -> Any:
             model = super().load_model(model_class, name, **kwargs)
             if languages.family == "mbart50" and not hasattr(model.config, "normalize_before"):
                 model.config.normalize_before = True  # as on the hub; transformers 5 drops it
+            if languages.family == "bart":
+                model.config.normalize_before = False
             return model
 
     try:
@@ -188,6 +193,7 @@ _TOKENIZERS: Mapping[Family, str] = {
     "nllb": "NllbTokenizer",
     "mbart50": "MBart50Tokenizer",
     "t5": "T5Tokenizer",
+    "bart": "PreTrainedTokenizerFast",
 }
 
 

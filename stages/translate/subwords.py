@@ -61,7 +61,7 @@ class Subwords:
     @property
     def prefix(self) -> list[str] | None:
         """Tokens that every target sequence begins with, or ``None``."""
-        if self.direction.family in ("marian", "t5") or self.direction.target is None:
+        if self.direction.family in ("marian", "t5", "bart") or self.direction.target is None:
             return None
         if self.direction.family == "m2m100":
             return [f"__{self.direction.target}__"]
@@ -69,9 +69,9 @@ class Subwords:
 
     def cut(self, texts: Sequence[str]) -> list[list[str]]:
         """Split texts into subwords, without special tokens."""
+        if self._tagged:
+            texts = [to_subwords(text) for text in texts]
         if self._source is not None:
-            if self._tagged:
-                texts = [to_subwords(text) for text in texts]
             encoded: list[list[str]] = self._source.encode(list(texts), out_type=str)
             return encoded
         batch = self._backend.encode_batch(list(texts), add_special_tokens=False)
@@ -94,7 +94,7 @@ class Subwords:
     def source(self, subwords: Sequence[str]) -> list[str]:
         """Add the special tokens of the source side to the subwords of a text."""
         family, direction = self.direction.family, self.direction
-        if family == "marian":
+        if family in ("marian", "bart"):
             tag = [direction.target] if direction.target else []
             return [*tag, *subwords, self._eos]
         if family == "t5":

@@ -220,6 +220,49 @@ def build_mbart50(folder: Path, seed: int = 4) -> Path:
     return folder
 
 
+def build_bart(
+    folder: Path,
+    tags: tuple[str, ...] = (">>de<<", ">>swa<<", ">>en<<"),
+    symbols: tuple[str, ...] = ("\u2581<a>", "\u2581</a>"),
+    seed: int = 6,
+) -> Path:
+    """Build a BART checkpoint with language tokens, tags and an output bias, as ours can have.
+
+    Its subwords are in Marian's order, and decoding starts from the padding.
+    """
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast
+
+    folder.mkdir(parents=True)
+    special = ["</s>", "<unk>", *tags]
+    pieces = [*((s, 0.0) for s in special), *_scored(folder), *((s, 0.0) for s in symbols)]
+    backend = Tokenizer(models.Unigram([*pieces, ("<pad>", 0.0)], unk_id=1))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    backend.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 0)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        additional_special_tokens=list(tags),
+        model_max_length=SHAPE["max_position_embeddings"],
+    )
+    tokenizer.save_pretrained(folder)
+    pad = len(pieces)
+    ids = {"pad_token_id": pad, "eos_token_id": 0, "bos_token_id": 0, "forced_eos_token_id": 0}
+    config = BartConfig(vocab_size=len(tokenizer), **SHAPE | ids | {"decoder_start_token_id": pad})
+    torch.manual_seed(seed)
+    model = BartForConditionalGeneration(config)
+    model.final_logits_bias[0, 0] = 7.0
+    model.final_logits_bias[0, pad] = -1e4
+    model.save_pretrained(folder)
+    return folder
+
+
 def build_t5(
     folder: Path,
     tags: tuple[str, ...] = (),

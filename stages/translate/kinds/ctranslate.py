@@ -1,4 +1,4 @@
-"""``ctranslate2``: Marian, M2M100, NLLB, mBART-50 and T5 (MADLAD-400) by CTranslate2."""
+"""``ctranslate2``: Marian, M2M100, NLLB, mBART-50, T5 (MADLAD-400), BART by CTranslate2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class CTranslate2(TranslatorKind[DecodingConfig]):
     """Checkpoints of Transformers, converted on first use, and converted models."""
 
-    about: ClassVar[str] = "Marian, M2M100, NLLB, mBART-50, MADLAD-400 and T5, by CTranslate2"
+    about: ClassVar[str] = "Marian, M2M100, NLLB, mBART-50, MADLAD-400, T5 and BART, by CTranslate2"
     samples: ClassVar[bool] = True
 
     def to_one(self) -> Self:

@@ -26,7 +26,7 @@ from stages.align.subwords import (
     windows,
 )
 from stages.encoder_facts import alignment_layer
-from tests.tiny.translators import build_m2m100, build_marian, build_nllb
+from tests.tiny.translators import build_bart, build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]
 
@@ -242,7 +242,7 @@ def test_subwords_are_those_of_the_whole_sentence(bert: Path, xlmr: Path, made_u
             assert subwords.words.tolist() == whole.word_ids()
 
 
-@pytest.mark.parametrize("family", ["marian", "m2m100", "nllb"])
+@pytest.mark.parametrize("family", ["marian", "m2m100", "nllb", "bart"])
 def test_a_translator_reads_each_side_with_its_language_tokens(
     tmp_path: Path, family: str, made_up: Pairs
 ) -> None:
@@ -251,6 +251,8 @@ def test_a_translator_reads_each_side_with_its_language_tokens(
         build_marian(folder, tags=(">>de<<", ">>en<<"), pair=None)
     elif family == "m2m100":
         build_m2m100(folder)
+    elif family == "bart":
+        build_bart(folder)
     else:
         build_nllb(folder)
     model = aligner(folder, aligner="translator")
@@ -263,6 +265,7 @@ def test_a_translator_reads_each_side_with_its_language_tokens(
         "marian": [">>de<<", ">>en<<"],  # Marian is told what to write, not what it reads
         "m2m100": ["__en__", "__de__"],
         "nllb": ["eng_Latn", "deu_Latn"],
+        "bart": [">>de<<", ">>en<<"],
     }
     assert names == expected[family]
     found = model.align(made_up[:20])

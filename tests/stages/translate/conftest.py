@@ -18,6 +18,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     translators.build_m2m100(root / "m2m100")
     translators.build_nllb(root / "nllb")
     translators.build_mbart50(root / "mbart50")
+    translators.build_bart(root / "bart")
     translators.build_t5(root / "madlad", tags=("<2en>", "<2de>", "<2sw>", "<2zh_Latn>"))
     tasks = (
         ("summarization", "summarize:"),

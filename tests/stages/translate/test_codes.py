@@ -16,6 +16,7 @@ from stages.translate.codes import (
     opus_pair,
     table,
 )
+from tests.tiny.translators import build_bart
 
 
 def test_every_code_of_the_families_is_reachable_from_iso() -> None:
@@ -65,6 +66,17 @@ def test_every_code_of_mbart50_is_known(models: Path) -> None:
 
     languages = Languages(models / "mbart50")
     assert {languages.code(lang) for lang in languages.available()} == set(FAIRSEQ_LANGUAGE_CODES)
+
+
+def test_language_tokens_of_bart(models: Path, tmp_path: Path) -> None:
+    languages = Languages(models / "bart")
+    assert languages.direction("en", "swa") == TranslationDirection("bart", None, ">>swa<<")
+    assert languages.available() == ["de", "en", "sw"]
+    with pytest.raises(ConfigError, match="does not know 'fr'; available: de, en, sw"):
+        languages.direction("en", "fr")
+    build_bart(tmp_path / "bart", tags=())
+    with pytest.raises(ModelError, match="language tokens such as >>de<<; this has none"):
+        Languages(tmp_path / "bart")
 
 
 def test_prefixes_of_madlad_are_found_in_the_vocabulary(models: Path) -> None:

@@ -16,7 +16,7 @@ from stages.translate.subwords import Subwords
 from stages.translate.translator import Translator
 from tests.tiny.text import sentences
 
-FAMILIES = ["opus-mt-en-de", "multi", "m2m100", "nllb", "mbart50", "madlad", "t5"]
+FAMILIES = ["opus-mt-en-de", "multi", "m2m100", "nllb", "mbart50", "madlad", "t5", "bart"]
 TEXTS = sentences(30, seed=4)
 
 
@@ -33,7 +33,7 @@ def test_subwords_are_those_of_transformers(models: Path, family: str) -> None:
         tokenizer.src_lang = "eng_Latn"  # type: ignore[attr-defined]
     elif family == "mbart50":
         tokenizer.src_lang = "en_XX"  # type: ignore[attr-defined]
-    tag = f"{direction.target} " if family in ("multi", "madlad", "t5") else ""
+    tag = f"{direction.target} " if family in ("multi", "madlad", "t5", "bart") else ""
     told = len(subwords.source([])) - 1 if family in ("m2m100", "madlad", "t5") else 0
     for text, tokens in zip(TEXTS, subwords.cut(TEXTS), strict=True):
         ids = tokenizer(tag + text).input_ids  # type: ignore[operator]
@@ -74,6 +74,40 @@ def test_translations_are_those_of_transformers(models: Path, cache: Path, famil
             forced_eos_token_id=None,
         )[0][len(start) :]
         assert subwords.decode(tokenizer.convert_ids_to_tokens(out.tolist())) == mine
+
+
+def test_bart_translates_as_transformers_users_have_it(models: Path, cache: Path) -> None:
+    """AutoTokenizer, AutoModelForSeq2SeqLM, `generate` and `decode` alone: nothing of ours."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    config = DecodingConfig(beam_size=1, compute_type="float32", max_output_tokens=12)
+    translator = Translator(models / "bart", "en", "sw", config, cache=cache)
+    tokenizer = AutoTokenizer.from_pretrained(models / "bart")
+    model = AutoModelForSeq2SeqLM.from_pretrained(models / "bart").eval()
+    given = tokenizer([f">>swa<< {t}" for t in TEXTS[:6]], return_tensors="pt", padding=True)
+    out = model.generate(
+        input_ids=given["input_ids"],
+        attention_mask=given["attention_mask"],
+        do_sample=False,
+        num_beams=1,
+        min_new_tokens=1,
+        max_new_tokens=12,
+        bad_words_ids=[[tokenizer.unk_token_id]],
+        forced_eos_token_id=None,
+    )
+    theirs = tokenizer.batch_decode(out, skip_special_tokens=True)
+    ours = [h[0].text for h in translator.translate(TEXTS[:6])]
+    assert ours == [" ".join(text.split()) for text in theirs]
+    assert len(set(ours)) > 1
+
+
+def test_tags_are_subwords_to_bart(models: Path) -> None:
+    from stages.translate.codes import Languages
+
+    subwords = Subwords(models / "bart", Languages(models / "bart").direction("en", "de"))
+    tokens = subwords.cut(["<a>Anna</a> sleeps"])[0]
+    assert [t for t in tokens if "<" in t] == ["\u2581<a>", "\u2581</a>"]
+    assert subwords.decode(tokens) == "<a>Anna</a> sleeps"
 
 
 def test_order_is_kept_whatever_the_lengths(models: Path, cache: Path) -> None:
