@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 # Typographic variants of the same mark, so that none of them costs subwords or is unknown.
-_CHARACTER_MAP = {
+CHARACTER_MAP = {
     "\u2018": "'",
     "\u2019": "'",
     "\u02bc": "'",
@@ -23,7 +23,7 @@ _CHARACTER_MAP = {
     "\u00ad": "",
     "\u200b": "",
 }
-_LETTERS = (
+LETTERS = (
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßŒœ"
     "ĀāĂăĄąĆćČčĎďĐđĒēĖėĘęĚěĞğĢģĪīĮįİıĶķĹĺĻļĽľŁłŃńŅņŇňŌōŐőŔŕŘřŚśŞşŠšŢţŤťŪūŮůŰűŲųŹźŻżŽžȘșȚțƒ"
@@ -55,7 +55,7 @@ def train_sentencepiece(
     rules.write_text(
         "".join(
             f"{ord(old):X}\t{' '.join(f'{ord(c):X}' for c in new)}\n"
-            for old, new in _CHARACTER_MAP.items()
+            for old, new in CHARACTER_MAP.items()
         ),
         encoding="utf-8",
     )
@@ -66,7 +66,7 @@ def train_sentencepiece(
         model_type="unigram",
         normalization_rule_tsv=str(rules),
         character_coverage=0.9995,
-        required_chars=_LETTERS,
+        required_chars=LETTERS,
         split_digits=True,
         hard_vocab_limit=False,  # little text gives fewer subwords, not an error
         max_sentence_length=2000,

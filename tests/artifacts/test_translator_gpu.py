@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,17 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import MarianMTModel, MarianTokenizer
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    MarianMTModel,
+    MarianTokenizer,
+)
 
+from stages.translate.decoding import DecodingConfig
+from stages.translate.translator import Translator
 from tests.model_recipes.translator.test_translator_training import tiny_config
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "artifacts/models/build/translator_gpu"
@@ -84,6 +94,164 @@ def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Pa
     assert torch.allclose(found[real], logits[real], atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def started(kit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kit, to start from a tiny BERT with a Unigram vocabulary."""
+    folder = tmp_path_factory.mktemp("started")
+    shutil.copytree(kit, folder / "kit")
+    bert = build_bert(folder / "bert", layers=3)
+    command = [sys.executable, str(SCRIPTS / "starting.py"), str(folder / "kit"), str(bert)]
+    sizes = ["--layers", "2", "--decoder", "1", "--subwords", "200", "--positions", "64"]
+    subprocess.run([*command, *sizes], check=True)
+    return folder
+
+
+def build_bert(folder: Path, layers: int) -> Path:
+    """An encoder as ours: BERT's layers, XLM-R's order of the first subwords."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    folder.mkdir()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,0123456789"
+    pieces = ["\u2581", *letters, "\u2581the", "\u2581Tom", "se", "es", "er", "20", "\u2581201"]
+    vocab = [*((s, 0.0) for s in special), *((x, -4.0 - k / 50) for k, x in enumerate(pieces))]
+    backend = Tokenizer(models.Unigram(vocab, unk_id=3))
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC()])
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    backend.add_special_tokens(special)
+    backend.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=len(vocab),
+        hidden_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=80,
+        initializer_range=0.3,
+        layer_norm_eps=1e-5,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+def test_a_bart_starts_as_the_encoder(started: Path) -> None:
+    """Of text whose subwords are all kept, its encoder's states are those of BERT's layers."""
+    kit = started / "kit"
+    bert = BertModel.from_pretrained(started / "bert", add_pooling_layer=False).eval()
+    tokenizer = json.loads((kit / "tokenizer.json").read_text(encoding="utf-8"))
+    words = [piece for piece, _ in tokenizer["model"]["vocab"]]
+    assert words[:2] == ["</s>", "<unk>"] and words[-1] == "<pad>" and ">>de<<" in words
+    assert "20" not in words and "\u2581201" not in words  # digits stand alone
+    old = json.loads((started / "bert/tokenizer.json").read_text(encoding="utf-8"))
+    numbers = {piece: n for n, (piece, _) in enumerate(old["model"]["vocab"])}
+    text = [">>de<<", *[w for w in words if w in numbers and w not in ("<pad>", "<unk>", "</s>")]]
+    text = [*text[:30], "</s>"]
+    theirs = torch.tensor([[numbers.get(w, numbers["<s>"]) for w in text]])
+    ours = torch.tensor([[words.index(w) for w in text]])
+    sys.path.insert(0, str(kit))
+    try:
+        model = _bart(kit, len(words))
+    finally:
+        sys.path.remove(str(kit))
+    model.start_from(kit / "start.safetensors")
+    with torch.no_grad():
+        expected = bert(theirs, output_hidden_states=True).hidden_states[2]
+        found = model.encode(ours, torch.ones(1, 1, 1, ours.shape[1], dtype=torch.bool))
+    assert torch.allclose(found, expected, atol=0.02)  # the start is kept in float16
+
+
+def _bart(kit: Path, size: int) -> Any:
+    sys.modules.pop("model", None)
+    code = loaded(kit / "bart.py")
+    shape = json.loads((kit / "settings.json").read_text(encoding="utf-8"))["shape"]
+    made = code.Bart(sys.modules["model"].Shape(**shape), size, torch.device("cpu"), torch.float32)
+    made.training = False
+    return made
+
+
+def test_a_bart_that_was_trained_is_an_ordinary_model(started: Path, tmp_path: Path) -> None:
+    kit = started / "kit"
+    environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin"}
+    command = [sys.executable, "run.py", "--device", "cpu", "--smoke", "--hold", "--of", "1"]
+    command += ["--tokens", "200", "--slow-wait", "0", "--warm", "0.0001"]
+    for more in (["--out", "out"], ["--cool", "out/state.pt", "--out", "cool"]):
+        done = subprocess.run(
+            [*command, *more], cwd=kit, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    assert "goes on at step" in (kit / "cool/log.txt").read_text(encoding="utf-8")
+    assert not (kit / "cool/state.pt").exists()
+    folders = [str(folder) for folder in (kit, kit / "cool", tmp_path / "model")]
+    subprocess.run([sys.executable, str(SCRIPTS.parent / "assemble.py"), *folders], check=True)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    theirs = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model").eval()
+    batch = tokenizer([">>de<< Tom sees", ">>es<< the dog."], return_tensors="pt", padding=True)
+    pad = tokenizer.pad_token_id
+    sys.path.insert(0, str(kit))
+    try:
+        ours = _bart(kit, pad + 1)
+    finally:
+        sys.path.remove(str(kit))
+    state = load_file(kit / "cool/weights-1.safetensors")
+    state |= load_file(kit / "cool/weights-2.safetensors")
+    numbered = torch.arange(ours.master.numel(), dtype=torch.float64)
+    with torch.no_grad():
+        for name, exported in _export64(ours, numbered).items():
+            ours.master[exported.flatten().long()] = state[name].float().flatten()
+    ours.sync()
+    target = batch.input_ids
+    start = torch.cat([torch.full_like(target[:, :1], pad), target[:, :-1]], 1)
+    given = {k: batch[k] for k in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        logits = theirs(**given, decoder_input_ids=start).logits
+        found = ours.logits(batch.input_ids, target)
+    real = batch.attention_mask.bool()
+    assert torch.allclose(found[real], logits[real][:, :pad], atol=1e-4)
+    assert (logits[real][:, pad] < -1000).all()
+    # And the runtime reads it: the same greedy translation, by Transformers and by CTranslate2.
+    config = DecodingConfig(beam_size=1, compute_type="float32", max_output_tokens=12)
+    translator = Translator(tmp_path / "model", "en", "es", config, cache=tmp_path / "cache")
+    out = theirs.generate(
+        **given,
+        do_sample=False,
+        num_beams=1,
+        min_new_tokens=1,
+        max_new_tokens=12,
+        bad_words_ids=[[tokenizer.unk_token_id]],
+        forced_eos_token_id=None,
+    )
+    mine = translator.translate(["the dog."])[0][0].text
+    assert mine == " ".join(tokenizer.decode(out[1], skip_special_tokens=True).split())
+
+
+def test_the_loss_in_blocks_is_that_of_cross_entropy(kit: Path) -> None:
+    code = loaded(kit / "model.py")
+    code.SmoothedLoss.BLOCK = 4
+    generator = torch.Generator().manual_seed(1)
+    hidden, weight, bias = (
+        torch.randn(size, generator=generator, requires_grad=True)
+        for size in ((11, 6), (9, 6), (9,))
+    )
+    wanted = torch.randint(8, (11,), generator=generator)
+    ours = code.SmoothedLoss.apply(hidden, weight, bias, wanted, 0.1)
+    found = torch.autograd.grad(3 * ours, (hidden, weight, bias))
+    scores = torch.nn.functional.linear(hidden, weight, bias)[:, :8]
+    plain = torch.nn.functional.cross_entropy(scores, wanted, label_smoothing=0.1)
+    expected = torch.autograd.grad(3 * plain, (hidden, weight, bias))
+    assert torch.allclose(ours, plain)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_schedule_that_holds_and_a_part_that_waits(kit: Path) -> None:
+    made = loaded(kit / "trainer.py").Schedule(1.0, 0.1, True, slow_rate=0.5, slow_wait=0.2)
+    assert made.factor(0.05) < 0.6 and made.factor(0.1) == made.factor(0.9) == 1
+    assert [made.slow(x) for x in (0.0, 0.2, 0.3, 0.4, 0.9)] == pytest.approx(
+        [0, 0, 0.25, 0.5, 0.5]
+    )
+
+
 def test_a_training_is_taken_up_where_it_was_stopped(kit: Path, tmp_path: Path) -> None:
     def leg() -> tuple[dict[str, Any], str]:
         command = [sys.executable, "run.py", "--smoke", "--device", "cpu", "--threads", "1"]
@@ -123,7 +291,7 @@ def test_a_restored_trainer_does_what_the_other_would_have_done(kit: Path, tmp_p
 
     def fresh() -> Any:
         made = model.Model(model.Shape(**shape), 50, torch.device("cpu"), torch.float32)
-        return trainer.Trainer(made, 1e-3, fused=True)
+        return trainer.Trainer(made, trainer.Schedule(1e-3), fused=True)
 
     one = fresh()
     for k in range(3):

@@ -4,7 +4,8 @@
 
 Of `encoder_gpu`: a `BertForMaskedLM` in float16 with config and tokenizer of the encoder that was
 packed. Of `translator_gpu`: what `train_translator` writes, a `MarianMTModel` in float16 with a
-`MarianTokenizer` and generation defaults. No card is written.
+`MarianTokenizer` and generation defaults; or, if it started from an encoder, a
+`BartForConditionalGeneration` with a `tokenizer.json`. No card is written.
 """
 
 from __future__ import annotations
@@ -62,16 +63,66 @@ def make_translator(kit: Path, weights: Path, folder: Path) -> None:
     from model_recipes.translator.training import build_model, save_translator
 
     noted = _read(kit / "settings.json")
+    files = [load_file(weights / f"weights-{number}.safetensors") for number in (1, 2)]
+    state = {k: v.float() for file in files for k, v in file.items()}
+    if noted.get("family") == "bart":
+        make_bart(kit, noted, state, folder)
+        return
     sentencepiece = kit / "pieces.model"
     vocabulary = marian_vocabulary(sentencepiece, [noted["pivot"], *noted["languages"]])
     # Kits that were packed before 0.2 say max_pieces.
     most = noted["max_subwords"] if "max_subwords" in noted else noted["max_pieces"]
     config = TrainTranslatorConfig.model_validate({"shape": noted["shape"], "max_subwords": most})
     model = build_model(config, vocabulary, seed=1)
-    files = [load_file(weights / f"weights-{number}.safetensors") for number in (1, 2)]
-    state = {k: v.float() for file in files for k, v in file.items()}
     _fill(model, state, ("embed_tokens", "embed_positions", "lm_head", "final_logits_bias"))
     save_translator(model, sentencepiece, vocabulary, folder)
+
+
+def make_bart(
+    kit: Path, noted: dict[str, Any], state: dict[str, torch.Tensor], folder: Path
+) -> None:
+    """Write a translator that started from an encoder."""
+    from transformers import (
+        BartConfig,
+        BartForConditionalGeneration,
+        GenerationConfig,
+        PreTrainedTokenizerFast,
+    )
+
+    from model_recipes.shared.saving import save_half
+
+    shape = noted["shape"]
+    size = len(state["model.shared.weight"])
+    longest = shape["max_positions"]
+    special = {"eos_token_id": 0, "bos_token_id": 0, "pad_token_id": size - 1}
+    start = {"decoder_start_token_id": size - 1, "forced_eos_token_id": 0}
+    config = BartConfig(
+        vocab_size=size,
+        d_model=shape["width"],
+        max_position_embeddings=longest,
+        encoder_layers=shape["encoder_layers"],
+        decoder_layers=shape["decoder_layers"],
+        encoder_attention_heads=shape["heads"],
+        decoder_attention_heads=shape["heads"],
+        encoder_ffn_dim=shape["feed_forward"],
+        decoder_ffn_dim=shape["feed_forward"],
+        dropout=shape["dropout"],
+        activation_function="gelu",
+        **special,
+        **start,
+    )
+    model = BartForConditionalGeneration(config)
+    _fill(model, state, ("embed_tokens", "lm_head"))
+    model.generation_config = GenerationConfig(num_beams=4, max_length=longest, **special, **start)
+    save_half(model, folder)
+    PreTrainedTokenizerFast(
+        tokenizer_file=str(kit / "tokenizer.json"),
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        additional_special_tokens=[f">>{c}<<" for c in (noted["pivot"], *noted["languages"])],
+        model_max_length=longest,
+    ).save_pretrained(folder)
 
 
 def _fill(

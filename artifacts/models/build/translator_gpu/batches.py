@@ -72,6 +72,31 @@ class Tokenizer:
         return text.replace("\u2581", " ").strip()
 
 
+class FastTokenizer(Tokenizer):
+    """The same of a `tokenizer.json`, which `starting.py` made of an encoder's."""
+
+    def __init__(self) -> None:
+        import tokenizers
+
+        self.backend = tokenizers.Tokenizer.from_file(str(HERE / "tokenizer.json"))
+        self.vocabulary = self.backend.get_vocab()
+        self.words = sorted(self.vocabulary, key=self.vocabulary.__getitem__)
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """Numbers of the subwords, the end included."""
+        return [encoded.ids for encoded in self.backend.encode_batch(texts)]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of the subwords up to the end."""
+        ids = ids[: ids.index(0)] if 0 in ids else ids
+        return "".join(self.words[i] for i in ids).replace("\u2581", " ").strip()
+
+
+def tokenizer() -> Tokenizer:
+    """The tokenizer of the kit."""
+    return FastTokenizer() if (HERE / "tokenizer.json").is_file() else Tokenizer()
+
+
 class Maker:
     """Draws pairs by language and weight, varies them, and cuts them into subwords."""
 
@@ -81,7 +106,7 @@ class Maker:
         from model_recipes.translator.variation import Mix, Variation
 
         noted = settings()
-        self.subwords = Tokenizer()
+        self.subwords = tokenizer()
         self._pivot = noted["pivot"]
         self._into_pivot = noted["into_pivot_share"]
         self._longest = noted["max_subwords"]

@@ -45,7 +45,7 @@ SHAPE = MarianShape(
 """11.5M parameters with 12,000 subwords, 23 MB in float16; in CTranslate2's int8 it takes 1.9 times
 as long as 192 wide with 4 and 1 layers (docs/models.md)."""
 MODULES = ("bitext", "tags", "names", "bilingual", "variation")
-SCRIPTS = ("run.py", "model.py", "trainer.py", "batches.py")
+SCRIPTS = ("run.py", "model.py", "bart.py", "trainer.py", "batches.py")
 BASE = 35
 """A phrase is four characters, its word numbers counted from this code on."""
 MOST_WORDS = 88

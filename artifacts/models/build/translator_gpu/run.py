@@ -5,10 +5,12 @@
 
 On a GPU, processes make batches while it works; where it is quicker than they are, it takes old
 ones again. On a CPU (`--workers 0`) they are made in between. Writes OUT/weights-1.safetensors and
-weights-2.safetensors, log.txt and report.json, and on a CPU OUT/state.pt: every ten minutes, at the
-end, and at SIGTERM or Ctrl-C. The same command takes a training up again from there. `--of` is the
-whole training, in hours of processor, over which the learning rate falls; it may be changed between
-legs. `--smoke` does everything once in about 20 s.
+weights-2.safetensors, log.txt and report.json, and on a CPU OUT/state.pt: every five minutes, at
+the end, and at SIGTERM or Ctrl-C. The same command takes a training up again from there. `--of` is
+the whole training, in hours of processor, over which the learning rate falls; it may be changed
+between legs. With `--hold` it stays high, and a short training with `--cool OUT/state.pt`, in which
+it falls to nothing, makes good weights of any state, which itself stays as it is (Hu et al.,
+arXiv 2404.06395). `--smoke` does everything once in about 20 s.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batches import HERE, Maker, Tokenizer, counted, settings, unpack, work
+from batches import HERE, Maker, Tokenizer, counted, settings, tokenizer, unpack, work
 
 sys.path.insert(0, str(HERE))
 _STATE = "state.pt"
@@ -207,6 +209,11 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=24_000, help="of a shard")
     parser.add_argument("--rate", type=float, help="learning rate; GPU 1.3e-3, CPU 8e-4")
     parser.add_argument("--warm", type=float, default=0.05, help="share in which the rate rises")
+    parser.add_argument("--hold", action="store_true", help="the rate stays, once it has risen")
+    parser.add_argument("--cool", type=Path, help="a state to go on from, the rate falling to 0")
+    parser.add_argument("--slow-rate", type=float, default=0.4, help="of a pretrained encoder")
+    parser.add_argument("--slow-wait", type=float, default=0.01, help="share before it learns")
+    parser.add_argument("--held", type=int, help="pairs a direction to watch; GPU 200, CPU 32")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], help="GPU: bfloat16")
     arguments = parser.parse_args()
     cuda = arguments.device == "cuda"
@@ -250,24 +257,37 @@ def train(
     """Train for so long, the look at the result included; returns what was done."""
     import numpy as np
     import torch
+    from bart import Bart
     from model import Model, Shape, save
-    from trainer import Trainer, read_state, write_state
+    from trainer import Schedule, Trainer, read_state, write_state
 
     torch.manual_seed(1)
     cuda = arguments.device == "cuda"
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
-    subwords = Tokenizer()
+    subwords = tokenizer()
     dtype = getattr(torch, arguments.precision)
-    model = Model(Shape(**settings()["shape"]), len(subwords), device, dtype)
-    model.start(counted(len(subwords)))
-    held = Held(subwords, 200 if cuda else 8 if arguments.smoke else 32, device)
-    trainer = Trainer(model, arguments.rate, fused=True, warm=arguments.warm)
+    shape = Shape(**settings()["shape"])
+    model: Model
+    if settings().get("family") == "bart":
+        model = bart = Bart(shape, len(subwords), device, dtype)
+        bart.start_from(HERE / "start.safetensors")
+    else:
+        model = Model(shape, len(subwords), device, dtype)
+        model.start(counted(len(subwords)))
+    each = arguments.held or (200 if cuda else 8 if arguments.smoke else 32)
+    held = Held(subwords, each, device)
+    schedule = Schedule(
+        arguments.rate, arguments.warm, arguments.hold, arguments.slow_rate, arguments.slow_wait
+    )
+    trainer = Trainer(model, schedule, fused=True)
     log(f"{model.parameters:,} parameters, {len(subwords):,} subwords, {device}")
     # Batches of other processes come in no order that could be found again.
     kept = None if cuda or shards is not None else arguments.out / _STATE
-    found = read_state(kept) if kept else None
+    found = read_state(arguments.cool or kept) if kept else None
+    if arguments.cool:
+        kept = None
     noted = found["noted"] if found else {"positions": 0, "trained": 0.0, "place": (0, 0)}
     if found:
         trainer.restore(found["trainer"])
@@ -277,7 +297,7 @@ def train(
     leg = max(1.0, seconds - (time.time() - log.began) - (6 if arguments.smoke else 25))
     whole = 3600 * arguments.of if arguments.of else noted["trained"] + leg
     positions = noted["positions"]
-    every_report, every_save = (2, 60) if arguments.smoke else (8, 60) if cuda else (60, 600)
+    every_report, every_save = (2, 60) if arguments.smoke else (8, 60) if cuda else (150, 300)
 
     def on_device(array: Any) -> Any:
         tensor = torch.from_numpy(array.astype(np.int64))
@@ -295,7 +315,8 @@ def train(
     started = reported = saved = time.time()
     first, running = positions, []
     for source, target in batches:
-        running.append(trainer.step(on_device(source), on_device(target), clock.progress))
+        cooled = min(1.0, (time.time() - started) / leg) if arguments.cool else 0.0
+        running.append(trainer.step(on_device(source), on_device(target), clock.progress, cooled))
         positions += target.size
         over = clock.over and (trainer.steps >= 10 or clock.stopped)
         now = time.time()

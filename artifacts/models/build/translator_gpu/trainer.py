@@ -5,19 +5,44 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 _WARM = 0.05
-"""Share of the training in which the learning rate rises; then it falls along a half cosine."""
 
 
-def factor(progress: float, warm: float = _WARM) -> float:
-    """Of the learning rate, by the share of the training that is over."""
-    if progress < warm:
-        return progress / warm + 0.002
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm) / (1 - warm))))
+class Schedule(NamedTuple):
+    """The learning rate.
+
+    Attributes:
+        rate: At its highest.
+        warm: Share of the training in which it rises.
+        hold: Whether it then stays; otherwise it falls along a half cosine.
+        slow_rate: Of a pretrained encoder and its embeddings, against the others'.
+        slow_wait: Share of the training after which these begin to learn, rising as long.
+    """
+
+    rate: float
+    warm: float = _WARM
+    hold: bool = False
+    slow_rate: float = 1.0
+    slow_wait: float = 0.0
+
+    def factor(self, progress: float) -> float:
+        """Of the rate, by the share of the training that is over."""
+        if progress < self.warm:
+            return progress / self.warm + 0.002
+        if self.hold:
+            return 1.0
+        over = min(1.0, (progress - self.warm) / (1 - self.warm))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * over))
+
+    def slow(self, progress: float) -> float:
+        """Factor of the pretrained part, besides :meth:`factor`."""
+        if not self.slow_wait:
+            return self.slow_rate
+        return self.slow_rate * min(1.0, max(0.0, progress / self.slow_wait - 1))
 
 
 class Trainer:
@@ -29,27 +54,41 @@ class Trainer:
         mean: Moving mean of the weights.
     """
 
-    def __init__(self, model: Any, rate: float, fused: bool, warm: float = _WARM) -> None:
-        self.model, self._rate, self._scale, self._warm = model, rate, 1.0, warm
-        model.master.grad = torch.zeros_like(model.master)
+    def __init__(self, model: Any, schedule: Schedule, fused: bool, keep: float = 0.998) -> None:
+        self.model, self._schedule, self._scale, self._keep = model, schedule, 1.0, keep
+        self._gradient = torch.zeros_like(model.master)
+        slow = model.slow()
+        # Views of the one buffer: those of a pretrained encoder first, then the others.
+        self._parts = [model.master[:slow], model.master[slow:]] if slow else [model.master]
+        for part, gradient in zip(
+            self._parts, self._gradient.split([len(p) for p in self._parts]), strict=True
+        ):
+            part.grad = gradient
         self._optimizer = torch.optim.Adam(
-            [model.master], lr=rate, betas=(0.9, 0.98), eps=1e-9, fused=fused
+            [{"params": [part]} for part in self._parts],
+            lr=schedule.rate,
+            betas=(0.9, 0.98),
+            eps=1e-9,
+            fused=fused,
         )
         self.mean = model.master.clone()
         self._good, self._best = model.master.clone(), float("inf")
         self.steps = 0
         self.norm: Any = None
 
-    def step(self, source: Any, target: Any, progress: float) -> Any:
-        """One update; returns the loss."""
-        model = self.model
-        rate = self._rate * self._scale * factor(progress, self._warm)
-        self._optimizer.param_groups[0]["lr"] = rate
+    def step(self, source: Any, target: Any, progress: float, cooled: float = 0.0) -> Any:
+        """One update, with the share of a cool-down that is over; returns the loss."""
+        model, schedule = self.model, self._schedule
+        rate = schedule.rate * self._scale * schedule.factor(progress) * (1 - cooled)
+        groups = self._optimizer.param_groups
+        groups[-1]["lr"] = rate
+        if len(groups) > 1:
+            groups[0]["lr"] = rate * schedule.slow(progress)
         model.grad.zero_()
         loss = model.loss(source, target, 0.1)
         loss.backward()
         with torch.no_grad():
-            gradient = model.master.grad
+            gradient = self._gradient
             gradient.copy_(model.grad)
             model.padding(gradient).zero_()
             self.norm = gradient.norm()
@@ -57,7 +96,7 @@ class Trainer:
         self._optimizer.step()
         with torch.no_grad():
             model.sync()
-            keep = min(0.998, (self.steps + 1) / (self.steps + 10))
+            keep = min(self._keep, (self.steps + 1) / (self.steps + 10))
             self.mean.lerp_(model.master, 1 - keep)
         self.steps += 1
         return loss.detach()
