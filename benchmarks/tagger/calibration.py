@@ -1,70 +1,77 @@
-"""Calibration error of a run's taggers before and after their temperature, per language.
+"""Calibration error of a run's taggers with other temperatures, per language.
 
-    python -m benchmarks.tagger.calibration artifacts/runs/default --seed 13
+    python -m benchmarks.tagger.calibration artifacts/runs/default --seed 13 --least 1 1.35
 
-The temperature is fitted on the run's source dev, as training does; test sentences only show it.
+Prints the expected calibration error in points over the entities found: as the logits are, with the
+temperature that training fitted on dev, and with that where it is at least as given. It reads the
+probabilities of the run's predictions, and asks no tagger; of ``ensemble`` and ``translate_test``,
+which have no temperature of their own, it says nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.artifacts import Artifact, RunFolder
-from pipeline.schema import Span, spans_of
+from pipeline.schema import labels_of, spans_of
+from stages.project.back_projection import flat_distributions
 from stages.tagger.calibration import (
     calibration_error,
-    fit_temperature,
     reliability,
     scored_entities,
     tempered,
 )
-from stages.tagger.tagger import Tagger
+from stages.tagger.labels import LabelSet
 
 
-def sentences(artifact: Artifact) -> tuple[list[list[str]], list[list[Span]]]:
-    rows = list(artifact.rows())
-    return [r["words"] for r in rows], [spans_of(r) for r in rows]
+def errors(predicted: Artifact, gold: Artifact, had: float, wanted: list[float]) -> list[float]:
+    """Return the error in points under each temperature of predictions that had another one."""
+    found = predicted.read()
+    known = {r["id"]: spans_of(r) for r in gold.rows()}
+    labels = LabelSet(labels_of(found.schema))
+    each = flat_distributions(found.column("probs"))
+    starts = np.concatenate([[0], np.cumsum([len(p) for p in each])]).astype(np.int64)
+    flat = np.concatenate([p for p in each if p.size])
+    theirs = [known[i] for i in found.column("id").to_pylist()]
+    return [
+        100
+        * calibration_error(
+            reliability(*scored_entities(labels.decode(tempered(flat, t / had), starts), theirs))
+        )
+        for t in wanted
+    ]
 
 
 def main() -> None:
+    """Print a line per tagger, a column per language."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--least", type=float, nargs="+", default=[1.35])
     given = parser.parse_args()
-    run = RunFolder(given.run)
-    made = [a for a in run.artifacts() if a.manifest.stage == "prepare"]
-    (dev,) = [a for a in made if a.manifest.unit.startswith("dev/")]
-    tests = {a.manifest.lang: a for a in made if a.manifest.unit.startswith(("test/", "source_t"))}
-    print("| tagger | temperature |", " | ".join(map(str, tests)), "|")
+    made = {
+        (a.manifest.stage, a.manifest.unit): a
+        for a in RunFolder(given.run).artifacts()
+        if a.manifest.stage in ("prepare", "predict")
+    }
+    print("| tagger | fitted | set | none | fitted to dev |", *(f"≥ {x:g} |" for x in given.least))
     for stage in ("train", "self_train"):
-        for folder in sorted((run.path / stage).glob(f"*/seed-{given.seed}")):
-            tagger = Tagger.from_pretrained(folder)
-            tagger.temperature = 1.0
-
-            def flat(words: list[list[str]], tagger: Tagger = tagger) -> tuple[np.ndarray, ...]:
-                return tagger.flat(words)
-
-            words, gold = sentences(dev)
-            temperature = fit_temperature(*flat(words), gold, tagger.label_set)
-            cells = []
-            for artifact in tests.values():
-                words, gold = sentences(artifact)
-                probs, starts = flat(words)
-                errors = [
-                    calibration_error(
-                        reliability(
-                            *scored_entities(
-                                tagger.label_set.decode(tempered(probs, t), starts), gold
-                            )
-                        )
-                    )
-                    for t in (1.0, temperature)
-                ]
-                cells.append(" → ".join(f"{100 * e:.1f}" for e in errors))
-            print(f"| {folder.parent.name} | {temperature:.2f} | {' | '.join(cells)} |", flush=True)
+        for folder in sorted((given.run / stage).glob(f"*/seed-{given.seed}")):
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            had = config["score_temperature"]
+            fitted = config.get("fitted_temperature") or had
+            wanted = [1.0, fitted, *(max(x, fitted) for x in given.least)]
+            prefix = f"{folder.parent.name}/{folder.name}/"
+            for (kind, unit), artifact in made.items():
+                data = unit.removeprefix(prefix)
+                if kind == "predict" and data != unit and not data.startswith("dev/"):
+                    found = errors(artifact, made["prepare", data], had, wanted)
+                    cells = " | ".join(f"{e:.1f}" for e in found)
+                    print(f"| {folder.parent.name} | {fitted:.2f} | {data} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

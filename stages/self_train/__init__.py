@@ -29,7 +29,7 @@ class SelfTrainStage(RunStage[SelfTrainConfig]):
 
     name = "self_train"
     goal = True
-    version = "5"
+    version = "6"
     about = "let taggers label synthetic and unlabelled text, and train students on it"
     reasons: ClassVar[Mapping[str, str]] = {
         "low_confidence": "the teacher is not sure enough",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.self_train.config import SelfTrainConfig
+from stages.tagger.calibration import tempered
 from stages.tagger.labels import LabelSet
 from stages.train.data import TrainingSentence
 
@@ -23,6 +24,7 @@ def teach(
     rows: Iterable[tuple[str, Sequence[str]]],
     distributions: Iterable[NDArray[np.float32]],
     label_set: LabelSet,
+    softening: float = 1.0,
 ) -> Iterator[TrainingSentence]:
     """Join sentences with what their teachers think: distributions, and the entities in them.
 
@@ -30,10 +32,11 @@ def teach(
         rows: Ids and words.
         distributions: (words, labels) of each; entities are decoded from them (constrained).
         label_set: The labels.
+        softening: The temperature that makes the entities' scores calibrated.
     """
     for (name, words), probs in zip(rows, distributions, strict=True):
         starts = np.array([0, len(words)], dtype=np.int64)
-        spans = label_set.decode(probs, starts)[0]
+        spans = label_set.decode(tempered(probs, softening), starts)[0]
         yield TrainingSentence(words, spans, probs=probs, id=name)
 
 
@@ -68,6 +71,7 @@ def pseudo_examples(
     counts: dict[str, int],
     drop: Drop,
     reasons: Mapping[str, str] | None = None,
+    softening: float = 1.0,
 ) -> Iterator[TrainingSentence]:
     """Decide which pseudo-labelled sentences are trained on, and which of their words and labels.
 
@@ -79,6 +83,7 @@ def pseudo_examples(
         counts: Gets ``entities_masked``, ``without_entities_left_out`` and the like.
         drop: Called with the reason for every dropped sentence.
         reasons: Why the teachers could not label sentences, by id.
+        softening: The temperature that makes the teachers' confidence calibrated.
     """
     generator = np.random.default_rng(seed)
     unlabelled = reasons or {}
@@ -89,7 +94,8 @@ def pseudo_examples(
         if sentence.id in unlabelled:
             drop(unlabelled[sentence.id])
             continue
-        if float(_probs(sentence).max(1).mean()) < options.min_confidence:
+        sure = tempered(_probs(sentence), softening).max(1)
+        if float(sure.mean()) < options.min_confidence:
             drop("low_confidence")
             continue
         unsure = [s for s in sentence.spans if (s.score or 0.0) < thresholds.get(s.type, 0.0)]

@@ -101,6 +101,7 @@ class SelfTraining:
         self._provenance = provenance(config, task, inputs)
         self._crop = crop
         self._stores: dict[str, DistributionStore] = {}  # of the round that is under way
+        self._softening: dict[str, float] = {}
 
     def run(self, teachers: Mapping[str, Sequence[Path]]) -> list[Round]:
         """Do the rounds; the last one may be worse than the one before.
@@ -172,6 +173,8 @@ class SelfTraining:
                     "the teachers of the languages have different labels; set labels.types"
                 )
             label_set = teacher.label_set
+            # A translation is labelled in the language that the temperature was fitted on.
+            self._softening[name] = 1.0 if self._by_crop(asked) else teacher.softening
             known = self._known_as(folders, asked)
             store = self._stores[name] = DistributionStore(
                 _store_path(work, name) if known is None else self._context.shared_dir / known
@@ -188,8 +191,7 @@ class SelfTraining:
 
         That is so in the first round, whose teachers are outputs of the run; by what decides on it.
         """
-        by_translation = asked.kind == "synthetic" and asked.lang in self._crop
-        if by_translation or not all((f / MANIFEST).is_file() for f in folders):
+        if self._by_crop(asked) or not all((f / MANIFEST).is_file() for f in folders):
             return None
         limit = self._options.max_sentences if asked.kind == "synthetic" else None
         decides = {
@@ -206,7 +208,7 @@ class SelfTraining:
         total = sum(1 for _ in self._sentences(name))
         with self._context.progress.task(f"pseudo-label {name}", total=total) as bar:
             found: Iterator[NDArray[np.float32]]
-            if asked.kind == "synthetic" and asked.lang in self._crop:
+            if self._by_crop(asked):
                 found = self._by_translation(teacher, asked, work, bar.advance)
             else:
                 words = (words for _, words in self._sentences(name))
@@ -226,6 +228,10 @@ class SelfTraining:
                 reasons[row_id] = reason
             yield probs
         write_atomic(_reasons_path(work, name), json.dumps(reasons).encode())
+
+    def _by_crop(self, asked: _Asked) -> bool:
+        """Return whether a text is labelled by way of its translation."""
+        return asked.kind == "synthetic" and asked.lang in self._crop
 
     def _asked(self) -> list[_Asked]:
         """Return what the teachers have a say in, in the order of the inputs."""
@@ -252,7 +258,7 @@ class SelfTraining:
     def _taught(self, work: Path, name: str, label_set: LabelSet) -> Iterator[TrainingSentence]:
         lengths = (len(words) for _, words in self._sentences(name))
         stored = self._stores[name].read(lengths)
-        return teach(self._sentences(name), stored, label_set)
+        return teach(self._sentences(name), stored, label_set, self._softening[name])
 
     # -- the student's data -----------------------------------------------------------------
 
@@ -291,6 +297,7 @@ class SelfTraining:
                     counts,
                     drop,
                     _reasons(work, name),
+                    self._softening[name],
                 )
             for example in examples:
                 counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1

@@ -23,6 +23,9 @@ class Teachers:
     Args:
         taggers: One or more; the columns are in the order of the first one's labels.
 
+    Attributes:
+        softening: The temperature under which their distributions give calibrated scores.
+
     Raises:
         ModelError: If their labels differ.
     """
@@ -37,6 +40,7 @@ class Teachers:
                     "labels.types so that all arms share one list"
                 )
         self.label_set: LabelSet = self._taggers[0].label_set
+        self.softening = float(np.exp(np.mean([np.log(t.as_teacher()) for t in self._taggers])))
 
     @classmethod
     def load(cls, folders: Sequence[Path], dtype: str = "auto") -> Teachers:

@@ -28,6 +28,7 @@ _FIELDS: Final = (
     "label_subwords",
     "window",
     "score_temperature",
+    "fitted_temperature",
     "provenance",
     "fusion_options",
 )

@@ -46,8 +46,10 @@ class LayerFusedConfig(PreTrainedConfig):
         aif_last_share: The weight of the last layer that AIF starts from.
         label_subwords: ``first`` or ``all``: the subwords of a word that carry its label.
         window: Longest input in subwords, with special tokens; ``None``: what the encoder takes.
-        score_temperature: What scores are to be divided by before they are probabilities; fitted on
-            held-out sentences. The model's own logits are without it.
+        score_temperature: What scores are to be divided by before they are probabilities. The
+            model's own logits are without it.
+        fitted_temperature: What of that was fitted on held-out sentences, where it is less
+            (``train.least_temperature``); a teacher's soft labels have this one.
         provenance: Facts for the model card: arm, languages, data, scores …
         fusion_options: Options of a fusion of another package.
     """
@@ -67,6 +69,7 @@ class LayerFusedConfig(PreTrainedConfig):
         label_subwords: str = "first",
         window: int | None = None,
         score_temperature: float = 1.0,
+        fitted_temperature: float | None = None,
         provenance: dict[str, Any] | None = None,
         fusion_options: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -98,6 +101,7 @@ class LayerFusedConfig(PreTrainedConfig):
         self.label_subwords = kwargs.pop("label_pieces", label_subwords)  # its name in 0.1
         self.window = window
         self.score_temperature = score_temperature
+        self.fitted_temperature = fitted_temperature
         self.provenance = provenance
         self.fusion_options = fusion_options
         super().__init__(**kwargs)

@@ -89,6 +89,7 @@ class Tagger(WordTagger):
         self.constrained = constrained
         self._all_subwords = getattr(config, "label_subwords", "first") == "all"
         self.temperature = float(getattr(config, "score_temperature", 1.0))
+        self._fitted = float(getattr(config, "fitted_temperature", None) or self.temperature)
         self._autocast: torch.dtype | None = torch.bfloat16 if dtype == "bfloat16" else None
 
     @classmethod
@@ -167,6 +168,12 @@ class Tagger(WordTagger):
         """
         self.encoder.tokenizer.push_to_hub(repo_id, **options)
         return str(self.model.push_to_hub(repo_id, **options))
+
+    def as_teacher(self) -> float:
+        """Answer with the temperature that was fitted; return by what scores are softer."""
+        softening = self.temperature / self._fitted
+        self.temperature = self._fitted
+        return softening
 
     def flat(
         self, sentences: Sequence[Sequence[str]], advance: Advance = no_advance

@@ -50,6 +50,14 @@ class WordTagger(ABC):
         """The labels, in the order of the distributions' columns."""
         return self.label_set.names
 
+    def as_teacher(self) -> float:
+        """Answer with distributions to learn from; return by what temperature scores are softer.
+
+        Scores are calibrated for languages that the tagger was not trained on. A student that
+        learnt from distributions as soft as that would be calibrated for them twice.
+        """
+        return 1.0
+
     @abstractmethod
     def flat(
         self, sentences: Sequence[Sequence[str]], advance: Advance = no_advance

@@ -26,7 +26,7 @@ class TrainStage(RunStage[TrainConfig]):
 
     name = "train"
     goal = True
-    version = "6"
+    version = "7"
     about = "train the taggers (transformers' Trainer, layer fusion)"
     batch_option = "train.batch_size"
 

@@ -101,6 +101,12 @@ class TaggerOptions(StageConfig):
         description="fit a temperature on the sentences that the weights are chosen on, so that "
         "scores of entities are the share of them that is right",
     )
+    least_temperature: float = Field(
+        1.35,
+        gt=0,
+        description="calibrate: the least temperature, as source dev does not show how much too "
+        "sure a tagger is in other languages; what is fitted on target_dev may be lower",
+    )
     evaluations: int = Field(5, ge=1, description="evaluations on the dev set during training")
     patience: int | None = Field(
         None, ge=1, description="stop after so many evaluations without gain; default: never"

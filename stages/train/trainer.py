@@ -57,7 +57,8 @@ class TrainingResult:
         processes: How many trained together.
         learning_rate: Peak rate of the encoder.
         layer_decay: Factor per layer downwards.
-        temperature: What calibrates the scores, fitted on the selection set.
+        temperature: What calibrates the scores: fitted on the selection set, and no less than
+            ``least_temperature`` if that is of the source language.
     """
 
     steps: int

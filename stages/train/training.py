@@ -127,15 +127,19 @@ def train_tagger(
                 "same; give dev data with labels, or set train.select to 'last'"
             )
         selection = DevSet(dev, words, label_set, options.label_subwords == "all")
-    model.config.score_temperature = 1.0  # that of a tagger it starts from is not its own
+    # Those of a tagger it starts from are not its own.
+    model.config.score_temperature, model.config.fitted_temperature = 1.0, None
     trainer = TaggerTrainer(
         model, data, selection, options, work_dir, seed=seed, temperature=temperature, title=title
     )
     result = trainer.run(progress or Progress())
     if trainer.is_world_process_zero():
-        if selection is not None and options.calibrate:
-            result.temperature = selection.temperature(model, None)
+        if options.calibrate:
+            fitted = 1.0 if selection is None else selection.temperature(model, None)
+            seen = options.select == "target_dev"
+            result.temperature = fitted if seen else max(fitted, options.least_temperature)
             model.config.score_temperature = result.temperature
+            model.config.fitted_temperature = fitted
         if doubt := doubts(result, result.learning_rate, preset):
             logger.warning("%s: %s", title, doubt)
         facts = dict(provenance or {})

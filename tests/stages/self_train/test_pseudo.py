@@ -21,6 +21,7 @@ from stages.self_train.pseudo import (
 )
 from stages.self_train.rounds import student_options
 from stages.self_train.teachers import DistributionStore, Teachers
+from stages.tagger.calibration import tempered
 from stages.tagger.labels import LabelSet
 from stages.train.config import TrainConfig
 from stages.train.data import TrainingSentence
@@ -145,6 +146,30 @@ class FakeTagger:
 
     def distributions(self, sentences: list[list[str]]) -> list[np.ndarray]:
         return [np.tile(self._probs, (len(s), 1)) for s in sentences]
+
+    def as_teacher(self) -> float:
+        return 1.0
+
+
+def test_thresholds_are_of_calibrated_scores_and_labels_are_as_the_teacher_gave_them() -> None:
+    def masked(softening: float) -> tuple[int, int]:
+        rows, found = [("s0", ["w", "w"])], [sure(["O", "B-PER"], 0.9)]
+        data = list(teach(rows, found, LABELS, softening))
+        expected = tempered(found[0], softening)[1, LABELS.names.index("B-PER")]
+        assert data[0].spans[0].score == pytest.approx(expected)
+        counts: dict[str, int] = {}
+        drops: Counter[str] = Counter()
+        config = SelfTrainConfig(confidence=0.85)
+        (made,) = pseudo_examples(
+            data, config, {"PER": 0.85}, 1, counts, lambda r: None, None, softening
+        )
+        np.testing.assert_array_equal(made.probs, found[0])
+        config = SelfTrainConfig(min_confidence=0.85)
+        list(pseudo_examples(data, config, {}, 1, {}, lambda r: drops.update([r]), None, softening))
+        return counts["entities_masked"], drops["low_confidence"]
+
+    assert masked(1.0) == (0, 0)
+    assert masked(2.0) == (1, 1)
 
 
 def test_an_ensemble_averages_by_label_not_by_column() -> None:

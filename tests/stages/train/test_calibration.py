@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -79,7 +80,12 @@ def test_the_error_is_the_gap_by_count() -> None:
     assert calibration_error([]) == 0.0
 
 
-def test_a_trained_tagger_has_its_temperature_and_uses_it(family: Family, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("select", "least"), [("source_dev", 1.35), ("source_dev", 0.01), ("target_dev", 50.0)]
+)
+def test_a_trained_tagger_has_its_temperature_and_uses_it(
+    family: Family, tmp_path: Path, select: Literal["source_dev", "target_dev"], least: float
+) -> None:
     from stages.tagger.tagger import Tagger
     from stages.train.config import TrainConfig
     from stages.train.data import TrainingSentence
@@ -88,7 +94,13 @@ def test_a_trained_tagger_has_its_temperature_and_uses_it(family: Family, tmp_pa
 
     rows = toy_rows(60)
     options = TrainConfig(
-        max_steps=90, batch_size=16, layer_decay=1.0, evaluations=1, learning_rate=3e-3
+        max_steps=90,
+        batch_size=16,
+        layer_decay=1.0,
+        evaluations=1,
+        learning_rate=3e-3,
+        select=select,
+        least_temperature=least,
     )
     result = train_tagger(
         options,
@@ -102,11 +114,18 @@ def test_a_trained_tagger_has_its_temperature_and_uses_it(family: Family, tmp_pa
         head={"fusion": "none"},
     )
     config = json.loads((tmp_path / "tagger" / "config.json").read_text())
-    assert config["score_temperature"] == result.temperature != 1.0
+    fitted = config["fitted_temperature"]
+    assert fitted not in (1.0, 50.0)
+    # Other languages are not what source dev shows; target dev shows what they are.
+    expected = fitted if select == "target_dev" else max(fitted, least)
+    assert config["score_temperature"] == result.temperature == expected
     tagger = Tagger.from_pretrained(tmp_path / "tagger")
     words = [w for w, _ in rows[:5]]
     calibrated = np.concatenate(tagger.distributions(words))
+    assert tagger.as_teacher() == pytest.approx(expected / fitted)
+    taught = np.concatenate(tagger.distributions(words))
     tagger.temperature = 1.0
     plain = np.concatenate(tagger.distributions(words))
-    np.testing.assert_allclose(calibrated, tempered(plain, result.temperature), atol=1e-4)
+    np.testing.assert_allclose(calibrated, tempered(plain, expected), atol=1e-4)
+    np.testing.assert_allclose(taught, tempered(plain, fitted), atol=1e-4)
     assert np.abs(calibrated - plain).max() > 1e-3
