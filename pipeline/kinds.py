@@ -8,7 +8,7 @@ read the same names.
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,6 +50,10 @@ class Kinds(Mapping[str, T], Generic[T]):
                 )
         return {entry.name: entry for entry in found}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Go to other processes without what was imported: it is imported there when asked for."""
+        return {**self.__dict__, "_loaded": {}}
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, those that ship first."""
         yield from self.own
@@ -73,8 +77,7 @@ class Kinds(Mapping[str, T], Generic[T]):
 
     def _load(self, name: str) -> T:
         if name in self.own:
-            module, _, attribute = self.own[name].partition(":")
-            found: Any = getattr(importlib.import_module(module), attribute)
+            found: T = pkgutil.resolve_name(self.own[name])
             return found
         if name not in self._others:
             raise ConfigError(

@@ -1,10 +1,10 @@
-"""Finds the stages by name; nothing is imported before it is asked for."""
+"""The stages of a run, in their order; none is imported before it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError, suggest
 
@@ -17,27 +17,22 @@ class Registry:
     """The stages that there are, in their order.
 
     Args:
-        names: The names, in the order in which stages may read each other's output; gone through
-            when first asked for.
-        load: Returns the stage of a name.
+        stages: The stages by name, in the order in which they may read each other's output; a
+            :class:`pipeline.kinds.Kinds`, as a rule, whose names are gone through when first asked
+            for.
         base: Returns the type of the run-wide keys, a :class:`~pipeline.config.RunConfig`.
     """
 
     def __init__(
-        self,
-        names: Iterable[str],
-        load: Callable[[str], Stage],
-        base: Callable[[], type[RunConfig]] | None = None,
+        self, stages: Mapping[str, Stage], base: Callable[[], type[RunConfig]] | None = None
     ) -> None:
-        self._names = names
-        self._load = load
+        self._stages = stages
         self._base = base
-        self._loaded: dict[str, Stage] = {}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the stages, in their order."""
-        return tuple(self._names)
+        return tuple(self._stages)
 
     def __getitem__(self, name: str) -> Stage:
         """Return a stage, importing it if need be.
@@ -46,14 +41,7 @@ class Registry:
             ConfigError: If there is none of that name.
         """
         self.require(name)
-        if name not in self._loaded:
-            self._loaded[name] = self._load(name)
-        return self._loaded[name]
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Go to other processes without the stages, which are imported there when asked for."""
-        own = ("names", "_load", "_base")
-        return {**{k: self.__dict__[k] for k in own}, "_loaded": {}}
+        return self._stages[name]
 
     def require(self, name: str, key: str = "") -> None:
         """Check that there is a stage of that name.

@@ -40,6 +40,6 @@ _STAGES: Final[Kinds[Stage]] = Kinds(
     },
 )
 
-STAGES: Final = Registry(_STAGES, _STAGES.__getitem__, base=_base)
+STAGES: Final = Registry(_STAGES, _base)
 """The stages of xlner, each the package ``stages.<name>`` with a ``STAGE`` object, and after them
 those of other packages: entry points of the group ``xlner.stages``, which name such an object."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 from model_recipes.encoder.config import PretrainEncoderConfig
-from model_recipes.shared.loop import Progress
 from model_recipes.shared.running import RecipeStage
 from pipeline.config import RunConfig
 from pipeline.stage import Problem, Task
@@ -19,6 +16,7 @@ class PretrainEncoderStage(RecipeStage[PretrainEncoderConfig]):
     name = "pretrain_encoder"
     version = "2"
     about = "pre-train a small multilingual encoder from plain and parallel text"
+    trainer = "model_recipes.encoder.training:pretrain_encoder"
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Check that there is text, and that all files are there."""
@@ -26,20 +24,6 @@ class PretrainEncoderStage(RecipeStage[PretrainEncoderConfig]):
         if not corpus.parallel and not corpus.monolingual:
             yield Problem(f"{self.name}.corpus", "name files under parallel, monolingual, or both")
         yield from super().check(config, tasks)
-
-    def train(
-        self,
-        options: PretrainEncoderConfig,
-        folder: Path,
-        work: Path,
-        *,
-        seed: int,
-        progress: Progress,
-    ) -> dict[str, Any]:
-        """See :func:`model_recipes.encoder.training.pretrain_encoder`."""
-        from model_recipes.encoder.training import pretrain_encoder
-
-        return pretrain_encoder(options, folder, work, seed=seed, progress=progress)
 
 
 STAGE = PretrainEncoderStage()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from model_recipes.shared.config import PretrainingConfig
 from model_recipes.shared.loop import LoopConfig, Progress
@@ -23,8 +23,15 @@ _START = "start_from"
 
 
 class RecipeStage(RunStage[Options]):
-    """Makes a model from text; whatever it reads is a path among its options."""
+    """Makes a model from text; whatever it reads is a path among its options.
 
+    Attributes:
+        trainer: The function that trains and saves it, as ``"module:function"``; it gets the
+            options, the folder of the model, one for its work, the seed, and whom to tell how far
+            it is, and returns what it did, for the manifest.
+    """
+
+    trainer: ClassVar[str]
     standalone = True
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
@@ -50,16 +57,11 @@ class RecipeStage(RunStage[Options]):
         """Train; continues from the checkpoint in the work folder."""
         options = located(self.options(context.config), context.config.config_dir)
         with shown_progress(context.progress, self.name, options.loop) as progress:
-            report = self.train(
+            train = pkgutil.resolve_name(self.trainer)
+            report = train(
                 options, out.folder, context.work_dir, seed=context.seed, progress=progress
             )
         context.notes.update(report)
-
-    @abstractmethod
-    def train(
-        self, options: Options, folder: Path, work: Path, *, seed: int, progress: Progress
-    ) -> dict[str, Any]:
-        """Train a model and save it in ``folder``; return what was done, for the manifest."""
 
 
 @contextmanager

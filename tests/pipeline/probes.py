@@ -99,4 +99,4 @@ class Collect(RunStage):
         (out.folder / "all.json").write_text(json.dumps(seen))
 
 
-PROBES = Registry(("probe", "collect"), {"probe": Probe(), "collect": Collect()}.__getitem__)
+PROBES = Registry({"probe": Probe(), "collect": Collect()})

@@ -141,7 +141,7 @@ def toy(folder: Path, registry: Registry = TOYS, **changes: Any) -> Runner:
 
 def watched(place: Path, **how: Any) -> Registry:
     stages = {"prepare": Prepare(), "align": WatchedAlign(place, **how), "report": Report()}
-    return Registry(tuple(stages), stages.__getitem__)
+    return Registry(stages)
 
 
 def part_bytes(folder: Path) -> dict[str, bytes]:

@@ -192,7 +192,4 @@ class Report(RunStage):
         return (artifact.folder / "total.txt").read_text()
 
 
-TOYS = Registry(
-    ("prepare", "align", "report"),
-    {"prepare": Prepare(), "align": Align(), "report": Report()}.__getitem__,
-)
+TOYS = Registry({"prepare": Prepare(), "align": Align(), "report": Report()})

@@ -117,7 +117,7 @@ _STAGES: dict[str, Stage] = {
     "evaluate": EVALUATE,
     "report": REPORT,
 }
-REGISTRY = Registry(tuple(_STAGES), _STAGES.__getitem__, lambda: Experiment)
+REGISTRY = Registry(_STAGES, lambda: Experiment)
 
 
 def make_runner(folder: Path, encoder: Path, **changes: Any) -> Runner:

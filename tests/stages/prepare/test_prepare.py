@@ -24,7 +24,7 @@ from tests.pipeline.formats.hub_cache import COMMIT, add_dataset, go_offline
 from tests.shared_data import shared_data
 from xlner.api import Runner
 
-REGISTRY = Registry(("prepare",), lambda name: STAGE)
+REGISTRY = Registry({"prepare": STAGE})
 LABELLED = ", ".join(name for name in FORMATS if FORMATS[name].has_labels)
 TRAIN = "Ann B-PER\nLee I-PER\nin O\nBonn B-LOC\n\nACME B-ORG\n. O\n\nyes O\n"
 

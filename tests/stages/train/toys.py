@@ -90,7 +90,7 @@ _STAGES: dict[str, Stage] = {
     "self_train": SELF_TRAIN,
     "predict": _Predict(),
 }
-REGISTRY = Registry(tuple(_STAGES), _STAGES.__getitem__, lambda: Experiment)
+REGISTRY = Registry(_STAGES, lambda: Experiment)
 
 
 def write_corpus(folder: Path) -> None:
