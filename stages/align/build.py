@@ -29,14 +29,14 @@ def build(plan: Plan, collected: Path = NOTHING) -> Aligner:
             weights[place] *= trust
     asked = [k for k, weight in enumerate(weights) if weight > 0]
     # A mean is one of probabilities: what a member holds for unlikely is less than nothing.
-    soft = plan.setting.soft if len(asked) == 1 else plan.combine == "mean"
-    members = [_load(plan, k, collected, soft=soft) for k in asked]
+    alone = len(asked) == 1
+    floor = plan.setting.kept if plan.combine == "mean" else ASSERTED
+    members = [_load(plan, k, collected, plan.setting.floor if alone else floor) for k in asked]
     if len(members) == 1:
         return members[0]
     from stages.align.kinds.ensemble import Ensemble
 
-    floor = plan.setting.floor if plan.setting.soft else ASSERTED
-    return Ensemble(members, plan.combine, [weights[k] for k in asked], floor)
+    return Ensemble(members, plan.combine, [weights[k] for k in asked], plan.setting.floor)
 
 
 def _weights(plan: Plan, collected: Path) -> list[float]:
@@ -56,9 +56,9 @@ def _judged(plan: Plan, weights: list[float]) -> list[int]:
     return [k for k, (m, weight) in enumerate(members) if m.options.by_agreement and weight > 0]
 
 
-def _load(plan: Plan, index: int, collected: Path, *, soft: bool) -> Aligner:
+def _load(plan: Plan, index: int, collected: Path, floor: float = ASSERTED) -> Aligner:
     member = plan.members[index]
-    setting = replace(plan.setting, soft=soft)
+    setting = replace(plan.setting, floor=floor)
     return member.options.made.load(setting, member.folder, plan.place(index, collected))
 
 
@@ -82,9 +82,7 @@ def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
         from stages.align.guiding import hints, unguided
 
         encoders = {
-            k: _load(plan, k, folder, soft=False)
-            for k, m in enumerate(plan.members)
-            if m.options.by_agreement
+            k: _load(plan, k, folder) for k, m in enumerate(plan.members) if m.options.by_agreement
         }
         judge(pairs.own, unguided(pairs.own, pairs.extra), encoders, folder)
         found = hints(pairs.own, {k: encoders[k] for k in guides}, trusts(folder))
@@ -95,8 +93,8 @@ def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
     if judged:
         from stages.align.agreement import judge
 
-        encoders = {k: _load(plan, k, folder, soft=False) for k in judged}
-        judge(pairs.own, _load(plan, statistical, folder, soft=False), encoders, folder)
+        encoders = {k: _load(plan, k, folder) for k in judged}
+        judge(pairs.own, _load(plan, statistical, folder), encoders, folder)
 
 
 def _learn(plan: Plan, index: int, pairs: PairsToLearn, folder: Path) -> None:

@@ -29,8 +29,7 @@ class EflomalAligner(Aligner):
 
     Args:
         links: Links by the digest of a pair: ``(links, 2)`` word indices, and probabilities.
-        soft: Whether to hand out links below 0.5.
-        floor: The least probability of those.
+        floor: The least probability of a link that is handed out.
     """
 
     name = "eflomal"
@@ -38,11 +37,10 @@ class EflomalAligner(Aligner):
     def __init__(
         self,
         links: dict[bytes, tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]],
-        soft: bool = False,
-        floor: float = 0.05,
+        floor: float = ASSERTED,
     ) -> None:
         self._links = links
-        self._floor = floor if soft else ASSERTED
+        self._floor = floor
 
     def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs that were among those of :meth:`fit`; others stay unaligned."""
@@ -102,7 +100,7 @@ class EflomalAligner(Aligner):
         return len(GRANULARITIES)
 
     @classmethod
-    def load(cls, folder: Path, *, soft: bool = False, floor: float = 0.05) -> EflomalAligner:
+    def load(cls, folder: Path, *, floor: float = ASSERTED) -> EflomalAligner:
         """Read what :meth:`fit` wrote."""
         with np.load(folder / _FILE) as arrays:
             digests = [row.tobytes() for row in arrays["digests"]]
@@ -111,7 +109,7 @@ class EflomalAligner(Aligner):
             links = np.split(arrays["links"], ends)[: len(digests)]
             probs = np.split(arrays["probs"], ends)[: len(digests)]
         stored = dict(zip(digests, zip(links, probs, strict=True), strict=True))
-        return cls(stored, soft, floor)
+        return cls(stored, floor)
 
 
 def _run(

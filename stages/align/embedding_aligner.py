@@ -46,8 +46,8 @@ class Extraction:
         centre: What is taken off the states of either side: ``(width,)`` each; ``None`` for none.
         temperature: What cosine similarities are divided by to make probabilities (the softmax of
             awesome-align takes dot products as they are).
-        soft: Whether to add links that were considered but not chosen.
-        floor: The least probability of those.
+        floor: The least probability of a link that was considered but not chosen; ``ASSERTED``
+            for none of those.
     """
 
     method: ExtractionMethod = "inter"
@@ -57,8 +57,7 @@ class Extraction:
     marks: bool = True
     centre: Means | None = None
     temperature: float = 0.05
-    soft: bool = False
-    floor: float = 0.05
+    floor: float = ASSERTED
 
 
 class EmbeddingAligner(Aligner):
@@ -190,7 +189,7 @@ class EmbeddingAligner(Aligner):
         if how.method == "posterior":
             there, back = matching.directions(scores / np.float32(how.temperature), rows, cols)
             prob = (there + back) / 2
-            index = matching.at_least(prob, how.floor if how.soft else ASSERTED)
+            index = matching.at_least(prob, how.floor)
             return index, prob[index]
         if how.method == "softmax":
             there, back = matching.directions(scores, rows, cols)
@@ -206,7 +205,7 @@ class EmbeddingAligner(Aligner):
             there, back = matching.directions(scores / np.float32(how.temperature), rows, cols)
             prob = (there + back) / 2
         chosen = ASSERTED + (1 - ASSERTED) * prob[index]
-        if not how.soft:
+        if how.floor >= ASSERTED:
             return index, chosen
         rest = np.where(prob * ASSERTED >= how.floor, prob, 0)
         rest[index] = 0

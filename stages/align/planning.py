@@ -11,6 +11,7 @@ from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.kinds.member import Choice, Combine, MemberConfig, Resolved
 from stages.align.setting import Setting
+from stages.word_alignment.aligner import ASSERTED
 
 
 def resolve(config: AlignConfig, context: AlignmentContext) -> Resolved:
@@ -88,7 +89,7 @@ def plan(config: AlignConfig, context: AlignmentContext) -> Plan:
         context.target,
         config.device,
         config.batch_tokens,
-        config.soft,
         config.floor,
+        config.floor if config.soft else ASSERTED,
     )
     return Plan(tuple(members), resolved.combine, setting)

@@ -19,15 +19,16 @@ class Setting:
         target: Language of the target words, if known.
         device: ``auto``, ``cpu`` or ``cuda``.
         batch_tokens: Tokens that an encoder gets at once.
-        soft: Whether links below 0.5 are wanted, too.
-        floor: The least probability of a link.
+        kept: The least probability of a link that what is learnt must know of.
+        floor: The least probability of a link that is handed out; ``ASSERTED``: none that was
+            considered but not chosen.
     """
 
     source: str | None
     target: str | None
     device: str
     batch_tokens: int
-    soft: bool
+    kept: float
     floor: float
 
 

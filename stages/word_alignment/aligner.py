@@ -2,7 +2,7 @@
 
 An aligner links the words of sentence pairs. Each link has a probability, on one scale for all
 aligners: **0.5 and above means that the aligner asserts the link**; below are links that it
-considered but did not choose, which only aligners with ``soft`` switched on hand out. So a consumer
+considered but did not choose, which aligners hand out from a floor on that is below 0.5. A consumer
 that wants hard links takes those of 0.5 and above, and one that weighs evidence takes them all.
 """
 

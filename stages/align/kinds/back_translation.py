@@ -48,8 +48,7 @@ class BackTranslationAligner(Aligner):
         within: Aligns the source with the back-translation.
         across: Aligns the back-translation with the target.
         translations: Back-translations by the digest of the target.
-        soft: Whether to hand out links below 0.5.
-        floor: The least probability of those.
+        floor: The least probability of a link that is handed out.
     """
 
     name = "back_translation"
@@ -59,13 +58,12 @@ class BackTranslationAligner(Aligner):
         within: Aligner,
         across: Aligner,
         translations: dict[bytes, list[str]],
-        soft: bool = False,
-        floor: float = 0.05,
+        floor: float = ASSERTED,
     ) -> None:
         self._within = within
         self._across = across
         self._translations = translations
-        self._floor = floor if soft else ASSERTED
+        self._floor = floor
 
     def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs whose targets were among those of :meth:`fit`.
@@ -87,7 +85,7 @@ class BackTranslationAligner(Aligner):
         folder: Path,
         advance: Advance = no_advance,
         *,
-        floor: float = 0.05,
+        kept: float = ASSERTED,
     ) -> None:
         """Translate all targets back, learn both steps, and write that into a folder.
 
@@ -97,7 +95,7 @@ class BackTranslationAligner(Aligner):
             back_translate: From the target's language to the source's.
             folder: Where to write, for :meth:`load`.
             advance: Told the number of pairs whose targets are translated.
-            floor: The least probability of a link that :meth:`load` will be asked for.
+            kept: The least probability of a link that :meth:`load` will be asked for.
         """
         from stages.word_alignment.statistical.aligner import StatisticalAligner
 
@@ -127,23 +125,20 @@ class BackTranslationAligner(Aligner):
             yield from extra()
 
         for side, name, more in ((0, "within", lambda: iter(())), (1, "across", rest)):
-            StatisticalAligner.fit(back(side), more, floor=floor).save(folder / name)
+            StatisticalAligner.fit(back(side), more, floor=kept).save(folder / name)
 
     @classmethod
-    def load(
-        cls, folder: Path, *, soft: bool = False, floor: float = 0.05
-    ) -> BackTranslationAligner:
+    def load(cls, folder: Path, *, floor: float = ASSERTED) -> BackTranslationAligner:
         """Read what :meth:`fit` wrote."""
         from stages.word_alignment.statistical.aligner import StatisticalAligner
 
         with (folder / _FILE).open(encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
         steps = [
-            StatisticalAligner.load(folder / name, soft=soft, floor=floor)
-            for name in ("within", "across")
+            StatisticalAligner.load(folder / name, floor=floor) for name in ("within", "across")
         ]
         translations = {bytes.fromhex(key): words for key, words in rows}
-        return cls(steps[0], steps[1], translations, soft, floor)
+        return cls(steps[0], steps[1], translations, floor)
 
 
 def compose(first: Sequence[Link], second: Sequence[Link], floor: float) -> list[Link]:
@@ -219,9 +214,9 @@ class BackTranslation(AlignerKind[BackTranslationOptions]):
         translate = back_translator(model, setting.source, setting.target, setting.device)
         with pairs.shown("translate back", pairs.size, "pairs") as told:
             BackTranslationAligner.fit(
-                pairs.own, pairs.extra, translate, to, told, floor=setting.floor
+                pairs.own, pairs.extra, translate, to, told, kept=setting.kept
             )
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Read what was learnt."""
-        return BackTranslationAligner.load(learnt, soft=setting.soft, floor=setting.floor)
+        return BackTranslationAligner.load(learnt, floor=setting.floor)

@@ -50,4 +50,4 @@ class Eflomal(AlignerKind[NoOptions]):
         """Read the links."""
         from stages.align.eflomal_aligner import EflomalAligner
 
-        return EflomalAligner.load(learnt, soft=setting.soft, floor=setting.floor)
+        return EflomalAligner.load(learnt, floor=setting.floor)

@@ -47,6 +47,5 @@ class SimAlign(EncoderKind[SimAlignOptions]):
             method=self.options.method,
             token_type=self.options.token_type,
             distortion=self.options.distortion,
-            soft=setting.soft,
             floor=setting.floor,
         )

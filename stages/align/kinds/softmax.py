@@ -41,7 +41,6 @@ class SoftmaxKind(EncoderKind[S]):
             token_type=self.options.token_type,
             threshold=self.options.threshold,
             temperature=temperature or 1.0,
-            soft=setting.soft,
             floor=setting.floor,
         )
 

@@ -25,7 +25,7 @@ class Statistical(AlignerKind[NoOptions]):
 
         with pairs.shown("learn statistical", StatisticalAligner.rounds(), "rounds") as told:
             found = StatisticalAligner.fit(
-                pairs.own, pairs.extra, hints=pairs.hints, floor=setting.floor, advance=told
+                pairs.own, pairs.extra, hints=pairs.hints, floor=setting.kept, advance=told
             )
         found.save(to)
 
@@ -33,4 +33,4 @@ class Statistical(AlignerKind[NoOptions]):
         """Read what was learnt."""
         from stages.word_alignment.statistical.aligner import StatisticalAligner
 
-        return StatisticalAligner.load(learnt, soft=setting.soft, floor=setting.floor)
+        return StatisticalAligner.load(learnt, floor=setting.floor)

@@ -89,8 +89,7 @@ class StatisticalAligner(Aligner):
         known: The links of the pairs that were to be aligned.
         settings: How.
         words: Number of source words that were learnt from.
-        soft: Whether to hand out links below 0.5.
-        floor: The least probability of those.
+        floor: The least probability of a link that is handed out.
     """
 
     name = "statistical"
@@ -101,14 +100,13 @@ class StatisticalAligner(Aligner):
         known: KnownLinks,
         settings: Settings,
         words: int,
-        soft: bool = False,
-        floor: float = 0.05,
+        floor: float = ASSERTED,
     ) -> None:
         self._grains = cache(grains)
         self._known = known
         self._settings = settings
         self._words = words
-        self._floor = floor if soft else ASSERTED
+        self._floor = floor
 
     @classmethod
     def fit(
@@ -119,8 +117,7 @@ class StatisticalAligner(Aligner):
         hints: Sequence[Hint] = (),
         settings: Settings | None = None,
         max_cells: int = MAX_CELLS,
-        soft: bool = False,
-        floor: float = 0.05,
+        floor: float = ASSERTED,
         advance: Advance = no_advance,
     ) -> StatisticalAligner:
         """Learn from sentence pairs.
@@ -131,8 +128,7 @@ class StatisticalAligner(Aligner):
             hints: What another aligner links in some pairs: pseudo-counts of translations.
             settings: How to learn.
             max_cells: Bounds memory and time, see :func:`stages.word_alignment.pair_source.sample`.
-            soft: Whether to hand out links below 0.5.
-            floor: The least probability of those.
+            floor: The least probability of a link that is handed out.
             advance: Told each of the :meth:`rounds` that is done.
         """
         settings = settings or Settings()
@@ -157,7 +153,6 @@ class StatisticalAligner(Aligner):
             KnownLinks.of(own_pairs, probs, min(floor, _SOFTEST)),
             settings,
             sum(len(a) for a, _ in taken.pairs),
-            soft,
             floor,
         )
 
@@ -216,10 +211,10 @@ class StatisticalAligner(Aligner):
             (folder / f"{name}.json").write_text(text, encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, *, soft: bool = False, floor: float = 0.05) -> StatisticalAligner:
+    def load(cls, folder: Path, *, floor: float = ASSERTED) -> StatisticalAligner:
         """Read what :meth:`save` wrote."""
         known, words = KnownLinks.load(folder), learnt_words(folder)
-        return cls(lambda: _read(folder), known, Settings(), words, soft, floor)
+        return cls(lambda: _read(folder), known, Settings(), words, floor)
 
 
 def learnt_words(folder: Path) -> int:

@@ -54,14 +54,14 @@ def test_links_are_followed_through_a_paraphrase(tmp_path: Path) -> None:
     right = sum(len(a & b) for a, b in zip(found, gold, strict=True))
     assert right / sum(map(len, found)) > 0.95
     assert right / sum(map(len, gold)) > 0.9
-    soft = BackTranslationAligner.load(tmp_path, soft=True).align(pairs)
+    soft = BackTranslationAligner.load(tmp_path, floor=0.05).align(pairs)
     for links, hard in zip(soft, found, strict=True):
         assert {(k.source, k.target) for k in links if k.prob >= 0.5} == hard
     # A floor below what is kept by default is honoured from the beginning.
     BackTranslationAligner.fit(
-        lambda: iter(pairs), lambda: iter(()), back_translate, tmp_path, floor=1e-4
+        lambda: iter(pairs), lambda: iter(()), back_translate, tmp_path, kept=1e-4
     )
-    weak = BackTranslationAligner.load(tmp_path, soft=True, floor=1e-4).align(pairs)
+    weak = BackTranslationAligner.load(tmp_path, floor=1e-4).align(pairs)
     assert 1e-4 <= min(k.prob for links in weak for k in links) < 0.01
 
 

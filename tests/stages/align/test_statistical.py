@@ -67,11 +67,11 @@ def test_further_pairs_help() -> None:
 
 def test_it_is_deterministic_and_survives_saving(tmp_path: Path) -> None:
     pairs, _ = ciphered(80)
-    first = fit(pairs, soft=True)
+    first = fit(pairs, floor=0.05)
     first.save(tmp_path)
-    again = StatisticalAligner.load(tmp_path, soft=True).align(pairs)
+    again = StatisticalAligner.load(tmp_path, floor=0.05).align(pairs)
     links = first.align(pairs)
-    assert fit(pairs, soft=True).align(pairs) == links
+    assert fit(pairs, floor=0.05).align(pairs) == links
     for a, b in zip(links, again, strict=True):
         # Translations that were forgotten had next to no probability.
         strong = [(k.source, k.target) for k in a if k.prob > 0.06]
@@ -89,7 +89,7 @@ def test_names_are_linked_though_they_occur_once() -> None:
 
 def test_unknown_words_empty_sides_and_long_sentences() -> None:
     pairs, _ = ciphered(100)
-    aligner = fit(pairs, soft=True)
+    aligner = fit(pairs, floor=0.05)
     long = (["aa0"] * 1200, ["never", "seen"] * 500)
     odd = [([], ["a"]), pairs[0], (["x"], []), ([], []), (["unheard"], ["of"]), long]
     told: list[int] = []
@@ -250,7 +250,7 @@ def test_words_of_any_script_keep_their_places() -> None:
         ([], ["a"]),
         (["ᱥᱟᱱ"], ["ሰላም"]),
     ]
-    aligner = StatisticalAligner.fit(lambda: iter(pairs), lambda: iter(()), soft=True)
+    aligner = StatisticalAligner.fit(lambda: iter(pairs), lambda: iter(()), floor=0.05)
     found = aligner.align(pairs)
     for (source, target), links in zip(pairs, found, strict=True):
         places = [(k.source, k.target) for k in links]
@@ -316,9 +316,9 @@ def test_a_pair_does_not_confirm_its_own_guesses() -> None:
 
 def test_links_that_were_learnt_are_looked_up_and_others_computed(tmp_path: Path) -> None:
     pairs, gold = ciphered(300)
-    fit(pairs[:250], soft=True).save(tmp_path)
+    fit(pairs[:250]).save(tmp_path)
     for floor in (0.05, 0.3):
-        aligner = StatisticalAligner.load(tmp_path, soft=True, floor=floor)
+        aligner = StatisticalAligner.load(tmp_path, floor=floor)
         told: list[int] = []
         mixed = aligner.align([pairs[260], pairs[3], ([], []), pairs[3]], told.append)
         assert sum(told) == 4
@@ -326,7 +326,7 @@ def test_links_that_were_learnt_are_looked_up_and_others_computed(tmp_path: Path
         assert mixed[0] == aligner.align([pairs[260]])[0]
         assert all(k.prob >= floor for links in mixed for k in links)
     fit(pairs[:250], floor=0.001).save(tmp_path)
-    weak = StatisticalAligner.load(tmp_path, soft=True, floor=0.001).align(pairs[:50])
+    weak = StatisticalAligner.load(tmp_path, floor=0.001).align(pairs[:50])
     assert 0.001 <= min(k.prob for links in weak for k in links) < 0.01
     hard = StatisticalAligner.load(tmp_path)
     assert error(hard, pairs[250:], gold[250:]) < 0.2
