@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
+_SMOOTHING = 0.75
+"""Power that evens out the frequency of contexts (Levy et al. 2015)."""
+
 START = {"cooccurrence": "counts of what occurs together, cut down by SVD", "random": "random"}
 """For the model card: where embeddings start, by the option `embeddings`."""
 
 
 def cooccurrence_embeddings(
-    bags: Sequence[Sequence[int]], *, size: int, width: int, seed: int, smoothing: float = 0.75
+    bags: Sequence[Sequence[int]], *, size: int, width: int, seed: int
 ) -> NDArray[np.float32]:
     """Embeddings of subwords from their co-occurrence.
 
@@ -32,7 +35,6 @@ def cooccurrence_embeddings(
         size: Number of subwords of the vocabulary.
         width: Width of the embeddings; below `size`.
         seed: Starts the decomposition.
-        smoothing: Power that evens out the frequency of contexts (Levy et al. 2015).
 
     Returns:
         Shape (size, width), each row of mean square 1; the rows of subwords that never occur are
@@ -49,7 +51,7 @@ def cooccurrence_embeddings(
     counts = _together(bags, size)
     if not counts.nnz:
         raise ValueError("there is no text to count co-occurrence in")
-    information = _positive_information(counts, smoothing)
+    information = _positive_information(counts)
     start = np.random.default_rng(seed).standard_normal(size)
     left, strength, _ = svds(information, k=width, v0=start, return_singular_vectors="u")
     # Strongest first, and each with a sign of its own: the decomposition leaves both open.
@@ -90,12 +92,12 @@ def _together(bags: Sequence[Sequence[int]], size: int) -> csr_array:
     return (members.T @ members).tocsr()
 
 
-def _positive_information(counts: csr_array, smoothing: float) -> csr_array:
+def _positive_information(counts: csr_array) -> csr_array:
     import numpy as np
     from scipy.sparse import coo_array
 
     totals = np.asarray(counts.sum(1)).ravel()
-    contexts = totals**smoothing
+    contexts = totals**_SMOOTHING
     contexts = contexts / contexts.sum()
     cells = counts.tocoo()
     row, column = cells.coords

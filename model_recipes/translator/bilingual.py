@@ -15,6 +15,10 @@ _FIELD = re.compile(r"\{([A-Z])\}")
 _UNCHANGED = 0.4
 """Of the places drawn: those that may be written alike in both languages, as most are."""
 
+_ARTICLES = frozenset({"fr"})
+"""Languages in which countries have an article, so that one cannot stand in for another; their
+cities can."""
+
 
 class Place(NamedTuple):
     """A city or country in the pivot language and in another."""
@@ -52,17 +56,12 @@ class Bilingual:
 
     Args:
         places: `(language, kind, english, other)`; kind is `city` or `country`.
-        articles: Languages in which countries have an article, so that one cannot stand in for
-            another; their cities can.
     """
 
-    def __init__(
-        self, places: Iterable[tuple[str, str, str, str]], articles: Sequence[str] = ("fr",)
-    ) -> None:
+    def __init__(self, places: Iterable[tuple[str, str, str, str]]) -> None:
         self._by_kind: dict[tuple[str, str], list[Place]] = {}
         self._differing: dict[tuple[str, str], list[Place]] = {}
         self._by_first: dict[tuple[str, str], list[tuple[list[str], list[str], str]]] = {}
-        self._articles = frozenset(articles)
         for language, kind, english, other in places:
             place = Place(kind, english, other)
             self._by_kind.setdefault((language, kind), []).append(place)
@@ -88,7 +87,7 @@ class Bilingual:
                 end = index + len(english)
                 if pair.source.words[index:end] != english:
                     continue
-                if kind != "city" and (kind != "country" or pair.language in self._articles):
+                if kind != "city" and (kind != "country" or pair.language in _ARTICLES):
                     continue
                 place = find_words(pair.target.words, other)
                 if place is not None:
@@ -116,7 +115,7 @@ class Templates:
         rows: For each line its text by language.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, str]], pivot: str = "en") -> None:
+    def __init__(self, rows: Sequence[Mapping[str, str]], pivot: str) -> None:
         self._rows = rows
         self._pivot = pivot
 

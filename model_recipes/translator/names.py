@@ -29,7 +29,7 @@ class NameFinder:
     none), and as kept if a fair share of the translations of its sentences contain it.
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, str, str]], kept_share: float = 0.5) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, str, str]]) -> None:
         """Counts the words of the pairs (language, pivot sentence, translation), once."""
         capital: Counter[str] = Counter()
         lower: Counter[str] = Counter()
@@ -51,7 +51,7 @@ class NameFinder:
             word
             for word, count in seen.items()
             if len(word) > 2
-            and kept[word] >= kept_share * count
+            and kept[word] >= 0.5 * count
             and lower[word.casefold()] <= 0.02 * capital[word.casefold()]
         }
         """Names that translations keep."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from model_recipes.translator.bitext import Phrase, SpacedWords
@@ -17,16 +17,11 @@ _FREQUENT = 90
 Of a small vocabulary it is one word in ten."""
 _ELISION = re.compile(r"(?:l|d|qu|n|s|j|m|t|c|jusqu|lorsqu|puisqu)", re.IGNORECASE)
 _LONGEST = 6
+_MAX_CELLS = 6_000_000
+"""Bounds the text that the aligner learns from, and so its time: `StatisticalAligner.fit`."""
 
 
-def find_phrases(
-    pairs: Sequence[TextPair],
-    seed: int,
-    *,
-    most: int = 5,
-    max_cells: int = 6_000_000,
-    advance: Callable[[str], None] = lambda language: None,
-) -> list[list[Phrase]]:
+def find_phrases(pairs: Sequence[TextPair], seed: int, *, most: int = 5) -> list[list[Phrase]]:
     """Up to `most` phrase pairs for each sentence pair, names and longer phrases before others.
 
     The statistical aligner learns from the text itself, one language after the other.
@@ -35,9 +30,6 @@ def find_phrases(
         pairs: The text.
         seed: Decides which of many phrases are kept.
         most: Of one sentence pair.
-        max_cells: Bounds the text that the aligner learns from, and so its time (see
-            `StatisticalAligner.fit`).
-        advance: Told each language that is done.
     """
     from stages.word_alignment.statistical.aligner import StatisticalAligner
 
@@ -45,20 +37,19 @@ def find_phrases(
     by_language: dict[str, list[int]] = {}
     for index, pair in enumerate(pairs):
         by_language.setdefault(pair.language, []).append(index)
-    for language, indices in sorted(by_language.items()):
+    for _, indices in sorted(by_language.items()):
         sides = [
             (SpacedWords.of(pairs[k].source).words, SpacedWords.of(pairs[k].target).words)
             for k in indices
         ]
         frequent = _frequent(a for a, _ in sides), _frequent(b for _, b in sides)
         aligner = StatisticalAligner.fit(
-            partial(iter, sides), lambda: iter(()), max_cells=max_cells
+            partial(iter, sides), lambda: iter(()), max_cells=_MAX_CELLS
         )
         for k, (a, b), links in zip(indices, sides, aligner.align(sides), strict=True):
             rng = random.Random(f"{seed}/{k}")
             plain = [(link.source, link.target) for link in links]
             found[k] = worthwhile(a, b, plain, frequent, most, rng)
-        advance(language)
     return found
 
 

@@ -29,6 +29,7 @@ LETTERS = (
     "ĀāĂăĄąĆćČčĎďĐđĒēĖėĘęĚěĞğĢģĪīĮįİıĶķĹĺĻļĽľŁłŃńŅņŇňŌōŐőŔŕŘřŚśŞşŠšŢţŤťŪūŮůŰűŲųŹźŻżŽžȘșȚțƒ"
     ".,;:!?\"'()[]/&%$€£+-*=@#_°«»¿¡"
 )
+_MAX_SENTENCES = 400_000
 
 
 def train_sentencepiece(
@@ -37,8 +38,6 @@ def train_sentencepiece(
     *,
     subwords: int,
     seed: int,
-    max_sentences: int = 400_000,
-    threads: int = 2,
     symbols: Sequence[str] = (),
 ) -> Path:
     """Trains a unigram model of at most `subwords` subwords and writes `<model_prefix>.model`.
@@ -60,7 +59,7 @@ def train_sentencepiece(
         encoding="utf-8",
     )
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(pool[:max_sentences]),
+        sentence_iterator=iter(pool[:_MAX_SENTENCES]),
         model_prefix=str(model_prefix),
         vocab_size=subwords,
         model_type="unigram",
@@ -70,7 +69,7 @@ def train_sentencepiece(
         split_digits=True,
         hard_vocab_limit=False,  # little text gives fewer subwords, not an error
         max_sentence_length=2000,
-        num_threads=threads,
+        num_threads=2,
         user_defined_symbols=list(symbols),
         minloglevel=1,
     )

@@ -17,13 +17,12 @@ _RECORD: Final = frozenset({"text", "tokens", "words", "sentence", "content", "t
 _NO_SPACE: Final = re.compile(r"[^ \t\r\n]")
 
 
-def parse_json(text: str, where: str, hint: str = "") -> Any:
+def parse_json(text: str, where: str) -> Any:
     """Return the value of a JSON text.
 
     Args:
         text: The text.
         where: File and line, for the message.
-        hint: What to do, at the end of the message.
 
     Raises:
         DataError: If it is not JSON, nested too deeply, holds a number of thousands of digits, or
@@ -35,7 +34,7 @@ def parse_json(text: str, where: str, hint: str = "") -> Any:
     except json.JSONDecodeError as error:
         place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
         raise DataError(
-            f"{where}: not valid JSON: {error.msg.removesuffix(' at')} at {place}{hint}"
+            f"{where}: not valid JSON: {error.msg.removesuffix(' at')} at {place}"
         ) from None
     except RecursionError:
         raise DataError(f"{where}: JSON that is nested too deeply") from None

@@ -187,6 +187,7 @@ def _in_code_points(raw: RawSentence, changes: Changes) -> RawSentence:
     return replace(raw, char_spans=spans)
 
 
+_EXAMPLES: Final = 20
 _TRIED: Final = (
     (Reading("characters"), False),
     (Reading("utf-16"), False),
@@ -300,6 +301,6 @@ def _named(sentence: Sentence, span: tuple[int, int, str]) -> str:
     return f"[{' '.join(sentence.words[span[0] : span[1]])}]{span[2]}"
 
 
-def _example(changes: Changes, sentence: Sentence, text: str, limit: int = 20) -> None:
-    if len(changes.examples) < limit:
+def _example(changes: Changes, sentence: Sentence, text: str) -> None:
+    if len(changes.examples) < _EXAMPLES:
         changes.examples.append(f"{sentence.id}: {text}")

@@ -9,6 +9,9 @@ from html import escape
 from markupsafe import Markup
 
 _LEFT, _RIGHT, _ROW, _TOP = 130, 50, 26, 24
+_WIDTH = 520  # in units of the viewBox
+_SPAN = 340  # of these, the scale from 0 to 100
+_LINE = 60  # characters
 _CHARACTER = 7.5  # width of one of a label, at most
 
 
@@ -16,7 +19,7 @@ _CHARACTER = 7.5  # width of one of a label, at most
 class Interval:
     """A value with its interval: one row of :func:`interval_chart`, all in percent.
 
-    Rows of the same ``group`` stand below its name in :func:`difference_chart`.
+    In :func:`difference_chart`, rows of the same two ``arms`` stand below their names.
     """
 
     label: str
@@ -24,7 +27,7 @@ class Interval:
     low: float
     high: float
     series: int = 0
-    group: str = ""
+    arms: tuple[str, str] = ("", "")
 
 
 def _svg(width: float, height: float, title: str, body: Sequence[str]) -> Markup:
@@ -74,13 +77,13 @@ def _whisker(
     ]
 
 
-def interval_chart(title: str, rows: Sequence[Interval], span: int = 340) -> Markup:
+def interval_chart(title: str, rows: Sequence[Interval]) -> Markup:
     """Draw values as dots with their intervals as whiskers, on one scale from 0 to 100."""
     height, left = _TOP + _ROW * len(rows) + 22, _margin(rows)
-    width = left + span + _RIGHT
+    width = left + _SPAN + _RIGHT
 
     def x(value: float) -> float:
-        return left + span * min(max(value, 0.0), 100.0) / 100
+        return left + _SPAN * min(max(value, 0.0), 100.0) / 100
 
     body: list[str] = []
     for tick in range(0, 101, 20):
@@ -95,16 +98,16 @@ def interval_chart(title: str, rows: Sequence[Interval], span: int = 340) -> Mar
             f'<line x1="{x(end):.1f}" x2="{x(end):.1f}" y1="{y - 5}" y2="{y + 5}"/>'
             for end in (row.low, row.high)
         )
-        body += _whisker(row, x, y, left, left + span, f"{row.value:.1f}", ends)
+        body += _whisker(row, x, y, left, left + _SPAN, f"{row.value:.1f}", ends)
     return _svg(width, height, title, body)
 
 
-def difference_chart(title: str, rows: Sequence[Interval], width: int = 520) -> Markup:
-    """Draw differences with their intervals around a zero line, in points, group by group."""
-    titles = {g: _two_lines(g) for g in dict.fromkeys(row.group for row in rows)}
+def difference_chart(title: str, rows: Sequence[Interval]) -> Markup:
+    """Draw differences with their intervals around a zero line, in points, by the arms compared."""
+    titles = {pair: _title(*pair) for pair in dict.fromkeys(row.arms for row in rows)}
     bound = max([1.0, *(abs(v) for r in rows for v in (r.low, r.high))]) * 1.08
     height = 8 + _ROW * (len(rows) + sum(map(len, titles.values()))) + 22
-    span = width - _LEFT - _RIGHT
+    span = _WIDTH - _LEFT - _RIGHT
 
     def x(value: float) -> float:
         return _LEFT + span * (value + bound) / (2 * bound)
@@ -113,38 +116,32 @@ def difference_chart(title: str, rows: Sequence[Interval], width: int = 520) -> 
         f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="8" y2="{height - 20}" class="zero"/>',
         _text(x(0), height - 6, "0", "tick", "middle"),
         _text(_LEFT, height - 6, f"−{bound:.0f}", "tick", "start"),
-        _text(width - _RIGHT, height - 6, f"+{bound:.0f} points", "tick", "end"),
+        _text(_WIDTH - _RIGHT, height - 6, f"+{bound:.0f} points", "tick", "end"),
     ]
     y = 8.0
-    for group, lines in titles.items():
+    for pair, lines in titles.items():
         for line in lines:
-            body.append(_text(0, y + 16, _short(line, 60), "group"))
+            body.append(_text(0, y + 16, _short(line, _LINE), "group"))
             y += _ROW
-        for row in (r for r in rows if r.group == group):
+        for row in (r for r in rows if r.arms == pair):
             told = f"{row.value:+.1f}".replace("-", "−")
-            body += _whisker(row, x, y + 10, _LEFT, width - _RIGHT, told)
+            body += _whisker(row, x, y + 10, _LEFT, _WIDTH - _RIGHT, told)
             y += _ROW
-    return _svg(width, height, title, body)
+    return _svg(_WIDTH, height, title, body)
 
 
-def _two_lines(pair: str) -> list[str]:
+def _title(first: str, second: str) -> list[str]:
     """Return the name of a difference, one arm a line where both do not fit into one."""
-    if len(pair) <= 60:
-        return [pair]
-    first, minus, second = pair.partition(" − ")
-    return [first, minus.lstrip() + second]
+    whole = f"{first} − {second}"
+    return [whole] if len(whole) <= _LINE else [first, f"− {second}"]
 
 
-def bar_chart(
-    title: str, rows: Sequence[tuple[str, int, str]], series: int = 0, width: int = 520
-) -> Markup:
+def bar_chart(title: str, rows: Sequence[tuple[str, int, str]]) -> Markup:
     """Draw counts as horizontal bars.
 
     Args:
         title: For readers who do not see it.
         rows: Label, count, and a note to stand behind the count.
-        series: Number of the colour.
-        width: In units of the viewBox.
     """
     left, right = 185, 100
     top = max([1, *(n for _, n, _ in rows)])
@@ -152,21 +149,18 @@ def bar_chart(
     body: list[str] = []
     for index, (label, count, note) in enumerate(rows):
         y = _ROW * index + 4
-        length = (width - left - right) * count / top
+        length = (_WIDTH - left - right) * count / top
         body.append(_text(left - 8, y + 15, _short(label, 30), "label", "end"))
         body.append(
             f'<rect x="{left}" y="{y}" width="{max(length, 1):.1f}" height="{_ROW - 8}" rx="2" '
-            f'fill="var(--c{series % 8})"/>'
+            'fill="var(--c0)"/>'
         )
         body.append(_text(left + length + 6, y + 15, f"{count:,} {note}".strip(), "value"))
-    return _svg(width, height, title, body)
+    return _svg(_WIDTH, height, title, body)
 
 
 def stacked_chart(
-    title: str,
-    rows: Sequence[tuple[str, Sequence[float]]],
-    names: Sequence[str],
-    width: int = 520,
+    title: str, rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str]
 ) -> Markup:
     """Draw rows of stacked bars; the parts are told apart by colour, pattern and order."""
     left, right = 110, 50
@@ -185,7 +179,7 @@ def stacked_chart(
         body.append(_text(left - 8, y + 14, _short(label), "label", "end"))
         x = float(left)
         for part, value in enumerate(parts):
-            length = (width - left - right) * value / top
+            length = (_WIDTH - left - right) * value / top
             hint = f"{names[part]}: {value:.1f}"
             body.append(
                 f'<rect x="{x:.1f}" y="{y}" width="{length:.1f}" height="{_ROW - 8}" '
@@ -193,15 +187,15 @@ def stacked_chart(
             )
             x += length
         body.append(_text(x + 6, y + 14, f"{sum(parts):.0f}", "value"))
-    return _svg(width, height, title, body)
+    return _svg(_WIDTH, height, title, body)
 
 
-def histogram(title: str, kept: Sequence[int], dropped: Sequence[int], width: int = 520) -> Markup:
+def histogram(title: str, kept: Sequence[int], dropped: Sequence[int]) -> Markup:
     """Draw the scores of kept spans upwards and those of dropped ones downwards."""
     top = max([1, *kept, *dropped])
     half, bottom = 90, 22
     height = 2 * half + bottom
-    step = width / max(len(kept), 1)
+    step = _WIDTH / max(len(kept), 1)
     body: list[str] = []
     for index, (up, down) in enumerate(zip(kept, dropped, strict=True)):
         x = index * step
@@ -214,15 +208,15 @@ def histogram(title: str, kept: Sequence[int], dropped: Sequence[int], width: in
                 f'height="{size:.1f}" fill="var(--c{series})"><title>'
                 f"{range_}: {count:,} {what}</title></rect>"
             )
-    body.append(f'<line x1="0" x2="{width}" y1="{half}" y2="{half}" class="zero"/>')
+    body.append(f'<line x1="0" x2="{_WIDTH}" y1="{half}" y2="{half}" class="zero"/>')
     body += [
         _text(4, 14, "kept", "label"),
         _text(4, 2 * half - 4, "dropped", "label"),
         _text(0, height - 6, "score 0", "tick"),
-        _text(width / 2, height - 6, "0.5", "tick", "middle"),
-        _text(width, height - 6, "1", "tick", "end"),
+        _text(_WIDTH / 2, height - 6, "0.5", "tick", "middle"),
+        _text(_WIDTH, height - 6, "1", "tick", "end"),
     ]
-    return _svg(width, height, title, body)
+    return _svg(_WIDTH, height, title, body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def difference_figure(results: Results) -> Figure | None:
             100 * c.low,
             100 * c.high,
             pairs.index((c.first, c.second)),
-            f"{c.first} − {c.second}",
+            (c.first, c.second),
         )
         for c in results.comparisons
     ]

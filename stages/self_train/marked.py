@@ -102,16 +102,13 @@ class MarkedBackTranslation:
 
 
 def find_entities(
-    entities: Sequence[tuple[int, Sequence[str]]],
-    words: Sequence[str],
-    least: float = LEAST_SIMILARITY,
+    entities: Sequence[tuple[int, Sequence[str]]], words: Sequence[str]
 ) -> list[tuple[int, Span]]:
     """Find entities by their spelling in a sentence; the best matches first, no two overlap.
 
     Args:
         entities: Numbers and words of the entities.
         words: The sentence.
-        least: Smallest similarity (normalised Indel, of folded spellings), in [0, 1].
 
     Returns:
         Numbers and places of those that are there, sorted by place; scores are similarities.
@@ -130,7 +127,7 @@ def find_entities(
                 if not folded[start] or not folded[end - 1]:
                     continue  # punctuation at the edge of a name
                 alike = Indel.normalized_similarity(sought, "".join(folded[start:end]))
-                if alike >= least:
+                if alike >= LEAST_SIMILARITY:
                     # Of equals, the words that are as many as the entity's, then the first.
                     odd = abs(end - start - len(entity))
                     proposals.append((-alike, odd, start, end, number))

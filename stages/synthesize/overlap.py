@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 _MIN_SHINGLES = 3
+_RUN = 3  # words of a shingle
 """Evaluation sentences with fewer word triples are only found as wholes: anything holds them."""
 
 
@@ -59,15 +60,15 @@ def words_key(words: Sequence[str]) -> str:
     return "".join(map(_word_key, words))
 
 
-def shingles(words: Sequence[str], size: int = 3) -> frozenset[int]:
-    """Return hashes (64 bits) of the runs of ``size`` words, punctuation and case ignored.
+def shingles(words: Sequence[str]) -> frozenset[int]:
+    """Return hashes (64 bits) of the runs of three words, punctuation and case ignored.
 
     Of fewer words, all of them are one shingle. The hashes are the same in every process.
     """
     hashes = [h for h in map(_word_hash, words) if h]
     if not hashes:
         return frozenset()
-    runs = [hashes[i:] for i in range(size)] if len(hashes) >= size else [[h] for h in hashes]
+    runs = [hashes[i:] for i in range(_RUN)] if len(hashes) >= _RUN else [[h] for h in hashes]
     found = runs[0]
     for run in runs[1:]:
         found = [(a * _FACTOR + b) & _MASK for a, b in zip(found, run, strict=False)]

@@ -16,6 +16,8 @@ from stages.tagger.tagger import Tagger
 
 MODEL = "model.onnx"
 INT8 = "model_int8.onnx"
+LEAST_AGREEMENT = {False: 1.0, True: 0.95}
+"""Least share of words with the label of PyTorch, by whether weights are in eight bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,7 @@ class _Logits(nn.Module):
 
 
 def export_onnx(
-    tagger: Tagger,
-    folder: Path,
-    sentences: Sequence[Sequence[str]],
-    *,
-    int8: bool = False,
-    least_agreement: float | None = None,
+    tagger: Tagger, folder: Path, sentences: Sequence[Sequence[str]], *, int8: bool = False
 ) -> ExportCheck:
     """Export a tagger and compare it with PyTorch.
 
@@ -71,7 +68,6 @@ def export_onnx(
         folder: Where to write.
         sentences: Lists of words to compare on.
         int8: Quantise the weights of the linear layers.
-        least_agreement: Least share of words with the same label; default: 1 (0.95 for int8).
 
     Returns:
         The comparison.
@@ -115,7 +111,7 @@ def export_onnx(
     tagger.encoder.tokenizer.save_pretrained(folder)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     check = compare(tagger, session, path, sentences)
-    least = (0.95 if int8 else 1.0) if least_agreement is None else least_agreement
+    least = LEAST_AGREEMENT[int8]
     if check.agreement < least:
         raise ModelError(
             f"{path}: {check.same_labels} of {check.words} words get the same label as in PyTorch, "

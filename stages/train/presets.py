@@ -57,14 +57,9 @@ def layer_parameters(model: nn.Module) -> int:
     return sum(p.numel() for name, p in named if "embeddings" not in name.split("."))
 
 
-def preset_for(parameters: int, frozen: float = 0.0) -> Preset:
-    """Return what fits an encoder.
-
-    Args:
-        parameters: How many its layers have.
-        frozen: The share of its layers that stay as they are (:func:`for_the_rest`).
-    """
-    return for_the_rest(next(p for p in PRESETS if parameters <= p.up_to), frozen)
+def preset_for(parameters: int) -> Preset:
+    """Return what fits an encoder whose layers have so many parameters."""
+    return next(p for p in PRESETS if parameters <= p.up_to)
 
 
 def for_the_rest(preset: Preset, frozen: float) -> Preset:

@@ -25,7 +25,6 @@ class GenerationMaker(Maker):
     Args:
         folder: A causal or encoder-decoder checkpoint, or one converted for CTranslate2.
         config: Options.
-        device: ``cpu``, ``cuda`` …; default: a GPU if there is one.
 
     Raises:
         ModelError: If it cannot be loaded.
@@ -33,14 +32,12 @@ class GenerationMaker(Maker):
 
     name: ClassVar[str] = "generation"
 
-    def __init__(
-        self, folder: Path, config: GenerationConfig | None = None, device: str | None = None
-    ) -> None:
+    def __init__(self, folder: Path, config: GenerationConfig) -> None:
         from stages.synthesize.makers.language_models import load_language_model
 
-        self._config = config or GenerationConfig()
+        self._config = config
         self.chunk_size = 200
-        self._model = load_language_model(folder, self._config, device)
+        self._model = load_language_model(folder, self._config)
 
     def make(
         self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None

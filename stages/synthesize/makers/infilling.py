@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -16,6 +16,9 @@ from pipeline.models import LOCAL, refuse_pickled_weights
 from pipeline.schema import Sentence
 from stages.machine import torch_device
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
+
+_PLACES: Final = 32
+"""Copies of a sentence, each with another subword masked, that the model gets at once."""
 
 
 class InfillingConfig(ConfigModel):
@@ -33,13 +36,12 @@ class MaskedModel:
 
     Args:
         folder: A checkpoint with a masked-LM head.
-        device: ``cpu``, ``cuda`` …; default: a GPU if there is one.
 
     Raises:
         ModelError: If it cannot be loaded.
     """
 
-    def __init__(self, folder: Path, device: str | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 
         refuse_pickled_weights(folder)
@@ -50,7 +52,7 @@ class MaskedModel:
             raise ModelError(f"{folder}: not a masked language model: {error}") from error
         if self.tokenizer.mask_token_id is None:
             raise ModelError(f"{folder}: the tokeniser has no mask token")
-        self.device = torch_device(device)
+        self.device = torch_device("auto")
         self.model.eval().to(self.device)
         limits = [self.tokenizer.model_max_length]
         limits.append(getattr(self.model.config, "max_position_embeddings", 512))
@@ -105,7 +107,7 @@ class MaskedModel:
         """Return whether ``subword`` is a word of which there are others."""
         return bool(self._kinds[subword])
 
-    def pseudo_perplexity(self, words: Sequence[str], batch_size: int = 32) -> float:
+    def pseudo_perplexity(self, words: Sequence[str]) -> float:
         """Return exp of the mean negative log-likelihood of each subword, masked in turn.
 
         Salazar et al. (2020). A sentence that is too long for the model is judged by its beginning.
@@ -120,8 +122,8 @@ class MaskedModel:
         ids, word_ids = encoded
         places = [i for i, w in enumerate(word_ids) if w is not None]
         total = 0.0
-        for start in range(0, len(places), batch_size):
-            chosen = places[start : start + batch_size]
+        for start in range(0, len(places), _PLACES):
+            chosen = places[start : start + _PLACES]
             batch = []
             for place in chosen:
                 masked = list(ids)

@@ -69,13 +69,12 @@ class TransformersModel(LanguageModel):
     Args:
         folder: A causal or encoder-decoder checkpoint.
         config: How to sample.
-        device: ``cpu``, ``cuda`` …; default: a GPU if there is one.
 
     Raises:
         ModelError: If it cannot be loaded.
     """
 
-    def __init__(self, folder: Path, config: GenerationConfig, device: str | None = None) -> None:
+    def __init__(self, folder: Path, config: GenerationConfig) -> None:
         from transformers import (
             AutoConfig,
             AutoModelForCausalLM,
@@ -97,7 +96,7 @@ class TransformersModel(LanguageModel):
             raise ModelError(f"{folder}: not a generative language model: {error}") from error
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._device = torch_device(device)
+        self._device = torch_device("auto")
         self._model.eval().to(self._device)
         positions = getattr(kind, "max_position_embeddings", None)
         self.limit = _limit(self._tokenizer.model_max_length, positions)
@@ -144,13 +143,12 @@ class CTranslate2Model(LanguageModel):
         folder: A converted model with its tokeniser's files, or a checkpoint of a kind that
             CTranslate2 knows.
         config: How to sample, and the precision of a conversion.
-        device: ``cpu`` or ``cuda``; default: a GPU if there is one.
 
     Raises:
         ModelError: If it cannot be converted or loaded.
     """
 
-    def __init__(self, folder: Path, config: GenerationConfig, device: str | None = None) -> None:
+    def __init__(self, folder: Path, config: GenerationConfig) -> None:
         from transformers import AutoTokenizer
 
         self._config = config
@@ -163,7 +161,7 @@ class CTranslate2Model(LanguageModel):
                 f"{folder}: a converted language model without its tokeniser's files (copy "
                 f"tokenizer.json and tokenizer_config.json of the checkpoint there): {error}"
             ) from error
-        self._device = resolve_device(device or "auto")
+        self._device = resolve_device("auto")
         note = self._folder / NOTE
         noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
         self.limit = _limit(self._tokenizer.model_max_length, noted.get("max_positions"))
@@ -278,9 +276,7 @@ class AskedModel(LanguageModel):
         return self._endpoint.seen
 
 
-def load_language_model(
-    folder: Path, config: GenerationConfig, device: str | None = None
-) -> LanguageModel:
+def load_language_model(folder: Path, config: GenerationConfig) -> LanguageModel:
     """Load a generative model with the library that ``config.backend`` names.
 
     ``auto`` takes CTranslate2 for a converted folder and transformers for a checkpoint. A folder
@@ -300,7 +296,7 @@ def load_language_model(
             "synthesize.generation.backend: ctranslate2"
         )
     kind = CTranslate2Model if backend == "ctranslate2" else TransformersModel
-    return kind(folder, config, device)
+    return kind(folder, config)
 
 
 def convert_language_model(folder: Path, output: Path, quantization: str) -> None:

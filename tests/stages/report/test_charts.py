@@ -22,7 +22,7 @@ def test_names_of_a_sweep_stand_whole_within_the_picture() -> None:
 
 
 def test_a_pair_too_long_for_a_line_takes_two() -> None:
-    pair = "few_shot_projected-gold_sentences-200 − few_shot-gold_sentences-200"
-    rows = [Interval("German", -1.0, -2.0, 0.5, group=pair)]
+    pair = ("few_shot_projected-gold_sentences-200", "few_shot-gold_sentences-200")
+    rows = [Interval("German", -1.0, -2.0, 0.5, arms=pair)]
     told = re.findall(r'class="group">([^<]+)<', difference_chart("differences", rows))
     assert told == ["few_shot_projected-gold_sentences-200", "− few_shot-gold_sentences-200"]

@@ -102,7 +102,7 @@ def test_substitution_may_leave_unsure_spans_alone() -> None:
 
 
 def test_infilling_changes_context_only(masked_model: Path) -> None:
-    model = MaskedModel(masked_model, "cpu")
+    model = MaskedModel(masked_model)
     maker = InfillingMaker(model, InfillingConfig(share=0.4, batch_size=4))
     maker.chunk_size = 10
     sources = {s.id: s for s in projected()}
@@ -126,14 +126,14 @@ def test_infilling_changes_context_only(masked_model: Path) -> None:
 
 
 def test_pseudo_perplexity(masked_model: Path) -> None:
-    model = MaskedModel(masked_model, "cpu")
+    model = MaskedModel(masked_model)
     assert 1 < model.pseudo_perplexity(["der", "Minister", "kam"]) < 1000
     assert model.pseudo_perplexity(["der"] * 100) > 1
 
 
 def test_generation_reads_one_line_and_finds_the_entities(causal_model: Path) -> None:
     config = GenerationConfig(model="x", shots=2, max_new_tokens=12, batch_size=3)
-    maker = GenerationMaker(causal_model, config, "cpu")
+    maker = GenerationMaker(causal_model, config)
     request = _request(7, projected=projected(10))
     made = _all(maker, request)
     assert len(made) == 7 and made == _all(maker, request)
@@ -154,7 +154,7 @@ def test_generation_reads_one_line_and_finds_the_entities(causal_model: Path) ->
 
 def test_prompts_leave_room_for_the_answer(causal_model: Path) -> None:
     config = GenerationConfig(model="x", shots=50, max_new_tokens=100)
-    maker = GenerationMaker(causal_model, config, "cpu")
+    maker = GenerationMaker(causal_model, config)
     shots = projected(50)
     prompt = maker._prompt(shots, shots[0], "de")
     assert maker._model.size(prompt) <= 156
@@ -163,10 +163,10 @@ def test_prompts_leave_room_for_the_answer(causal_model: Path) -> None:
 
 def test_models_of_the_wrong_kind(translator: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a masked language model"):
-        MaskedModel(translator, "cpu")
+        MaskedModel(translator)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="not a generative language model"):
-        GenerationMaker(tmp_path, GenerationConfig(model="x"), "cpu")
+        GenerationMaker(tmp_path, GenerationConfig(model="x"))
 
 
 def test_weights_share_out_the_sentences() -> None:
@@ -190,7 +190,7 @@ def test_generation_through_ctranslate2(causal_model: Path, compute_type: str) -
         max_new_tokens=12,
         batch_size=3,
     )
-    maker = GenerationMaker(causal_model, config, "cpu")
+    maker = GenerationMaker(causal_model, config)
     assert isinstance(maker._model, CTranslate2Model)
     assert maker._model.limit == 256 and not maker._model.encoder_decoder
     request = _request(7, projected=projected(10))
@@ -213,7 +213,6 @@ def test_both_libraries_continue_a_prompt_alike(causal_model: Path) -> None:
                 topk=1,
                 max_new_tokens=8,
             ),
-            "cpu",
         ).generate(prompts, 1, lambda n: None)
         for backend in ("transformers", "ctranslate2")
     ]
@@ -243,7 +242,7 @@ def test_an_encoder_decoder_model_is_converted_too(tmp_path: Path, causal_model:
     how = {"model": "x", "shots": 1, "max_new_tokens": 8, "batch_size": 4}
     for backend in ("transformers", "ctranslate2"):
         options = GenerationConfig(**how, backend=backend)  # type: ignore[arg-type]
-        maker = GenerationMaker(tmp_path, options, "cpu")
+        maker = GenerationMaker(tmp_path, options)
         assert maker._model.encoder_decoder
         assert len(_all(maker, _request(5, projected=projected(10)))) == 5
 
@@ -252,11 +251,11 @@ def test_a_converted_model_is_recognised(causal_model: Path, tmp_path: Path) -> 
     folder = tmp_path / "converted"
     convert_language_model(causal_model, folder, "int8")
     config = GenerationConfig(model="x", max_new_tokens=4)
-    assert isinstance(load_language_model(folder, config, "cpu"), CTranslate2Model)
-    assert not isinstance(load_language_model(causal_model, config, "cpu"), CTranslate2Model)
+    assert isinstance(load_language_model(folder, config), CTranslate2Model)
+    assert not isinstance(load_language_model(causal_model, config), CTranslate2Model)
     with pytest.raises(ModelError, match="does not run in transformers"):
         load_language_model(folder, config.model_copy(update={"backend": "transformers"}))
     for file in folder.glob("tokenizer*"):
         file.unlink()
     with pytest.raises(ModelError, match="without its tokeniser's files"):
-        load_language_model(folder, config, "cpu")
+        load_language_model(folder, config)

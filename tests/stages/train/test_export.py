@@ -10,7 +10,7 @@ import torch
 
 from pipeline.errors import ModelError
 from stages.tagger.encoding import load_tokenizer
-from stages.tagger.export import compare, export_onnx
+from stages.tagger.export import LEAST_AGREEMENT, compare, export_onnx
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
 from tests.tiny.text import LABELS, toy_rows
@@ -18,7 +18,7 @@ from xlner.commands.manage import export
 
 
 def test_the_exported_model_predicts_what_pytorch_predicts(
-    family: Callable[[str], Path], tmp_path: Path
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
@@ -30,8 +30,9 @@ def test_the_exported_model_predicts_what_pytorch_predicts(
         model.classifier.weight.mul_(20)
     tagger = Tagger(model, load_tokenizer(family("distilbert")), batch_size=3, dtype="float32")
     sentences = [words for words, _ in toy_rows(10)]
+    monkeypatch.setitem(LEAST_AGREEMENT, False, 2.0)
     with pytest.raises(ModelError, match="fewer than 200%; do not use it"):
-        export_onnx(tagger, tmp_path, sentences, least_agreement=2.0)
+        export_onnx(tagger, tmp_path, sentences)
     import onnxruntime
 
     file = tmp_path / "model.onnx"

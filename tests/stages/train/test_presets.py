@@ -15,7 +15,14 @@ from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.train.config import TrainConfig
 from stages.train.data import TrainingSentence
 from stages.train.optimisation import freeze_layers
-from stages.train.presets import PRESETS, doubts, layer_parameters, preset_for, resolved
+from stages.train.presets import (
+    PRESETS,
+    doubts,
+    for_the_rest,
+    layer_parameters,
+    preset_for,
+    resolved,
+)
 from stages.train.trainer import TrainingResult
 from stages.train.training import train_tagger
 from tests.tiny.encoders import FAMILIES
@@ -42,9 +49,10 @@ def test_the_rate_goes_by_the_layers(parameters: int, rate: float) -> None:
 
 def test_fewer_layers_learn_more_quickly() -> None:
     whole = preset_for(21_300_000)
-    assert preset_for(21_300_000, 0.5).learning_rate == pytest.approx(2 * whole.learning_rate)
-    assert preset_for(21_300_000, 0.5).layer_decay == whole.layer_decay
-    assert preset_for(21_300_000, 1.0) == whole  # nothing of the encoder learns
+    half = for_the_rest(whole, 0.5)
+    assert half.learning_rate == pytest.approx(2 * whole.learning_rate)
+    assert half.layer_decay == whole.layer_decay
+    assert for_the_rest(whole, 1.0) == whole  # nothing of the encoder learns
 
 
 @pytest.mark.parametrize("name", FAMILIES)
