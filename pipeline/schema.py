@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_float
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -201,6 +202,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
 }
 
 
+@lru_cache(1024)  # thresholds and round values are asked for again and again
 def as_stored(score: float) -> float:
     """Return a score as its column holds it: in single precision.
 
@@ -223,8 +225,19 @@ def with_labels(schema: pa.Schema, labels: Sequence[str]) -> pa.Schema:
     return schema.with_metadata({"xlner.labels": "\t".join(labels)})
 
 
-def table(kind: str, rows: Iterable[Mapping[str, Any]], labels: Sequence[str] = ()) -> pa.Table:
+def table(
+    kind: str,
+    rows: Iterable[Mapping[str, Any]],
+    labels: Sequence[str] = (),
+    given: pa.Table | None = None,
+) -> pa.Table:
     """Build a table of one of the :data:`SCHEMAS`, with every column in place.
+
+    Args:
+        kind: Which.
+        rows: Its rows.
+        labels: See :func:`with_labels`.
+        given: Columns that are there already; what rows say of them is not looked at.
 
     Raises:
         pyarrow.ArrowInvalid: If a value does not fit its column.
@@ -239,7 +252,11 @@ def table(kind: str, rows: Iterable[Mapping[str, Any]], labels: Sequence[str] = 
         if row.keys() != set(names):
             odd = sorted(row.keys() ^ set(names))
             raise KeyError(f"row {row.get('id')!r} of a {kind} table: columns {odd} do not match")
-    columns = [pa.array([r[f.name] for r in listed], type=f.type) for f in schema]
+    have = dict(zip(given.column_names, given.columns, strict=True)) if given is not None else {}
+    columns = [
+        have[f.name] if f.name in have else pa.array([r[f.name] for r in listed], f.type)
+        for f in schema
+    ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 

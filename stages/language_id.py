@@ -91,10 +91,15 @@ class _Automaton:
         from scipy.sparse import csr_matrix
 
         rows, features = self._visited(texts)
-        used, columns = np.unique(features, return_inverse=True)
-        shape = (len(texts), len(used))
-        counts = csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
-        counts.sum_duplicates()
+        known = np.zeros(len(self._weights), np.bool_)
+        known[features] = True
+        used = np.flatnonzero(known)
+        column = np.cumsum(known) - 1
+        met, times = np.unique(rows * len(used) + column[features], return_counts=True)
+        firsts = np.searchsorted(met, np.arange(len(texts) + 1) * len(used))
+        counts = csr_matrix(
+            (times.astype(np.float32), met % max(1, len(used)), firsts), (len(texts), len(used))
+        )
         counts.data = np.log1p(counts.data)
         scores = counts @ self._weights[used].astype(np.float32) + self._prior
         scores[np.diff(counts.indptr) == 0] = 0.0  # nothing is known of such a text
@@ -111,14 +116,15 @@ class _Automaton:
         for k, text in enumerate(texts):
             letters[k, : len(text)] = np.frombuffer(text, np.uint8)
         columns = np.ascontiguousarray(letters.T)
-        met = np.full(columns.shape, -1, np.int32)
+        met = np.zeros(columns.shape, np.int32)
         state = np.zeros(len(texts), np.int64)
         left = np.searchsorted(-lengths, -np.arange(len(columns)), side="left")
         for at, count in enumerate(left.tolist()):
             state = self._next[self._row[state[:count]] + columns[at, :count]]
-            met[at, :count] = self._feature[state]
-        places, rows = np.nonzero(met >= 0)
-        return rows, met[places, rows]
+            met[at, :count] = state
+        features = self._feature[met]  # none in the state in which all begin
+        places, rows = np.nonzero(features >= 0)
+        return rows, features[places, rows]
 
 
 @cache

@@ -21,8 +21,9 @@ from pipeline.formats import spans_from_tags
 from pipeline.schema import span_row
 from stages.project.config import PairFilters
 from stages.project.decide import pair_reason
-from stages.project.filters.length_ratio import length_ratio
-from stages.project.pairs import pair_scores, sentence_pair, usual_ratio
+from stages.project.filters.length_ratio import length_ratios
+from stages.project.filters.sentence_pairs import SentencePairs
+from stages.project.pairs import PairScorer, usual_ratio
 
 SYSTEMS = ("DeepL", "MarianMT", "m2m100", "Mbart_many2many")
 BAD, GOOD = 0.25, 0.4
@@ -84,13 +85,12 @@ def projected(source: Labelled, target: Labelled) -> set[int]:
 def judged(
     pairs: Sequence[tuple[Labelled, Labelled]], lang: str, filters: PairFilters
 ) -> Iterator[str | None]:
-    usual = usual_ratio([length_ratio(s.words, t.words) for s, t in pairs])
-    made = []
-    for source, target in pairs:
-        row = {"source_words": source.words, "source_spans": source.spans, "words": target.words}
-        made.append(sentence_pair(row, projected(source, target), lang, usual))
-    for scores in pair_scores(made):
-        yield pair_reason([{"name": n, "value": v} for n, v in scores.items()], filters)
+    rows = [{"source_words": s.words, "source_spans": s.spans, "words": t.words} for s, t in pairs]
+    found = [projected(source, target) for source, target in pairs]
+    made = SentencePairs.of_rows(rows, found)
+    made.usual_ratio = usual_ratio(length_ratios(made).tolist())
+    for scores in PairScorer()(made):
+        yield pair_reason(scores, filters)
 
 
 def main() -> None:

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
 from pipeline.listed import listed
+from pipeline.schema import table
 from stages.project.batch import Batch
 from stages.project.candidate import CandidateProjector
 from stages.project.config import FilterConfig, ProjectConfig, method_of
@@ -17,11 +20,10 @@ from stages.project.projector import Projection, Projector
 from stages.project.statistics import Statistics
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from stages.project.pairs import PairScorer
 
 _KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
+_SCALARS = ["id", "lang", "source_id", "source_lang"]
 _TURNED = {
     "id": "id",
     "source_lang": "lang",
@@ -114,37 +116,53 @@ def project_tables(
     Raises:
         DataError: If the tables do not fit together.
     """
-    from stages.project.decide import decide_rows
+    from stages.project.decide import decided
+    from stages.project.filters.sentence_pairs import SentencePairs
 
     batch = batch or Batch.from_tables(translations, alignments, labelled=labelled)
+    data = pair_columns(translations, labelled)
     spans = span_rows(batch, projector.project(batch))
-    rows = pair_rows(translations, labelled)
-    for row, found in zip(rows, spans, strict=True):
-        row["spans"], row["lost"], row["scores"] = *found, []
-    if scored is not None:
-        for row, scores in zip(rows, scored(rows), strict=True):
-            row["scores"] = scores
+    found = [[span["source"] for span in mine] for mine, _ in spans]
+    pairs = SentencePairs.of_table(data, found, scored.usual_ratio if scored else None)
+    scores: Sequence[Any] = scored(pairs) if scored else [[]] * len(pairs)
+    rows = [
+        {
+            **row,
+            "source_words": pair.source,
+            "source_spans": pair.spans,
+            "words": pair.target,
+            "spans": mine,
+            "lost": lost,
+            "scores": values,
+        }
+        for row, pair, (mine, lost), values in zip(
+            data.select(_SCALARS).to_pylist(), pairs, spans, scores, strict=True
+        )
+    ]
     back = labelled is not None
-    return decide_rows(rows, filters, alignments, min_link=min_link, back=back)
+    result = decided(rows, filters, alignments, min_link=min_link, back=back)
+    return table("projected", result, given=data)
 
 
-def pair_rows(translations: pa.Table, labelled: pa.Table | None = None) -> list[dict[str, Any]]:
-    """Return the columns that ``projected`` rows have from the pairs, the labelled side as source.
+def pair_columns(translations: pa.Table, labelled: pa.Table | None = None) -> pa.Table:
+    """Return the columns that ``projected`` has from the pairs, the labelled side as source.
 
     Args:
         translations: The sentence pairs.
         labelled: See :meth:`Batch.from_tables`.
     """
     if labelled is None:
-        rows = translations.select(_KEPT_COLUMNS).to_pylist()
+        data = translations.select(_KEPT_COLUMNS)
     else:
         # The sentence was the source of the translation; now the translation is its source.
         turned = translations.select(list(_TURNED)).rename_columns(list(_TURNED.values()))
-        rows = turned.append_column("source_spans", labelled.column("spans")).to_pylist()
-    for row in rows:
-        for name in ("source_words", "source_spans", "words"):
-            row[name] = row[name] or []
-    return rows
+        data = turned.append_column("source_spans", labelled.column("spans"))
+    for name in ("source_words", "source_spans", "words"):
+        if data.column(name).null_count:
+            rows = [row or [] for row in data.column(name).to_pylist()]
+            column = pa.array(rows, data.schema.field(name).type)
+            data = data.set_column(data.schema.get_field_index(name), name, column)
+    return data
 
 
 def span_rows(

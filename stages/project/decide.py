@@ -53,17 +53,29 @@ def decide_rows(
         ValueError: If there are more rows of one kind than of the other.
     """
     rows = each(rows, "decide_rows: the rows")
+    return table("projected", decided(rows, filters, alignments, min_link=min_link, back=back))
+
+
+def decided(
+    rows: Iterable[Row],
+    filters: FilterConfig,
+    alignments: pa.Table | None = None,
+    *,
+    min_link: float = 0.5,
+    back: bool = False,
+) -> list[Row]:
+    """Return the rows that :func:`decide_rows` makes a table of."""
     if alignments is not None and filters.needs_links:
         links = alignments.column("links").to_pylist()
         if back:
             links = [[turned(x) for x in found] for found in links]
-        decided = [
+        out = [
             decide_row(row, filters, found, min_link=min_link)
             for row, found in zip(rows, links, strict=True)
         ]
     else:
-        decided = [decide_row(row, filters, min_link=min_link) for row in rows]
-    return table("projected", best_translations(decided) if filters.best_translation else decided)
+        out = [decide_row(row, filters, min_link=min_link) for row in rows]
+    return best_translations(out) if filters.best_translation else out
 
 
 def best_translations(rows: Sequence[Row]) -> list[Row]:

@@ -54,7 +54,7 @@ class RivalWorker:
                     f"{labelled['id']!r} of {self._rival}"
                 )
             rows.append(self._row(source, labelled))
-        for row, scores in zip(rows, self._scored(rows), strict=True):
+        for row, scores in zip(rows, self._scored.of_rows(rows), strict=True):
             self._decide(row, scores)
         part.advance(len(rows))
         return table("projected", rows)

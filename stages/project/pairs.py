@@ -15,9 +15,11 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from stages.project.config import PairFilters
-from stages.project.filters.base import SentencePair
-from stages.project.filters.length_ratio import length_ratio
+from stages.project.filters.length_ratio import length_ratios
+from stages.project.filters.sentence_pairs import SentencePairs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,39 +30,44 @@ _FILE: Final = "pairs.json"
 Row = Mapping[str, Any]
 
 
+Scores = list[dict[str, Any]]
+"""The scores of a pair as they are stored: ``name`` and ``value``."""
+
+
 class PairScorer:
-    """Scores projected rows, in the language of each.
+    """Scores sentence pairs, in the language of each.
 
     Args:
-        usual_ratio: The corpus' median of :func:`length_ratio`, if it is known.
+        usual_ratio: The corpus' median of :func:`length_ratios`, if it is known.
     """
 
     def __init__(self, usual_ratio: float | None = None) -> None:
-        self._usual_ratio = usual_ratio
+        self.usual_ratio = usual_ratio
 
-    def __call__(self, rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
-        """Return, for each row that has been projected, its scores as they are stored."""
+    def __call__(self, pairs: SentencePairs) -> list[Scores]:
+        """Return the scores of each pair; none if a side has no words."""
+        found: list[Scores] = [[] for _ in pairs.langs]
+        for name, kind in PairFilters.members().items():
+            values = np.array(kind.scores(pairs), np.float64)
+            there = np.flatnonzero(pairs.whole & ~np.isnan(values))
+            for k, value in zip(there.tolist(), values[there].tolist(), strict=True):
+                found[k].append({"name": name, "value": value})
+        return found
+
+    def of_rows(self, rows: Sequence[Row]) -> list[Scores]:
+        """Return the scores of rows that have been projected."""
         found = [{span["source"] for span in row["spans"]} for row in rows]
-        pairs = [
-            sentence_pair(row, there, row["lang"], self._usual_ratio)
-            for row, there in zip(rows, found, strict=True)
-        ]
-        return [
-            [{"name": name, "value": value} for name, value in scores.items()]
-            for scores in pair_scores(pairs)
-        ]
+        return self(SentencePairs.of_rows(rows, found, self.usual_ratio))
 
 
 def save_usual_ratio(tables: Iterable[pa.Table], folder: Path) -> None:
     """Write the median length ratio of translations, which are read once, into a folder."""
-    ratios = [
-        length_ratio(source, target)
-        for data in tables
-        for source, target in zip(
-            data.column("source_words").to_pylist(), data.column("words").to_pylist(), strict=True
-        )
-        if source and target
-    ]
+    ratios: list[float] = []
+    for data in tables:
+        nothing: list[Any] = [()] * data.num_rows
+        source, target = data.column("source_words"), data.column("words")
+        pairs = SentencePairs(source, target, nothing, nothing, nothing)
+        ratios += length_ratios(pairs)[pairs.whole].tolist()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _FILE).write_text(json.dumps({"usual_ratio": usual_ratio(ratios)}), encoding="utf-8")
 
@@ -74,33 +81,6 @@ def load_usual_ratio(folder: Path) -> float | None:
     return found
 
 
-def sentence_pair(
-    row: Row, found: Iterable[int], lang: str, usual_ratio: float | None = None
-) -> SentencePair:
-    """Return what pair filters score.
-
-    Args:
-        row: ``source_words``, ``source_spans`` and ``words``.
-        found: The source spans (by index) that have a span in the translation.
-        lang: The target language.
-        usual_ratio: The corpus' median of :func:`length_ratio`, if it is known.
-    """
-    source, spans = row["source_words"], row["source_spans"]
-    return SentencePair(source, row["words"], spans, frozenset(found), lang, usual_ratio)
-
-
-def pair_scores(pairs: Sequence[SentencePair]) -> list[dict[str, float]]:
-    """Return the scores of sentence pairs by name; none if a side has no words."""
-    places = [k for k, pair in enumerate(pairs) if pair.source and pair.target]
-    whole = [pairs[k] for k in places]
-    found: list[dict[str, float]] = [{} for _ in pairs]
-    for name, kind in PairFilters.members().items():
-        for k, score in zip(places, kind.scores(whole), strict=True):
-            if score is not None:
-                found[k][name] = score
-    return found
-
-
 def usual_ratio(ratios: Sequence[float]) -> float | None:
-    """Return the median of :func:`length_ratio`, if there are enough pairs to tell."""
+    """Return the median of :func:`length_ratios`, if there are enough pairs to tell."""
     return median(ratios) if len(ratios) >= _LEAST_RATIOS else None

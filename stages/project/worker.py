@@ -15,7 +15,7 @@ from stages.project.build import (
     build_projector,
     gather,
     needs_statistics,
-    pair_rows,
+    pair_columns,
     project_tables,
 )
 from stages.project.config import ProjectConfig, method_of
@@ -129,7 +129,9 @@ class ProjectWorker:
             "projected",
             [
                 {**row, "spans": [], "lost": [], "scores": [], "kept": False, "reason": OTHER}
-                for row in pair_rows(inputs["translations"].filter(pc.invert(chosen)))
+                for row in pair_columns(
+                    inputs["translations"].filter(pc.invert(chosen))
+                ).to_pylist()
             ],
         )
         mine, rest = iter(range(len(projected))), iter(range(len(projected), len(chosen)))

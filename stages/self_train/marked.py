@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.schema import Span, spans_of, table
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import pair_rows, span_rows
+from stages.project.build import pair_columns, span_rows
 from stages.project.config import FilterConfig
 from stages.project.decide import decide_row
 from stages.project.markers import MarkerProjector
@@ -45,7 +45,7 @@ class MarkedBackTranslation:
 
     def __call__(self, translations: pa.Table, alignments: pa.Table, tagged: pa.Table) -> pa.Table:
         """Return ``projected`` rows; ``tagged`` are the labels of the translations."""
-        rows = pair_rows(translations, tagged)
+        rows = pair_columns(translations, tagged).to_pylist()
         spans = [spans_of(row, "source_spans") for row in rows]
         texts = [
             mark(row["source_words"], entities, row["source_lang"])

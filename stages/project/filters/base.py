@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from math import isnan
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.kinded import Kind, O_co
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from stages.project.filters.sentence_pairs import SentencePair, SentencePairs
 
 Row = Mapping[str, Any]
 Links = Sequence[Mapping[str, Any]]
@@ -69,27 +75,6 @@ class SentenceFilter(Filter[O_co]):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class SentencePair:
-    """What pair filters score.
-
-    Attributes:
-        source: Words of the source sentence; at least one.
-        target: Words of its translation; at least one.
-        spans: The entities of the source: ``start`` and ``end``.
-        found: The source spans (by index) that have a span in the translation.
-        lang: The target language.
-        usual_ratio: The corpus' median of the length of target over source, if it is known.
-    """
-
-    source: Sequence[str]
-    target: Sequence[str]
-    spans: Sequence[Row]
-    found: frozenset[int]
-    lang: str
-    usual_ratio: float | None = None
-
-
 class PairFilter(Filter[O_co]):
     """Drops sentences whose translation went wrong, by a score that is stored under its name."""
 
@@ -99,13 +84,34 @@ class PairFilter(Filter[O_co]):
         """Return the score of a pair; ``None`` where there is too little to tell."""
 
     @classmethod
-    def scores(cls, pairs: Sequence[SentencePair]) -> list[float | None]:
+    def scores(cls, pairs: SentencePairs) -> Sequence[float | None] | npt.NDArray[np.float64]:
         """Return the score of each pair, whatever stands beside it.
 
-        A filter that is quicker with many at a time has its own.
+        A filter that is quicker with many at a time has its own: see
+        :class:`PairsFilter`.
         """
         return [cls.score(pair) for pair in pairs]
 
     @abstractmethod
     def objects(self, score: float) -> bool:
         """Return whether a sentence of that (stored) score is dropped."""
+
+
+class PairsFilter(PairFilter[O_co]):
+    """A filter that scores many pairs at once."""
+
+    @classmethod
+    def score(cls, pair: SentencePair) -> float | None:
+        """Return the score of a pair; ``None`` where there is too little to tell."""
+        from stages.project.filters.sentence_pairs import SentencePairs
+
+        words = {"source_words": pair.source, "words": pair.target}
+        row = {**words, "source_spans": pair.spans, "lang": pair.lang}
+        pairs = SentencePairs.of_rows([row], [pair.found], pair.usual_ratio)
+        value = float(cls.scores(pairs)[0])
+        return None if isnan(value) else value
+
+    @classmethod
+    @abstractmethod
+    def scores(cls, pairs: SentencePairs) -> npt.NDArray[np.float64]:
+        """Return the score of each pair; not a number where there is too little to tell."""

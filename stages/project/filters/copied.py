@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar, Final
 
+import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
-from stages.project.filters.base import PairFilter, SentencePair
+from stages.project.filters.base import PairsFilter
+from stages.project.filters.sentence_pairs import Floats, SentencePairs
 
 _LEAST_COPIED: Final = 3  # words that could be copied, at least
 
@@ -22,7 +23,7 @@ class CopiedOptions(ConfigModel):
     )
 
 
-class Filter(PairFilter[CopiedOptions]):
+class Filter(PairsFilter[CopiedOptions]):
     """A measure of copying."""
 
     about: ClassVar[str] = (
@@ -32,29 +33,23 @@ class Filter(PairFilter[CopiedOptions]):
     says: ClassVar[str] = "the translation is a copy of the source"
 
     @classmethod
-    def score(cls, pair: SentencePair) -> float | None:
-        """Return the share of words that are copied."""
-        names = {i for s in pair.spans for i in range(s["start"], s["end"])}
-        return copied(pair.source, pair.target, names)
+    def scores(cls, pairs: SentencePairs) -> Floats:
+        """Return the share of plain source words that stand in the target."""
+        source, target, n = pairs.source, pairs.target, len(pairs)
+        plain = pairs.where(lambda w: len(w) > 1 and w.isalpha())[source.codes] & ~pairs.named
+        # Words with a capital may be names that nobody labelled, but for headlines all in capitals.
+        usual = plain & ~pairs.where(lambda w: w[:1].isupper())[source.codes]
+        headline = source.sums(usual)[source.rows] == 0
+        plain = usual | (plain & headline & pairs.where(str.isupper)[source.codes])
+        mine, times = np.unique(pairs.in_pair(source, source.codes)[plain], return_counts=True)
+        theirs, there = np.unique(pairs.in_pair(target, target.codes), return_counts=True)
+        both, at, at_there = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+        rows = both // (len(pairs.words) + 1)
+        found = np.bincount(rows, np.minimum(times[at], there[at_there]), n)
+        total = source.sums(plain)
+        return np.where(total < _LEAST_COPIED, np.nan, found / np.maximum(total, 1.0))
 
     def objects(self, score: float) -> bool:
         """Return whether the score is above the threshold."""
         most = self.options.max_copied
         return most is not None and score > as_stored(most)
-
-
-def copied(source: Sequence[str], target: Sequence[str], names: set[int]) -> float | None:
-    """Return the share of plain source words that stand in the target; ``None`` for too few.
-
-    Args:
-        source: Its words.
-        target: Its words.
-        names: The source words that belong to names.
-    """
-    plain = [w for i, w in enumerate(source) if len(w) > 1 and i not in names and w.isalpha()]
-    # Words with a capital may be names that nobody labelled, but for headlines all in capitals.
-    plain = [w for w in plain if not w[0].isupper()] or [w for w in plain if w.isupper()]
-    if len(plain) < _LEAST_COPIED:
-        return None
-    both = set(plain).intersection(target)
-    return sum(min(plain.count(w), target.count(w)) for w in both) / len(plain)

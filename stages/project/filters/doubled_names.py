@@ -9,7 +9,8 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
-from stages.project.filters.base import PairFilter, Row, SentencePair
+from stages.project.filters.base import PairFilter, Row
+from stages.project.filters.sentence_pairs import SentencePair
 
 
 class DoubledNamesOptions(ConfigModel):
@@ -49,6 +50,6 @@ def doubled_names(source: Sequence[str], target: Sequence[str], spans: Sequence[
 def _count(words: Sequence[str], name: Sequence[str]) -> int:
     first, rest = name[0], tuple(name[1:])
     if not rest:
-        return sum(map(first.__eq__, words))
+        return words.count(first)
     places = (i for i, w in enumerate(words, start=1) if w == first)
     return sum(tuple(words[i : i + len(rest)]) == rest for i in places)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import ClassVar, Final
 
+import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
 from stages.language_id import LanguageScorer, language_scorer
-from stages.project.filters.base import PairFilter, SentencePair
+from stages.project.filters.base import PairsFilter
+from stages.project.filters.sentence_pairs import Floats, SentencePairs
 
 LANGUAGE_FROM: Final = 50
 """Characters; language identification is a guess below."""
@@ -26,7 +29,7 @@ class LanguageOptions(ConfigModel):
     )
 
 
-class Filter(PairFilter[LanguageOptions]):
+class Filter(PairsFilter[LanguageOptions]):
     """Language identification."""
 
     about: ClassVar[str] = (
@@ -37,24 +40,17 @@ class Filter(PairFilter[LanguageOptions]):
     says: ClassVar[str] = "language identification says it is another language"
 
     @classmethod
-    def score(cls, pair: SentencePair) -> float | None:
-        """Return the probability; ``None`` of short texts and languages that py3langid lacks."""
-        return cls.scores([pair])[0]
-
-    @classmethod
-    def scores(cls, pairs: Sequence[SentencePair]) -> list[float | None]:
-        """Return the probabilities; see :meth:`score`."""
-        found: list[float | None] = [None] * len(pairs)
+    def scores(cls, pairs: SentencePairs) -> Floats:
+        """Return the probabilities; none of short texts and languages that py3langid lacks."""
+        found = np.full(len(pairs), np.nan)
         texts: dict[str, dict[int, str]] = defaultdict(dict)
-        for k, pair in enumerate(pairs):
-            text = _own_words(pair)
+        for k, text in enumerate(_own_words(pairs)):
             if len(text) >= LANGUAGE_FROM:
-                texts[pair.lang][k] = text
+                texts[pairs.langs[k]][k] = text
         for lang, of_lang in texts.items():
             scorer = _language_scorer(lang)
             if scorer is not None:
-                for k, value in zip(of_lang, scorer.many(list(of_lang.values())), strict=True):
-                    found[k] = value
+                found[list(of_lang)] = scorer.many(list(of_lang.values()))
         return found
 
     def objects(self, score: float) -> bool:
@@ -63,9 +59,16 @@ class Filter(PairFilter[LanguageOptions]):
         return least is not None and score < as_stored(least)
 
 
-def _own_words(pair: SentencePair) -> str:
-    there = set(map(str.casefold, pair.source))
-    return " ".join(w for w in pair.target if w.casefold() not in there)
+def _own_words(pairs: SentencePairs) -> Iterator[str]:
+    """Yield the words of each translation that its source does not have."""
+    source, target = (
+        pairs.in_pair(side, pairs.folded[side.codes]) for side in (pairs.source, pairs.target)
+    )
+    own = np.flatnonzero(~np.isin(target, source))
+    words = list(map(pairs.words.__getitem__, pairs.target.codes[own].tolist()))
+    offsets = np.searchsorted(own, pairs.target.offsets).tolist()
+    for first, last in pairwise(offsets):
+        yield " ".join(words[first:last])
 
 
 @cache

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar, Final
 
+import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from stages.project.filters.base import PairFilter, SentencePair
+from stages.project.filters.base import PairsFilter
+from stages.project.filters.sentence_pairs import Floats, SentencePairs
 
 _PADDING: Final = 10.0  # characters, so that the lengths of short texts may differ more
 
@@ -21,7 +22,7 @@ class LengthRatioOptions(ConfigModel):
     )
 
 
-class Filter(PairFilter[LengthRatioOptions]):
+class Filter(PairsFilter[LengthRatioOptions]):
     """A measure of length."""
 
     about: ClassVar[str] = (
@@ -31,11 +32,9 @@ class Filter(PairFilter[LengthRatioOptions]):
     says: ClassVar[str] = "far longer or shorter than its source"
 
     @classmethod
-    def score(cls, pair: SentencePair) -> float | None:
-        """Return the ratio over the corpus' median; ``None`` where that is not known."""
-        if not pair.usual_ratio:
-            return None
-        return length_ratio(pair.source, pair.target) / pair.usual_ratio
+    def scores(cls, pairs: SentencePairs) -> Floats:
+        """Return the ratios over the corpus' median, not a number where that is not known."""
+        return length_ratios(pairs) / (pairs.usual_ratio or np.nan)
 
     def objects(self, score: float) -> bool:
         """Return whether the ratio is off by more than the factor."""
@@ -43,6 +42,8 @@ class Filter(PairFilter[LengthRatioOptions]):
         return most is not None and not 1 / most <= score <= most
 
 
-def length_ratio(source: Sequence[str], target: Sequence[str]) -> float:
-    """Return the length of the target over that of the source, in characters, damped."""
-    return (sum(map(len, target)) + _PADDING) / (sum(map(len, source)) + _PADDING)
+def length_ratios(pairs: SentencePairs) -> Floats:
+    """Return the length of each target over that of its source, in characters, damped."""
+    letters = np.array([len(word) for word in pairs.words], np.int64)
+    source, target = (side.sums(letters[side.codes]) for side in (pairs.source, pairs.target))
+    return (target + _PADDING) / (source + _PADDING)

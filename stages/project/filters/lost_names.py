@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
-from stages.project.filters.base import PairFilter, Row, SentencePair
+from stages.project.filters.base import PairsFilter, Row
+from stages.project.filters.sentence_pairs import Floats, SentencePairs
 
 _LEAST_NAMES: Final = 3  # names and numbers, at least: few may be put otherwise
 _ALIKE: Final = 60.0  # of 100: spelling from which a name is taken to be there
@@ -25,7 +27,7 @@ class LostNamesOptions(ConfigModel):
     )
 
 
-class Filter(PairFilter[LostNamesOptions]):
+class Filter(PairsFilter[LostNamesOptions]):
     """A measure of hallucination."""
 
     about: ClassVar[str] = (
@@ -36,9 +38,15 @@ class Filter(PairFilter[LostNamesOptions]):
     says: ClassVar[str] = "the translation has hardly any name or number of the source"
 
     @classmethod
-    def score(cls, pair: SentencePair) -> float | None:
+    def scores(cls, pairs: SentencePairs) -> Floats:
         """Return the share of names and numbers that are not there."""
-        return lost_names(pair.source, pair.target, pair.spans, set(pair.found))
+        out = np.full(len(pairs), np.nan)
+        numbers = pairs.where(lambda w: bool(_digits(w)))[pairs.source.codes] & ~pairs.named
+        total = pairs.source.sums(numbers) + [len(spans) for spans in pairs.spans]
+        for k in np.flatnonzero(total >= _LEAST_NAMES).tolist():
+            pair = pairs[k]
+            out[k] = lost_names(pair.source, pair.target, pair.spans, set(pair.found))
+        return out
 
     def objects(self, score: float) -> bool:
         """Return whether the score is above the threshold."""
@@ -54,12 +62,7 @@ def lost_names(
     ``None`` for fewer than three: they are often put otherwise ("Germany", "the Germans").
     """
     inside = {i for s in spans for i in range(s["start"], s["end"])}
-    numbers = [
-        runs
-        for i, w in enumerate(source)
-        if len(w) > 1 and not w.isalpha() and i not in inside
-        if len("".join(runs := _DIGITS.findall(w))) > 1
-    ]
+    numbers = [runs for i, w in enumerate(source) if i not in inside if (runs := _digits(w))]
     total = len(numbers) + len(spans)
     if total < _LEAST_NAMES:
         return None
@@ -74,6 +77,14 @@ def lost_names(
         joined = {"".join(runs) for runs in written}
         lost += sum(not digits.issuperset(runs) and "".join(runs) not in joined for runs in numbers)
     return lost / total
+
+
+def _digits(word: str) -> list[str]:
+    """Return the runs of digits of a word that has two or more."""
+    if len(word) < 2 or word.isalpha():
+        return []
+    runs = _DIGITS.findall(word)
+    return runs if len("".join(runs)) > 1 else []
 
 
 def _there(name: Sequence[str], target: Sequence[str]) -> bool:

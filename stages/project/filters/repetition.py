@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from operator import eq
 from typing import ClassVar, Final
 
+import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
-from stages.project.filters.base import PairFilter, SentencePair
+from stages.project.filters.base import PairsFilter
+from stages.project.filters.sentence_pairs import Floats, SentencePairs, Side
 
 _PERIOD: Final = 8  # words; the longest stretch that a stutter is looked for in
 
@@ -23,7 +23,7 @@ class RepetitionOptions(ConfigModel):
     )
 
 
-class Filter(PairFilter[RepetitionOptions]):
+class Filter(PairsFilter[RepetitionOptions]):
     """A measure of stutter."""
 
     about: ClassVar[str] = (
@@ -34,9 +34,9 @@ class Filter(PairFilter[RepetitionOptions]):
     says: ClassVar[str] = "the text repeats itself"
 
     @classmethod
-    def score(cls, pair: SentencePair) -> float | None:
-        """Return by how much the translation stutters more than the source."""
-        return max(0.0, stutter(pair.target) - stutter(pair.source))
+    def scores(cls, pairs: SentencePairs) -> Floats:
+        """Return by how much each translation stutters more than its source."""
+        return np.maximum(0.0, stutter(pairs, pairs.target) - stutter(pairs, pairs.source))
 
     def objects(self, score: float) -> bool:
         """Return whether the score is above the threshold."""
@@ -44,28 +44,35 @@ class Filter(PairFilter[RepetitionOptions]):
         return most is not None and score > as_stored(most)
 
 
-def stutter(words: Sequence[str]) -> float:
-    """Return the share of words that only repeat the stretch (of 1 to 8 words) before them."""
-    said = [w.casefold() for w in words if w.isalnum() or any(map(str.isalnum, w))]
-    again: set[int] = set()
-    # All words of a stretch that comes again are said twice.
-    longest = min(_PERIOD, len(said) - len(set(said)))
-    for period in range(1, longest + 1):
-        same = list(map(eq, said[period:], said))
-        if same.count(True) >= period:
-            again.update(_repeated(said, same, period))
+def stutter(pairs: SentencePairs, side: Side) -> Floats:
+    """Return per pair the share of words that only repeat the stretch (1 to 8 words) before them.
+
+    Args:
+        pairs: The pairs.
+        side: That of which.
+    """
+    said = np.flatnonzero(
+        pairs.where(lambda w: w.isalnum() or any(map(str.isalnum, w)))[side.codes]
+    )
+    codes, rows = side.codes[said], side.rows[said]
+    word = pairs.in_pair(side, pairs.folded[side.codes])[said]
+    letters = np.cumsum(np.append(0, pairs.where(_has_letter)[codes]))
+    again = np.zeros(len(word), np.bool_)
+    for period in range(1, _PERIOD + 1):
+        # Whether the stretch of so many words that ends here is the one before it.
+        same = np.cumsum(np.append(0, word[period:] == word[:-period]))
+        repeats = np.flatnonzero(same[period:] - same[:-period] == period) + period
+        # 6-3 6-3 is a result.
+        for first in repeats[letters[repeats + period] > letters[repeats]]:
+            again[first : first + period] = True  # all of a stretch that comes again is said twice
+    n = len(pairs)
+    times, total = np.bincount(rows[again], minlength=n), np.bincount(rows, minlength=n)
     # Once is no stutter: "sehr, sehr", "Boutros Boutros".
-    return len(again) / len(said) if len(again) > 1 else 0.0
+    return np.where(times > 1, times / np.maximum(total, 1), 0.0)
 
 
-def _repeated(said: Sequence[str], same: Sequence[bool], period: int) -> Iterator[int]:
-    """Yield the words of stretches that are the stretch before, ``same`` word by word."""
-    run = 0
-    for i, repeats in enumerate(same, start=period):
-        run = run + 1 if repeats else 0
-        stretch = range(i - period + 1, i + 1)
-        if run >= period and any(_has_letter(said[k]) for k in stretch):  # 6-3 6-3 is a result
-            yield from stretch
+def _is_said(word: str) -> bool:
+    return word.isalnum() or any(map(str.isalnum, word))
 
 
 def _has_letter(word: str) -> bool:

@@ -15,7 +15,7 @@ from stages.project.back_projection import (
     word_distributions,
 )
 from stages.project.batch import Batch
-from stages.project.build import pair_rows, project_tables
+from stages.project.build import pair_columns, project_tables
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.span import SpanProjector
 from stages.tagger.labels import LabelSet
@@ -129,7 +129,7 @@ def test_the_labelled_side_becomes_the_source() -> None:
     data = table("translations", [translation])
     links = table("alignments", [alignment])
     predictions = table("predictions", [tagged])
-    (row,) = pair_rows(data, predictions)
+    (row,) = pair_columns(data, predictions).to_pylist()
     assert (row["source_words"], row["words"]) == (["came", "Anna"], ["Anna", "kam"])
     assert row["source_spans"] == tagged["spans"]  # the labels of the test set are not there
     assert (row["source_lang"], row["lang"]) == ("en", "de")

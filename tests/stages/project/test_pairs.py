@@ -14,15 +14,12 @@ from stages.inspect.doubts import Renderings, doubts_of
 from stages.inspect.view import View
 from stages.project.config import FilterConfig, PairFilters
 from stages.project.decide import decide_row, decide_rows, pair_reason
-from stages.project.filters.copied import copied
 from stages.project.filters.lost_names import lost_names
-from stages.project.filters.repetition import stutter
+from stages.project.filters.sentence_pairs import SentencePair, SentencePairs
 from stages.project.pairs import (
     PairScorer,
     load_usual_ratio,
-    pair_scores,
     save_usual_ratio,
-    sentence_pair,
     usual_ratio,
 )
 
@@ -88,7 +85,7 @@ def test_what_goes_wrong_is_dropped_with_its_reason(
     source: str, target: str, names: list[str], reason: str | None
 ) -> None:
     made = row(source, target, *names)
-    (made["scores"],) = PairScorer()([made])
+    (made["scores"],) = PairScorer().of_rows([made])
     decided = decide_row(made, FilterConfig())
     assert (decided["kept"], decided["reason"]) == (reason is None, reason), made["scores"]
     if reason != "untranslated":
@@ -113,7 +110,7 @@ def test_far_too_long_by_the_corpus_own_measure(tmp_path: Path) -> None:
     rows = [*good, bad]
     reasons = [
         decide_row({**r, "scores": scores}, FilterConfig())["reason"]
-        for r, scores in zip(rows, scorer(rows), strict=True)
+        for r, scores in zip(rows, scorer.of_rows(rows), strict=True)
     ]
     assert reasons == [None] * 30 + ["length_ratio"]
     assert load_usual_ratio(tmp_path / "none") is None and usual_ratio([1.0] * 19) is None
@@ -132,6 +129,7 @@ def test_every_measure_can_be_switched_off(name: str) -> None:
     assert pair_reason([], PairFilters()) is None, "what was not scored decides nothing"
 
 
+SPAN = {"start": 0, "end": 1}
 WORDS = st.lists(st.sampled_from(["a", "Oslo", "12", ".", "東京", "x y"]), max_size=9)
 
 
@@ -140,27 +138,48 @@ def test_scores_are_within_bounds_for_any_pair(
     source: list[str], target: list[str], size: int
 ) -> None:
     spans = [{"start": 0, "end": size}] if 0 < size <= len(source) else []
-    pair = {"source_words": source, "words": target, "source_spans": spans}
-    (scores,) = pair_scores([sentence_pair(pair, [], "de", 1.0)])
+    pair = {"lang": "de", "source_words": source, "words": target, "source_spans": spans}
+    (found,) = PairScorer()(SentencePairs.of_rows([pair], [[]], 1.0))
+    scores = {score["name"]: score["value"] for score in found}
     for name in ("repetition", "copied", "lost_names", "language"):
         assert 0 <= scores.get(name, 0) <= 1
     assert bool(scores) == bool(source and target)
 
 
+def scored(name: str, source: list[str], target: list[str], *names: int) -> float | None:
+    """The score of one pair, in which some source words are names."""
+    spans = [{"start": k, "end": k + 1} for k in names]
+    kind = PairFilters.members()[name]
+    value: float | None = kind.score(SentencePair(source, target, spans, frozenset(), "de"))
+    return value
+
+
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6, unique=True))
 def test_saying_it_again_and_again_is_stutter(words: list[str]) -> None:
-    assert stutter(words) == 0
-    assert stutter(words * 4) == pytest.approx(3 / 4)
+    assert scored("repetition", ["x"], words) == 0
+    assert scored("repetition", ["x"], words * 4) == pytest.approx(3 / 4)
+    assert scored("repetition", words * 4, words * 4) == 0, "so does the source"
+
+
+@given(st.lists(st.tuples(WORDS, WORDS), max_size=3))
+def test_what_a_pair_scores_depends_on_no_other(pairs: list[tuple[list[str], list[str]]]) -> None:
+    rows = [
+        {**{"lang": "de", "source_words": one, "words": two}, "source_spans": [SPAN] * bool(one)}
+        for one, two in pairs
+    ]
+    together = PairScorer()(SentencePairs.of_rows(rows, [[]] * len(rows), 1.0))
+    alone = [PairScorer()(SentencePairs.of_rows([row], [[]], 1.0))[0] for row in rows]
+    assert together == alone
 
 
 def test_only_words_that_are_no_names_count_as_copied() -> None:
     words = ["Anna", "Kovac", "met", "Peter", "Brown", "there"]
-    assert copied(words, words, {0, 1, 3, 4}) is None, "too few words that could be copied"
+    assert scored("copied", words, words, 0, 1, 3, 4) is None, "too few words that could be copied"
     more = [*words, "and", "spoke"]
-    assert copied(more, [*words, "und", "sprach"], {0, 1, 3, 4}) == 0.5
-    assert copied(more, ["met", "there"], set()) == 0.5, "capitals may be names"
+    assert scored("copied", more, [*words, "und", "sprach"], 0, 1, 3, 4) == 0.5
+    assert scored("copied", more, ["met", "there"]) == 0.5, "capitals may be names"
     headline = ["SOCCER", "-", "LEAGUE", "STANDINGS"]
-    assert copied(headline, headline, set()) == 1
+    assert scored("copied", headline, headline) == 1
 
 
 def test_a_name_that_was_projected_is_there() -> None:
@@ -174,7 +193,7 @@ def test_a_name_that_was_projected_is_there() -> None:
 
 def test_inspect_shows_the_doubt() -> None:
     made = row(*MADRID, found=1)
-    (made["scores"],) = PairScorer()([made])
+    (made["scores"],) = PairScorer().of_rows([made])
     view = View("x", "de", made["words"], scores={s["name"]: s["value"] for s in made["scores"]})
     (doubt,) = doubts_of(view, Renderings())
     assert (doubt.kind, doubt.text) == ("translation", "the text repeats itself")
@@ -183,7 +202,7 @@ def test_inspect_shows_the_doubt() -> None:
 
 def test_stored_rows_are_decided_anew_as_from_scratch() -> None:
     rows = [row(*BERLIN), row("We like Oslo .", "Wir mögen Oslo .", "Oslo")]
-    for r, scores in zip(rows, PairScorer()(rows), strict=True):
+    for r, scores in zip(rows, PairScorer().of_rows(rows), strict=True):
         r["scores"] = scores
     stored = decide_rows(rows, FilterConfig(pairs=None)).to_pylist()
     assert [r["kept"] for r in stored] == [True, True]
