@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -14,7 +14,8 @@ from benchmarks import timing
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled
 from pipeline.schema import Sentence
-from stages.tagger.labels import LabelSet
+from stages.tagger.labels import LabelSet, span_f1
+from stages.tagger.word_tagger import WordTagger
 
 
 def arguments(about: str) -> argparse.ArgumentParser:
@@ -43,6 +44,12 @@ def read_sentences(path: Path, count: int) -> list[Sentence]:
     """Read the first sentences of a labelled file."""
     stream = read_labelled(DataSource(path=str(path), limit=count), "en", path=path)
     return list(stream)
+
+
+def f1(tagger: WordTagger, sentences: Sequence[Sentence]) -> float:
+    """Return strict span F1 in percent, on the types that the tagger knows."""
+    gold = [[x for x in s.spans if x.type in tagger.label_set.types] for s in sentences]
+    return 100 * span_f1(tagger.predict([s.words for s in sentences]), gold)["f1"]
 
 
 def label_set(sentences: list[Sentence]) -> LabelSet:

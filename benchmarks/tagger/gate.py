@@ -15,12 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from seqeval.metrics import f1_score
-from seqeval.scheme import IOB2
 from torch import Tensor, nn
 
-from benchmarks.tagger.common import read_sentences
-from pipeline.schema import Sentence
+from benchmarks.tagger.common import f1, read_sentences
 from stages.tagger.fusion import LayerFusion
 from stages.tagger.tagger import Tagger
 
@@ -42,24 +39,6 @@ class Gate(nn.Module):
         weights = self.fusion.gate(last + lower, mask)
         self.seen.append(weights[mask.bool()].detach())
         return torch.lerp(lower, last, weights)
-
-
-def f1(tagger: Tagger, sentences: Sequence[Sentence]) -> float:
-    """Return strict F1 in percent."""
-    labels = tagger.label_set
-    found = tagger.predict([s.words for s in sentences])
-    tags = [
-        [labels.names[i] for i in labels.encode(mine, len(s.words))]
-        for mine, s in zip(found, sentences, strict=True)
-    ]
-    gold = [
-        [
-            labels.names[i]
-            for i in labels.encode([x for x in s.spans if x.type in labels.types], len(s.words))
-        ]
-        for s in sentences
-    ]
-    return 100 * float(f1_score(gold, tags, mode="strict", scheme=IOB2))
 
 
 def main() -> None:

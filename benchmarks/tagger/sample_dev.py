@@ -18,10 +18,11 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.project.corpora import DATA
+from benchmarks.tagger.common import f1
 from pipeline.config import DataSource
 from pipeline.formats import read_labelled
 from pipeline.schema import Sentence
-from stages.tagger.labels import LabelSet, span_f1
+from stages.tagger.labels import LabelSet
 from stages.tagger.tagger import Tagger
 from stages.train.data import TrainingSentence
 from stages.train.launch import options_of
@@ -46,12 +47,6 @@ def read(path: Path, lang: str, limit: int | None = None) -> list[Sentence]:
     """Return the first sentences of a labelled file that have words."""
     stream = read_labelled(DataSource(path=str(path)), lang, path=path)
     return [s for s in islice(stream, limit) if s.words]
-
-
-def f1(tagger: Tagger, sentences: list[Sentence]) -> float:
-    """Return F1 in percent on the types that the sample has."""
-    gold = [[span for span in s.spans if span.type in TYPES] for s in sentences]
-    return 100 * span_f1(tagger.predict([s.words for s in sentences]), gold)["f1"]
 
 
 def main() -> None:
