@@ -152,23 +152,17 @@ class TorchLayers:
         self.encoder = encoder.to(device)
 
     def _cut(self, encoder: Any) -> None:
-        import torch
+        from stages.encoder_layers import layer_stack
 
-        # The configuration object knows every family's name for it.
-        total = encoder.config.num_hidden_layers
-        lists = [
-            (name, module)
-            for name, module in encoder.named_modules()
-            if isinstance(module, torch.nn.ModuleList) and len(module) == total
-        ]
         if hasattr(encoder, "pooler"):
             encoder.pooler = None
-        if self.layer == total:
+        if self.layer == encoder.config.num_hidden_layers:
             return
-        if not lists:  # layers that are shared (ALBERT) or spread over several lists (XLM)
+        found = layer_stack(encoder)
+        if found is None:
             self._from_states = True
             return
-        name, layers = lists[0]
+        name, layers = found
         kept = layers[: max(1, self.layer)]
         owner, _, attribute = name.rpartition(".")
         setattr(encoder.get_submodule(owner), attribute, kept)

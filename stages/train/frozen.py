@@ -13,21 +13,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
+from stages.encoder_layers import layer_stack
 from stages.tagger.modeling import LayerFusedForTokenClassification
-from stages.train.optimisation import layer_stack
 
 LIMIT: Final = 192 * 2**20
 """Bytes of states that are kept; what comes after is computed every time. Some 5,000 sentences of
 an encoder 384 wide: a larger corpus comes round too seldom to be worth the memory."""
-_STORES: Final = 2  # encoders (or precisions) whose states are kept at a time
 _TOKENS: Final = 512  # in a batch on the CPU, padding included
 _STEP: Final = 8  # lengths are padded to a multiple of it
 
@@ -58,15 +58,9 @@ class StateStore:
             self.size += size
 
 
-_stores: OrderedDict[str, StateStore] = OrderedDict()
-
-
+@lru_cache(maxsize=2)  # encoders (or precisions) whose states are kept at a time
 def _store(name: str) -> StateStore:
-    found = _stores.pop(name, None) or StateStore()
-    _stores[name] = found
-    while len(_stores) > _STORES:
-        _stores.popitem(last=False)
-    return found
+    return StateStore()
 
 
 class _Reached(Exception):
@@ -95,14 +89,12 @@ class FrozenPrefix:
         layers: int,
         sample: Mapping[str, Tensor],
     ) -> None:
-        encoder: Any = model.encoder
-        stack = layer_stack(encoder) or nn.ModuleList()
-        self._model, self._encoder, self._layers = model, encoder, layers
-        self._modules = [getattr(encoder, "embeddings", None), *stack[:layers]]
-        fusion = model.fusion
-        wanted = {k for k in fusion.lower if k < layers}
-        self._levels = sorted(wanted | {layers})
-        self._states: Tensor | None = None
+        found = layer_stack(model.encoder)
+        stack = found[1] if found else nn.ModuleList()
+        self._model, self._layers = model, layers
+        self._modules = [getattr(model.encoder, "embeddings", None), *stack[:layers]]
+        self._levels = sorted({k for k in model.fusion.lower if k < layers} | {layers})
+        self._beside: dict[int, tuple[None, ...]] = {}  # what else a module returns, if a tuple
         self._autocast: torch.dtype | None = None
         self.store = StateStore()
         self.possible = 0 < layers < len(stack) and self._modules[0] is not None
@@ -132,17 +124,29 @@ class FrozenPrefix:
 
     @contextlib.contextmanager
     def _replaced(self) -> Iterator[None]:
-        hook = self._model.register_forward_pre_hook(self._before, with_kwargs=True)
-        originals = [module.forward for module in self._modules]
-        for level, module in enumerate(self._modules):
-            module.forward = _Stand(self, level, module.forward)
+        hooks = [
+            self._model.register_forward_pre_hook(self._before, with_kwargs=True),
+            self._model.register_forward_hook(self._after, always_call=True),
+        ]
         try:
             yield
         finally:
-            hook.remove()
-            for module, forward in zip(self._modules, originals, strict=True):
-                module.forward = forward
-            self._states = None
+            for hook in hooks:
+                hook.remove()
+
+    def _before(self, module: nn.Module, args: Any, kwargs: Mapping[str, Tensor]) -> None:
+        """Have the frozen modules return what is known of a batch."""
+        states = self.look_up(kwargs["input_ids"], kwargs["attention_mask"])
+        for level, frozen in enumerate(self._modules):
+            # Of a level that nobody reads, any states of the right shape do.
+            given: Any = states[bisect_left(self._levels, level)]
+            if level in self._beside:
+                given = (given, *self._beside[level])
+            frozen.forward = partial(_given, given)
+
+    def _after(self, module: nn.Module, args: Any, output: Any) -> None:
+        for frozen in self._modules:
+            vars(frozen).pop("forward", None)
 
     def _name(self, autocast: torch.dtype | None) -> str:
         digest = hashlib.sha256(
@@ -173,9 +177,8 @@ class FrozenPrefix:
         real = sample["attention_mask"].bool()
         return bool(torch.allclose(wanted[real], found[real], rtol=1e-3, atol=1e-3))
 
-    def _before(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        """Look up the states of a batch, before the tagger is called with it."""
-        ids, mask = kwargs["input_ids"], kwargs["attention_mask"]
+    def look_up(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the states of a batch, (levels, B, T, H), computing what is not known yet."""
         lengths = mask.sum(1).tolist()
         keys = [row[:n].tobytes() for row, n in zip(ids.cpu().numpy(), lengths, strict=True)]
         missing = [k for k, key in enumerate(keys) if key not in self.store.rows]
@@ -189,7 +192,7 @@ class FrozenPrefix:
         padded = found[0].new_zeros(levels, len(keys), ids.shape[1], width)
         for k, states in enumerate(found):
             padded[:, k, : states.shape[1]] = states
-        self._states = padded.to(ids.device)
+        return padded.to(ids.device)
 
     def _computed(
         self, ids: Tensor, lengths: Sequence[int], missing: Sequence[int]
@@ -241,54 +244,27 @@ class FrozenPrefix:
 
     def _below(self, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
         """Run the embeddings and the frozen layers alone; return (B, T, H) per level."""
-        recorded: dict[int, Tensor] = {}
-        for module in self._modules:
-            module.forward.record = recorded
+        recorded: list[Tensor] = []
+
+        def record(module: nn.Module, args: Any, output: Any) -> None:
+            if isinstance(output, tuple):
+                self._beside[len(recorded)] = (None,) * (len(output) - 1)
+                output = output[0]
+            recorded.append(output)
+            if len(recorded) > self._layers:
+                raise _Reached
+
+        hooks = [module.register_forward_hook(record) for module in self._modules]
         try:
-            self._encoder(input_ids=input_ids, attention_mask=attention_mask)
+            self._model.encoder(input_ids=input_ids, attention_mask=attention_mask)
         except _Reached:
             pass
         finally:
-            for module in self._modules:
-                module.forward.record = None
+            for hook in hooks:
+                hook.remove()
         return [recorded[level] for level in self._levels]
 
-    def replay(self, level: int, hidden: Tensor | None) -> Tensor:
-        """Return what goes for the output of layer ``level`` in the batch at hand."""
-        assert self._states is not None
-        if level in self._levels:
-            return self._states[self._levels.index(level)]
-        # Nobody reads it: any states of the right shape do.
-        return self._states[0] if hidden is None else hidden
 
-    @property
-    def last(self) -> int:
-        """The highest frozen layer."""
-        return self._layers
-
-
-class _Stand:
-    """Stands in for the forward of the embeddings or of a layer.
-
-    Args:
-        prefix: Whose.
-        level: The layer whose output it is; 0 for the embeddings.
-        original: The forward itself.
-    """
-
-    def __init__(self, prefix: FrozenPrefix, level: int, original: Callable[..., Any]) -> None:
-        self._prefix, self._level, self._original = prefix, level, original
-        self._tuple = 0  # how many things the original returns, if not a tensor
-        self.record: dict[int, Tensor] | None = None
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.record is not None:
-            result = self._original(*args, **kwargs)
-            self._tuple = len(result) if isinstance(result, tuple) else 0
-            self.record[self._level] = result[0] if self._tuple else result
-            if self._level == self._prefix.last:
-                raise _Reached
-            return result
-        hidden = args[0] if args and self._level else kwargs.get("hidden_states")
-        states = self._prefix.replay(self._level, hidden)
-        return (states, *[None] * (self._tuple - 1)) if self._tuple else states
+def _given(states: Any, *args: Any, **kwargs: Any) -> Any:
+    """Stand in for the forward of a module whose output is known."""
+    return states

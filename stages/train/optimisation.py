@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from stages.tagger.layers import depth_of
+from stages.encoder_layers import layer_stack
 
 
 def parameter_groups(
@@ -76,27 +76,13 @@ def freeze_layers(model: nn.Module, layers: int, embeddings: bool = False) -> fl
     return layers / height.top
 
 
-def layer_stack(encoder: Any) -> nn.ModuleList | None:
-    """Return the transformer layers of an encoder, if they stand in one list."""
-    found = _named_stack(encoder)
-    return found[1] if found else None
-
-
-def _named_stack(encoder: Any) -> tuple[str, nn.ModuleList] | None:
-    depth = depth_of(encoder.config.to_dict())
-    for name, module in encoder.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == depth:
-            return name, module
-    return None
-
-
 class _Heights:
     """Tells how high a parameter of the encoder lies: 0 the embeddings, k the k-th layer."""
 
     def __init__(self, model: nn.Module) -> None:
         encoder: Any = model.encoder
-        self.top = depth_of(encoder.config.to_dict())
-        found = _named_stack(encoder)
+        self.top = int(encoder.config.num_hidden_layers)
+        found = layer_stack(encoder)
         self._layer = re.compile(rf"encoder\.{re.escape(found[0])}\.(\d+)\.") if found else None
 
     def __call__(self, name: str) -> int:

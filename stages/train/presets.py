@@ -47,12 +47,11 @@ def layer_parameters(model: nn.Module) -> int:
 
     Those of an encoder whose layers do not stand in one list: all but its embeddings'.
     """
-    from stages.train.optimisation import layer_stack
+    from stages.encoder_layers import layer_stack
 
     encoder: Any = model.encoder
-    stack = layer_stack(encoder)
-    if stack is not None:
-        return sum(p.numel() for p in stack.parameters())
+    if found := layer_stack(encoder):
+        return sum(p.numel() for p in found[1].parameters())
     named = encoder.named_parameters()
     return sum(p.numel() for name, p in named if "embeddings" not in name.split("."))
 

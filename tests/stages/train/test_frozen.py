@@ -27,7 +27,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(autouse=True)
 def _no_states() -> None:
-    frozen._stores.clear()
+    frozen._store.cache_clear()
 
 
 def tagger(folder: Path, layers: int, **head: Any) -> LayerFusedForTokenClassification:
@@ -108,19 +108,18 @@ def test_states_do_not_depend_on_what_is_computed_beside_them_or_came_before(
     prefix = FrozenPrefix(model, 2, wanted)
     found = []
     for others in (before, []):
-        frozen._stores.clear()
+        frozen._store.cache_clear()
         with prefix.replaced(autocast), torch.no_grad():
             for seed, lengths in enumerate(others):
                 mixed = batch([*lengths, 4], seed)
                 mixed["input_ids"][-1, :4] = wanted["input_ids"][0, :4]
-                prefix._before(model, (), mixed)
-            prefix._before(model, (), wanted)
-            assert prefix._states is not None
+                prefix.look_up(mixed["input_ids"], mixed["attention_mask"])
+            states = prefix.look_up(wanted["input_ids"], wanted["attention_mask"])
             found.append(
                 [
                     s[:, :n]
                     for s, n in zip(
-                        prefix._states.transpose(0, 1), wanted["attention_mask"].sum(1), strict=True
+                        states.transpose(0, 1), wanted["attention_mask"].sum(1), strict=True
                     )
                 ]
             )
