@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from stages.align.contextual import load_tokenizer
+from stages.align.embeddings import Embedder
+from stages.align.layers import TorchLayers, max_subwords, read_config
+from stages.align.subwords import SubwordCutter, transformers_cut, transformers_specials
+from stages.machine import has_bfloat16, torch_device
 from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
-    import torch
-
     from pipeline.schema import Span
     from stages.inspect.view import View
 
@@ -48,12 +52,6 @@ class WordStates:
     """
 
     def __init__(self, folder: Path, layer: int | None = None) -> None:
-        from stages.align.contextual import load_tokenizer
-        from stages.align.embeddings import Embedder
-        from stages.align.layers import TorchLayers, max_subwords, read_config
-        from stages.align.subwords import SubwordCutter, transformers_cut, transformers_specials
-        from stages.machine import has_bfloat16, torch_device
-
         config = read_config(folder)
         layer = round(DEPTH * config["num_hidden_layers"]) if layer is None else layer
         tokenizer = load_tokenizer(folder)
@@ -108,8 +106,6 @@ class OutOfSample:
         Returns:
             ``None`` where there are too few to leave some out, or none has a label.
         """
-        import torch
-
         used = list(islice((v for v in views if v.kept and v.words), LEARNT))
         types = sorted({s.type for v in used for s in v.kept_spans()})
         folds = np.array([fold_of(v) for v in used])
@@ -145,8 +141,6 @@ class OutOfSample:
             yield from part
 
     def _probabilities(self, views: Sequence[View]) -> Floats:
-        import torch
-
         found = (self.states([v.words for v in views]) - self.centre) / self.scale
         fold = np.repeat([fold_of(v) for v in views], [len(v.words) for v in views])
         x, out = torch.from_numpy(found), np.zeros((len(found), len(self.labels)), np.float32)
@@ -181,8 +175,6 @@ def _softmax_regression(
     x: torch.Tensor, y: torch.Tensor, size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return weights and bias; the loss is convex, so that nothing is drawn at random."""
-    import torch
-
     weights = torch.zeros(x.shape[1], size, requires_grad=True)
     bias = torch.zeros(size, requires_grad=True)
     optimiser: Any = torch.optim.LBFGS(

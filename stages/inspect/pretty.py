@@ -12,6 +12,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
 from pipeline.schema import Link, Span
 from pipeline.terminal import printable
 from stages.inspect.doubts import CERTAIN, CHOSEN, shown_score
@@ -20,8 +25,6 @@ from stages.registry import STAGES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
-    from rich.text import Text
 
 _FIXED: Final = {
     "PER": "bold cyan",
@@ -60,8 +63,6 @@ def entity(words: Sequence[str], span: Span) -> str:
 
 def marked(words: Sequence[str], spans: Sequence[ViewedSpan]) -> Text:
     """Return a sentence with its spans marked; spans may overlap where one was dropped."""
-    from rich.text import Text
-
     if not words:
         return Text("(no words)", style="dim")
     opened: dict[int, list[ViewedSpan]] = {}
@@ -95,11 +96,6 @@ def pretty(view: View, *, all_links: bool = False) -> RenderableType:
         view: The sentence.
         all_links: List every link, not only the chosen ones of entity words.
     """
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
     head = Text(view.id, style="bold")
     if view.kept is not None:
         head.append("  kept" if view.kept else "  dropped", style="green" if view.kept else "red")
@@ -137,9 +133,6 @@ def doubt_text(view: View, doubt: Doubt) -> str:
 
 
 def _entities(view: View) -> Table | None:
-    from rich.table import Table
-    from rich.text import Text
-
     rows: list[list[Text]] = []
     by_source: dict[int | None, list[ViewedSpan]] = {}
     for item in view.spans:
@@ -169,8 +162,6 @@ def _entities(view: View) -> Table | None:
 
 
 def _entity_row(view: View, item: ViewedSpan, before: str) -> list[Text]:
-    from rich.text import Text
-
     score = "" if item.span.score is None else shown_score(item.span.score)
     if item.kept:
         state = Text("kept" if item.method else "", style="green")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
+from rich.text import Text
+
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.manifest import MANIFEST
 from pipeline.stage import Ref
@@ -15,7 +18,6 @@ from stages.registry import STAGES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -51,8 +53,6 @@ def summary_json(run: RunFolder, langs: list[str]) -> list[dict[str, Any]]:
 
 def summary(run: RunFolder, langs: list[str]) -> Iterator[RenderableType]:
     """Yield what the terminal shows, language by language."""
-    from rich.text import Text
-
     for lang in langs:
         statistics, steps = language_summary(run, lang)
         yield Text(f"{lang}", style="bold underline")
@@ -73,8 +73,6 @@ def summary(run: RunFolder, langs: list[str]) -> Iterator[RenderableType]:
 
 def _plain_table(*columns: str, numbers: int = 0) -> Table:
     """Return a borderless table whose last ``numbers`` columns are aligned to the right."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for position, name in enumerate(columns):
         right = position >= len(columns) - numbers
@@ -91,8 +89,6 @@ def _funnel_table(steps: list[FunnelStep]) -> Table:
 
 
 def _types_table(statistics: ProjectionStatistics) -> Table:
-    from rich.text import Text
-
     table = _plain_table(
         "type", "source entities", "projected", "kept", "in kept sentences", "share", numbers=5
     )
@@ -130,8 +126,6 @@ def _histogram(statistics: ProjectionStatistics) -> Table:
 
 
 def _renderings_table(statistics: ProjectionStatistics) -> Table:
-    from rich.text import Text
-
     table = _plain_table("frequent entity", "type", "count", "became")
     for item in statistics.frequent[:15]:
         became = "  ".join(f"{isolated(visible(t))} ×{n}" for t, n in item.renderings)

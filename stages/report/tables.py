@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
 from stages.evaluate.results import PROJECTION, Results, Summary, SweepPoint, SweepResult
 from stages.evaluate.sweeps import swept_aside
 from stages.own_arms import short
+from stages.report.answer import answer
 from stages.report.figures import p_text, percent, signed, verdict_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
 
 def _cell(summary: Summary | None, best: bool) -> str:
@@ -32,8 +37,6 @@ def columns(scores: Results) -> list[str | None]:
 
 
 def _table(title: str, caption: str) -> Table:
-    from rich.table import Table
-
     return Table(
         title=title,
         title_justify="left",
@@ -145,12 +148,6 @@ def comparisons_table(scores: Results) -> Table:
 
 def shown(scores: Results) -> RenderableType:
     """Return everything that a run shows in the terminal at its end."""
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.text import Text
-
-    from stages.report.answer import answer
-
     parts: list[RenderableType] = []
     if scores.summary:
         parts += [results_table(scores), ""]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -125,8 +125,6 @@ def _cutter(config: RunConfig) -> Callable[[Sequence[str]], Iterable[str]]:
 
 
 def _gold(config: RunConfig, lang: str, limit: int) -> Iterator[Sentence]:
-    from dataclasses import replace
-
     from pipeline.errors import ConfigError
     from stages.prepare import read_corpus
     from stages.prepare.sources import corpus

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
 from pipeline.errors import ModelError
 from pipeline.models import LOCAL, refuse_pickled_weights
 from pipeline.task import Advance
@@ -75,13 +78,6 @@ class TransformersModel(LanguageModel):
     """
 
     def __init__(self, folder: Path, config: GenerationConfig) -> None:
-        from transformers import (
-            AutoConfig,
-            AutoModelForCausalLM,
-            AutoModelForSeq2SeqLM,
-            AutoTokenizer,
-        )
-
         self._config = config
         refuse_pickled_weights(folder)
         try:
@@ -103,8 +99,6 @@ class TransformersModel(LanguageModel):
 
     def generate(self, prompts: Sequence[str], seed: int, advance: Advance) -> list[str]:
         """See :meth:`LanguageModel.generate`."""
-        import torch
-
         texts: list[str] = []
         for start in range(0, len(prompts), self._config.batch_size):
             batch = prompts[start : start + self._config.batch_size]
@@ -114,8 +108,6 @@ class TransformersModel(LanguageModel):
         return texts
 
     def _batch(self, prompts: Sequence[str]) -> list[str]:
-        import torch
-
         batch = self._tokenizer(list(prompts), return_tensors="pt", padding=True).to(self._device)
         batch.pop("token_type_ids", None)
         with torch.inference_mode():
@@ -149,8 +141,6 @@ class CTranslate2Model(LanguageModel):
     """
 
     def __init__(self, folder: Path, config: GenerationConfig) -> None:
-        from transformers import AutoTokenizer
-
         self._config = config
         self._folder = converted(folder, config.compute_type, make=convert_language_model)
         self.encoder_decoder = not (self._folder / "vocabulary.json").is_file()
@@ -306,7 +296,6 @@ def convert_language_model(folder: Path, output: Path, quantization: str) -> Non
         ModelError: If it is of a kind that cannot be converted.
     """
     from ctranslate2.converters import TransformersConverter
-    from transformers import AutoConfig
 
     refuse_pickled_weights(folder)
     try:
