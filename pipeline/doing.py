@@ -11,6 +11,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,25 @@ STORED = "stored"
 """The name under which what decides anew reads the rows that are there."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What there is to do a step with.
+
+    Attributes:
+        config: The configuration, with the settings of the task.
+        task: The task.
+        inputs: What it reads, by name.
+        partial: Its work in progress.
+        stored: The output whose rows are decided anew, if that is all there is to do.
+    """
+
+    config: RunConfig
+    task: Task
+    inputs: Mapping[str, Artifact]
+    partial: Partial
+    stored: Artifact | None
 
 
 class Doer:
@@ -91,11 +111,14 @@ class Doer:
             self._keep_whole(task.ref, partial)
         started = datetime.now(UTC)
         clock = time.monotonic()
-        inputs = {name: self._input(ref) for name, ref in task.inputs.items()}
+        # Workers get side inputs as folders; what sees its inputs whole sees those, too.
+        read = {**task.inputs, **(task.side_inputs if isinstance(of, RunStage) else {})}
+        inputs = {name: self._input(ref) for name, ref in read.items()}
         facts: dict[str, Any]
         try:
             with keeping():
-                facts = self._done(of, config, step, inputs, partial)
+                stored = self._input(task.ref) if step.state == "decide" else None
+                facts = self._done(of, _Given(config, task, inputs, partial, stored))
         except Exception as error:
             if isinstance(error, XlnerError) or not out_of_memory(error):
                 raise
@@ -127,23 +150,13 @@ class Doer:
         )
         return partial.finish(manifest)
 
-    def _done(
-        self,
-        of: Stage,
-        config: RunConfig,
-        step: Step,
-        inputs: dict[str, Artifact],
-        partial: Partial,
-    ) -> dict[str, Any]:
-        task = step.task
-        stored = self._input(task.ref) if step.state == "decide" else None
+    def _done(self, of: Stage, given: _Given) -> dict[str, Any]:
         if isinstance(of, RowStage):
-            return self._rows(of, config, task, inputs, partial, stored)
+            return self._rows(of, given)
         if isinstance(of, RunStage):
-            inputs |= {name: self._input(ref) for name, ref in task.side_inputs.items()}
-            return self._whole(of, config, task, inputs, partial, stored)
+            return self._whole(of, given)
         raise TypeError(  # pragma: no cover - a programming error
-            f"stage {task.stage!r} is neither a RowStage nor a RunStage"
+            f"stage {given.task.stage!r} is neither a RowStage nor a RunStage"
         )
 
     def _input(self, ref: Ref) -> Artifact:
@@ -165,17 +178,9 @@ class Doer:
             if not kept.exists() and file_damage(part, info.size, info.sha256) is None:
                 write_atomic(kept, part.read_bytes())
 
-    def _rows(
-        self,
-        of: RowStage,
-        config: RunConfig,
-        task: Task,
-        inputs: Mapping[str, Artifact],
-        partial: Partial,
-        stored: Artifact | None,
-    ) -> dict[str, Any]:
-        if stored is not None:
-            inputs = {**inputs, STORED: stored}
+    def _rows(self, of: RowStage, given: _Given) -> dict[str, Any]:
+        config, task, stored = given.config, given.task, given.stored
+        inputs = given.inputs if stored is None else {**given.inputs, STORED: stored}
         lead = next(iter(inputs.values()))
         _same_parts(inputs)
         jobs = [
@@ -183,8 +188,8 @@ class Doer:
                 index=i,
                 rows=info.rows,
                 inputs={name: a.parts[i] for name, a in inputs.items()},
-                output=partial.out / part_name(i),
-                sidecar=partial.sidecar(i),
+                output=given.partial.out / part_name(i),
+                sidecar=given.partial.sidecar(i),
                 kind=task.kind,
                 seed=_seed(config, task, i),
                 sums={name: a.manifest.parts[i].sha256 for name, a in inputs.items()},
@@ -193,37 +198,28 @@ class Doer:
         ]
         left = [j for j in jobs if not j.output.exists()]
         factory: Callable[[], Worker] | None = None
-        if left and stored is not None:
-            factory = of.decider(config, task)
-        elif left:
-            factory = self._factory(of, config, task, inputs, partial)
+        if left:
+            decided = stored is not None
+            factory = of.decider(config, task) if decided else self._factory(of, given)
         with self._progress.task(f"{task.stage} {task.unit}", total=lead.num_rows) as bar:
             bar.advance(sum(j.rows for j in jobs if j.output.exists()))
             if factory is not None:
                 for _, rows in self._engine.run(factory, left, config.workers):
                     bar.advance(rows)
-        notes = [engines.part_facts(j) for j in jobs]
-        parts = [PartInfo(**{k: n[k] for k in PartInfo.model_fields}) for n in notes]
+        facts = [engines.part_facts(j) for j in jobs]
+        parts = [PartInfo(**{k: n[k] for k in PartInfo.model_fields}) for n in facts]
         return {
             "parts": parts,
             "rows_out": sum(p.rows for p in parts),
-            "drops": merge_counts(n["drops"] for n in notes),
-            "notes": self._part_notes(of, config, task, notes)
-            if stored is None
-            else stored.manifest.notes,
+            "drops": merge_counts(n["drops"] for n in facts),
+            "notes": _part_notes(of, given, facts) if stored is None else stored.manifest.notes,
         }
 
-    def _factory(
-        self,
-        of: RowStage,
-        config: RunConfig,
-        task: Task,
-        inputs: Mapping[str, Artifact],
-        partial: Partial,
-    ) -> SmallerBatchesFactory:
+    def _factory(self, of: RowStage, given: _Given) -> SmallerBatchesFactory:
         """Return what builds workers: as configured, and those for when memory runs out."""
+        config, task = given.config, given.task
         side = {name: self._input(ref).folder for name, ref in task.side_inputs.items()}
-        side["collected"] = self._collect(of, config, task, inputs, partial)
+        side["collected"] = self._collect(of, given)
         sizes: list[int] = []
         factories = [of.worker(config, task, side)]
         for times in range(1, _HALVINGS + 1):
@@ -236,65 +232,21 @@ class Doer:
         advice = Advice(str(task.ref), of.batch_option, config.workers)
         return SmallerBatchesFactory(tuple(factories), tuple(sizes), advice)
 
-    def _part_notes(
-        self, of: RowStage, config: RunConfig, task: Task, facts: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        counts: Counter[str] = Counter()
-        for fact in facts:
-            counts.update({k: n for k, n in fact["notes"].items() if k != SMALLER})
-        remark = of.remark(counts)
-        if remark is not None:
-            logger.warning("%s: %s", task.ref, remark)
-        made = of.facts(config, task)
-        return {**made, **counts, **self._smaller(of, config, task, facts)}
-
-    def _smaller(
-        self, of: RowStage, config: RunConfig, task: Task, facts: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        smaller = {f["name"]: f["notes"][SMALLER] for f in facts if SMALLER in f["notes"]}
-        if not smaller or of.batch_option is None:
-            return {}
-        if of.batch_option.partition(".")[2] in of.options(config).neutral:
-            return {}
-        logger.warning(
-            "%s: memory ran out on %d of %d parts, which were made with a lower %s (down to %d); "
-            "the last digits of their scores may differ for it. The manifest names them",
-            task.ref,
-            len(smaller),
-            len(facts),
-            of.batch_option,
-            min(smaller.values()),
-        )
-        return {SMALLER: smaller}
-
-    def _collect(
-        self,
-        of: RowStage,
-        config: RunConfig,
-        task: Task,
-        inputs: Mapping[str, Artifact],
-        partial: Partial,
-    ) -> Path:
-        folder = partial.work / "collected"
-        mark = partial.work / "collected.done"
+    def _collect(self, of: RowStage, given: _Given) -> Path:
+        folder = given.partial.work / "collected"
+        mark = given.partial.work / "collected.done"
         if not mark.exists():
             if folder.exists():  # begun by a process that was killed
                 shutil.rmtree(folder)
             folder.mkdir()
-            of.collect(config, task, Inputs(inputs), folder, self._progress)
+            of.collect(given.config, given.task, Inputs(given.inputs), folder, self._progress)
             sync_tree(folder)
             write_atomic(mark, b"")
         return folder
 
-    def _whole(
-        self,
-        of: RunStage,
-        config: RunConfig,
-        task: Task,
-        inputs: Mapping[str, Artifact],
-        partial: Partial,
-        stored: Artifact | None,
-    ) -> dict[str, Any]:
+    def _whole(self, of: RunStage, given: _Given) -> dict[str, Any]:
+        config, task, partial = given.config, given.task, given.partial
+        inputs = Inputs(given.inputs)
         self._engine.close()  # processes that wait for more rows hold memory
         if task.kind not in SCHEMAS:  # a training needs what there is
             unload()
@@ -316,14 +268,14 @@ class Doer:
         extra = {"counts": context.counts, "notes": context.notes}
         if task.kind in SCHEMAS:
             out = DatasetOutput(partial.out, task.kind, config.part_rows)
-            if stored is None:
-                of.run(Inputs(inputs), out, context)
+            if given.stored is None:
+                of.run(inputs, out, context)
             else:
-                of.decide(stored, Inputs(inputs), out, context)
+                of.decide(given.stored, inputs, out, context)
             drops = merge_counts([out.drops, {"rows": context.drops}])
             rows = sum(p.rows for p in out.parts)
             return {"parts": out.parts, "rows_out": rows, "drops": _no_empty(drops), **extra}
-        of.run(Inputs(inputs), FilesOutput(partial.out), context)
+        of.run(inputs, FilesOutput(partial.out), context)
         files = {
             str(p.relative_to(partial.out)): p
             for p in sorted(partial.out.rglob("*"))
@@ -335,6 +287,34 @@ class Doer:
             "drops": _no_empty({"rows": context.drops}),
             **extra,
         }
+
+
+def _part_notes(of: RowStage, given: _Given, facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    counts: Counter[str] = Counter()
+    for fact in facts:
+        counts.update({k: n for k, n in fact["notes"].items() if k != SMALLER})
+    remark = of.remark(counts)
+    if remark is not None:
+        logger.warning("%s: %s", given.task.ref, remark)
+    return {**of.facts(given.config, given.task), **counts, **_smaller(of, given, facts)}
+
+
+def _smaller(of: RowStage, given: _Given, facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    smaller = {f["name"]: f["notes"][SMALLER] for f in facts if SMALLER in f["notes"]}
+    if not smaller or of.batch_option is None:
+        return {}
+    if of.batch_option.partition(".")[2] in of.options(given.config).neutral:
+        return {}
+    logger.warning(
+        "%s: memory ran out on %d of %d parts, which were made with a lower %s (down to %d); "
+        "the last digits of their scores may differ for it. The manifest names them",
+        given.task.ref,
+        len(smaller),
+        len(facts),
+        of.batch_option,
+        min(smaller.values()),
+    )
+    return {SMALLER: smaller}
 
 
 def _seed(config: RunConfig, task: Task, *more: object) -> int:
