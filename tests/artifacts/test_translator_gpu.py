@@ -28,6 +28,7 @@ from transformers import (
 from stages.translate.decoding import DecodingConfig
 from stages.translate.translator import Translator
 from tests.model_recipes.translator.test_translator_training import tiny_config
+from tests.tiny.translators import build_marian
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "artifacts/models/build/translator_gpu"
 
@@ -224,6 +225,25 @@ def test_a_bart_that_was_trained_is_an_ordinary_model(started: Path, tmp_path: P
     )
     mine = translator.translate(["the dog."])[0][0].text
     assert mine == " ".join(tokenizer.decode(out[1], skip_special_tokens=True).split())
+
+
+def test_a_kit_goes_on_from_a_translator(kit: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "kit"
+    shutil.copytree(kit, folder)
+    tags = (">>en<<", ">>de<<", ">>es<<")
+    translator = build_marian(tmp_path / "marian", tags=tags, layers=2)
+    command = [sys.executable, str(SCRIPTS / "starting.py"), str(folder), str(translator)]
+    subprocess.run(command, check=True)
+    code = loaded(folder / "model.py")
+    shape = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["shape"]
+    given = load_file(translator / "model.safetensors")
+    size = len(given["model.shared.weight"])
+    model = code.Model(code.Shape(**shape), size, torch.device("cpu"), torch.float32)
+    model.start_from(folder / "start.safetensors")
+    found = model.export(model.master)
+    learnt = {k for k in given if not any(x in k for x in ("positions", "final_logits", "lm_head"))}
+    assert {k for k in learnt if "embed_tokens" not in k} == found.keys()
+    assert all(torch.equal(found[k], given[k].half()) for k in found)
 
 
 def test_the_loss_in_blocks_is_that_of_cross_entropy(kit: Path) -> None:

@@ -6,7 +6,6 @@ Checked against `BartForConditionalGeneration` and CTranslate2 in float32, like 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -59,15 +58,6 @@ class Bart(Model):
         bias = self._view(self.master, "bias")
         bias.zero_()
         bias[:, -1] = NEVER
-
-    @torch.no_grad()
-    def start_from(self, file: Path) -> None:
-        """Start from the weights that `starting.py` wrote; what it left out stays as it is."""
-        from safetensors.torch import load_file
-
-        for name, tensor in load_file(file).items():
-            self._view(self.master, name).copy_(tensor.float())
-        self.sync()
 
     def _activate(self, x: Tensor) -> Tensor:
         return F.gelu(x)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_PLAIN = {
+PLAIN = {
     "out": "self_attn.out_proj",
     "norm1": "self_attn_layer_norm",
     "q": "encoder_attn.q_proj",
@@ -26,7 +26,7 @@ _PLAIN = {
     "fc2": "fc2",
     "norm3": "final_layer_norm",
 }
-_FUSED = {
+FUSED = {
     "qkv": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
     "kv": ["encoder_attn.k_proj", "encoder_attn.v_proj"],
 }
@@ -131,7 +131,7 @@ class Model:
                 view[-1].zero_()
             elif name.endswith("weight") and len(dims) == 2:
                 unit = name.split(".")[2]
-                fan = 2 * self.shape.width if unit in _FUSED else sum(dims)
+                fan = 2 * self.shape.width if unit in FUSED else sum(dims)
                 # Small branches at first keep a deep post-norm model steady.
                 bound = math.sqrt(6 / fan) * (0.5 if unit in ("out", "cross", "fc2") else 1.0)
                 view.copy_((torch.rand(dims, generator=generator) * 2 - 1) * bound)
@@ -146,6 +146,15 @@ class Model:
             view, there = self._view(self.master, "embed"), made.abs().sum(1) > 0
             view[there] = made[there] * self.shape.width**-0.5
             self.sync()
+
+    @torch.no_grad()
+    def start_from(self, file: Path) -> None:
+        """Start from the weights that `starting.py` wrote; what it left out stays as it is."""
+        from safetensors.torch import load_file
+
+        for name, tensor in load_file(file).items():
+            self._view(self.master, name).copy_(tensor.float())
+        self.sync()
 
     @torch.no_grad()
     def sync(self, other: Tensor | None = None) -> None:
@@ -272,11 +281,11 @@ class Model:
                 continue
             part, layer, unit, kind = name.split(".")
             prefix = f"model.{part}.layers.{layer}"
-            if unit in _FUSED:
-                for k, target in enumerate(_FUSED[unit]):
+            if unit in FUSED:
+                for k, target in enumerate(FUSED[unit]):
                     out[f"{prefix}.{target}.{kind}"] = tensor[k * w : (k + 1) * w].clone()
             else:
-                out[f"{prefix}.{_PLAIN[unit]}.{kind}"] = tensor.clone()
+                out[f"{prefix}.{PLAIN[unit]}.{kind}"] = tensor.clone()
         return out
 
 

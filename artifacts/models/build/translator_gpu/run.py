@@ -269,12 +269,11 @@ def train(
     subwords = tokenizer()
     dtype = getattr(torch, arguments.precision)
     shape = Shape(**settings()["shape"])
-    model: Model
-    if settings().get("family") == "bart":
-        model = bart = Bart(shape, len(subwords), device, dtype)
-        bart.start_from(HERE / "start.safetensors")
+    kind = Bart if settings().get("family") == "bart" else Model
+    model = kind(shape, len(subwords), device, dtype)
+    if (HERE / "start.safetensors").is_file():
+        model.start_from(HERE / "start.safetensors")
     else:
-        model = Model(shape, len(subwords), device, dtype)
         model.start(counted(len(subwords)))
     each = arguments.held or (200 if cuda else 8 if arguments.smoke else 32)
     held = Held(subwords, each, device)
@@ -294,7 +293,9 @@ def train(
         log(f"goes on at step {trainer.steps}, {noted['trained'] / 3600:.2f} hours of processor")
     made = Made(examples, arguments.tokens, tuple(noted["place"]))
     batches = Batches(shards) if shards is not None else made
-    leg = max(1.0, seconds - (time.time() - log.began) - (6 if arguments.smoke else 25))
+    # A cool-down is counted in seconds of processor, a leg in those of the clock on the wall.
+    spent = 0 if arguments.cool else time.time() - log.began + (6 if arguments.smoke else 25)
+    leg = max(1.0, seconds - spent)
     whole = 3600 * arguments.of if arguments.of else noted["trained"] + leg
     positions = noted["positions"]
     every_report, every_save = (2, 60) if arguments.smoke else (8, 60) if cuda else (150, 300)
@@ -315,10 +316,11 @@ def train(
     started = reported = saved = time.time()
     first, running = positions, []
     for source, target in batches:
-        cooled = min(1.0, (time.time() - started) / leg) if arguments.cool else 0.0
+        cooled = min(1.0, (clock.trained - clock.before) / leg) if arguments.cool else 0.0
         running.append(trainer.step(on_device(source), on_device(target), clock.progress, cooled))
         positions += target.size
-        over = clock.over and (trainer.steps >= 10 or clock.stopped)
+        over = (cooled >= 1 if arguments.cool else clock.over) or clock.stopped
+        over = over and (trainer.steps >= 10 or clock.stopped)
         now = time.time()
         if now - reported > every_report:
             reported = now

@@ -1,4 +1,4 @@
-"""Lets a packed kit start from a pretrained encoder: a BART whose lower half it is.
+"""Lets a packed kit start from a pretrained encoder (a BART's lower half), or from a translator.
 
     python artifacts/models/build/translator_gpu/pack.py FOLDER
     python artifacts/models/build/translator_gpu/starting.py FOLDER artifacts/models/encoder
@@ -8,7 +8,8 @@
 Writes into the kit `tokenizer.json`, the encoder's own with the subwords that the kit's text needs
 most (and the languages, tags and slots), `start.safetensors`, the weights to start from, and the
 shape. The encoder's lowest layers become the translator's encoder; a decoder layer begins as one of
-them, with fresh attention to the source (Rothe, Narayan and Severyn 2020, TACL 8).
+them, with fresh attention to the source (Rothe, Narayan and Severyn 2020, TACL 8). Given a
+translator of `train_translator` instead, it goes on from that, with its shape and subwords.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("kit", type=Path)
-    parser.add_argument("encoder", type=Path, help="a BERT with a Unigram tokenizer.json")
+    parser.add_argument(
+        "encoder", type=Path, help="a BERT with a Unigram tokenizer.json, or a translator"
+    )
     parser.add_argument("--layers", type=int, default=3, help="of the encoder, from the bottom")
     parser.add_argument("--decoder", type=int, nargs="+", default=[2], help="layers it copies")
     parser.add_argument("--subwords", type=int, default=11_500)
@@ -55,11 +58,14 @@ def main() -> None:
     arguments = parser.parse_args()
     kit: Path = arguments.kit
     settings = json.loads((kit / "settings.json").read_text(encoding="utf-8"))
+    bert = json.loads((arguments.encoder / "config.json").read_text(encoding="utf-8"))
+    if bert["model_type"] == "marian":
+        go_on(kit, arguments.encoder, bert, settings)
+        return
     found = json.loads((arguments.encoder / "tokenizer.json").read_text(encoding="utf-8"))
     texts = read_texts(kit, settings)
     tokenizer, old = cut_tokenizer(found, texts, settings, arguments.subwords)
     (kit / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
-    bert = json.loads((arguments.encoder / "config.json").read_text(encoding="utf-8"))
     settings["family"] = "bart"
     settings["shape"] = {
         "width": bert["hidden_size"],
@@ -72,6 +78,42 @@ def main() -> None:
     }
     (kit / "settings.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
     write_start(kit, arguments, old, frequencies(tokenizer, texts))
+
+
+def go_on(kit: Path, folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Write subwords, shape and weights of a `MarianMTModel`."""
+    import shutil
+
+    import torch
+    from model import FUSED, PLAIN
+    from safetensors.torch import load_file, save_file
+
+    settings["shape"] = {
+        "width": config["d_model"],
+        "heads": config["encoder_attention_heads"],
+        "feed_forward": config["encoder_ffn_dim"],
+        "encoder_layers": config["encoder_layers"],
+        "decoder_layers": config["decoder_layers"],
+        "dropout": config["dropout"],
+        "max_positions": config["max_position_embeddings"],
+    }
+    shutil.copyfile(folder / "source.spm", kit / "pieces.model")
+    (kit / "embeddings.npy").unlink(missing_ok=True)
+    given = load_file(folder / "model.safetensors")
+    found = {"embed": given["model.shared.weight"]}
+    for part in ("encoder", "decoder"):
+        for k in range(config[f"{part}_layers"]):
+            before = f"model.{part}.layers.{k}"
+            for kind in ("weight", "bias"):
+                for unit, name in PLAIN.items():
+                    if f"{before}.{name}.{kind}" in given:
+                        found[f"{part}.{k}.{unit}.{kind}"] = given[f"{before}.{name}.{kind}"]
+                for unit, names in FUSED.items():
+                    if f"{before}.{names[0]}.{kind}" in given:
+                        fused = [given[f"{before}.{name}.{kind}"] for name in names]
+                        found[f"{part}.{k}.{unit}.{kind}"] = torch.cat(fused)
+    save_file({k: v.contiguous() for k, v in found.items()}, kit / "start.safetensors")
+    (kit / "settings.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
 def read_texts(kit: Path, settings: dict[str, Any]) -> dict[str, list[str]]:
