@@ -225,6 +225,8 @@ def main() -> None:
     ):
         if getattr(arguments, key) is None:
             setattr(arguments, key, gpu if cuda else cpu)
+    if arguments.cool and (cuda or arguments.workers or not arguments.cool.is_file()):
+        parser.error("--cool goes on from a state.pt: of a training on a CPU, without workers")
     arguments.out.mkdir(parents=True, exist_ok=True)
     log = Log(arguments.out / "log.txt")
     seconds = 60 * arguments.minutes if arguments.hours is None else 3600 * arguments.hours
