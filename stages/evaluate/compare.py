@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from stages.evaluate.grading import (
 )
 from stages.evaluate.resampling import (
     bootstrap_f1,
+    doubt,
     holm,
     interval,
     p_value,
@@ -48,6 +49,24 @@ class _TestSet:
     keys: list[ArmSeed]
     counts: dict[ArmSeed, NDArray[np.int64]]  # (sentences, types, 3)
     resampled: dict[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict)
+
+
+class _Tested(NamedTuple):
+    """Two arms on the same sentences: difference by seed, by chance, and in resamples."""
+
+    by_seed: dict[int | None, float]
+    null: NDArray[np.float64]  # (rounds,)
+    spread: NDArray[np.float64]  # (resamples,)
+
+
+def _mean(tested: Sequence[_Tested]) -> _Tested:
+    """Over languages; a seed's taggers of all languages are one training, or started alike."""
+    shared = [n for n in tested[0].by_seed if all(n in one.by_seed for one in tested)]
+    return _Tested(
+        {n: float(np.mean([one.by_seed[n] for one in tested])) for n in shared},
+        np.mean([one.null for one in tested], axis=0),
+        np.mean([one.spread for one in tested], axis=0),
+    )
 
 
 class Comparer:
@@ -182,36 +201,23 @@ class Comparer:
         """
         raw: list[Comparison] = []
         for first, second in pairs:
-            found = [
-                (known.lang, seeds, *self._test(known, first, second, seeds))
+            found = {
+                known.lang: self._test(known, first, second, seeds)
                 for known in self._sets.values()
                 if known.key != SOURCE_KEY and (seeds := _shared_seeds(known, first, second))
-            ]
-            for lang, seeds, observed, null, spread in found:
-                raw.append(self._comparison(first, second, lang, seeds, observed, null, spread))
+            }
+            for lang, tested in found.items():
+                raw.append(self._comparison(first, second, lang, tested))
             if len(found) > 1:
-                raw.append(
-                    self._comparison(
-                        first,
-                        second,
-                        None,
-                        found[0][1],
-                        float(np.mean([f[2] for f in found])),
-                        np.mean([f[3] for f in found], axis=0),
-                        np.mean([f[4] for f in found], axis=0),
-                    )
-                )
+                raw.append(self._comparison(first, second, None, _mean(list(found.values()))))
         adjusted = holm([c.p for c in raw])
         return [self._judged(c, p) for c, p in zip(raw, adjusted, strict=True)]
 
-    def _test(
-        self, known: _TestSet, first: str, second: str, seeds: list[int | None]
-    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    def _test(self, known: _TestSet, first: str, second: str, seeds: list[int | None]) -> _Tested:
         one, two = (
             np.stack([known.counts[arm, n].sum(axis=1) for n in seeds], axis=1)
             for arm in (first, second)
         )
-        observed = float((f1_of(one.sum(axis=0)) - f1_of(two.sum(axis=0))).mean())
         null = randomised_differences(
             one, two, self._options.rounds, self._seed_of("swap", known.lang, first, second)
         )
@@ -220,27 +226,24 @@ class Comparer:
             self._options.resamples,
             self._seed_of("boot", known.lang),
         )
-        spread = (both[:, : len(seeds)] - both[:, len(seeds) :]).mean(axis=1)
-        return observed, null, spread
+        return _Tested(
+            dict(zip(seeds, f1_of(one.sum(axis=0)) - f1_of(two.sum(axis=0)), strict=True)),
+            null,
+            (both[:, : len(seeds)] - both[:, len(seeds) :]).mean(axis=1),
+        )
 
-    def _comparison(
-        self,
-        first: str,
-        second: str,
-        lang: str | None,
-        seeds: list[int | None],
-        observed: float,
-        null: NDArray[np.float64],
-        spread: NDArray[np.float64],
-    ) -> Comparison:
-        low, high = interval(spread, self._options.confidence)
-        p = p_value(observed, null)
+    def _comparison(self, first: str, second: str, lang: str | None, tested: _Tested) -> Comparison:
+        by_seed = np.array(list(tested.by_seed.values()))
+        observed = float(by_seed.mean())
+        low, high, over_seeds = doubt(by_seed, tested.spread, self._options.confidence)
+        p = max(p_value(observed, tested.null), over_seeds or 0.0)
         return Comparison(
             first=first,
             second=second,
             lang=lang,
-            seeds=seeds,
+            seeds=list(tested.by_seed),
             difference=observed,
+            difference_std=_std(by_seed),
             low=low,
             high=high,
             p=p,

@@ -7,7 +7,7 @@ one resample is one row of a matrix product and a whole comparison takes seconds
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -68,6 +68,42 @@ def interval(samples: NDArray[np.float64], confidence: float) -> tuple[float, fl
     """Return the percentile interval of ``samples``."""
     low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+class Doubt(NamedTuple):
+    """How sure a difference is: its interval, and a two-sided p-value where seeds allow for one."""
+
+    low: float
+    high: float
+    p: float | None
+
+
+def doubt(by_seed: NDArray[np.float64], spread: NDArray[np.float64], confidence: float) -> Doubt:
+    """Return the doubt of a mean difference: which sentences, and which trainings, there were.
+
+    The variance of the mean over seeds is that over resamples of the sentences plus that between
+    seeds; how few seeds there are goes into the degrees of freedom (Welch-Satterthwaite; the two
+    sources of variance as in Bouthillier et al. 2021, Miller 2024). Of a single seed nothing is
+    known but the sentences: their percentile interval, no p-value.
+
+    Args:
+        by_seed: ``(seeds,)``, the difference of each seed, on all sentences.
+        spread: ``(resamples,)``, the mean difference in bootstrap resamples of the sentences.
+        confidence: Coverage of the interval.
+    """
+    if len(by_seed) < 2:
+        return Doubt(*interval(spread, confidence), None)
+    from scipy.stats import t
+
+    observed, between = float(by_seed.mean()), float(by_seed.var(ddof=1)) / len(by_seed)
+    total = between + float(spread.var(ddof=1))
+    if not total:  # the same predictions
+        return Doubt(observed, observed, 1.0)
+    freedom = total**2 * (len(by_seed) - 1) / between**2 if between else np.inf
+    error = total**0.5
+    reach = float(t.ppf((1 + confidence) / 2, freedom)) * error
+    p = 2 * float(t.sf(abs(observed) / error, freedom))
+    return Doubt(observed - reach, observed + reach, p)
 
 
 def randomised_differences(

@@ -95,7 +95,11 @@ class Comparison(Record):
     """Two arms compared: mean F1 of ``first`` minus that of ``second`` on the same seeds.
 
     Attributes:
-        p: Of approximate randomisation over sentences, two-sided.
+        difference_std: Deviation of the difference over the seeds; ``None`` of a single seed.
+        low: Interval: over sentences and, with several seeds, over trainings
+            (:func:`stages.evaluate.resampling.doubt`).
+        p: Two-sided: of approximate randomisation over sentences, or that of a t-test with the
+            variance between seeds in it where that is larger.
         p_adjusted: The same after Holm's correction for all comparisons of the run.
         verdict: ``better``/``worse`` where ``p_adjusted`` is below alpha, else ``same``.
     """
@@ -105,6 +109,7 @@ class Comparison(Record):
     lang: str | None
     seeds: list[int | None]
     difference: float
+    difference_std: float | None = None
     low: float
     high: float
     p: float

@@ -123,10 +123,15 @@ def _point(point: SweepPoint | None, best: float | None) -> str:
 
 def comparisons_table(scores: Results) -> Table:
     """Return the paired comparisons: difference with its interval, p after Holm, verdict."""
+    several = any(c.difference_std is not None for c in scores.comparisons)
+    how = (
+        "± deviation over seeds; interval and p over sentences and seeds"
+        if several
+        else "approximate randomisation"
+    )
     table = _table(
         "Compared on the same sentences and seeds",
-        f"approximate randomisation; p after Holm's correction for {len(scores.comparisons)} "
-        "comparisons",
+        f"{how}; p after Holm's correction for {len(scores.comparisons)} comparisons",
     )
     table.add_column("pair", no_wrap=True)
     table.add_column("lang", no_wrap=True)
@@ -135,10 +140,11 @@ def comparisons_table(scores: Results) -> Table:
     table.add_column("", no_wrap=True)
     styles = {"better": "green", "worse": "red", "same": "dim"}
     for c in scores.comparisons:
+        spread = "" if c.difference_std is None else f" ± {percent(c.difference_std)}"
         table.add_row(
             f"{c.first} − {c.second}",
             c.lang or "mean",
-            signed(c.difference),
+            signed(c.difference) + spread,
             f"{signed(c.low)} … {signed(c.high)}",
             p_text(c.p_adjusted),
             f"[{styles[c.verdict]}]{verdict_text(c)}[/]",

@@ -8,6 +8,7 @@ import pytest
 from stages.evaluate.grading import f1_of
 from stages.evaluate.resampling import (
     bootstrap_f1,
+    doubt,
     holm,
     interval,
     p_value,
@@ -66,6 +67,43 @@ def test_equal_arms_have_p_one_and_a_clear_winner_a_small_one() -> None:
     assert p_value(0.0, randomised_differences(weak, weak, 500, 1)) == 1.0
     observed = float((f1_of(strong.sum(0)) - f1_of(weak.sum(0))).mean())
     assert p_value(observed, randomised_differences(strong, weak, 500, 1)) == 1 / 501
+
+
+def trained(rng: np.random.Generator, gold: np.ndarray, seeds: int) -> np.ndarray:
+    """Taggers of one recipe: ``(sentences, seeds, 3)``; some trainings go better than others."""
+    accuracies = rng.normal(0.7, 0.02, seeds)
+    return np.concatenate([tagger(rng, gold, a) for a in accuracies], axis=1)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_trainings_that_differ_by_luck_are_no_difference(seeds: int) -> None:
+    rng = np.random.default_rng(6)
+    over_sentences = over_both = covered = 0
+    for trial in range(200):
+        gold = rng.integers(0, 4, 1500)
+        one, two = trained(rng, gold, seeds), trained(rng, gold, seeds)
+        by_seed = f1_of(one.sum(0)) - f1_of(two.sum(0))
+        both = bootstrap_f1(np.concatenate([one, two], axis=1), 100, trial)
+        spread = (both[:, :seeds] - both[:, seeds:]).mean(axis=1)
+        low, high, p = doubt(by_seed, spread, 0.95)
+        assert p is not None
+        null = randomised_differences(one, two, 100, trial)
+        over_sentences += p_value(float(by_seed.mean()), null) < 0.05
+        over_both += p < 0.05
+        covered += low <= 0 <= high
+    assert over_sentences > 60  # what other sentences say of these trainings is not enough
+    assert over_both <= 20
+    assert covered == 200 - over_both
+
+
+def test_doubt_of_one_seed_and_of_seeds_that_agree_is_that_over_sentences() -> None:
+    spread = np.random.default_rng(7).normal(0.02, 0.01, 1000)
+    low, high, p = doubt(np.array([0.02]), spread, 0.95)
+    assert (low, high) == interval(spread, 0.95) and p is None
+    again = doubt(np.array([0.02, 0.02, 0.02]), spread, 0.95)
+    assert again[:2] == pytest.approx((low, high), abs=0.002)
+    assert again.p == pytest.approx(2 * np.mean(spread < 0), abs=0.02)
+    assert doubt(np.array([0.0, 0.0]), np.zeros(5), 0.95) == (0.0, 0.0, 1.0)
 
 
 def test_false_alarms_are_as_rare_as_alpha_says() -> None:
