@@ -84,7 +84,7 @@ class PrepareStage(RunStage):
             of = translated(config, corpus).source.model_dump(mode="json", exclude_defaults=True)
             options["of"] = of
         elif is_translated(config, corpus):
-            options["translated"] = True  # then its rows stay as they are, see read_corpus
+            options["translated"] = True  # then its rows stay as they are, see _read
         damaged = getattr(corpus.source, "damage", 0.0)
         return Task(
             self.name,
@@ -113,7 +113,7 @@ class PrepareStage(RunStage):
             if corpus.path is None:
                 yield f"{corpus.name}: {corpus.source.hub}: on the hub, read when prepare runs"
                 continue
-            stream = read_corpus(config, corpus, sample=_SAMPLE)
+            stream = _read(config, corpus, sample=_SAMPLE)
             for _ in stream:
                 pass
             yield f"{corpus.name}: {stream.report.summary()}"
@@ -144,7 +144,7 @@ class PrepareStage(RunStage):
 
         config, task = context.config, context.task
         corpus = _corpus(config, task)
-        stream = read_corpus(config, corpus)
+        stream = _read(config, corpus)
         report = stream.report
         joining = _joining(config, corpus, stream) if is_joined(config, corpus) else None
         sentences: Iterable[Sentence] = joining or stream
@@ -224,7 +224,7 @@ def _corpus(config: RunConfig, task: Task) -> Corpus:
     return found
 
 
-def read_corpus(
+def _read(
     config: RunConfig,
     corpus: Corpus,
     *,
@@ -232,15 +232,6 @@ def read_corpus(
     limited: bool = True,
     sample: int | None = None,
 ) -> SentenceStream:
-    """Read a corpus of a run (:func:`stages.prepare.sources.corpus`) as ``prepare`` reads it.
-
-    Args:
-        config: The run.
-        corpus: The corpus.
-        keep_empty: Keep rows without words.
-        limited: Stop at the corpus's own limit.
-        sample: Read so many sentences, and say what is in them.
-    """
     from pipeline.formats import read_labelled
     from stages.prepare.sources import is_joined, is_translated
 
@@ -272,7 +263,7 @@ def _joining(config: RunConfig, corpus: Corpus, stream: SentenceStream) -> Joini
 
     of = translated(config, corpus)
     return Joining(
-        lambda limited: read_corpus(config, of, keep_empty=True, limited=limited),
+        lambda limited: _read(config, of, keep_empty=True, limited=limited),
         of.name,
         stream,
         corpus.name,

@@ -28,7 +28,6 @@ COMMANDS = {
     "tag_text": "xlner.commands.tag_text:main",
     "export_dataset": "xlner.commands.export_dataset:main",
     "trim_encoder": "xlner.commands.trim_encoder:main",
-    "rank_sources": "xlner.commands.rank_sources:main",
 }
 ROOT = Path(__file__).parents[3]
 
@@ -96,7 +95,6 @@ def test_bad_usage(scripts: Path, name: str) -> None:
         "inspect_labels fake --only nonsense",
         "tag_text model file.txt --format xml",
         "trim_encoder no_such_model -o out",
-        "rank_sources no_such_config",
     ],
 )
 def test_bad_values_are_told_without_a_traceback(scripts: Path, runs: Path, line: str) -> None:
