@@ -144,7 +144,7 @@ def main() -> None:
         if not file.exists():
             torch.save(states(sentences, encoder, tokenizer), file)
         labels = [LABELS.encode(gold(s), min(WORDS, len(s.words)), s.id) for s in sentences]
-        return torch.load(file), torch.tensor(np.concatenate(labels)), sentences
+        return torch.load(file, weights_only=True), torch.tensor(np.concatenate(labels)), sentences
 
     probes = {}
     for lang in SOURCES:

@@ -42,6 +42,7 @@ COPIED = (
     "pipeline/errors.py",
     "pipeline/listed.py",
     "pipeline/schema.py",
+    "stages/encoder_layers.py",
     "stages/tagger/card.py",
     "stages/tagger/fusion.py",
     "stages/tagger/labels.py",
