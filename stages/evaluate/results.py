@@ -324,6 +324,11 @@ class Results(Record):
                 return item
         return None
 
+    @property
+    def several_seeds(self) -> bool:
+        """Whether some comparison is of several seeds, so that it counts trainings as well."""
+        return any(c.difference_std is not None for c in self.comparisons)
+
     def unscored(self) -> list[str]:
         """Return a sentence for every test set that has nothing to score."""
         return [told for s in self.sets if (told := s.nothing_to_score) is not None]

@@ -123,10 +123,9 @@ def _point(point: SweepPoint | None, best: float | None) -> str:
 
 def comparisons_table(scores: Results) -> Table:
     """Return the paired comparisons: difference with its interval, p after Holm, verdict."""
-    several = any(c.difference_std is not None for c in scores.comparisons)
     how = (
         "± deviation over seeds; interval and p over sentences and seeds"
-        if several
+        if scores.several_seeds
         else "approximate randomisation"
     )
     table = _table(
