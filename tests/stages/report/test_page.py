@@ -117,6 +117,7 @@ def test_the_answer_and_the_tables_are_there_without_scripts(html: Path) -> None
         "Where projection lost gold entities",
         "Time per stage",
         "evaluate/all",
+        "count other sentences and other trainings",
         "torch 2.13.0",
         "name: fake",
     ):
