@@ -28,7 +28,7 @@ from transformers import (
 from stages.translate.decoding import DecodingConfig
 from stages.translate.translator import Translator
 from tests.model_recipes.translator.test_translator_training import tiny_config
-from tests.tiny.translators import build_marian
+from tests.tiny.translators import build_marian, greedy
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "artifacts/models/build/translator_gpu"
 
@@ -55,6 +55,17 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "kit"
 
 
+def fill(model: Any, out: Path) -> None:
+    """Put the weights that were written where they came from."""
+    state = load_file(out / "weights-1.safetensors") | load_file(out / "weights-2.safetensors")
+    # Whatever export calls a weight is where it was.
+    numbered = torch.arange(model.master.numel(), dtype=torch.float64)
+    with torch.no_grad():
+        for name, exported in _export64(model, numbered).items():
+            model.master[exported.flatten().long()] = state[name].float().flatten()
+    model.sync()
+
+
 def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Path) -> None:
     command = [sys.executable, "run.py", "--smoke", "--device", "cpu", "--workers", "1"]
     done = subprocess.run(
@@ -78,14 +89,7 @@ def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Pa
     shape = json.loads((kit / "settings.json").read_text())["shape"]
     ours = code.Model(code.Shape(**shape), pad + 1, torch.device("cpu"), torch.float32)
     ours.training = False
-    state = load_file(tmp_path / "out/weights-1.safetensors")
-    state |= load_file(tmp_path / "out/weights-2.safetensors")
-    # Whatever export calls a weight is where it was.
-    numbered = torch.arange(ours.master.numel(), dtype=torch.float64)
-    with torch.no_grad():
-        for name, exported in _export64(ours, numbered).items():
-            ours.master[exported.flatten().long()] = state[name].float().flatten()
-    ours.sync()
+    fill(ours, tmp_path / "out")
     target = batch.input_ids
     start = torch.cat([torch.full_like(target[:, :1], pad), target[:, :-1]], 1)
     with torch.no_grad():
@@ -195,13 +199,7 @@ def test_a_bart_that_was_trained_is_an_ordinary_model(started: Path, tmp_path: P
         ours = _bart(kit, pad + 1)
     finally:
         sys.path.remove(str(kit))
-    state = load_file(kit / "cool/weights-1.safetensors")
-    state |= load_file(kit / "cool/weights-2.safetensors")
-    numbered = torch.arange(ours.master.numel(), dtype=torch.float64)
-    with torch.no_grad():
-        for name, exported in _export64(ours, numbered).items():
-            ours.master[exported.flatten().long()] = state[name].float().flatten()
-    ours.sync()
+    fill(ours, kit / "cool")
     target = batch.input_ids
     start = torch.cat([torch.full_like(target[:, :1], pad), target[:, :-1]], 1)
     given = {k: batch[k] for k in ("input_ids", "attention_mask")}
@@ -214,15 +212,7 @@ def test_a_bart_that_was_trained_is_an_ordinary_model(started: Path, tmp_path: P
     # And the runtime reads it: the same greedy translation, by Transformers and by CTranslate2.
     config = DecodingConfig(beam_size=1, compute_type="float32", max_output_tokens=12)
     translator = Translator(tmp_path / "model", "en", "es", config, cache=tmp_path / "cache")
-    out = theirs.generate(
-        **given,
-        do_sample=False,
-        num_beams=1,
-        min_new_tokens=1,
-        max_new_tokens=12,
-        bad_words_ids=[[tokenizer.unk_token_id]],
-        forced_eos_token_id=None,
-    )
+    out = greedy(theirs, [tokenizer.unk_token_id], **given)
     mine = translator.translate(["the dog."])[0][0].text
     assert mine == " ".join(tokenizer.decode(out[1], skip_special_tokens=True).split())
 
@@ -246,22 +236,27 @@ def test_a_kit_goes_on_from_a_translator(kit: Path, tmp_path: Path) -> None:
     assert all(torch.equal(found[k], given[k].half()) for k in found)
 
 
-def test_the_loss_in_blocks_is_that_of_cross_entropy(kit: Path) -> None:
-    code = loaded(kit / "model.py")
-    code.SmoothedLoss.BLOCK = 4
+def test_the_loss_in_blocks_is_that_of_cross_entropy(started: Path) -> None:
+    """Of the positions that are no padding, with the gradients of all weights, the bias' too."""
+    sys.path.insert(0, str(started / "kit"))
+    try:
+        model = _bart(started / "kit", 40)
+    finally:
+        sys.path.remove(str(started / "kit"))
     generator = torch.Generator().manual_seed(1)
-    hidden, weight, bias = (
-        torch.randn(size, generator=generator, requires_grad=True)
-        for size in ((11, 6), (9, 6), (9,))
-    )
-    wanted = torch.randint(8, (11,), generator=generator)
-    ours = code.SmoothedLoss.apply(hidden, weight, bias, wanted, 0.1)
-    found = torch.autograd.grad(3 * ours, (hidden, weight, bias))
-    scores = torch.nn.functional.linear(hidden, weight, bias)[:, :8]
+    source, target = (torch.randint(39, (3, 7), generator=generator) for _ in range(2))
+    target[1, 4:] = 39
+    weights = list(model.params.values())
+    ours = model.loss(source, target, 0.1)
+    found = torch.autograd.grad(3 * ours, weights, allow_unused=True)
+    wanted = target.masked_fill(target == 39, -100).flatten()
+    scores = model.logits(source, target).flatten(0, 1)
     plain = torch.nn.functional.cross_entropy(scores, wanted, label_smoothing=0.1)
-    expected = torch.autograd.grad(3 * plain, (hidden, weight, bias))
+    expected = torch.autograd.grad(3 * plain, weights, allow_unused=True)
     assert torch.allclose(ours, plain)
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))
+    for name, a, b in zip(model.params, found, expected, strict=True):
+        assert a is not None and b is not None and torch.allclose(a, b, atol=1e-6), name
+    assert found[list(model.params).index("bias")].abs().max() > 0
 
 
 def test_a_schedule_that_holds_and_a_part_that_waits(kit: Path) -> None:

@@ -15,6 +15,7 @@ from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
 from stages.translate.translator import Translator
 from tests.tiny.text import sentences
+from tests.tiny.translators import greedy
 
 FAMILIES = ["opus-mt-en-de", "multi", "m2m100", "nllb", "mbart50", "madlad", "t5", "bart"]
 TEXTS = sentences(30, seed=4)
@@ -60,19 +61,11 @@ def test_translations_are_those_of_transformers(models: Path, cache: Path, famil
         prefix = subwords.prefix
         start = [model.config.decoder_start_token_id]
         start += tokenizer.convert_tokens_to_ids(prefix) if prefix else []
-        blocked = [[tokenizer.unk_token_id]]
+        blocked = [tokenizer.unk_token_id]
         if model.config.model_type == "marian":
-            blocked.append([model.config.pad_token_id])
-        out = model.generate(
-            ids,
-            decoder_input_ids=torch.tensor([start]),
-            num_beams=1,
-            do_sample=False,
-            min_new_tokens=1,  # as CTranslate2
-            max_new_tokens=12,
-            bad_words_ids=blocked,
-            forced_eos_token_id=None,
-        )[0][len(start) :]
+            blocked.append(model.config.pad_token_id)
+        begun = torch.tensor([start])
+        out = greedy(model, blocked, input_ids=ids, decoder_input_ids=begun)[0][len(start) :]
         assert subwords.decode(tokenizer.convert_ids_to_tokens(out.tolist())) == mine
 
 
@@ -85,16 +78,8 @@ def test_bart_translates_as_transformers_users_have_it(models: Path, cache: Path
     tokenizer = AutoTokenizer.from_pretrained(models / "bart")
     model = AutoModelForSeq2SeqLM.from_pretrained(models / "bart").eval()
     given = tokenizer([f">>swa<< {t}" for t in TEXTS[:6]], return_tensors="pt", padding=True)
-    out = model.generate(
-        input_ids=given["input_ids"],
-        attention_mask=given["attention_mask"],
-        do_sample=False,
-        num_beams=1,
-        min_new_tokens=1,
-        max_new_tokens=12,
-        bad_words_ids=[[tokenizer.unk_token_id]],
-        forced_eos_token_id=None,
-    )
+    inputs = {name: given[name] for name in ("input_ids", "attention_mask")}
+    out = greedy(model, [tokenizer.unk_token_id], **inputs)
     theirs = tokenizer.batch_decode(out, skip_special_tokens=True)
     ours = [h[0].text for h in translator.translate(TEXTS[:6])]
     assert ours == [" ".join(text.split()) for text in theirs]

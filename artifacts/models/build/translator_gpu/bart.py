@@ -68,4 +68,4 @@ class Bart(Model):
         return self._drop(self._norm(f"{part}.embedded", x))
 
     def _output(self) -> tuple[Tensor, Tensor | None]:
-        return self.params["embed"], self.params["bias"][0]
+        return self.params["embed"][:-1], self.params["bias"][0, :-1]

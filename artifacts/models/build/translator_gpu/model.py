@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from model_recipes.shared.vocabulary_loss import vocabulary_loss
 
 PLAIN = {
     "out": "self_attn.out_proj",
@@ -193,13 +195,11 @@ class Model:
         return self._drop(x + self._positions[: ids.shape[1]])
 
     def _output(self) -> tuple[Tensor, Tensor | None]:
-        """Weights and bias of the last projection, the padding included."""
-        return self.params["embed"], None
+        """Weights and bias of the last projection, over all subwords but the padding."""
+        return self.params["embed"][:-1], None
 
     def _scores(self, hidden: Tensor) -> Tensor:
-        weight, bias = self._output()
-        known = self.size - 1
-        return F.linear(hidden, weight[:known], None if bias is None else bias[:known])
+        return F.linear(hidden, *self._output())
 
     def _feed(self, p: str, x: Tensor) -> Tensor:
         inner = self._linear(f"{p}.fc2", self._activate(self._linear(f"{p}.fc1", x)))
@@ -246,7 +246,8 @@ class Model:
         wanted = target.flatten()
         there = (wanted != self.size - 1).nonzero().flatten()
         hidden, wanted = hidden.index_select(0, there), wanted.index_select(0, there)
-        return SmoothedLoss.apply(hidden, *self._output(), wanted, smoothing)  # type: ignore[no-any-return, no-untyped-call]
+        weight, bias = self._output()
+        return vocabulary_loss(hidden, weight, wanted, bias, smoothing)
 
     @torch.no_grad()
     def greedy(self, source: Tensor, longest: int) -> Tensor:
@@ -287,58 +288,6 @@ class Model:
             else:
                 out[f"{prefix}.{PLAIN[unit]}.{kind}"] = tensor.clone()
         return out
-
-
-class SmoothedLoss(torch.autograd.Function):
-    """Mean cross-entropy with label smoothing over all subwords but the last, the padding.
-
-    It goes through the positions in blocks and makes the gradients at once (as Hsu et al. 2024,
-    arXiv 2410.10989, do), so that the scores of a batch are never held as a whole.
-    """
-
-    BLOCK = 256
-
-    @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, wanted: Tensor, smooth: float
-    ) -> Tensor:
-        """The loss of `hidden` (positions by width) where `wanted` are to come."""
-        known, count = len(weight) - 1, len(hidden)
-        needed = ctx.needs_input_grad[0]
-        to_hidden, to_weight = torch.empty_like(hidden), torch.zeros_like(weight)
-        to_bias = None if bias is None else torch.zeros(known + 1, device=bias.device)
-        total = hidden.new_zeros((), dtype=torch.float32)
-        block = SmoothedLoss.BLOCK if hidden.device.type == "cpu" else 64 * SmoothedLoss.BLOCK
-        for start in range(0, count, block):
-            rows, labels = hidden[start : start + block], wanted[start : start + block, None]
-            scores = F.linear(rows, weight, bias).float()
-            scores[:, known] = -torch.inf
-            whole = scores.logsumexp(1)
-            chosen = scores.gather(1, labels).sum()
-            mean = scores[:, :known].sum() / known
-            total += whole.sum() - (1 - smooth) * chosen - smooth * mean
-            if needed:
-                slope = torch.softmax(scores, 1, dtype=torch.float32)
-                slope[:, :known] -= smooth / known
-                slope.scatter_add_(
-                    1, labels, torch.full_like(labels, smooth - 1, dtype=slope.dtype)
-                )
-                slope /= count
-                if to_bias is not None:
-                    to_bias += slope.sum(0)
-                small = slope.to(hidden.dtype)
-                torch.mm(small, weight, out=to_hidden[start : start + block])
-                to_weight.addmm_(small.t(), rows)
-        ctx.save_for_backward(to_hidden, to_weight)
-        ctx.to_bias = None if to_bias is None or bias is None else to_bias.to(bias.dtype)
-        return total / count
-
-    @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
-        """The gradients that the way forward made."""
-        to_hidden, to_weight = ctx.saved_tensors
-        to_bias = None if ctx.to_bias is None else ctx.to_bias * slope
-        return to_hidden * slope, to_weight * slope, to_bias, None, None
 
 
 def _plain_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:

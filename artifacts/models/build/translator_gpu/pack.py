@@ -44,7 +44,10 @@ SHAPE = MarianShape(
 )
 """11.5M parameters with 12,000 subwords, 23 MB in float16; in CTranslate2's int8 it takes 1.9 times
 as long as 192 wide with 4 and 1 layers (docs/models.md)."""
-MODULES = ("bitext", "tags", "names", "bilingual", "variation")
+MODULES = {
+    "translator": ("bitext", "tags", "names", "bilingual", "variation"),
+    "shared": ("vocabulary_loss",),
+}
 SCRIPTS = ("run.py", "model.py", "bart.py", "trainer.py", "batches.py")
 BASE = 35
 """A phrase is four characters, its word numbers counted from this code on."""
@@ -185,15 +188,17 @@ def _pack(path: Path, text: str) -> None:
 
 
 def _copy_code(folder: Path) -> None:
-    """The modules that vary pairs need nothing but the standard library; the scripts go along."""
-    package = folder / "model_recipes/translator"
-    package.mkdir(parents=True, exist_ok=True)
-    own = ROOT / "model_recipes/translator"
-    for name in MODULES:
-        shutil.copyfile(own / f"{name}.py", package / f"{name}.py")
-    shutil.copyfile(own / "news.tsv", package / "news.tsv")
-    for init in (folder / "model_recipes/__init__.py", package / "__init__.py"):
-        init.write_text("")
+    """The scripts, and the modules that they need, which need nothing else of the project."""
+    recipes = folder / "model_recipes"
+    for package, names in MODULES.items():
+        (recipes / package).mkdir(parents=True, exist_ok=True)
+        (recipes / package / "__init__.py").write_text("")
+        for name in names:
+            file = f"{package}/{name}.py"
+            shutil.copyfile(ROOT / "model_recipes" / file, recipes / file)
+    (recipes / "__init__.py").write_text("")
+    news = "translator/news.tsv"
+    shutil.copyfile(ROOT / "model_recipes" / news, recipes / news)
     for name in SCRIPTS:
         shutil.copyfile(Path(__file__).with_name(name), folder / name)
 
