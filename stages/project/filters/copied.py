@@ -10,7 +10,8 @@ from pydantic import Field
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
 from stages.project.filters.base import PairsFilter
-from stages.project.filters.sentence_pairs import Floats, SentencePairs
+from stages.project.filters.sentence_pairs import SentencePairs
+from stages.project.words import FloatArray
 
 _LEAST_COPIED: Final = 3  # words that could be copied, at least
 
@@ -33,7 +34,7 @@ class Filter(PairsFilter[CopiedOptions]):
     says: ClassVar[str] = "the translation is a copy of the source"
 
     @classmethod
-    def scores(cls, pairs: SentencePairs) -> Floats:
+    def scores(cls, pairs: SentencePairs) -> FloatArray:
         """Return the share of plain source words that stand in the target."""
         source, target, n = pairs.source, pairs.target, len(pairs)
         plain = pairs.where(lambda w: len(w) > 1 and w.isalpha())[source.codes] & ~pairs.named

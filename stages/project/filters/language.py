@@ -15,7 +15,8 @@ from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
 from stages.language_id import LanguageScorer, language_scorer
 from stages.project.filters.base import PairsFilter
-from stages.project.filters.sentence_pairs import Floats, SentencePairs
+from stages.project.filters.sentence_pairs import SentencePairs
+from stages.project.words import FloatArray
 
 LANGUAGE_FROM: Final = 50
 """Characters; language identification is a guess below."""
@@ -40,7 +41,7 @@ class Filter(PairsFilter[LanguageOptions]):
     says: ClassVar[str] = "language identification says it is another language"
 
     @classmethod
-    def scores(cls, pairs: SentencePairs) -> Floats:
+    def scores(cls, pairs: SentencePairs) -> FloatArray:
         """Return the probabilities; none of short texts and languages that py3langid lacks."""
         found = np.full(len(pairs), np.nan)
         texts: dict[str, dict[int, str]] = defaultdict(dict)

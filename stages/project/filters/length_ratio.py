@@ -9,7 +9,8 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from stages.project.filters.base import PairsFilter
-from stages.project.filters.sentence_pairs import Floats, SentencePairs
+from stages.project.filters.sentence_pairs import SentencePairs
+from stages.project.words import FloatArray
 
 _PADDING: Final = 10.0  # characters, so that the lengths of short texts may differ more
 
@@ -32,7 +33,7 @@ class Filter(PairsFilter[LengthRatioOptions]):
     says: ClassVar[str] = "far longer or shorter than its source"
 
     @classmethod
-    def scores(cls, pairs: SentencePairs) -> Floats:
+    def scores(cls, pairs: SentencePairs) -> FloatArray:
         """Return the ratios over the corpus' median, not a number where that is not known."""
         return length_ratios(pairs) / (pairs.usual_ratio or np.nan)
 
@@ -42,7 +43,7 @@ class Filter(PairsFilter[LengthRatioOptions]):
         return most is not None and not 1 / most <= score <= most
 
 
-def length_ratios(pairs: SentencePairs) -> Floats:
+def length_ratios(pairs: SentencePairs) -> FloatArray:
     """Return the length of each target over that of its source, in characters, damped."""
     letters = np.array([len(word) for word in pairs.words], np.int64)
     source, target = (side.sums(letters[side.codes]) for side in (pairs.source, pairs.target))

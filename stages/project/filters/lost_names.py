@@ -12,7 +12,8 @@ from pydantic import Field
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
 from stages.project.filters.base import PairsFilter, Row
-from stages.project.filters.sentence_pairs import Floats, SentencePairs
+from stages.project.filters.sentence_pairs import SentencePairs
+from stages.project.words import FloatArray
 
 _LEAST_NAMES: Final = 3  # names and numbers, at least: few may be put otherwise
 _ALIKE: Final = 60.0  # of 100: spelling from which a name is taken to be there
@@ -38,7 +39,7 @@ class Filter(PairsFilter[LostNamesOptions]):
     says: ClassVar[str] = "the translation has hardly any name or number of the source"
 
     @classmethod
-    def scores(cls, pairs: SentencePairs) -> Floats:
+    def scores(cls, pairs: SentencePairs) -> FloatArray:
         """Return the share of names and numbers that are not there."""
         out = np.full(len(pairs), np.nan)
         numbers = pairs.where(lambda w: bool(_digits(w)))[pairs.source.codes] & ~pairs.named

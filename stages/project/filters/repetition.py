@@ -10,7 +10,8 @@ from pydantic import Field
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
 from stages.project.filters.base import PairsFilter
-from stages.project.filters.sentence_pairs import Floats, SentencePairs, Side
+from stages.project.filters.sentence_pairs import SentencePairs, Side
+from stages.project.words import FloatArray
 
 _PERIOD: Final = 8  # words; the longest stretch that a stutter is looked for in
 
@@ -34,7 +35,7 @@ class Filter(PairsFilter[RepetitionOptions]):
     says: ClassVar[str] = "the text repeats itself"
 
     @classmethod
-    def scores(cls, pairs: SentencePairs) -> Floats:
+    def scores(cls, pairs: SentencePairs) -> FloatArray:
         """Return by how much each translation stutters more than its source."""
         return np.maximum(0.0, stutter(pairs, pairs.target) - stutter(pairs, pairs.source))
 
@@ -44,16 +45,14 @@ class Filter(PairsFilter[RepetitionOptions]):
         return most is not None and score > as_stored(most)
 
 
-def stutter(pairs: SentencePairs, side: Side) -> Floats:
+def stutter(pairs: SentencePairs, side: Side) -> FloatArray:
     """Return per pair the share of words that only repeat the stretch (1 to 8 words) before them.
 
     Args:
         pairs: The pairs.
         side: That of which.
     """
-    said = np.flatnonzero(
-        pairs.where(lambda w: w.isalnum() or any(map(str.isalnum, w)))[side.codes]
-    )
+    said = np.flatnonzero(pairs.where(_is_said)[side.codes])
     codes, rows = side.codes[said], side.rows[said]
     word = pairs.in_pair(side, pairs.folded[side.codes])[said]
     letters = np.cumsum(np.append(0, pairs.where(_has_letter)[codes]))

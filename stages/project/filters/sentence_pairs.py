@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from stages.project.words import BoolArray, FloatArray, IntArray
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = Mapping[str, Any]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +29,17 @@ class Side:
         rows: ``(n_words,)``: the pair of each word.
     """
 
-    codes: Ints
-    offsets: Ints
-    rows: Ints
+    codes: IntArray
+    offsets: IntArray
+    rows: IntArray
 
     @classmethod
-    def of(cls, codes: Ints, lengths: Ints) -> Side:
+    def of(cls, codes: IntArray, lengths: IntArray) -> Side:
         """Return the side of sentences of such lengths."""
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         return cls(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
 
-    def sums(self, values: npt.NDArray[Any]) -> Floats:
+    def sums(self, values: npt.NDArray[Any]) -> FloatArray:
         """Return per pair the sum of a value per word."""
         n = len(self.offsets) - 1
         return np.bincount(self.rows, values, n).astype(np.float64)
@@ -148,24 +147,24 @@ class SentencePairs(Sequence[SentencePair]):
         words = list(map(self.words.__getitem__, side.codes.tolist()))
         return [words[first:last] for first, last in pairwise(side.offsets.tolist())]
 
-    def where(self, holds: Callable[[str], bool]) -> Bools:
+    def where(self, holds: Callable[[str], bool]) -> BoolArray:
         """Return of which distinct words something holds."""
         return np.array([holds(word) for word in self.words], np.bool_)
 
     @cached_property
-    def whole(self) -> Bools:
+    def whole(self) -> BoolArray:
         """Which pairs have words on both sides: others are not scored."""
-        both: Bools = (np.diff(self.source.offsets) > 0) & (np.diff(self.target.offsets) > 0)
+        both: BoolArray = (np.diff(self.source.offsets) > 0) & (np.diff(self.target.offsets) > 0)
         return both
 
     @cached_property
-    def folded(self) -> Ints:
+    def folded(self) -> IntArray:
         """A code per distinct word that is the same where only letter case differs."""
         codes: dict[str, int] = {}
         return np.array([codes.setdefault(w.casefold(), len(codes)) for w in self.words], np.int64)
 
     @cached_property
-    def named(self) -> Bools:
+    def named(self) -> BoolArray:
         """Which source words belong to entities."""
         out = np.zeros(len(self.source.codes), np.bool_)
         for offset, spans in zip(self.source.offsets.tolist(), self.spans, strict=False):
@@ -173,7 +172,7 @@ class SentencePairs(Sequence[SentencePair]):
                 out[offset + span["start"] : offset + span["end"]] = True
         return out
 
-    def in_pair(self, side: Side, codes: Ints) -> Ints:
+    def in_pair(self, side: Side, codes: IntArray) -> IntArray:
         """Return a number per word, the same for the same code in the same pair only."""
         return side.rows * (len(self.words) + 1) + codes
 
