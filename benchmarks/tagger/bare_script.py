@@ -20,17 +20,17 @@ from typing import Any
 from pipeline.artifacts import RunFolder
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.schema import spans_of
+from pipeline.stage import Ref
 
 Rows = list[tuple[list[str], list[str]]]
 
 
 def sentences(run: RunFolder, stage: str, unit: str) -> Rows:
     """Words and IOB2 tags that a stage of the run wrote."""
-    made = [a for a in run.artifacts() if (a.manifest.stage, a.manifest.unit) == (stage, unit)]
-    if not made:
+    made = run.artifact(Ref(stage, unit))
+    if made is None:
         raise SystemExit(f"{run.path}: no {stage}/{unit}")
-    rows: list[dict[str, Any]] = list(made[0].rows())
-    return [(r["words"], tags_from_spans(spans_of(r), len(r["words"]))) for r in rows]
+    return [(r["words"], tags_from_spans(spans_of(r), len(r["words"]))) for r in made.rows()]
 
 
 class Bare:
@@ -103,6 +103,7 @@ class Bare:
     def score(self, trainer: Any, rows: Rows) -> float:
         """Strict F1 of spans; words behind the model's longest input are tagged `O`."""
         from seqeval.metrics import f1_score
+        from seqeval.scheme import IOB2
 
         encoded = [
             {**row, "labels": [0 if x != -100 else x for x in row["labels"]]}
@@ -114,7 +115,7 @@ class Bare:
             said = [self._labels[int(k)] for k in logits.argmax(-1)[label != -100]]
             gold.append(tags)
             found.append(said + ["O"] * (len(tags) - len(said)))
-        return 100 * float(f1_score(gold, found))
+        return 100 * float(f1_score(gold, found, mode="strict", scheme=IOB2))
 
 
 def main() -> None:
