@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_float
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 import pyarrow as pa
@@ -229,7 +229,6 @@ def table(
     kind: str,
     rows: Iterable[Mapping[str, Any]],
     labels: Sequence[str] = (),
-    given: pa.Table | None = None,
 ) -> pa.Table:
     """Build a table of one of the :data:`SCHEMAS`, with every column in place.
 
@@ -237,7 +236,6 @@ def table(
         kind: Which.
         rows: Its rows.
         labels: See :func:`with_labels`.
-        given: Columns that are there already; what rows say of them is not looked at.
 
     Raises:
         pyarrow.ArrowInvalid: If a value does not fit its column.
@@ -252,12 +250,21 @@ def table(
         if row.keys() != set(names):
             odd = sorted(row.keys() ^ set(names))
             raise KeyError(f"row {row.get('id')!r} of a {kind} table: columns {odd} do not match")
-    have = dict(zip(given.column_names, given.columns, strict=True)) if given is not None else {}
-    columns = [
-        have[f.name] if f.name in have else pa.array([r[f.name] for r in listed], f.type)
-        for f in schema
-    ]
+    columns = [pa.array([r[f.name] for r in listed], f.type) for f in schema]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def lists(lengths: Any, kind: pa.StructType, columns: Sequence[Any]) -> pa.ListArray:
+    """Build a column of lists of structs.
+
+    Args:
+        lengths: How many items each row has.
+        kind: What they are.
+        columns: The values of each field, those of all rows end to end.
+    """
+    offsets = pa.array(accumulate((int(n) for n in lengths), initial=0), pa.int32())
+    made = [pa.array(values, f.type) for values, f in zip(columns, kind, strict=True)]
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(made, fields=[*kind]))
 
 
 def count_drops(data: pa.Table) -> dict[str, dict[str, int]]:

@@ -89,7 +89,7 @@ def judged(
     found = [projected(source, target) for source, target in pairs]
     made = SentencePairs.of_rows(rows, found)
     made.usual_ratio = usual_ratio(length_ratios(made).tolist())
-    for scores in PairScorer()(made):
+    for scores in PairScorer()(made).to_pylist():
         yield pair_reason(scores, filters)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.errors import DataError
 from pipeline.listed import listed, words_of
 from pipeline.schema import Link, Span
-from stages.project.words import BoolArray, FloatArray, IntArray, Vocabulary
+from stages.project.words import BoolArray, CodedWords, FloatArray, IntArray, Vocabulary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,31 +61,6 @@ def _lists(pair: LabelledPair) -> LabelledPair:
 
 
 @dataclass(slots=True)
-class CodedWords:
-    """The words of one language: codes of a vocabulary, and where each row begins.
-
-    Attributes:
-        codes: ``(n_words,)``.
-        offsets: ``(n_rows + 1,)``.
-        rows: ``(n_words,)``, the row of each word.
-    """
-
-    codes: IntArray
-    offsets: IntArray
-    rows: IntArray
-
-    @property
-    def lengths(self) -> IntArray:
-        """Number of words per row."""
-        return np.diff(self.offsets)
-
-    def words(self, row: int, names: Sequence[str]) -> list[str]:
-        """Return the words of a row, given the words of the vocabulary by code."""
-        lo, hi = self.offsets[row : row + 2]
-        return [names[c] for c in self.codes[lo:hi]]
-
-
-@dataclass(slots=True)
 class Batch:
     """Sentence pairs in flat arrays.
 
@@ -93,6 +68,7 @@ class Batch:
         vocabulary: What the codes stand for.
         source: The labelled side.
         target: The side to project on to.
+        target_tokens: The same as it was tokenised: other than ``target`` where marks were cut off.
         entity_row: Row of each entity, ascending.
         entity_start: Flat source position of its first word.
         entity_end: Flat source position after its last word.
@@ -112,6 +88,7 @@ class Batch:
     vocabulary: Vocabulary
     source: CodedWords
     target: CodedWords
+    target_tokens: CodedWords
     entity_row: IntArray
     entity_start: IntArray
     entity_end: IntArray
@@ -163,8 +140,8 @@ class Batch:
         links = [(r, x) for r, p in enumerate(pairs) for x in p.links]
         return cls._build(
             vocabulary,
-            _side([p.source_words for p in pairs], vocabulary),
-            _side([p.words for p in pairs], vocabulary),
+            CodedWords.of_sentences([p.source_words for p in pairs], vocabulary),
+            CodedWords.of_sentences([p.words for p in pairs], vocabulary),
             _columns([(r, s.start, s.end, k) for r, k, s in spans], 4),
             [s.type for _, _, s in spans],
             _columns([(r, x.source, x.target) for r, x in links], 3),
@@ -281,15 +258,15 @@ class Batch:
             )
         linked = link_target + target.offsets[link_row]
         linked_from = link_source + source.offsets[link_row]
-        whole, first_token = _with_marks(target, vocabulary)
+        words, first_token = _with_marks(target, vocabulary)
         if first_token is not None:
-            target = whole
             linked = np.searchsorted(first_token, linked, side="right") - 1
             linked_from, linked, link_prob = _strongest(linked_from, linked, link_prob)
         # Entities in the order of their words: rows ascend, and so do starts within a row.
         return cls(
             vocabulary,
             source,
+            words,
             target,
             span_row[order],
             start[order],
@@ -320,17 +297,6 @@ def _check_labelled(translations: pa.Table, labelled: pa.Table) -> None:
 
 def _columns(rows: Sequence[tuple[int, ...]], count: int) -> IntArray:
     return np.array(rows, np.int64).reshape(-1, count).T
-
-
-def _side(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> CodedWords:
-    codes = vocabulary.encode(w for words in sentences for w in words)
-    lengths = np.array([len(words) for words in sentences], np.int64)
-    return _make_side(codes, lengths)
-
-
-def _make_side(codes: IntArray, lengths: IntArray) -> CodedWords:
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return CodedWords(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
 
 
 def _with_marks(side: CodedWords, vocabulary: Vocabulary) -> tuple[CodedWords, IntArray | None]:
@@ -370,7 +336,9 @@ def _side_of_column(table: pa.Table, name: str, vocabulary: Vocabulary) -> Coded
     # Arrow finds the distinct words, so that Python sees each of them once.
     words = column.flatten().dictionary_encode()
     codes = vocabulary.encode(words.dictionary.to_pylist())
-    return _make_side(codes[words.indices.to_numpy(zero_copy_only=False)], _list_lengths(column))
+    return CodedWords.of_lengths(
+        codes[words.indices.to_numpy(zero_copy_only=False)], _list_lengths(column)
+    )
 
 
 def _list_lengths(column: pa.Array) -> IntArray:

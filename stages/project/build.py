@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.listed import listed
-from pipeline.schema import table
+from pipeline.schema import LOST_SPAN, PROJECTED, PROJECTED_SPAN, SCORE, lists
 from stages.project.batch import Batch
 from stages.project.candidate import CandidateProjector
 from stages.project.config import FilterConfig, ProjectConfig, method_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from stages.project.pairs import PairScorer
 
 _KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
-_SCALARS = ["id", "lang", "source_id", "source_lang"]
 _TURNED = {
     "id": "id",
     "source_lang": "lang",
@@ -116,32 +115,25 @@ def project_tables(
     Raises:
         DataError: If the tables do not fit together.
     """
-    from stages.project.decide import decided
+    from stages.project.decide import decide_table
     from stages.project.filters.sentence_pairs import SentencePairs
 
     batch = batch or Batch.from_tables(translations, alignments, labelled=labelled)
     data = pair_columns(translations, labelled)
-    spans = span_rows(batch, projector.project(batch))
-    found = [[span["source"] for span in mine] for mine, _ in spans]
-    pairs = SentencePairs.of_table(data, found, scored.usual_ratio if scored else None)
-    scores: Sequence[Any] = scored(pairs) if scored else [[]] * len(pairs)
-    rows = [
-        {
-            **row,
-            "source_words": pair.source,
-            "source_spans": pair.spans,
-            "words": pair.target,
-            "spans": mine,
-            "lost": lost,
-            "scores": values,
-        }
-        for row, pair, (mine, lost), values in zip(
-            data.select(_SCALARS).to_pylist(), pairs, spans, scores, strict=True
-        )
-    ]
+    projection = projector.project(batch)
+    columns = dict(zip(data.column_names, data.columns, strict=True))
+    columns["spans"], columns["lost"] = span_columns(batch, projection)
+    if scored is None:
+        columns["scores"] = lists([0] * len(batch), SCORE, [(), ()])
+    else:
+        langs = data.column("lang").to_pylist()
+        found = projection.entity
+        columns["scores"] = scored(SentencePairs.of_batch(batch, found, langs, scored.usual_ratio))
+    columns["kept"] = pa.nulls(len(batch), pa.bool_())
+    columns["reason"] = pa.nulls(len(batch), pa.string())
+    made = pa.table([columns[name] for name in PROJECTED.names], schema=PROJECTED)
     back = labelled is not None
-    result = decided(rows, filters, alignments, min_link=min_link, back=back)
-    return table("projected", result, given=data)
+    return decide_table(made, filters, alignments, min_link=min_link, back=back)
 
 
 def pair_columns(translations: pa.Table, labelled: pa.Table | None = None) -> pa.Table:
@@ -165,50 +157,40 @@ def pair_columns(translations: pa.Table, labelled: pa.Table | None = None) -> pa
     return data
 
 
-def span_rows(
-    batch: Batch, projection: Projection
-) -> list[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
-    """Return, per row, its projected spans (undecided, by start) and its lost source spans."""
-    spans: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    lost: dict[int, list[dict[str, Any]]] = defaultdict(list)
+def span_columns(batch: Batch, projection: Projection) -> tuple[pa.ListArray, pa.ListArray]:
+    """Return the columns ``spans`` (undecided, by start) and ``lost`` of a batch."""
     rows = batch.entity_row[projection.entity]
-    starts, ends = batch.tokens(rows, projection.start, projection.end)
-    index = batch.entity_index
-    for row, e, start, end, score, method in zip(
-        rows.tolist(),
-        projection.entity.tolist(),
-        starts.tolist(),
-        ends.tolist(),
-        projection.score.tolist(),
-        projection.method,
-        strict=True,
-    ):
-        spans[row].append(
-            {
-                "start": start,
-                "end": end,
-                "type": batch.entity_type[e],
-                "score": score,
-                "method": method,
-                "source": int(index[e]),
-                "kept": True,
-                "reason": None,
-            }
-        )
-    for e, reason in projection.lost.items():
-        lost[int(batch.entity_row[e])].append({"source": int(index[e]), "reason": reason})
-    for found in spans.values():
-        found.sort(key=_start)
-    return [(spans.get(r, []), lost.get(r, [])) for r in range(len(batch))]
-
-
-def _start(span: dict[str, Any]) -> int:
-    start: int = span["start"]
-    return start
+    order = np.lexsort((projection.start, rows))
+    entity, rows = projection.entity[order], rows[order]
+    starts, ends = batch.tokens(rows, projection.start[order], projection.end[order])
+    spans = (
+        starts,
+        ends,
+        [batch.entity_type[e] for e in entity.tolist()],
+        projection.score[order],
+        [projection.method[k] for k in order.tolist()],
+        batch.entity_index[entity],
+        np.ones(len(entity), np.bool_),
+        pa.nulls(len(entity), pa.string()),
+    )
+    lost = np.array(list(projection.lost), np.int64)
+    reasons = list(projection.lost.values())
+    order = np.argsort(batch.entity_row[lost], kind="stable")
+    missing = batch.entity_index[lost[order]], [reasons[k] for k in order.tolist()]
+    return (
+        lists(np.bincount(rows, minlength=len(batch)), PROJECTED_SPAN, spans),
+        lists(np.bincount(batch.entity_row[lost], minlength=len(batch)), LOST_SPAN, missing),
+    )
 
 
 RowResult = tuple[list[dict[str, Any]], list[dict[str, Any]]]
-"""The projected spans of a row, undecided, and its lost source spans: see :func:`span_rows`."""
+"""The projected spans of a row, undecided, and its lost source spans."""
+
+
+def span_rows(batch: Batch, projection: Projection) -> list[RowResult]:
+    """Return what :func:`span_columns` does, row by row."""
+    spans, lost = span_columns(batch, projection)
+    return list(zip(spans.to_pylist(), lost.to_pylist(), strict=True))
 
 
 def project_pairs(

@@ -8,19 +8,19 @@ Where several filters object, the first in the order of the code is the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import DataError
 from pipeline.listed import each
-from pipeline.schema import as_stored, table
+from pipeline.schema import as_stored, lists, table
 from pipeline.stage import Part
 from stages.project.config import FilterConfig, PairFilters
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 OTHER = "other_system"
 """The reason of a row that was not projected: no decision changes that."""
@@ -29,6 +29,7 @@ BETTER = "better_translation"
 
 Row = dict[str, Any]
 Links = Sequence[Mapping[str, Any]]
+_UNDECIDED: Final = {"kept": None, "reason": None}
 
 
 def decide_rows(
@@ -37,12 +38,25 @@ def decide_rows(
     alignments: pa.Table | None = None,
     *,
     min_link: float = 0.5,
+) -> pa.Table:
+    """Return a ``projected`` table of rows, decided or not: see :func:`decide_table`."""
+    rows = each(rows, "decide_rows: the rows")
+    made = table("projected", [{"scores": [], **_UNDECIDED, **row} for row in rows])
+    return decide_table(made, filters, alignments, min_link=min_link)
+
+
+def decide_table(
+    data: pa.Table,
+    filters: FilterConfig,
+    alignments: pa.Table | None = None,
+    *,
+    min_link: float = 0.5,
     back: bool = False,
 ) -> pa.Table:
-    """Return a ``projected`` table of rows with ``kept`` and ``reason`` decided anew.
+    """Return a ``projected`` table with ``kept`` and ``reason`` decided anew.
 
     Args:
-        rows: Rows of a ``projected`` dataset, decided or not.
+        data: The rows, decided or not.
         filters: The thresholds.
         alignments: The alignments, row by row; COMP-SRC and COMP-TGT, for two, need their links.
         min_link: Links weaker than this do not count for them.
@@ -52,30 +66,65 @@ def decide_rows(
         DataError: If links are needed and missing.
         ValueError: If there are more rows of one kind than of the other.
     """
-    rows = each(rows, "decide_rows: the rows")
-    return table("projected", decided(rows, filters, alignments, min_link=min_link, back=back))
-
-
-def decided(
-    rows: Iterable[Row],
-    filters: FilterConfig,
-    alignments: pa.Table | None = None,
-    *,
-    min_link: float = 0.5,
-    back: bool = False,
-) -> list[Row]:
-    """Return the rows that :func:`decide_rows` makes a table of."""
+    columns = _Columns(data)
+    links: Sequence[Links | None] = [None] * data.num_rows
     if alignments is not None and filters.needs_links:
         links = alignments.column("links").to_pylist()
         if back:
-            links = [[turned(x) for x in found] for found in links]
-        out = [
-            decide_row(row, filters, found, min_link=min_link)
-            for row, found in zip(rows, links, strict=True)
-        ]
-    else:
-        out = [decide_row(row, filters, min_link=min_link) for row in rows]
-    return best_translations(out) if filters.best_translation else out
+            links = [[turned(x) for x in found or ()] for found in links]
+    of_spans: list[str | None] = []
+    reasons: list[str | None] = []
+    doubts = _pair_reasons(data.column("scores"), filters.pairs)
+    for index, (doubt, found) in enumerate(zip(doubts, links, strict=True)):
+        row = _RowOfTable(columns, index)
+        of_row = _span_reasons(row, filters)
+        of_spans += of_row
+        reasons.append(_row_reason(row, of_row, doubt, filters, found, min_link))
+    decided = {
+        "spans": _with_reasons(data.column("spans").combine_chunks(), of_spans),
+        "kept": pa.array([reason is None for reason in reasons], pa.bool_()),
+        "reason": pa.array(reasons, pa.string()),
+    }
+    made = pa.table([decided.get(n, data.column(n)) for n in data.column_names], data.schema)
+    if filters.best_translation:
+        return table("projected", best_translations(made.to_pylist()))
+    return made
+
+
+class _Columns(dict[str, list[Any]]):
+    """The columns of a table as lists, which are made when they are asked for."""
+
+    def __init__(self, data: pa.Table) -> None:
+        super().__init__()
+        self.data = data
+
+    def __missing__(self, name: str) -> list[Any]:
+        found: list[Any] = self.data.column(name).to_pylist()
+        self[name] = found
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _RowOfTable(Mapping[str, Any]):
+    columns: _Columns
+    index: int
+
+    def __getitem__(self, name: str) -> Any:
+        return self.columns[name][self.index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns.data.column_names)
+
+    def __len__(self) -> int:
+        return self.columns.data.num_columns
+
+
+def _with_reasons(spans: pa.ListArray, reasons: Sequence[str | None]) -> pa.ListArray:
+    """Return spans that are kept where they have no reason not to be."""
+    flat, kind = spans.flatten(), spans.type.value_type
+    new = {"kept": [reason is None for reason in reasons], "reason": reasons}
+    columns = [new.get(f.name, flat.field(f.name)) for f in kind]
+    return lists(pc.fill_null(spans.value_lengths(), 0).to_pylist(), kind, columns)
 
 
 def best_translations(rows: Sequence[Row]) -> list[Row]:
@@ -114,7 +163,7 @@ class DecideWorker:
 
     Attributes:
         filters: The thresholds.
-        min_link: See :func:`decide_rows`.
+        min_link: See :func:`decide_table`.
         finish: Applied to the decided rows and the alignments, if there is something to add.
     """
 
@@ -124,9 +173,8 @@ class DecideWorker:
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the rows of ``inputs["stored"]`` with ``kept`` and ``reason`` set."""
-        alignments = inputs["alignments"]
-        rows = inputs["stored"].to_pylist()
-        decided = decide_rows(rows, self.filters, alignments, min_link=self.min_link)
+        stored, alignments = inputs["stored"], inputs["alignments"]
+        decided = decide_table(stored, self.filters, alignments, min_link=self.min_link)
         part.advance(decided.num_rows)
         return decided if self.finish is None else self.finish(decided, alignments)
 
@@ -136,19 +184,29 @@ def decide_row(
 ) -> Row:
     """Return the row with ``kept`` and ``reason`` set on every span and on the sentence."""
     row = {"scores": [], **row}
+    reasons = _span_reasons(row, filters)
+    doubt = pair_reason(row["scores"], filters.pairs)
+    reason = _row_reason(row, reasons, doubt, filters, links, min_link)
+    return {**row, "spans": _decided(row, reasons), "kept": reason is None, "reason": reason}
+
+
+def _decided(row: Mapping[str, Any], reasons: Sequence[str | None]) -> list[Row]:
+    return [
+        {**span, "kept": reason is None, "reason": reason}
+        for span, reason in zip(row["spans"], reasons, strict=True)
+    ]
+
+
+def _span_reasons(row: Mapping[str, Any], filters: FilterConfig) -> list[str | None]:
     source = row["source_spans"]
-    spans = []
-    for span in row["spans"]:
-        reason = span_reason(row, span, source[span["source"]], filters)
-        spans.append({**span, "kept": reason is None, "reason": reason})
-    decided = {**row, "spans": spans}
-    reason = row_reason(decided, filters, links, min_link)
-    decided["kept"], decided["reason"] = reason is None, reason
-    return decided
+    return [span_reason(row, span, source[span["source"]], filters) for span in row["spans"]]
 
 
 def span_reason(
-    row: Row, span: Mapping[str, Any], source: Mapping[str, Any], filters: FilterConfig
+    row: Mapping[str, Any],
+    span: Mapping[str, Any],
+    source: Mapping[str, Any],
+    filters: FilterConfig,
 ) -> str | None:
     """Return why a span is not used, or ``None``."""
     for kind in filters.of_spans:
@@ -165,12 +223,26 @@ def row_reason(
     Raises:
         DataError: If links are needed and missing.
     """
+    reasons = [span["reason"] for span in row["spans"]]
+    doubt = pair_reason(row["scores"], filters.pairs)
+    return _row_reason(row, reasons, doubt, filters, links, min_link)
+
+
+def _row_reason(
+    row: Mapping[str, Any],
+    reasons: Sequence[str | None],
+    doubt: str | None,
+    filters: FilterConfig,
+    links: Links | None,
+    min_link: float,
+) -> str | None:
+    """Return why a sentence is not used, given the reasons of its spans and of the pair."""
     if row.get("reason") == OTHER:
         return OTHER
     if not row["words"]:
         return "untranslated"
-    if filters.pairs is not None and (reason := pair_reason(row["scores"], filters.pairs)):
-        return reason
+    if doubt is not None or not filters.of_sentences:
+        return doubt
     strong: Links = []
     if filters.needs_links:
         if links is None:
@@ -179,22 +251,40 @@ def row_reason(
                 f"row {row['id']!r}: {', '.join(asking)} need the alignment links of each row"
             )
         strong = [x for x in links if x["prob"] >= min_link]
+    decided = {**row, "spans": _decided(row, reasons)}
     for kind in filters.of_sentences:
-        if kind.objects(row, strong):
+        if kind.objects(decided, strong):
             return kind.reason
     return None
 
 
-def pair_reason(scores: Iterable[Mapping[str, Any]], filters: PairFilters) -> str | None:
+def pair_reason(scores: Iterable[Mapping[str, Any]], filters: PairFilters | None) -> str | None:
     """Return why a translation is not to be trained on, from its scores, or ``None``.
 
     Args:
         scores: As they are stored: ``name`` and ``value``; one that is not there decides nothing.
-        filters: The thresholds.
+        filters: The thresholds; ``None``: any translation is used.
     """
     found = {s["name"]: as_stored(s["value"]) for s in scores}
-    for name, kind in filters.kinds.items():
+    for name, kind in filters.kinds.items() if filters else ():
         if name in found and kind.objects(found[name]):
             reason: str = kind.reason
             return reason
     return None
+
+
+def _pair_reasons(scores: pa.ChunkedArray, filters: PairFilters | None) -> list[str | None]:
+    """Return what :func:`pair_reason` does for each row; equal scores are looked at once."""
+    found: list[str | None] = [None] * len(scores)
+    column = scores.combine_chunks()
+    rows, flat = pc.list_parent_indices(column), column.flatten()
+    # The first of several filters that object is the reason.
+    for name, kind in reversed(filters.kinds.items() if filters else ()):
+        mine = pc.equal(flat.field("name"), name)
+        values = flat.field("value").filter(mine).dictionary_encode()
+        objects = [kind.objects(value) for value in values.dictionary.to_pylist()]
+        if any(objects):
+            bad = pa.array(objects).take(values.indices)
+            for row in rows.filter(mine).filter(bad).to_pylist():
+                found[row] = kind.reason
+    return found

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pyarrow as pa
 
-from stages.project.batch import Batch, CodedWords
+from stages.project.batch import Batch
+from stages.project.words import CodedWords
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,10 +46,7 @@ class EntityTranslations:
     def attach(self, batch: Batch) -> Batch:
         """Set ``batch.alone``; entities that are not known have no words there."""
         found = [self.words.get(entity, ()) for entity in entities_of(batch)]
-        lengths = np.array([len(words) for words in found], np.int64)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        codes = batch.vocabulary.encode(word for words in found for word in words)
-        batch.alone = CodedWords(codes, offsets, np.repeat(np.arange(len(found)), lengths))
+        batch.alone = CodedWords.of_sentences(found, batch.vocabulary)
         return batch
 
     def save(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.project.batch import Batch
 from stages.project.candidates import Cells
-from stages.project.words import BoolArray, FloatArray, IntArray, Vocabulary
+from stages.project.words import BoolArray, FloatArray, IntArray, Vocabulary, ranges
 
 SIMILAR = 0.5
 """Spelling similarities (normalised indel similarity of folded words) below this count as none."""
@@ -42,7 +42,7 @@ def entity_of_words(batch: Batch) -> IntArray:
     """Return the entity of each source word of the batch, -1 outside entities."""
     out = np.full(len(batch.source.codes), -1, np.int64)
     lengths = batch.entity_end - batch.entity_start
-    out[_ranges(batch.entity_start, lengths)] = np.repeat(np.arange(batch.n_entities), lengths)
+    out[ranges(batch.entity_start, lengths)] = np.repeat(np.arange(batch.n_entities), lengths)
     return out
 
 
@@ -132,11 +132,11 @@ def _compared(
 ) -> SpellingEvidence:
     """Compare ``codes[start : start + length]`` of each entity with the target words of its row."""
     entity = np.repeat(np.arange(len(starts)), lengths)
-    word = _ranges(starts, lengths)
+    word = ranges(starts, lengths)
     widths = np.diff(cells.first)[entity]
     # One pair per entity word and target word of its row.
     pair_word = np.repeat(np.arange(len(word)), widths)
-    pair_cell = _ranges(cells.first[entity], widths)
+    pair_cell = ranges(cells.first[entity], widths)
     similarity = similarities(
         batch.vocabulary,
         codes[word][pair_word],
@@ -214,9 +214,3 @@ def _parts(left: str, right: str) -> float:
     ]
     best = max(scores, default=0.0)
     return 0.9 * best if best >= 0.8 else 0.0
-
-
-def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
-    """Return the concatenation of ``arange(start, start + length)``."""
-    firsts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
-    return np.arange(int(lengths.sum())) + np.repeat(starts - firsts, lengths)

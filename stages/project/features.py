@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from stages.project.batch import Batch, CodedWords
+from stages.project.batch import Batch
 from stages.project.candidates import Candidates, Cells, segment_max
 from stages.project.evidence import LinkEvidence, SpellingEvidence
 from stages.project.hashing import SequenceHasher
@@ -27,6 +27,7 @@ from stages.project.words import (
     UNCASED,
     UPPER,
     BoolArray,
+    CodedWords,
     FloatArray,
     IntArray,
 )

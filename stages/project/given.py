@@ -79,9 +79,7 @@ class RivalWorker:
         return row
 
     def _decide(self, row: dict[str, Any], scores: list[dict[str, Any]]) -> None:
-        reason = None if row["words"] else "untranslated"
-        if reason is None and self._filters is not None:
-            reason = pair_reason(scores, self._filters)
+        reason = pair_reason(scores, self._filters) if row["words"] else "untranslated"
         row |= {"scores": scores, "kept": reason is None, "reason": reason}
 
 

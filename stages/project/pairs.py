@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pipeline.schema import SCORE, lists
 from stages.project.config import PairFilters
-from stages.project.filters.length_ratio import length_ratios
+from stages.project.filters.length_ratio import damped_ratios
 from stages.project.filters.sentence_pairs import SentencePairs
+from stages.project.words import FloatArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,46 +32,51 @@ _FILE: Final = "pairs.json"
 Row = Mapping[str, Any]
 
 
-Scores = list[dict[str, Any]]
-"""The scores of a pair as they are stored: ``name`` and ``value``."""
-
-
 class PairScorer:
     """Scores sentence pairs, in the language of each.
 
     Args:
-        usual_ratio: The corpus' median of :func:`length_ratios`, if it is known.
+        usual_ratio: The corpus' median of :func:`damped_ratios`, if it is known.
     """
 
     def __init__(self, usual_ratio: float | None = None) -> None:
         self.usual_ratio = usual_ratio
 
-    def __call__(self, pairs: SentencePairs) -> list[Scores]:
-        """Return the scores of each pair; none if a side has no words."""
-        found: list[Scores] = [[] for _ in pairs.langs]
-        for name, kind in PairFilters.members().items():
-            values = np.array(kind.scores(pairs), np.float64)
-            there = np.flatnonzero(pairs.whole & ~np.isnan(values))
-            for k, value in zip(there.tolist(), values[there].tolist(), strict=True):
-                found[k].append({"name": name, "value": value})
-        return found
+    def __call__(self, pairs: SentencePairs) -> pa.ListArray:
+        """Return the scores of each pair as they are stored; none if a side has no words."""
+        kinds = PairFilters.members()
+        values = np.column_stack([np.array(k.scores(pairs), np.float64) for k in kinds.values()])
+        there = pairs.whole[:, None] & ~np.isnan(values)
+        names = np.array(list(kinds), object)[np.nonzero(there)[1]]
+        return lists(there.sum(axis=1), SCORE, [names, values[there]])
 
-    def of_rows(self, rows: Sequence[Row]) -> list[Scores]:
-        """Return the scores of rows that have been projected."""
+    def of_rows(self, rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
+        """Return the scores of rows that have been projected, ``name`` and ``value``."""
         found = [{span["source"] for span in row["spans"]} for row in rows]
-        return self(SentencePairs.of_rows(rows, found, self.usual_ratio))
+        scores: list[list[dict[str, Any]]] = self(
+            SentencePairs.of_rows(rows, found, self.usual_ratio)
+        ).to_pylist()
+        return scores
 
 
 def save_usual_ratio(tables: Iterable[pa.Table], folder: Path) -> None:
     """Write the median length ratio of translations, which are read once, into a folder."""
     ratios: list[float] = []
     for data in tables:
-        nothing: list[Any] = [()] * data.num_rows
-        source, target = data.column("source_words"), data.column("words")
-        pairs = SentencePairs(source, target, nothing, nothing, nothing)
-        ratios += length_ratios(pairs)[pairs.whole].tolist()
+        source, target = (_characters(data.column(name)) for name in ("source_words", "words"))
+        ratios += damped_ratios(source, target)[(source > 0) & (target > 0)].tolist()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _FILE).write_text(json.dumps({"usual_ratio": usual_ratio(ratios)}), encoding="utf-8")
+
+
+def _characters(words: pa.ChunkedArray) -> FloatArray:
+    """Return the length of each sentence in characters."""
+    import pyarrow.compute as pc
+
+    words = words.combine_chunks()
+    sentences = pc.list_parent_indices(words).to_numpy()
+    letters = pc.utf8_length(words.flatten()).to_numpy()
+    return np.bincount(sentences, letters, len(words)).astype(np.float64)
 
 
 def load_usual_ratio(folder: Path) -> float | None:
@@ -82,5 +89,5 @@ def load_usual_ratio(folder: Path) -> float | None:
 
 
 def usual_ratio(ratios: Sequence[float]) -> float | None:
-    """Return the median of :func:`length_ratios`, if there are enough pairs to tell."""
+    """Return the median of :func:`damped_ratios`, if there are enough pairs to tell."""
     return median(ratios) if len(ratios) >= _LEAST_RATIOS else None

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -157,46 +158,68 @@ def hash_stem(word: str, folded: str) -> int:
     return hash_word(folded[:_STEM])
 
 
+def ranges(starts: IntArray, lengths: IntArray) -> IntArray:
+    """Return the concatenation of ``arange(start, start + length)``."""
+    firsts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
+    return np.arange(int(lengths.sum())) + np.repeat(starts - firsts, lengths)
+
+
+@dataclass(slots=True)
+class CodedWords:
+    """The words of one language: codes of a vocabulary, and where each row begins.
+
+    Attributes:
+        codes: ``(n_words,)``.
+        offsets: ``(n_rows + 1,)``.
+        rows: ``(n_words,)``, the row of each word.
+    """
+
+    codes: IntArray
+    offsets: IntArray
+    rows: IntArray
+
+    @classmethod
+    def of_lengths(cls, codes: IntArray, lengths: IntArray) -> CodedWords:
+        """Return the words of rows of such lengths."""
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return cls(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
+
+    @classmethod
+    def of_sentences(cls, sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> CodedWords:
+        """Return the words of sentences."""
+        codes = vocabulary.encode(w for words in sentences for w in words)
+        return cls.of_lengths(codes, np.array([len(words) for words in sentences], np.int64))
+
+    @property
+    def lengths(self) -> IntArray:
+        """Number of words per row."""
+        return np.diff(self.offsets)
+
+    def words(self, row: int, names: Sequence[str]) -> list[str]:
+        """Return the words of a row, given the words of the vocabulary by code."""
+        lo, hi = self.offsets[row : row + 2].tolist()
+        return [names[c] for c in self.codes[lo:hi].tolist()]
+
+    def sums(self, values: npt.NDArray[Any]) -> FloatArray:
+        """Return per row the sum of a value per word."""
+        return np.bincount(self.rows, values, len(self.offsets) - 1).astype(np.float64)
+
+
 class Vocabulary:
     """Distinct words with their properties in arrays, indexed by a code per word.
+
+    A property is worked out once per word, when it is first asked for.
 
     Attributes:
         codes: The code of each word.
         words: The word of each code.
-        shapes: Shape per code.
-        hashes: :func:`hash_word` per code.
-        stems: :func:`hash_stem` per code.
-        chars: Number of letters per code, of the transliteration where the script is not Latin.
-        folded: :func:`fold` per code, as an object array.
-        folded_chars: Length of the folded word.
-        spelled: :func:`says_something` per code.
-        syllabic: :func:`is_syllabic` per code.
-        hyphenated: Whether the folded word has a hyphen.
-        opening: +1 for an opening bracket or quotation mark, -1 for a closing one, else 0.
-        marks: Whether the word is nothing but combining marks: a part of the word before it that
-            a tokeniser cut off.
-        single: Whether the word is one character.
-        joiners: Whether the word is a lone hyphen or apostrophe: it may be a part of a word that a
-            tokeniser cut (*Isra ' ila*).
     """
 
     def __init__(self) -> None:
         self.codes: dict[str, int] = {}
         self.words: list[str] = []
-        self._pending: list[str] = []
-        self.shapes: IntArray = np.zeros(0, np.int64)
-        self.hashes: HashArray = np.zeros(0, np.uint64)
-        self.stems: HashArray = np.zeros(0, np.uint64)
-        self.chars: FloatArray = np.zeros(0)
-        self.opening: IntArray = np.zeros(0, np.int64)
-        self.marks: BoolArray = np.zeros(0, np.bool_)
-        self.single: BoolArray = np.zeros(0, np.bool_)
-        self.joiners: BoolArray = np.zeros(0, np.bool_)
-        self.folded_chars: FloatArray = np.zeros(0)
-        self.spelled: BoolArray = np.zeros(0, np.bool_)
-        self.syllabic: BoolArray = np.zeros(0, np.bool_)
-        self.hyphenated: BoolArray = np.zeros(0, np.bool_)
-        self.folded: npt.NDArray[np.object_] = np.zeros(0, object)
+        self._known: dict[Hashable, tuple[int, npt.NDArray[Any]]] = {}
+        self._cases: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -209,9 +232,8 @@ class Vocabulary:
             code = codes.get(word)
             if code is None:
                 code = codes[word] = len(codes)
-                self._pending.append(word)
+                self.words.append(word)
             out.append(code)
-        self._grow()
         return np.array(out, np.int64)
 
     def shrink(self) -> None:
@@ -219,35 +241,120 @@ class Vocabulary:
         if len(self.codes) > _MAX_WORDS:
             self.__init__()  # type: ignore[misc]
 
-    def _grow(self) -> None:
-        new, self._pending = self._pending, []
-        if not new:
-            return
-        self.words += new
-        self.shapes = np.concatenate([self.shapes, [shape_of(w) for w in new]]).astype(np.int64)
-        hashes = np.array([hash_word(w) for w in new], np.uint64)
-        self.hashes = np.concatenate([self.hashes, hashes])
-        self.chars = np.concatenate([self.chars, [_n_letters(w) for w in new]])
-        self.opening = np.concatenate([self.opening, [_opening(w) for w in new]]).astype(np.int64)
-        marks = np.array([is_mark(w) for w in new], np.bool_)
-        self.marks = np.concatenate([self.marks, marks])
-        single = np.array([len(w) == 1 for w in new], np.bool_)
-        self.single = np.concatenate([self.single, single])
-        joiners = np.array([_is_joiner(w) for w in new], np.bool_)
-        self.joiners = np.concatenate([self.joiners, joiners])
-        folded = np.empty(len(new), object)
-        folded[:] = [fold(w) for w in new]
-        stems = np.array([hash_stem(w, f) for w, f in zip(new, folded, strict=True)], np.uint64)
-        self.stems = np.concatenate([self.stems, stems])
-        chars = np.array([len(f) for f in folded], np.float64)
-        self.folded = np.concatenate([self.folded, folded])
-        self.folded_chars = np.concatenate([self.folded_chars, chars])
-        spelled = np.array([says_something(w, f) for w, f in zip(new, folded, strict=True)], bool)
-        self.spelled = np.concatenate([self.spelled, spelled])
-        syllabic = np.array([is_syllabic(w, f) for w, f in zip(new, folded, strict=True)], bool)
-        self.syllabic = np.concatenate([self.syllabic, syllabic])
-        hyphenated = np.array(["-" in f for f in folded], np.bool_)
-        self.hyphenated = np.concatenate([self.hyphenated, hyphenated])
+    def where(self, holds: Callable[[str], bool]) -> BoolArray:
+        """Return of which words something holds: a function that stays, as it is asked once."""
+        return self._each(holds, np.bool_, holds)
+
+    def _each(
+        self,
+        name: Hashable,
+        dtype: npt.DTypeLike,
+        what: Callable[..., Any],
+        *more: npt.NDArray[Any],
+    ) -> npt.NDArray[Any]:
+        """Return what a function says of each word (and of what ``more`` has of it)."""
+        size = len(self.words)
+        done, values = self._known.get(name, (0, np.empty(0, dtype)))
+        if done < size:
+            if len(values) < size:  # some room, so that parts of a corpus do not copy it each time
+                values = np.concatenate([values[:done], np.empty(size - done + size // 4, dtype)])
+            new = zip(self.words[done:], *(column[done:] for column in more), strict=True)
+            values[done:size] = [what(*of_word) for of_word in new]
+            self._known[name] = size, values
+        return values[:size]
+
+    @property
+    def shapes(self) -> IntArray:
+        """Shape per code."""
+        return self._each("shapes", np.int64, shape_of)
+
+    @property
+    def hashes(self) -> HashArray:
+        """:func:`hash_word` per code."""
+        return self._each("hashes", np.uint64, hash_word)
+
+    @property
+    def stems(self) -> HashArray:
+        """:func:`hash_stem` per code."""
+        return self._each("stems", np.uint64, hash_stem, self.folded)
+
+    @property
+    def cases(self) -> IntArray:
+        """A number per code that is the same where only letter case differs."""
+        return self._each("cases", np.int64, self._case)
+
+    def _case(self, word: str) -> int:
+        return self._cases.setdefault(word.casefold(), len(self._cases))
+
+    @property
+    def letters(self) -> IntArray:
+        """Number of characters per code."""
+        return self._each("letters", np.int64, len)
+
+    @property
+    def chars(self) -> FloatArray:
+        """Number of letters per code, of the transliteration where the script is not Latin."""
+        return self._each("chars", np.float64, _n_letters)
+
+    @property
+    def folded(self) -> npt.NDArray[np.object_]:
+        """:func:`fold` per code."""
+        return self._each("folded", np.object_, fold)
+
+    @property
+    def folded_chars(self) -> FloatArray:
+        """Length of the folded word per code."""
+        return self._each("folded_chars", np.float64, _folded_chars, self.folded)
+
+    @property
+    def spelled(self) -> BoolArray:
+        """:func:`says_something` per code."""
+        return self._each("spelled", np.bool_, says_something, self.folded)
+
+    @property
+    def syllabic(self) -> BoolArray:
+        """:func:`is_syllabic` per code."""
+        return self._each("syllabic", np.bool_, is_syllabic, self.folded)
+
+    @property
+    def hyphenated(self) -> BoolArray:
+        """Whether the folded word has a hyphen."""
+        return self._each("hyphenated", np.bool_, _is_hyphenated, self.folded)
+
+    @property
+    def opening(self) -> IntArray:
+        """+1 for an opening bracket or quotation mark, -1 for a closing one, else 0."""
+        return self._each("opening", np.int64, _opening)
+
+    @property
+    def marks(self) -> BoolArray:
+        """Whether the word is a part of the one before it that a tokeniser cut off: marks alone."""
+        return self.where(is_mark)
+
+    @property
+    def single(self) -> BoolArray:
+        """Whether the word is one character."""
+        return self.where(_is_single)
+
+    @property
+    def joiners(self) -> BoolArray:
+        """Whether the word is a lone hyphen or apostrophe.
+
+        It may be a part of a word that a tokeniser cut (*Isra ' ila*).
+        """
+        return self.where(_is_joiner)
+
+
+def _folded_chars(word: str, folded: str) -> int:
+    return len(folded)
+
+
+def _is_hyphenated(word: str, folded: str) -> bool:
+    return "-" in folded
+
+
+def _is_single(word: str) -> bool:
+    return len(word) == 1
 
 
 def _is_joiner(word: str) -> bool:

@@ -11,7 +11,7 @@ from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
 from stages.project.filters.base import PairsFilter
 from stages.project.filters.sentence_pairs import SentencePairs
-from stages.project.words import FloatArray
+from stages.project.words import BoolArray, CodedWords, FloatArray, IntArray
 
 _LEAST_COPIED: Final = 3  # words that could be copied, at least
 
@@ -37,16 +37,15 @@ class Filter(PairsFilter[CopiedOptions]):
     def scores(cls, pairs: SentencePairs) -> FloatArray:
         """Return the share of plain source words that stand in the target."""
         source, target, n = pairs.source, pairs.target, len(pairs)
-        plain = pairs.where(lambda w: len(w) > 1 and w.isalpha())[source.codes] & ~pairs.named
+        plain = pairs.where(source, _is_plain) & ~pairs.named
         # Words with a capital may be names that nobody labelled, but for headlines all in capitals.
-        usual = plain & ~pairs.where(lambda w: w[:1].isupper())[source.codes]
+        usual = plain & ~pairs.where(source, _has_capital)
         headline = source.sums(usual)[source.rows] == 0
-        plain = usual | (plain & headline & pairs.where(str.isupper)[source.codes])
-        mine, times = np.unique(pairs.in_pair(source, source.codes)[plain], return_counts=True)
-        theirs, there = np.unique(pairs.in_pair(target, target.codes), return_counts=True)
-        both, at, at_there = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
-        rows = both // (len(pairs.words) + 1)
-        found = np.bincount(rows, np.minimum(times[at], there[at_there]), n)
+        plain = usual | (plain & headline & pairs.where(source, str.isupper))
+        words, times = _counted(pairs, source, plain & pairs.among(target.codes)[source.codes])
+        others, there = _counted(pairs, target, pairs.among(source.codes[plain])[target.codes])
+        both, at, at_there = np.intersect1d(words, others, assume_unique=True, return_indices=True)
+        found = np.bincount(pairs.pair_of(both), np.minimum(times[at], there[at_there]), n)
         total = source.sums(plain)
         return np.where(total < _LEAST_COPIED, np.nan, found / np.maximum(total, 1.0))
 
@@ -54,3 +53,16 @@ class Filter(PairsFilter[CopiedOptions]):
         """Return whether the score is above the threshold."""
         most = self.options.max_copied
         return most is not None and score > as_stored(most)
+
+
+def _counted(pairs: SentencePairs, side: CodedWords, where: BoolArray) -> tuple[IntArray, IntArray]:
+    """Return which words there are in each pair, and how often each."""
+    return np.unique(pairs.in_pair(side.rows[where], side.codes[where]), return_counts=True)
+
+
+def _is_plain(word: str) -> bool:
+    return len(word) > 1 and word.isalpha()
+
+
+def _has_capital(word: str) -> bool:
+    return word[:1].isupper()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
-from stages.project.filters.base import PairFilter, Row
-from stages.project.filters.sentence_pairs import SentencePair
+from stages.project.filters.base import PairsFilter
+from stages.project.filters.sentence_pairs import SentencePairs
+from stages.project.words import FloatArray
 
 
 class DoubledNamesOptions(ConfigModel):
@@ -21,7 +22,7 @@ class DoubledNamesOptions(ConfigModel):
     )
 
 
-class Filter(PairFilter[DoubledNamesOptions]):
+class Filter(PairsFilter[DoubledNamesOptions]):
     """A count of names."""
 
     about: ClassVar[str] = "how often more the translation has a name of the source than the source"
@@ -29,27 +30,13 @@ class Filter(PairFilter[DoubledNamesOptions]):
     says: ClassVar[str] = "the translation has a name more often than the source"
 
     @classmethod
-    def score(cls, pair: SentencePair) -> float | None:
-        """Return how often more; ``None`` without a name."""
-        if not pair.spans:
-            return None
-        return float(doubled_names(pair.source, pair.target, pair.spans))
+    def scores(cls, pairs: SentencePairs) -> FloatArray:
+        """Return how often more, at most; none without a name."""
+        out = np.full(len(pairs), -np.inf)
+        np.maximum.at(out, pairs.names.rows, pairs.said(pairs.target) - pairs.said(pairs.source))
+        return np.where(np.isinf(out), np.nan, out)
 
     def objects(self, score: float) -> bool:
         """Return whether the score is above the threshold."""
         most = self.options.max_doubled_names
         return most is not None and score > as_stored(most)
-
-
-def doubled_names(source: Sequence[str], target: Sequence[str], spans: Sequence[Row]) -> int:
-    """Return how often more the target has one of the names than the source, at most."""
-    texts = {tuple(source[s["start"] : s["end"]]) for s in spans}
-    return max((_count(target, t) - _count(source, t) for t in texts), default=0)
-
-
-def _count(words: Sequence[str], name: Sequence[str]) -> int:
-    first, rest = name[0], tuple(name[1:])
-    if not rest:
-        return words.count(first)
-    places = (i for i, w in enumerate(words, start=1) if w == first)
-    return sum(tuple(words[i : i + len(rest)]) == rest for i in places)

@@ -62,11 +62,12 @@ class Filter(PairsFilter[LanguageOptions]):
 
 def _own_words(pairs: SentencePairs) -> Iterator[str]:
     """Yield the words of each translation that its source does not have."""
-    source, target = (
-        pairs.in_pair(side, pairs.folded[side.codes]) for side in (pairs.source, pairs.target)
-    )
-    own = np.flatnonzero(~np.isin(target, source))
-    words = list(map(pairs.words.__getitem__, pairs.target.codes[own].tolist()))
+    source, target = (pairs.vocabulary.cases[side.codes] for side in (pairs.source, pairs.target))
+    shared = np.flatnonzero(pairs.among(source)[target])
+    theirs = pairs.in_pair(pairs.target.rows[shared], target[shared])
+    others = np.isin(theirs, pairs.in_pair(pairs.source.rows, source))
+    own = np.delete(np.arange(len(target)), shared[others])
+    words = list(map(pairs.vocabulary.words.__getitem__, pairs.target.codes[own].tolist()))
     offsets = np.searchsorted(own, pairs.target.offsets).tolist()
     for first, last in pairwise(offsets):
         yield " ".join(words[first:last])

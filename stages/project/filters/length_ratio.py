@@ -45,6 +45,10 @@ class Filter(PairsFilter[LengthRatioOptions]):
 
 def length_ratios(pairs: SentencePairs) -> FloatArray:
     """Return the length of each target over that of its source, in characters, damped."""
-    letters = np.array([len(word) for word in pairs.words], np.int64)
-    source, target = (side.sums(letters[side.codes]) for side in (pairs.source, pairs.target))
+    letters = pairs.vocabulary.letters
+    return damped_ratios(*(side.sums(letters[side.codes]) for side in (pairs.source, pairs.target)))
+
+
+def damped_ratios(source: FloatArray, target: FloatArray) -> FloatArray:
+    """Return the length of each target over that of its source, given their characters."""
     return (target + _PADDING) / (source + _PADDING)

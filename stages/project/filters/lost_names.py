@@ -42,8 +42,8 @@ class Filter(PairsFilter[LostNamesOptions]):
     def scores(cls, pairs: SentencePairs) -> FloatArray:
         """Return the share of names and numbers that are not there."""
         out = np.full(len(pairs), np.nan)
-        numbers = pairs.where(lambda w: bool(_digits(w)))[pairs.source.codes] & ~pairs.named
-        total = pairs.source.sums(numbers) + [len(spans) for spans in pairs.spans]
+        numbers = pairs.where(pairs.source, _is_number) & ~pairs.named
+        total = pairs.source.sums(numbers) + np.bincount(pairs.names.rows, minlength=len(pairs))
         for k in np.flatnonzero(total >= _LEAST_NAMES).tolist():
             pair = pairs[k]
             out[k] = lost_names(pair.source, pair.target, pair.spans, set(pair.found))
@@ -78,6 +78,10 @@ def lost_names(
         joined = {"".join(runs) for runs in written}
         lost += sum(not digits.issuperset(runs) and "".join(runs) not in joined for runs in numbers)
     return lost / total
+
+
+def _is_number(word: str) -> bool:
+    return bool(_digits(word))
 
 
 def _digits(word: str) -> list[str]:

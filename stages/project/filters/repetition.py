@@ -10,8 +10,8 @@ from pydantic import Field
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
 from stages.project.filters.base import PairsFilter
-from stages.project.filters.sentence_pairs import SentencePairs, Side
-from stages.project.words import FloatArray
+from stages.project.filters.sentence_pairs import SentencePairs
+from stages.project.words import CodedWords, FloatArray
 
 _PERIOD: Final = 8  # words; the longest stretch that a stutter is looked for in
 
@@ -45,17 +45,17 @@ class Filter(PairsFilter[RepetitionOptions]):
         return most is not None and score > as_stored(most)
 
 
-def stutter(pairs: SentencePairs, side: Side) -> FloatArray:
+def stutter(pairs: SentencePairs, side: CodedWords) -> FloatArray:
     """Return per pair the share of words that only repeat the stretch (1 to 8 words) before them.
 
     Args:
         pairs: The pairs.
         side: That of which.
     """
-    said = np.flatnonzero(pairs.where(_is_said)[side.codes])
-    codes, rows = side.codes[said], side.rows[said]
-    word = pairs.in_pair(side, pairs.folded[side.codes])[said]
-    letters = np.cumsum(np.append(0, pairs.where(_has_letter)[codes]))
+    said = np.flatnonzero(pairs.where(side, _is_said))
+    rows = side.rows[said]
+    word = pairs.in_pair(rows, pairs.vocabulary.cases[side.codes[said]])
+    letters = np.cumsum(np.append(0, pairs.where(side, _has_letter)[said]))
     again = np.zeros(len(word), np.bool_)
     for period in range(1, _PERIOD + 1):
         # Whether the stretch of so many words that ends here is the one before it.

@@ -4,45 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import numpy.typing as npt
 
-from stages.project.words import BoolArray, FloatArray, IntArray
+from stages.project.words import BoolArray, CodedWords, IntArray, Vocabulary, ranges
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from stages.project.batch import Batch
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The words of one side of all pairs, end to end.
-
-    Attributes:
-        codes: ``(n_words,)``: places in :attr:`SentencePairs.words`.
-        offsets: ``(n_pairs + 1,)``: where each pair begins.
-        rows: ``(n_words,)``: the pair of each word.
-    """
-
-    codes: IntArray
-    offsets: IntArray
-    rows: IntArray
-
-    @classmethod
-    def of(cls, codes: IntArray, lengths: IntArray) -> Side:
-        """Return the side of sentences of such lengths."""
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return cls(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
-
-    def sums(self, values: npt.NDArray[Any]) -> FloatArray:
-        """Return per pair the sum of a value per word."""
-        n = len(self.offsets) - 1
-        return np.bincount(self.rows, values, n).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +37,63 @@ class SentencePair:
     usual_ratio: float | None = None
 
 
-class SentencePairs(Sequence[SentencePair]):
-    """Sentence pairs, from the columns of a table.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The entities of the sources, those of a pair side by side, in the order of their spans.
 
-    Args:
-        source: Words of the source sentences, a list column.
+    Attributes:
+        rows: The pair of each, ascending.
+        start: Flat source position of its first word.
+        end: Flat source position after its last word.
+        found: Whether it has a span in the translation.
+    """
+
+    rows: IntArray
+    start: IntArray
+    end: IntArray
+    found: BoolArray
+
+
+@dataclass(slots=True)
+class SentencePairs(Sequence[SentencePair]):
+    """Sentence pairs.
+
+    Attributes:
+        vocabulary: What the codes of words stand for.
+        source: Words of the source sentences.
         target: Words of their translations.
-        spans: The entities of each source.
-        found: See :class:`SentencePair`.
-        langs: The target language of each.
+        names: The entities of the sources.
+        langs: The target language of each pair.
         usual_ratio: See :class:`SentencePair`.
     """
 
-    def __init__(
-        self,
-        source: pa.ChunkedArray,
-        target: pa.ChunkedArray,
-        spans: Sequence[Sequence[Row]],
-        found: Sequence[Iterable[int]],
-        langs: Sequence[str],
-        usual_ratio: float | None = None,
-    ) -> None:
-        self.words, (self.source, self.target) = _coded(source, target)
-        self.spans, self.found, self.langs = spans, found, langs
-        self.usual_ratio = usual_ratio
+    vocabulary: Vocabulary
+    source: CodedWords
+    target: CodedWords
+    names: Names
+    langs: Sequence[str]
+    usual_ratio: float | None = None
 
     @classmethod
-    def of_table(
-        cls, data: pa.Table, found: Sequence[Iterable[int]], usual_ratio: float | None = None
+    def of_batch(
+        cls,
+        batch: Batch,
+        found: IntArray,
+        langs: Sequence[str],
+        usual_ratio: float | None = None,
     ) -> SentencePairs:
-        """Return the pairs of a table with the columns of ``projected`` that come before spans."""
-        spans, langs = data.column("source_spans").to_pylist(), data.column("lang").to_pylist()
-        source, target = data.column("source_words"), data.column("words")
-        return cls(source, target, spans, found, langs, usual_ratio)
+        """Return the pairs of a batch; ``found`` are the entities that have been projected."""
+        there = np.zeros(batch.n_entities, np.bool_)
+        there[found] = True
+        order = np.lexsort((batch.entity_index, batch.entity_row))
+        names = Names(
+            batch.entity_row[order],
+            batch.entity_start[order],
+            batch.entity_end[order],
+            there[order],
+        )
+        source, target = batch.source, batch.target_tokens
+        return cls(batch.vocabulary, source, target, names, langs, usual_ratio)
 
     @classmethod
     def of_rows(
@@ -108,16 +103,20 @@ class SentencePairs(Sequence[SentencePair]):
         usual_ratio: float | None = None,
     ) -> SentencePairs:
         """Return the pairs of rows with ``lang``, ``source_words``, ``source_spans``, ``words``."""
-        import pyarrow as pa
-
-        from pipeline.schema import WORDS
-
+        vocabulary = Vocabulary()
         source, target = (
-            pa.chunked_array([pa.array([r[name] or [] for r in rows], WORDS)])
-            for name in ("source_words", "words")
+            CodedWords.of_sentences([row[side] or [] for row in rows], vocabulary)
+            for side in ("source_words", "words")
         )
-        spans, langs = [r["source_spans"] or [] for r in rows], [r["lang"] for r in rows]
-        return cls(source, target, spans, found, langs, usual_ratio)
+        spans = [
+            (k, span["start"], span["end"], index in mine)
+            for k, (row, mine) in enumerate(zip(rows, map(set, found), strict=True))
+            for index, span in enumerate(row["source_spans"] or [])
+        ]
+        of_pair, start, end, there = np.array(spans, np.int64).reshape(-1, 4).T
+        first = source.offsets[of_pair]
+        names = Names(of_pair, start + first, end + first, there.astype(np.bool_))
+        return cls(vocabulary, source, target, names, [r["lang"] for r in rows], usual_ratio)
 
     def __len__(self) -> int:
         return len(self.langs)
@@ -129,65 +128,65 @@ class SentencePairs(Sequence[SentencePair]):
     def __getitem__(self, k: int | slice) -> SentencePair | list[SentencePair]:
         if isinstance(k, slice):
             return [self[i] for i in range(len(self))[k]]
-        sources, targets = self._sentences
+        names, first = self.names, self.source.offsets[k]
+        mine = slice(*np.searchsorted(names.rows, [k, k + 1]).tolist())
+        edges = zip(*((x[mine] - first).tolist() for x in (names.start, names.end)), strict=True)
         return SentencePair(
-            sources[k],
-            targets[k],
-            self.spans[k],
-            frozenset(self.found[k]),
+            self.source.words(k, self.vocabulary.words),
+            self.target.words(k, self.vocabulary.words),
+            [{"start": start, "end": end} for start, end in edges],
+            frozenset(np.flatnonzero(names.found[mine]).tolist()),
             self.langs[k],
             self.usual_ratio,
         )
 
-    @cached_property
-    def _sentences(self) -> tuple[list[list[str]], list[list[str]]]:
-        return self._words_of(self.source), self._words_of(self.target)
-
-    def _words_of(self, side: Side) -> list[list[str]]:
-        words = list(map(self.words.__getitem__, side.codes.tolist()))
-        return [words[first:last] for first, last in pairwise(side.offsets.tolist())]
-
-    def where(self, holds: Callable[[str], bool]) -> BoolArray:
-        """Return of which distinct words something holds."""
-        return np.array([holds(word) for word in self.words], np.bool_)
-
-    @cached_property
+    @property
     def whole(self) -> BoolArray:
         """Which pairs have words on both sides: others are not scored."""
-        both: BoolArray = (np.diff(self.source.offsets) > 0) & (np.diff(self.target.offsets) > 0)
+        both: BoolArray = (self.source.lengths > 0) & (self.target.lengths > 0)
         return both
 
-    @cached_property
-    def folded(self) -> IntArray:
-        """A code per distinct word that is the same where only letter case differs."""
-        codes: dict[str, int] = {}
-        return np.array([codes.setdefault(w.casefold(), len(codes)) for w in self.words], np.int64)
+    def where(self, side: CodedWords, holds: Callable[[str], bool]) -> BoolArray:
+        """Return of which words of a side something holds: see :meth:`Vocabulary.where`."""
+        return self.vocabulary.where(holds)[side.codes]
 
-    @cached_property
+    @property
     def named(self) -> BoolArray:
         """Which source words belong to entities."""
         out = np.zeros(len(self.source.codes), np.bool_)
-        for offset, spans in zip(self.source.offsets.tolist(), self.spans, strict=False):
-            for span in spans:
-                out[offset + span["start"] : offset + span["end"]] = True
+        out[ranges(self.names.start, self.names.end - self.names.start)] = True
         return out
 
-    def in_pair(self, side: Side, codes: IntArray) -> IntArray:
+    def in_pair(self, rows: IntArray, codes: IntArray) -> IntArray:
         """Return a number per word, the same for the same code in the same pair only."""
-        return side.rows * (len(self.words) + 1) + codes
+        return rows * len(self.vocabulary) + codes
 
+    def pair_of(self, numbers: IntArray) -> IntArray:
+        """Return the pair of each of the numbers of :meth:`in_pair`."""
+        return numbers // max(1, len(self.vocabulary))
 
-def _coded(*columns: pa.ChunkedArray) -> tuple[list[str], list[Side]]:
-    """Return the distinct words of list columns, and each column as a side."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    def among(self, codes: IntArray) -> BoolArray:
+        """Return per code whether it is one of these: most words are not worth a closer look."""
+        out = np.zeros(len(self.vocabulary), np.bool_)
+        out[codes] = True
+        return out
 
-    words = [column.combine_chunks().flatten() for column in columns]
-    coded = pa.concat_arrays(words).dictionary_encode()
-    codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    sides, first = [], 0
-    for column, flat in zip(columns, words, strict=True):
-        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
-        sides.append(Side.of(codes[first : first + len(flat)], lengths))
-        first += len(flat)
-    return coded.dictionary.to_pylist(), sides
+    def said(self, side: CodedWords) -> IntArray:
+        """Return how often each entity stands on a side of its pair, letter for letter."""
+        names, theirs = self.names, self.source.codes
+        first = theirs[names.start]
+        place = np.flatnonzero(self.among(first)[side.codes])
+        keys = self.in_pair(side.rows[place], side.codes[place])
+        order = np.argsort(keys, kind="stable")
+        wanted = self.in_pair(names.rows, first)
+        lowest = np.searchsorted(keys[order], wanted)
+        times = np.searchsorted(keys[order], wanted, side="right") - lowest
+        name, at = np.repeat(np.arange(len(first)), times), place[order[ranges(lowest, times)]]
+        for step in range(1, int((names.end - names.start).max(initial=0))):
+            longer = names.start[name] + step < names.end[name]
+            room = at + step < side.offsets[names.rows[name] + 1]
+            same = ~longer
+            both = np.flatnonzero(longer & room)
+            same[both] = side.codes[at[both] + step] == theirs[names.start[name[both]] + step]
+            name, at = name[same], at[same]
+        return np.bincount(name, minlength=len(first))

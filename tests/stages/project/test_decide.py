@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import DataError
-from pipeline.schema import as_stored
+from pipeline.schema import as_stored, table
 from stages.project.config import FilterConfig
-from stages.project.decide import decide_row, decide_rows
+from stages.project.decide import OTHER, decide_row, decide_rows
 
 
 def row(**changes: Any) -> dict[str, Any]:
     base: dict[str, Any] = {
         "id": "s1",
         "lang": "de",
+        "source_id": "s1",
+        "source_lang": "en",
         "source_words": ["Angela", "Merkel", "was", "in", "Bonn"],
         "source_spans": [
             {"start": 0, "end": 2, "type": "PER", "score": None},
@@ -70,6 +74,61 @@ def test_filters(filters: dict[str, Any], spans: list[str | None], sentence: str
     assert reasons(decided) == (spans, sentence)
 
 
+SCORE_SETS = st.fixed_dictionaries(
+    {},
+    optional={
+        "repetition": st.sampled_from([0.0, 0.2, 0.7]),
+        "language": st.sampled_from([0.0, 0.1, 0.9]),
+        "length_ratio": st.sampled_from([0.3, 1.0, 2.1]),
+        "doubled_names": st.sampled_from([-1.0, 0.0, 2.0]),
+    },
+)
+ROWS = st.builds(
+    lambda scores, spans, other: row(
+        scores=[{"name": n, "value": v} for n, v in scores.items()],
+        **{"spans": [{**s, "score": v} for s, v in zip(row()["spans"], spans, strict=False)]}
+        | other,
+    ),
+    SCORE_SETS,
+    st.lists(st.sampled_from([None, 0.1, 0.2, 0.9]), max_size=2),
+    st.sampled_from([{}, {"words": [], "spans": []}, {"reason": OTHER}]),
+)
+
+
+@settings(deadline=None)  # filters are imported when they are first used
+@given(
+    st.lists(ROWS, max_size=4),
+    st.fixed_dictionaries(
+        {"pairs": st.sampled_from([None, {}, {"min_language": None}])},
+        optional={
+            "min_score": st.sampled_from([0.0, 0.2, 0.5]),
+            "require_all": st.booleans(),
+            "comp_target": st.booleans(),
+            "max_length_ratio": st.sampled_from([None, 2.0]),
+        },
+    ),
+)
+def test_a_table_is_decided_as_its_rows_are(
+    rows: list[dict[str, Any]], options: dict[str, Any]
+) -> None:
+    filters = FilterConfig.model_validate(options)
+    links = table(
+        "alignments",
+        [
+            {"id": "s1", "lang": "de", "source_lang": "en", "links": LINKS, "aligner": "a"}
+            | {"reason": None}
+            for _ in rows
+        ],
+    )
+    decided = decide_rows(rows, filters, links).to_pylist()
+    one_by_one = [decide_row(r, filters, LINKS) for r in rows]
+    assert [(reasons(d), d["kept"]) for d in decided] == [
+        (reasons(d), d["kept"]) for d in one_by_one
+    ]
+    names = ("id", "source_words", "source_spans", "words", "lost")
+    assert [[d[n] for n in names] for d in decided] == [[r[n] for n in names] for r in rows]
+
+
 def test_comp_source_heeds_the_strength_of_links() -> None:
     filters = FilterConfig(comp_source=True)
     assert reasons(decide_row(row(), filters, LINKS))[1] is None
@@ -105,9 +164,7 @@ def test_links_must_be_there() -> None:
 def test_the_translation_that_labels_project_best_on_to() -> None:
     def of(source: str, *scores: float, **other: Any) -> dict[str, Any]:
         spans = [{**s, "score": score} for s, score in zip(row()["spans"], scores, strict=False)]
-        return row(
-            id=f"{source}-{len(scores)}", source_id=source, source_lang="en", spans=spans, **other
-        )
+        return row(id=f"{source}-{len(scores)}", source_id=source, spans=spans, **other)
 
     rows = [
         of("a", 0.9),

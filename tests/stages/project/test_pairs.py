@@ -139,7 +139,7 @@ def test_scores_are_within_bounds_for_any_pair(
 ) -> None:
     spans = [{"start": 0, "end": size}] if 0 < size <= len(source) else []
     pair = {"lang": "de", "source_words": source, "words": target, "source_spans": spans}
-    (found,) = PairScorer()(SentencePairs.of_rows([pair], [[]], 1.0))
+    (found,) = PairScorer()(SentencePairs.of_rows([pair], [[]], 1.0)).to_pylist()
     scores = {score["name"]: score["value"] for score in found}
     for name in ("repetition", "copied", "lost_names", "language"):
         assert 0 <= scores.get(name, 0) <= 1
@@ -167,9 +167,35 @@ def test_what_a_pair_scores_depends_on_no_other(pairs: list[tuple[list[str], lis
         {**{"lang": "de", "source_words": one, "words": two}, "source_spans": [SPAN] * bool(one)}
         for one, two in pairs
     ]
-    together = PairScorer()(SentencePairs.of_rows(rows, [[]] * len(rows), 1.0))
-    alone = [PairScorer()(SentencePairs.of_rows([row], [[]], 1.0))[0] for row in rows]
+    together = PairScorer()(SentencePairs.of_rows(rows, [[]] * len(rows), 1.0)).to_pylist()
+    alone = [PairScorer()(SentencePairs.of_rows([row], [[]], 1.0)).to_pylist()[0] for row in rows]
     assert together == alone
+
+
+FEW = st.lists(st.sampled_from("ab"), min_size=1, max_size=6)
+
+
+@given(st.lists(st.tuples(FEW, FEW, st.integers(0, 5), st.integers(1, 3)), max_size=3))
+def test_a_name_is_counted_wherever_it_stands(
+    pairs: list[tuple[list[str], list[str], int, int]],
+) -> None:
+    spans = [
+        {"start": min(at, len(one) - 1), "end": min(at + n, len(one))} for one, _, at, n in pairs
+    ]
+    rows = [
+        {"lang": "de", "source_words": one, "words": two, "source_spans": [span]}
+        for (one, two, *_), span in zip(pairs, spans, strict=True)
+    ]
+    made = SentencePairs.of_rows(rows, [[]] * len(rows))
+    wanted = []
+    for (one, two, *_), span in zip(pairs, spans, strict=True):
+        name = one[span["start"] : span["end"]]
+        times = [
+            sum(words[k : k + len(name)] == name for k in range(len(words))) for words in (two, one)
+        ]
+        wanted.append(times[0] - times[1])
+    assert (made.said(made.target) - made.said(made.source)).tolist() == wanted
+    assert PairFilters.members()["doubled_names"].scores(made).tolist() == wanted
 
 
 def test_only_words_that_are_no_names_count_as_copied() -> None:
