@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from pipeline.errors import ConfigError
 
+# CLDR calls Tagalog Filipino and counts Twi as Akan; corpora go by the codes of ISO 639-1.
+_ISO = {"tl": "tl", "tgl": "tl", "fil": "tl", "tw": "tw", "twi": "tw"}
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|\d{3}))?")
 
 
@@ -38,8 +40,12 @@ def canonical(code: str) -> str:
     language, script, region = match.groups()
     if not langcodes.Language.get(language.lower()).is_valid():
         raise ConfigError(f"{code!r} is not a known ISO 639 language code")
-    # macro=True turns an individual language into its macrolanguage's two-letter code (swh -> sw).
-    short = langcodes.standardize_tag(language.lower(), macro=True).split("-")[0]
+    # macro=True turns an individual language into its macrolanguage's two-letter code (swh -> sw);
+    # what it says of the script or region stays (sh -> sr-Latn, prs -> fa-AF).
+    known = _ISO.get(language.lower()) or langcodes.standardize_tag(language.lower(), macro=True)
+    standard = langcodes.Language.get(known, normalize=False)
+    short = standard.language
+    script, region = script or standard.script, region or standard.territory
     if script is None and region is None:
         return short
     given = langcodes.Language.get("-".join(filter(None, (short, script, region))))
@@ -71,11 +77,11 @@ def alpha3(code: str) -> str:
     """Return the ISO 639-3 (terminological) code of a language: ``sw`` → ``swa``."""
     import langcodes
 
-    return langcodes.Language.get(base(canonical(code))).to_alpha3(variant="T")
+    return langcodes.Language.get(base(canonical(code)), normalize=False).to_alpha3(variant="T")
 
 
 def english_name(code: str) -> str:
     """Return the English name: ``sw`` → ``Swahili``, ``zh-Hant`` → ``Chinese (Traditional)``."""
     import langcodes
 
-    return langcodes.Language.get(canonical(code)).display_name("en")
+    return langcodes.Language.get(canonical(code), normalize=False).display_name("en")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pipeline.languages import base
 
 # py3langid's names where they are not ours.
-_NAMES: Final = {"nb": "no", "fil": "tl", "ff": "fuv", "gn": "gug", "ki": "kik"}
+_NAMES: Final = {"nb": "no", "ff": "fuv", "gn": "gug", "ki": "kik"}
 _AT_ONCE: Final = 500_000  # bytes of texts, padding included, that are walked through together
 
 

@@ -208,7 +208,7 @@ class Languages:
     def code(self, lang: str) -> str | None:
         """Return the model's name for an ISO code, or ``None`` if it has none."""
         code = canonical(lang)
-        script, row = script_of(code), table().get(base(code))
+        script, row = script_of(code), table().get(code) or table().get(base(code))
         if script is not None:
             return self._variant(base(code), script, row)
         code = base(code)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import ConfigError, DataError
+from pipeline.languages import base, script_of
 
 LISTED: Final = 30_000
 """Words taken of each frequency list: they cover some 97 % of running text in English."""
@@ -63,8 +64,16 @@ def listed_languages(languages: Sequence[str]) -> list[str]:
             "frequency lists come from the package wordfreq, which is not installed: "
             "pip install 'xlner[trim]', or give text of the languages with --text"
         ) from None
-    available = set(available_languages("small"))
-    return [language for language in languages if language in available]
+    import langcodes
+
+    available = list(available_languages("small"))
+    asked = {code: code if script_of(code) else base(code) for code in languages}
+    # It calls Tagalog fil, Norwegian nb, and Serbian in Latin letters sh.
+    return [
+        code
+        for code, name in asked.items()
+        if langcodes.closest_supported_match(name, available, max_distance=4)
+    ]
 
 
 def listed_words(language: str, backend: Any, most: int = LISTED) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError, ModelError
-from pipeline.languages import canonical
+from pipeline.languages import alpha3, canonical
 from stages.translate.codes import (
     Languages,
     TranslationDirection,
@@ -28,9 +28,20 @@ def test_every_code_of_the_families_is_reachable_from_iso() -> None:
     assert {r.nllb for r in rows.values()} - {""} <= set(NLLB)
     assert {r.m2m100 for r in rows.values()} - {""} == set(M2M100["m2m100"])
     # Of languages in two scripts, the table names one.
-    unnamed = {c.split("_")[0] for c in NLLB} - {r.nllb.split("_")[0] for r in rows.values()}
-    # Dari and Twi: their macrolanguages fa and ak mean Iranian Persian and Akan here.
-    assert unnamed == {"prs", "twi"}
+    assert {c.split("_")[0] for c in NLLB} == {r.nllb.split("_")[0] for r in rows.values()} - {""}
+
+
+def test_iso_639_1_stays_and_the_script_of_an_old_code(models: Path) -> None:
+    codes = {"tl": "tgl", "tw": "twi", "ak": "aka", "sh": "srp", "prs": "fas", "fil": "tgl"}
+    assert {code: alpha3(code) for code in codes} == codes
+    assert [canonical(c) for c in ("tgl", "fil", "twi", "aka")] == ["tl", "tl", "tw", "ak"]
+    assert [canonical(c) for c in ("sh", "hbs", "sh-Cyrl", "prs")] == [
+        *("sr-Latn", "sr-Latn", "sr", "fa-AF")
+    ]
+    nllb = Languages(models / "nllb")
+    assert [nllb.code(c) for c in ("prs", "fa", "tw", "ak")] == [
+        *("prs_Arab", "pes_Arab", "twi_Latn", "aka_Latn")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.tiny.encoders import SENTENCES, encoder_folder
 from xlner.commands.trim_encoder import main
+from xlner.trimming.words import listed_languages
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -58,6 +59,12 @@ def test_frequency_lists_stand_for_text(
     model = encoder_folder("Unigram", tmp_path / "full")
     assert run(monkeypatch, model, "--languages", "de,sw", "-o", tmp_path / "cut") == 2
     assert "no frequency list for sw" in capsys.readouterr().err
+    assert listed_languages(["no", "tl", "pt-PT", "sr-Latn", "sr"]) == [
+        "no",
+        "tl",
+        "pt-PT",
+        "sr-Latn",
+    ]
     code = run(monkeypatch, model, "--languages", "de", "--subwords", 130, "-o", tmp_path / "cut")
     assert code == 0, capsys.readouterr().err
     assert "de (list): " in capsys.readouterr().err
