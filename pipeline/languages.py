@@ -44,7 +44,7 @@ def canonical(code: str) -> str:
     # what it says of the script or region stays (sh -> sr-Latn, prs -> fa-AF).
     known = _ISO.get(language.lower()) or langcodes.standardize_tag(language.lower(), macro=True)
     standard = langcodes.Language.get(known, normalize=False)
-    short = standard.language
+    short = standard.language or "und"
     script, region = script or standard.script, region or standard.territory
     if script is None and region is None:
         return short

@@ -237,13 +237,17 @@ def write_conll(sentences: Iterable[Sentence], path: str | Path) -> int:
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
         file.write("# global.columns = FORM NER\n")
         for sentence in each(sentences, "write_conll: the sentences"):
-            _refuse_unwritable(sentence)
-            tags = tags_from_spans(sentence.spans, len(sentence.words))
-            file.write(f"# id = {sentence.id}\n")
-            file.writelines(f"{w}\t{t}\n" for w, t in zip(sentence.words, tags, strict=True))
-            file.write("\n")
+            file.write(conll_rows(sentence))
             count += 1
     return count
+
+
+def conll_rows(sentence: Sentence) -> str:
+    """Return the rows of a sentence as :func:`write_conll` writes them; it raises the same."""
+    _refuse_unwritable(sentence)
+    tags = tags_from_spans(sentence.spans, len(sentence.words))
+    rows = (f"{w}\t{t}\n" for w, t in zip(sentence.words, tags, strict=True))
+    return f"# id = {sentence.id}\n{''.join(rows)}\n"
 
 
 def _refuse_unwritable(sentence: Sentence) -> None:

@@ -24,6 +24,7 @@ from xlner.commands.shared import (
     command,
     data_console,
     data_stream,
+    labelled_writer,
     one_of,
     print_json,
     reported_errors,
@@ -313,15 +314,11 @@ def _import(
     as_json: bool,
 ) -> None:
     from pipeline.errors import ConfigError
-    from pipeline.formats import write_conll, write_jsonl, write_parquet
     from stages.inspect.corrections import Changes, as_items, import_corrected
 
     if out is None:
         raise ConfigError("--import: say where to write the labelled data: -o labelled.jsonl")
-    writers = {".jsonl": write_jsonl, ".conll": write_conll, ".parquet": write_parquet}
-    write = writers.get(out.suffix)
-    if write is None:
-        raise ConfigError(f"--out: {out.name}: the name must end in one of {', '.join(writers)}")
+    write = labelled_writer("--out", out)
     known: dict[str, Sentence] = {}
     for unit in units:
         for sentence, _ in as_items(_stream(run, "project", [unit]), run.path.name):

@@ -6,7 +6,7 @@ import contextlib
 import json
 import tempfile
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -30,6 +30,7 @@ from xlner.commands.options import (
 from xlner.commands.shared import (
     command,
     data_stream,
+    labelled_writer,
     print_json,
     quiet_libraries,
     reported_errors,
@@ -89,6 +90,7 @@ def project_labels(
     """Carry labels over to the other side of word-aligned sentences."""
     with reported_errors():
         to_write("--out", out, source, target, links)
+        write = labelled_writer("--out", out or Path())
         to_write("--report", report, source, target, links, out)
         langs = (source_lang, target_lang)
         config = _config(method, solver, min_score, min_link, translator, more or [])
@@ -102,7 +104,7 @@ def project_labels(
             if report is not None:
                 rows = _reported(rows, stack.enter_context(report.open("w", encoding="utf-8")))
             if out is not None or not as_json:
-                _write(rows, out, target_lang)
+                _write(rows, write, out, target_lang)
             else:
                 deque(rows, maxlen=0)
         scores = _scores(corpus.targets, counted.found) if score else None
@@ -227,9 +229,12 @@ class _Counts:
         return numbers | {"dropped": dict(sorted(self._reasons.items()))}
 
 
-def _write(rows: Iterable[Row], out: Path | None, lang: str) -> None:
-
-    from pipeline.formats import write_conll
+def _write(
+    rows: Iterable[Row],
+    write: Callable[[Iterable[Sentence], Path], int],
+    out: Path | None,
+    lang: str,
+) -> None:
     from pipeline.schema import Sentence, Span
 
     sentences = (
@@ -242,11 +247,11 @@ def _write(rows: Iterable[Row], out: Path | None, lang: str) -> None:
         for row in rows
     )
     if out is not None:
-        write_conll(sentences, out)
+        write(sentences, out)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "projected.conll"
-        write_conll(sentences, path)
+        write(sentences, path)
         stream = data_stream()
         with path.open(encoding="utf-8") as file:
             for line in file:

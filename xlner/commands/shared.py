@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from pipeline.schema import Sentence
+
 EXIT_OTHER = 1
 EXIT_USAGE = 2
 
@@ -195,6 +197,28 @@ def to_write(option: str, path: Path | None, *read: Path | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{option}: {path}: {error.filename}: {error.strerror}") from error
+
+
+def labelled_writer(option: str, path: Path) -> Callable[[Iterable[Sentence], Path], int]:
+    """Return what writes labelled data: JSONL, Parquet, or CoNLL where the name says nothing.
+
+    Raises:
+        ConfigError: If the name ends as files of another format, or packed ones, do.
+    """
+    from pipeline.errors import ConfigError
+    from pipeline.formats import FORMATS, write_conll, write_jsonl, write_parquet
+    from pipeline.formats.packed import SUFFIXES
+    from pipeline.formats.splits import readable_suffixes
+
+    writers = {".jsonl": write_jsonl, ".parquet": write_parquet}
+    conll = FORMATS["conll"].suffixes | {".txt", ".tsv"}
+    suffix = path.suffix.lower()
+    if suffix not in writers and suffix in (readable_suffixes() | SUFFIXES) - conll:
+        raise ConfigError(
+            f"{option}: {path.name}: files that end in {suffix} are not written; the name must end "
+            f"in {', '.join(writers)}, or for CoNLL in {', '.join(sorted(conll))}"
+        )
+    return writers.get(suffix, write_conll)
 
 
 def tell(message: str) -> None:

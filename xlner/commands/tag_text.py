@@ -47,13 +47,13 @@ def tag_text(
     ],
     out: Out = None,
     format: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="jsonl (entities with scores and character offsets), conll (IOB2), or text "
-            "(entities in brackets).",
+            "(entities in brackets); default: conll for a FILE.conll, else jsonl.",
             autocompletion=completing(lambda: FORMATS),
         ),
-    ] = "jsonl",
+    ] = None,
     as_json: AsJson = False,
     lang: Annotated[
         str,
@@ -69,7 +69,8 @@ def tag_text(
     ] = True,
     batch_tokens: BatchTokens = None,
     window: Annotated[
-        int | None, typer.Option(help="Longest input in subwords; default: what the model takes.")
+        int | None,
+        typer.Option(min=1, help="Longest input in subwords; default: what the model takes."),
     ] = None,
     device: Device = "auto",
     dtype: Annotated[
@@ -94,7 +95,7 @@ def tag_text(
             constrained=constrained,
         )
         counts = _tag(
-            tagger, chain(first, items), lang, _WRITERS["jsonl" if as_json else format], out
+            tagger, chain(first, items), lang, _WRITERS[_style(format, out, as_json)], out
         )
         where = f"; wrote {out}" if out else ""
         tell(f"{counts[0]} sentences, {counts[1]} entities{where}")
@@ -102,6 +103,13 @@ def tag_text(
 
         if warning := unreadable(tagger.seen):
             tell(f"warning: {warning}")
+
+
+def _style(format: str | None, out: Path | None, as_json: bool) -> str:
+    from pipeline.formats import FORMATS
+
+    named = out is not None and out.suffix.lower() in FORMATS["conll"].suffixes
+    return "jsonl" if as_json else format or ("conll" if named else "jsonl")
 
 
 def _load(model: str, **options: Any) -> WordTagger:
@@ -211,12 +219,10 @@ def _write_jsonl(stream: TextIO, item: _Item, entities: Sequence[Entity]) -> Non
 
 
 def _write_conll(stream: TextIO, item: _Item, entities: Sequence[Entity]) -> None:
-    from pipeline.formats import tags_from_spans
+    from pipeline.formats.conll import conll_rows
+    from pipeline.schema import Sentence
 
-    words = item[2]
-    tags = tags_from_spans(list(entities), len(words))
-    stream.writelines(f"{w}\t{t}\n" for w, t in zip(words, tags, strict=True))
-    stream.write("\n")
+    stream.write(conll_rows(Sentence(item[0], "und", list(item[2]), list(entities))))
 
 
 def _write_text(stream: TextIO, item: _Item, entities: Sequence[Entity]) -> None:

@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from tests.pipeline.formats.helpers import brief, read
 from xlner.commands.project_labels import project_labels
 
 SOURCE = "Angela B-PER\nMerkel I-PER\nleft O\nBonn B-LOC\n\nYes O\n\nUlm B-LOC\nwaits O\n"
@@ -40,6 +41,18 @@ def test_labels_are_written(files: dict[str, Path]) -> None:
     lines = files["out.conll"].read_text().splitlines()
     tags = [line.split()[-1] for line in lines if line and line[0] != "#"]
     assert tags == ["B-PER", "I-PER", "O", "B-LOC", "O", "B-LOC", "O"]
+
+
+@pytest.mark.parametrize("name", ["new.jsonl", "new.parquet", "new.conll", "new.it"])
+def test_a_name_says_what_is_written(files: dict[str, Path], name: str) -> None:
+    out = files["out.conll"].with_name(name)
+    assert run(files).exit_code == run(files, "-o", str(out)).exit_code == 0
+    assert brief(read(out)) == brief(read(files["out.conll"]))
+    heads = {".jsonl": b"{", ".parquet": b"P"}
+    assert out.read_bytes()[:1] == heads.get(out.suffix, b"#")
+    for other in ("new.csv", "new.conll.gz"):
+        result = run(files, "-o", str(out.with_name(other)))
+        assert result.exit_code == 2 and "are not written; the name must end in" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,7 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
         ("en-GB", "en-GB"),
         ("EN-us", "en"),
         ("swh-Latn", "sw"),
+        ("und", "und"),
     ],
 )
 def test_scripts_and_regions(code: str, expected: str) -> None:
