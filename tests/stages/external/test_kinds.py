@@ -114,7 +114,7 @@ def test_a_spacy_pipeline_labels_our_words(pipeline: Path) -> None:
 
 def test_a_spacy_pipeline_that_is_not_there() -> None:
     options = ExternalConfig.model_validate({"tagger": "spacy", "model": "xx_no_such"})
-    (problem,) = options.tagger_kind().problems("xx_no_such", None)
+    (problem,) = options.tagger_kind().model_problems("xx_no_such", None)
     assert "pip install xx-no-such" in problem
 
 
