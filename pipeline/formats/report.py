@@ -242,12 +242,11 @@ class ReadReport:
             said[0] += f", scheme {self.scheme}{given}" + f", {self.notation}" * bool(self.notation)
         if self.offsets:
             said[0] += f", positions in {self.offsets}"
-        some = f" of {self.total:,}" if self.total > self.sentences + self.empty_sentences else ""
         first = "the first " if self.sampled else ""
-        sentences = _count(self.sentences, "sentence")
-        if some:
-            sentences = f"{self.sentences:,}{some} sentences"
-        said.append(f"{first}{sentences}, {_count(self.tokens, 'word')}")
+        sentences = f"{first}{_count(self.sentences, 'sentence')}"
+        if self.total > self.sentences + self.empty_sentences:
+            sentences = f"{self.sentences:,} of {first}{self.total:,} sentences"
+        said.append(f"{sentences}, {_count(self.tokens, 'word')}")
         if self.long_sentences:
             place = self.examples["long_sentences"][0].removeprefix(f"{self.origin}:")
             long = f"{self.long_sentences:,} of more than {LONG_SENTENCE}"

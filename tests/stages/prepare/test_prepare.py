@@ -427,6 +427,7 @@ def test_what_was_understood_is_said_before_and_after(tmp_path: Path) -> None:
     save(tmp_path / "de", "Bonn B-LOC\n")
     said = StringIO()
     data = {"train": {"path": "en"}, "test": {"path": "de"}, "unlabelled": {"hub": "some/set"}}
+    data["dev"] = {"path": "en", "limit": 30}
     runner = Runner(
         config(tmp_path, data), tmp_path / "runs", Progress(Console(file=said, width=40)), REGISTRY
     )
@@ -437,11 +438,12 @@ def test_what_was_understood_is_said_before_and_after(tmp_path: Path) -> None:
     )
     assert with_hub == [
         train.format("the first 2,000 sentences, 4,668 words", n=667),
+        train.format("30 of the first 2,000 sentences, 70 words", n=10).replace("train", "dev"),
         "data.test: de: conll (space-separated, word in column 0, tag in column 1 of 2), scheme "
         "iob2; 1 sentence, 1 word; LOC 1",
         "data.unlabelled: some/set: on the hub, read when prepare runs",
     ]
-    del data["unlabelled"]
+    del data["unlabelled"], data["dev"]
     runner = Runner(
         config(tmp_path, data), tmp_path / "runs", Progress(Console(file=said)), REGISTRY
     )
