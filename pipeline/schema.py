@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_float
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any, Final
 
 import pyarrow as pa
@@ -262,7 +262,9 @@ def lists(lengths: Any, kind: pa.StructType, columns: Sequence[Any]) -> pa.ListA
         kind: What they are.
         columns: The values of each field, those of all rows end to end.
     """
-    offsets = pa.array(accumulate((int(n) for n in lengths), initial=0), pa.int32())
+    import numpy as np
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     made = [pa.array(values, f.type) for values, f in zip(columns, kind, strict=True)]
     return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(made, fields=[*kind]))
 

@@ -9,12 +9,17 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from pipeline.languages import base
+from pipeline.listed import batched
 
 # py3langid's names where they are not ours.
 _NAMES: Final = {"nb": "no", "ff": "fuv", "gn": "gug", "ki": "kik"}
-_AT_ONCE: Final = 500_000  # bytes of texts, padding included, that are walked through together
+_AT_ONCE: Final = 1_000  # texts
+_BETWEEN: Final = b"\xff"  # between texts: no UTF-8, the automaton begins anew
+_LANE: Final = 128  # bytes; texts laid end to end are cut into such stretches, side by side
+_REACH: Final = 8  # bytes before a stretch, from which on its state is that of all that is before
 
 
 def language_scorer(lang: str) -> LanguageScorer | None:
@@ -45,8 +50,8 @@ class LanguageScorer:
     def many(self, texts: Sequence[str]) -> list[float]:
         """Return the probability for each of the texts, the same as :meth:`one` to rounding.
 
-        They are walked through side by side, a byte of each at a time, which takes an eighth of
-        the time. What a text gets depends on no other.
+        They are walked through as one, in many places at once, which takes a tenth of the
+        time. What a text gets depends on no other.
         """
         automaton = _automaton()
         if automaton is None:
@@ -62,32 +67,30 @@ class _Automaton:
 
     Raises:
         AttributeError: If py3langid keeps them elsewhere now.
+        ValueError: If it does not begin anew between texts.
     """
 
     def __init__(self, identifier: Any) -> None:
         self._encode = identifier._encode
         self._next = np.asarray(identifier.tk_nextmove)
         self._row = np.array(identifier.tk_row, np.int64) << 8
+        if self._next[self._row + _BETWEEN[0]].any():
+            raise ValueError("the automaton does not begin anew between texts")
         self._feature = np.array(identifier.tk_output, np.int32)
         self._weights, self._prior = identifier.nb_ptc, identifier.nb_pc
         self._classes = list(identifier.nb_classes)
 
     def probabilities(self, texts: Sequence[str], name: str) -> list[float]:
         """Return the probability of a language for each text."""
-        encoded = [self._encode(text) for text in texts]
-        order = sorted(range(len(texts)), key=lambda k: -len(encoded[k]))
         mine = [k for k, label in enumerate(self._classes) if label == name]
-        found = [0.0] * len(texts)
-        while order:
-            count = max(1, _AT_ONCE // max(1, len(encoded[order[0]])))
-            group, order = order[:count], order[count:]
-            scores = self._scores([encoded[k] for k in group])
-            for k, value in zip(group, scores[:, mine].sum(axis=1).tolist(), strict=True):
-                found[k] = value
+        found: list[float] = []
+        for group in batched(texts, _AT_ONCE):
+            scores = self._scores([self._encode(text) for text in group])
+            found += scores[:, mine].sum(axis=1).tolist()
         return found
 
     def _scores(self, texts: Sequence[bytes]) -> npt.NDArray[np.float32]:
-        """Return the probabilities of all classes; the longest text comes first."""
+        """Return the probabilities of all classes."""
         from scipy.sparse import csr_matrix
 
         rows, features = self._visited(texts)
@@ -111,20 +114,19 @@ class _Automaton:
 
     def _visited(self, texts: Sequence[bytes]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the features that the automaton meets: the text of each, and its number."""
-        lengths = np.array([len(t) for t in texts])
-        letters = np.zeros((len(texts), int(lengths.max(initial=0))), np.uint8)
-        for k, text in enumerate(texts):
-            letters[k, : len(text)] = np.frombuffer(text, np.uint8)
-        columns = np.ascontiguousarray(letters.T)
-        met = np.zeros(columns.shape, np.int32)
-        state = np.zeros(len(texts), np.int64)
-        left = np.searchsorted(-lengths, -np.arange(len(columns)), side="left")
-        for at, count in enumerate(left.tolist()):
-            state = self._next[self._row[state[:count]] + columns[at, :count]]
-            met[at, :count] = state
-        features = self._feature[met]  # none in the state in which all begin
-        places, rows = np.nonzero(features >= 0)
-        return rows, features[places, rows]
+        letters = np.frombuffer(_BETWEEN.join(texts), np.uint8)
+        lanes = len(letters) // _LANE + 1
+        padded = np.full(_REACH + lanes * _LANE, _BETWEEN[0], np.uint8)
+        padded[_REACH : _REACH + len(letters)] = letters
+        columns = sliding_window_view(padded, _REACH + _LANE)[::_LANE].T
+        state = np.zeros(lanes, np.int64)
+        met = np.empty(columns.shape, np.int32)
+        for at, column in enumerate(columns):
+            met[at] = state = self._next[self._row[state] + column]
+        features = self._feature[met[_REACH:].T.reshape(-1)]
+        places = np.flatnonzero(features >= 0)
+        ends = np.cumsum([len(text) + 1 for text in texts])
+        return np.searchsorted(ends, places, side="right"), features[places]
 
 
 @cache
@@ -134,7 +136,8 @@ def _identifier() -> Any:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-_PROBES: Final = ("The minister spoke in Bonn.", "Das ist nicht ÜBEL, oder?", "", "EZ DA", "\u5c71")
+_SAID: Final = ("The minister spoke in Bonn.", "Das ist nicht ÜBEL, oder?", "", "EZ DA", "\u5c71")
+_PROBES: Final = (*_SAID, " ".join(_SAID * 9))  # the last is longer than a lane
 
 
 @cache

@@ -124,7 +124,7 @@ def _with_reasons(spans: pa.ListArray, reasons: Sequence[str | None]) -> pa.List
     flat, kind = spans.flatten(), spans.type.value_type
     new = {"kept": [reason is None for reason in reasons], "reason": reasons}
     columns = [new.get(f.name, flat.field(f.name)) for f in kind]
-    return lists(pc.fill_null(spans.value_lengths(), 0).to_pylist(), kind, columns)
+    return lists(pc.fill_null(spans.value_lengths(), 0), kind, columns)
 
 
 def best_translations(rows: Sequence[Row]) -> list[Row]:

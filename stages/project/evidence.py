@@ -170,7 +170,7 @@ def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> Flo
     once.
     """
     size = len(vocabulary)
-    spelled = vocabulary.spelled
+    spelled, folded = vocabulary.spelled, vocabulary.folded
     worth = np.flatnonzero(spelled[left] & spelled[right])
     out = np.zeros(len(left))
     pairs, inverse = np.unique(left[worth] * size + right[worth], return_inverse=True)
@@ -180,9 +180,10 @@ def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> Flo
     hyphen = vocabulary.hyphenated
     value = np.zeros(len(pairs))
     possible = np.flatnonzero(2 * np.minimum(la, lb) >= SIMILAR * (la + lb))
-    value[possible] = _compare(vocabulary.folded[a[possible]], vocabulary.folded[b[possible]])
-    for k in np.flatnonzero((hyphen[a] | hyphen[b]) & (a != b)):
-        value[k] = max(value[k], _parts(vocabulary.folded[a[k]], vocabulary.folded[b[k]]))
+    value[possible] = _compare(folded[a[possible]], folded[b[possible]])
+    hyphens = np.flatnonzero((hyphen[a] | hyphen[b]) & (a != b))
+    for k, one, other in zip(hyphens.tolist(), folded[a[hyphens]], folded[b[hyphens]], strict=True):
+        value[k] = max(value[k], _parts(one, other))
     out[worth] = value[inverse]
     return out
 

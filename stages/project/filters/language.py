@@ -64,8 +64,9 @@ def _own_words(pairs: SentencePairs) -> Iterator[str]:
     """Yield the words of each translation that its source does not have."""
     source, target = (pairs.vocabulary.cases[side.codes] for side in (pairs.source, pairs.target))
     shared = np.flatnonzero(pairs.among(source)[target])
+    same = np.flatnonzero(pairs.among(target[shared])[source])
     theirs = pairs.in_pair(pairs.target.rows[shared], target[shared])
-    others = np.isin(theirs, pairs.in_pair(pairs.source.rows, source))
+    others = np.isin(theirs, pairs.in_pair(pairs.source.rows[same], source[same]))
     own = np.delete(np.arange(len(target)), shared[others])
     words = list(map(pairs.vocabulary.words.__getitem__, pairs.target.codes[own].tolist()))
     offsets = np.searchsorted(own, pairs.target.offsets).tolist()
