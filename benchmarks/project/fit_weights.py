@@ -195,12 +195,14 @@ def fit_both(
             statistics = Statistics()
             before = previous[k].scored
             statistics.add(b, choose(evidence[k], before.candidates, before.prob))
-            scored = second_pass(b, evidence[k], weights, statistics)
+            scored = second_pass(b, evidence[k], weights, statistics, keep=True)
             out[k] = GoldBatch(b, scored, c.gold, rows_to_fit(c))
         return out
 
     one = {
-        k: GoldBatch(b, first_pass(b, evidence[k], Weights({}, {})), c.gold, rows_to_fit(c))
+        k: GoldBatch(
+            b, first_pass(b, evidence[k], Weights({}, {}), keep=True), c.gold, rows_to_fit(c)
+        )
         for k, (c, b) in loaded.items()
     }
     first = fit(one, drop, penalties[0])

@@ -85,8 +85,9 @@ def corpus_columns(
     sizes = (batch.entity_end - batch.entity_start)[entities].astype(np.float64)
     inside = found.inside[cells.target]
     first, last = found.first[cells.target], found.last[cells.target]
-    yield "inside_mean", "habits", ranges.sum(inside) / ranges.length
-    yield "inside_sum", "habits", ranges.sum(inside)
+    inside_sum = ranges.sum(inside)
+    yield "inside_mean", "habits", inside_sum / ranges.length
+    yield "inside_sum", "habits", inside_sum
     yield "inside_least", "habits", np.minimum(ranges.at_first(inside), ranges.at_last(inside))
     lengths = length_habits(statistics)
     size = np.minimum(sizes[entity], MAX_LENGTH - 1).astype(np.int64)
@@ -112,9 +113,10 @@ def corpus_columns(
     yield "cut_after", "neighbours", ranges.at_after(expecting)
 
     total = np.bincount(cells.entity, weights=dictionary, minlength=len(sizes))
-    yield "dictionary_cover", "dictionary", ranges.sum(dictionary) / sizes[entity]
-    yield "dictionary_share", "dictionary", ranges.sum(dictionary) / ranges.length
-    lost = (total[entity] - ranges.sum(dictionary)) / sizes[entity]
+    covered = ranges.sum(dictionary)
+    yield "dictionary_cover", "dictionary", covered / sizes[entity]
+    yield "dictionary_share", "dictionary", covered / ranges.length
+    lost = (total[entity] - covered) / sizes[entity]
     yield "dictionary_lost", "dictionary", lost
     yield "dictionary_first", "dictionary", ranges.at_first(dictionary)
     yield "dictionary_last", "dictionary", ranges.at_last(dictionary)
@@ -131,7 +133,9 @@ def corpus_columns(
     def elsewhere(table: CountTable, keys: HashArray, mine: str, at: IntArray) -> FloatArray:
         seen = table.get(keys)[:, 0]
         if own is not None:
-            seen -= RowTotals(own.rows, getattr(own, mine), own.probs).get(at, keys)[:, 0]
+            hit = np.flatnonzero(seen)
+            contributed = RowTotals(own.rows, getattr(own, mine), own.probs)
+            seen[hit] -= contributed.get(at[hit], keys[hit])[:, 0]
         return np.where(seen < _LEAST, 0.0, seen)
 
     pair = combine(entity_hash[entity], name)
@@ -143,6 +147,7 @@ def corpus_columns(
     yield "rendering", "renderings", share
     yield "rendering_log", "renderings", np.log1p(times)
     yield "rendering_lost", "renderings", best[entity] - share
-    yield "name", "renderings", np.log1p(names)
-    best_name = np.maximum(segment_max(np.log1p(names), entity, len(sizes)), 0.0)
-    yield "name_lost", "renderings", best_name[entity] - np.log1p(names)
+    named = np.log1p(names)
+    yield "name", "renderings", named
+    best_name = np.maximum(segment_max(named, entity, len(sizes)), 0.0)
+    yield "name_lost", "renderings", best_name[entity] - named

@@ -175,11 +175,14 @@ def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> Flo
     out = np.zeros(len(left))
     pairs, inverse = np.unique(left[worth] * size + right[worth], return_inverse=True)
     a, b = pairs // size, pairs % size
-    # Indel similarity is at most 2 * min / (a + b): skip what cannot reach the threshold.
+    # Indel similarity is twice the letters that both have, in order, over all of theirs: at most
+    # all of a word but those that the other lacks. Skip what cannot reach the threshold.
     la, lb = vocabulary.folded_chars[a], vocabulary.folded_chars[b]
+    ma, mb = vocabulary.alphabets[a], vocabulary.alphabets[b]
+    most = np.minimum(la - np.bitwise_count(ma & ~mb), lb - np.bitwise_count(mb & ~ma))
     hyphen = vocabulary.hyphenated
     value = np.zeros(len(pairs))
-    possible = np.flatnonzero(2 * np.minimum(la, lb) >= SIMILAR * (la + lb))
+    possible = np.flatnonzero(2 * most >= SIMILAR * (la + lb))
     value[possible] = _compare(folded[a[possible]], folded[b[possible]])
     hyphens = np.flatnonzero((hyphen[a] | hyphen[b]) & (a != b))
     for k, one, other in zip(hyphens.tolist(), folded[a[hyphens]], folded[b[hyphens]], strict=True):

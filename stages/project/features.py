@@ -122,15 +122,16 @@ def _link_columns(
     claim = np.maximum(0.0, links.best - np.maximum(links.free, links.other))
     claimed = np.bincount(cells.entity, weights=claim, minlength=n)
     hole = (links.best < HOLE).astype(np.float64)
+    free, missed = ranges.sum(pull_free), claimed[entity] - ranges.sum(claim)
     yield "cover", "links", mass / size
     yield "cover_share", "links", mass / np.maximum(total, 1e-3)[entity]
     yield "linked", "links", inside / length
     yield "linked_relative", "links", inside / strongest[entity] / length
-    yield "pull_free", "links", ranges.sum(pull_free)
-    yield "pull_free_share", "links", ranges.sum(pull_free) / length
+    yield "pull_free", "links", free
+    yield "pull_free_share", "links", free / length
     yield "pull_other", "links", ranges.sum(pull_other)
-    yield "claim_missed", "links", claimed[entity] - ranges.sum(claim)
-    yield "claim_missed_share", "links", (claimed[entity] - ranges.sum(claim)) / size
+    yield "claim_missed", "links", missed
+    yield "claim_missed_share", "links", missed / size
     yield "holes", "links", ranges.sum(hole)
     yield "hole_first", "links", ranges.at_first(hole)
     yield "hole_last", "links", ranges.at_last(hole)
@@ -221,14 +222,15 @@ def _shape_columns(
     entity_lower_first = (source_shapes[start] == LOWER).astype(np.float64)[entity]
     rows = batch.target.rows[first]
     cased = cased_rows(batch)[rows].astype(np.float64)
-    has_capitals = cased * (of_entity(source_capital) > 0)
+    e_capital = of_entity(source_capital)
+    has_capitals = cased * (e_capital > 0)
     yield "first_lower", "casing", lower[first] * (1 - entity_lower_first) * has_capitals
     yield "last_lower", "casing", lower[last] * (source_shapes[last_word] != LOWER) * has_capitals
-    n_capital = ranges.sum_words(capital)
-    no_capital = (n_capital == 0) & (ranges.sum_words(lower) > 0)
+    n_capital, n_lower = ranges.sum_words(capital), ranges.sum_words(lower)
+    no_capital = (n_capital == 0) & (n_lower > 0)
     yield "no_capital", "casing", has_capitals * no_capital
-    yield "lower_share", "casing", has_capitals * ranges.sum_words(lower) / ranges.length
-    extra = cased * (n_capital - of_entity(source_capital))
+    yield "lower_share", "casing", has_capitals * n_lower / ranges.length
+    extra = cased * (n_capital - e_capital)
     yield "more_capitals", "casing", np.maximum(0.0, extra)
     yield "fewer_capitals", "casing", np.maximum(0.0, -extra)
     cell_capital = capital[cells.target]

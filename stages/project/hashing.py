@@ -143,8 +143,15 @@ def _summed(
     keys: HashArray, values: npt.NDArray[np.floating]
 ) -> tuple[HashArray, npt.NDArray[np.float64]]:
     distinct, group = np.unique(keys, return_inverse=True)
-    sums = [np.bincount(group, column, len(distinct)) for column in values.T]
-    return distinct, np.stack(sums, axis=1).astype(np.float64)
+    return distinct, sums_of(group, values, len(distinct))
+
+
+def sums_of(
+    group: IntArray, values: npt.NDArray[np.floating], n_groups: int
+) -> npt.NDArray[np.float64]:
+    """Return for each group the sum of its values ``(n, width)``."""
+    sums = [np.bincount(group, column, n_groups) for column in values.T]
+    return np.stack(sums, axis=1).astype(np.float64)
 
 
 def group_sums(keys: HashArray, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

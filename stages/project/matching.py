@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from stages.project.candidates import (
 )
 from stages.project.corpus_features import corpus_columns, dictionary_evidence
 from stages.project.evidence import LinkEvidence, SpellingEvidence, link_evidence, spelling_evidence
-from stages.project.features import Column, base_columns, cased_rows, character_rows
+from stages.project.features import Column, Columns, base_columns, cased_rows, character_rows
 from stages.project.statistics import Chosen, Contribution, LinkCounts, Statistics
 from stages.project.words import BoolArray, FloatArray, IntArray
 
@@ -88,7 +88,7 @@ class Scored:
 
     Attributes:
         candidates: The candidates; ``entity`` counts from 0 within ``entities``.
-        columns: Name, group and values of each feature, base columns first.
+        columns: Name, group and values of each feature, base columns first, where they are kept.
         prob: Probability of each candidate.
     """
 
@@ -168,66 +168,101 @@ def probabilities(score: FloatArray, entity: IntArray, n_entities: int) -> Float
     return prob
 
 
-def dot(
-    columns: Sequence[Column], weights: Mapping[str, float], at: BoolArray | None = None
-) -> FloatArray:
-    """Return the weighted sum of the columns plus the weight ``bias``.
+class Total:
+    """Weighted sums of columns, which are taken up as they come.
+
+    All columns of a batch together are larger than a core's cache: keeping them takes half as long
+    again as working them out.
+
+    Args:
+        size: Number of candidates.
+        parts: The weights of all candidates, then those of some and of which.
+    """
+
+    def __init__(
+        self, size: int, parts: Sequence[tuple[Mapping[str, float], BoolArray | None]]
+    ) -> None:
+        self._parts = parts
+        self._sums = [
+            np.full(size if at is None else np.count_nonzero(at), weights.get("bias", 0.0))
+            for weights, at in parts
+        ]
+
+    def add(self, column: Column) -> None:
+        """Add a column; one without a weight counts nothing."""
+        name, _, values = column
+        for (weights, at), total in zip(self._parts, self._sums, strict=True):
+            if weight := weights.get(name):
+                total += weight * (values if at is None else values[at])
+
+    def scores(self) -> FloatArray:
+        """Return the sum of each candidate, the weight ``bias`` included."""
+        out = self._sums[0].copy()
+        for (_, at), total in zip(self._parts[1:], self._sums[1:], strict=True):
+            out[at] = total
+        # Sums over a range of words are differences of running sums, whose last bits depend on the
+        # rows that come before in the batch; what is written must not.
+        return np.round(out, 9)
+
+
+def dot(columns: Sequence[Column], weights: Mapping[str, float]) -> FloatArray:
+    """Return the weighted sum of the columns (at least one) plus the weight ``bias``.
 
     Columns without a weight count nothing; a weight without a column is left out too, so that the
     ablation can remove either.
-
-    Args:
-        columns: At least one.
-        weights: By name.
-        at: The rows that are asked for; default: all.
     """
-    size = len(columns[0][2]) if at is None else np.count_nonzero(at)
-    score = np.full(size, weights.get("bias", 0.0))
-    for name, _, values in columns:
-        if weight := weights.get(name):
-            score += weight * (values if at is None else values[at])
-    # Sums over a range of words are differences of running sums, whose last bits depend on the rows
-    # that come before in the batch; what is written must not.
-    return np.round(score, 9)
+    total = Total(len(columns[0][2]), [(weights, None)])
+    for column in columns:
+        total.add(column)
+    return total.scores()
 
 
-def first_pass(batch: Batch, evidence: Evidence, weights: Weights) -> Scored:
-    """Score by links, spelling and shapes alone."""
+def first_pass(batch: Batch, evidence: Evidence, weights: Weights, *, keep: bool = False) -> Scored:
+    """Score by links, spelling and shapes alone; ``keep`` the columns, for fitting, or not."""
     candidates = _candidates(batch, evidence, evidence.seeds())
-    columns = _base_columns(batch, evidence, candidates)
-    score = _weigh(batch, evidence, candidates, columns, weights, second=False)
-    return Scored(
-        candidates, columns, probabilities(score, candidates.entity, len(evidence.entities))
-    )
+    total = Total(len(candidates), _parts(batch, evidence, candidates, weights, "first"))
+    kept = _taken(_base_columns(batch, evidence, candidates), [total], keep=keep)
+    prob = probabilities(total.scores(), candidates.entity, len(evidence.entities))
+    return Scored(candidates, kept, prob)
 
 
 def _candidates(batch: Batch, evidence: Evidence, seeds: BoolArray) -> Candidates:
     return make_candidates(evidence.cells, seeds, max_lengths(batch, evidence.entities))
 
 
-def _base_columns(batch: Batch, evidence: Evidence, candidates: Candidates) -> list[Column]:
+def _base_columns(batch: Batch, evidence: Evidence, candidates: Candidates) -> Columns:
     cells, entities = evidence.cells, evidence.entities
-    return list(base_columns(batch, cells, entities, candidates, evidence.links, evidence.spelling))
+    return base_columns(batch, cells, entities, candidates, evidence.links, evidence.spelling)
 
 
-def _weigh(
+def _taken(columns: Columns, totals: Sequence[Total], *, keep: bool) -> list[Column]:
+    """Add columns to totals; return them, or none."""
+    kept = []
+    for column in columns:
+        for total in totals:
+            total.add(column)
+        if keep:
+            kept.append(column)
+    return kept
+
+
+def _parts(
     batch: Batch,
     evidence: Evidence,
     candidates: Candidates,
-    columns: Sequence[Column],
     weights: Weights,
-    *,
-    second: bool,
-) -> FloatArray:
-    score = dot(columns, weights.second if second else weights.first)
+    which: Literal["first", "second"],
+) -> list[tuple[Mapping[str, float], BoolArray | None]]:
+    """Return the weights of a pass, and those of rows in other writings with their candidates."""
+    found: list[tuple[Mapping[str, float], BoolArray | None]] = [(getattr(weights, which), None)]
     for other, rows in (
         (weights.uncased, ~cased_rows(batch)),
         (weights.characters, character_rows(batch)),
     ):
         here = rows[batch.entity_row[evidence.entities]][candidates.entity]
         if other is not None and here.any():
-            score[here] = dot(columns, other.second if second else other.first, here)
-    return score
+            found.append((getattr(other, which), here))
+    return found
 
 
 def choose(evidence: Evidence, candidates: Candidates, prob: FloatArray) -> Chosen:
@@ -246,6 +281,7 @@ def second_pass(
     statistics: Statistics,
     *,
     counted: bool = True,
+    keep: bool = False,
 ) -> Scored:
     """Score with what the corpus tells.
 
@@ -256,21 +292,27 @@ def second_pass(
         statistics: The corpus.
         counted: Whether the batch is part of the corpus: then each row's own choices (those of the
             first pass stand in for them) are left out.
+        keep: Whether to keep the columns, for fitting.
     """
     cells, entities = evidence.cells, evidence.entities
     links = LinkCounts.of(batch) if counted else LinkCounts.nothing()
     dictionary = dictionary_evidence(batch, cells, entities, statistics, links)
     seeds = evidence.seeds()
     candidates = _candidates(batch, evidence, seeds | (dictionary >= MIN_DICTIONARY))
-    columns = _base_columns(batch, evidence, candidates)
+    first, second = (
+        Total(len(candidates), _parts(batch, evidence, candidates, weights, which))
+        for which in ("first", "second")
+    )
+    totals = [first, second] if counted else [second]
+    kept = _taken(_base_columns(batch, evidence, candidates), totals, keep=keep)
     own = None
     if counted:
         # The candidates of the first pass are those that need no dictionary.
-        score = _weigh(batch, evidence, candidates, columns, weights, second=False)
+        score = first.scores()
         score[~are_candidates(cells, candidates, seeds)] = -np.inf
         prob = probabilities(score, candidates.entity, len(entities))
         own = Contribution.of(batch, choose(evidence, candidates, prob))
-    columns += corpus_columns(batch, cells, entities, candidates, statistics, own, dictionary)
-    score = _weigh(batch, evidence, candidates, columns, weights, second=True)
-    prob = probabilities(score, candidates.entity, len(entities))
-    return Scored(candidates, columns, prob)
+    columns = corpus_columns(batch, cells, entities, candidates, statistics, own, dictionary)
+    kept += _taken(columns, [second], keep=keep)
+    prob = probabilities(second.scores(), candidates.entity, len(entities))
+    return Scored(candidates, kept, prob)

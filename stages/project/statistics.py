@@ -25,7 +25,7 @@ import numpy as np
 
 from stages.project.batch import Batch
 from stages.project.evidence import entity_of_words
-from stages.project.hashing import CountTable, SequenceHasher, combine, group_sums
+from stages.project.hashing import CountTable, SequenceHasher, combine, group_sums, sums_of
 from stages.project.words import N_SHAPES, FloatArray, HashArray, IntArray, hash_word
 
 N, IN, FIRST, LAST, BEFORE, AFTER = range(6)
@@ -113,7 +113,7 @@ class Statistics:
         first, second = _neighbours(batch)
         self.habits.add(words, own.positions)
         self.neighbours.add(combine(words[first], words[second]), np.ones(len(first)))
-        np.add.at(self.shapes, batch.vocabulary.shapes[batch.target.codes], own.positions)
+        self.shapes += sums_of(batch.vocabulary.shapes[batch.target.codes], own.positions, N_SHAPES)
         self.lengths += _length_counts(batch, chosen)
         self.types.add(own.type_keys, own.shapes)
         self.entities.add(own.entity_keys, own.probs)

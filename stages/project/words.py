@@ -307,6 +307,11 @@ class Vocabulary:
         return self._each("folded_chars", np.float64, _folded_chars, self.folded)
 
     @property
+    def alphabets(self) -> HashArray:
+        """A bit for each letter of the folded word; several letters may share one."""
+        return self._each("alphabets", np.uint64, _alphabet, self.folded)
+
+    @property
     def spelled(self) -> BoolArray:
         """:func:`says_something` per code."""
         return self._each("spelled", np.bool_, says_something, self.folded)
@@ -347,6 +352,13 @@ class Vocabulary:
 
 def _folded_chars(word: str, folded: str) -> int:
     return len(folded)
+
+
+def _alphabet(word: str, folded: str) -> int:
+    bits = 0
+    for letter in folded:
+        bits |= 1 << (ord(letter) & 63)
+    return bits
 
 
 def _is_hyphenated(word: str, folded: str) -> bool:

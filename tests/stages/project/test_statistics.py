@@ -73,7 +73,7 @@ def test_a_sentence_does_not_vote_for_itself(listed: list[LabelledPair]) -> None
     statistics = gathered(listed)
     batch = Batch.from_pairs([VISIT])
     evidence = Evidence.of(batch, np.arange(batch.n_entities))
-    scored = second_pass(batch, evidence, default_weights(), statistics)
+    scored = second_pass(batch, evidence, default_weights(), statistics, keep=True)
     index = {name: k for k, name in enumerate(scored.names)}
     for name in ("rendering", "rendering_log", "name"):
         column = scored.matrix[:, index[name]]
@@ -89,7 +89,7 @@ def test_the_dictionary_knows_inflected_forms() -> None:
     batch = Batch.from_pairs([here])
     evidence = Evidence.of(batch, np.arange(batch.n_entities))
     for listed, known in (([here], False), ([here, elsewhere], True)):
-        scored = second_pass(batch, evidence, default_weights(), gathered(listed))
+        scored = second_pass(batch, evidence, default_weights(), gathered(listed), keep=True)
         columns = dict(zip(scored.names, scored.matrix.T, strict=True))
         assert (len(scored.candidates) > 0) is known, "without a link the dictionary makes the seed"
         assert not known or columns["dictionary_cover"].max() > 0.3
