@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
@@ -106,7 +105,8 @@ class _Automaton:
         counts.data = np.log1p(counts.data)
         scores = counts @ self._weights[used].astype(np.float32) + self._prior
         scores[np.diff(counts.indptr) == 0] = 0.0  # nothing is known of such a text
-        scores *= np.array([[1.0 / math.sqrt(len(t) or 1)] for t in texts], np.float32)
+        lengths = np.maximum(1, [len(text) for text in texts])
+        scores *= (1.0 / np.sqrt(lengths)).astype(np.float32)[:, None]
         np.exp(scores - scores.max(axis=1, keepdims=True), out=scores)
         scores /= scores.sum(axis=1, keepdims=True)
         probabilities: npt.NDArray[np.float32] = scores

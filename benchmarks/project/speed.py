@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.project.corpora import CORPORA, DATA, load_corpus, load_links
+from pipeline.artifacts import read_part
 from pipeline.schema import Span, span_row, table
 from pipeline.stage import Part
 from stages.project.config import ProjectConfig
@@ -75,7 +76,7 @@ def parts(folder: Path, n_rows: int, total: int) -> Iterator[tuple[pa.Table, pa.
     """Yield parts of 1,000 rows, reading the stored rows again and again under new ids."""
     done = 0
     while done < total:
-        columns = [pq.read_table(folder / f"{n}.parquet") for n in ("translations", "alignments")]
+        columns = [read_part(folder / f"{n}.parquet") for n in ("translations", "alignments")]
         copies = -(-PART // n_rows)
         size = min(PART, total - done)
         offset = done % n_rows
@@ -151,7 +152,7 @@ def distinct_parts(folder: Path) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Yield the parts that :func:`store_distinct` wrote."""
     for path in sorted(folder.glob("translations-*.parquet")):
         other = path.with_name(path.name.replace("translations", "alignments"))
-        yield pq.read_table(path), pq.read_table(other)
+        yield read_part(path), read_part(other)
 
 
 def _with(data: pa.Table, **columns: pa.Array) -> pa.Table:

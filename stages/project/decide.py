@@ -24,6 +24,8 @@ from stages.project.config import FilterConfig, PairFilters
 
 OTHER = "other_system"
 """The reason of a row that was not projected: no decision changes that."""
+UNTRANSLATED = "untranslated"
+"""The reason of a row without words."""
 BETTER = "better_translation"
 """The reason of a row where labels project better on to another translation of the sentence."""
 
@@ -74,12 +76,12 @@ def decide_table(
             links = [[turned(x) for x in found or ()] for found in links]
     of_spans: list[str | None] = []
     reasons: list[str | None] = []
-    doubts = _pair_reasons(data.column("scores"), filters.pairs)
-    for index, (doubt, found) in enumerate(zip(doubts, links, strict=True)):
+    settled = _settled_rows(data, filters.pairs)
+    for index, (reason, found) in enumerate(zip(settled, links, strict=True)):
         row = _RowOfTable(columns, index)
         of_row = _span_reasons(row, filters)
         of_spans += of_row
-        reasons.append(_row_reason(row, of_row, doubt, filters, found, min_link))
+        reasons.append(reason or _sentence_reason(row, of_row, filters, found, min_link))
     decided = {
         "spans": _with_reasons(data.column("spans").combine_chunks(), of_spans),
         "kept": pa.array([reason is None for reason in reasons], pa.bool_()),
@@ -185,8 +187,9 @@ def decide_row(
     """Return the row with ``kept`` and ``reason`` set on every span and on the sentence."""
     row = {"scores": [], **row}
     reasons = _span_reasons(row, filters)
-    doubt = pair_reason(row["scores"], filters.pairs)
-    reason = _row_reason(row, reasons, doubt, filters, links, min_link)
+    reason = _settled(row, filters.pairs) or _sentence_reason(
+        row, reasons, filters, links, min_link
+    )
     return {**row, "spans": _decided(row, reasons), "kept": reason is None, "reason": reason}
 
 
@@ -224,25 +227,47 @@ def row_reason(
         DataError: If links are needed and missing.
     """
     reasons = [span["reason"] for span in row["spans"]]
-    doubt = pair_reason(row["scores"], filters.pairs)
-    return _row_reason(row, reasons, doubt, filters, links, min_link)
+    return _settled(row, filters.pairs) or _sentence_reason(row, reasons, filters, links, min_link)
 
 
-def _row_reason(
+def _settled(row: Mapping[str, Any], filters: PairFilters | None) -> str | None:
+    """Return why a sentence is not used, whatever its spans, or ``None``."""
+    if row.get("reason") == OTHER:
+        return OTHER
+    return pair_reason(row["scores"], filters) if row["words"] else UNTRANSLATED
+
+
+def _settled_rows(data: pa.Table, filters: PairFilters | None) -> list[str | None]:
+    """Return what :func:`_settled` does for each row; equal scores are looked at once."""
+    found: list[str | None] = [None] * data.num_rows
+    scores = data.column("scores").combine_chunks()
+    rows, flat = pc.list_parent_indices(scores), scores.flatten()
+    # The first of several filters that object is the reason.
+    for name, kind in reversed(filters.kinds.items() if filters else ()):
+        mine = pc.equal(flat.field("name"), name)
+        values = flat.field("value").filter(mine).dictionary_encode()
+        objects = [kind.objects(value) for value in values.dictionary.to_pylist()]
+        if any(objects):
+            bad = pa.array(objects).take(values.indices)
+            for row in rows.filter(mine).filter(bad).to_pylist():
+                found[row] = kind.reason
+    empty = pc.equal(pc.fill_null(pc.list_value_length(data.column("words")), 0), 0)
+    for reason, where in (UNTRANSLATED, empty), (OTHER, pc.equal(data.column("reason"), OTHER)):
+        for row in pc.indices_nonzero(pc.fill_null(where, False)).to_pylist():
+            found[row] = reason
+    return found
+
+
+def _sentence_reason(
     row: Mapping[str, Any],
     reasons: Sequence[str | None],
-    doubt: str | None,
     filters: FilterConfig,
     links: Links | None,
     min_link: float,
 ) -> str | None:
-    """Return why a sentence is not used, given the reasons of its spans and of the pair."""
-    if row.get("reason") == OTHER:
-        return OTHER
-    if not row["words"]:
-        return "untranslated"
-    if doubt is not None or not filters.of_sentences:
-        return doubt
+    """Return which filter of sentences objects, given the reasons of its spans, or ``None``."""
+    if not filters.of_sentences:
+        return None
     strong: Links = []
     if filters.needs_links:
         if links is None:
@@ -271,20 +296,3 @@ def pair_reason(scores: Iterable[Mapping[str, Any]], filters: PairFilters | None
             reason: str = kind.reason
             return reason
     return None
-
-
-def _pair_reasons(scores: pa.ChunkedArray, filters: PairFilters | None) -> list[str | None]:
-    """Return what :func:`pair_reason` does for each row; equal scores are looked at once."""
-    found: list[str | None] = [None] * len(scores)
-    column = scores.combine_chunks()
-    rows, flat = pc.list_parent_indices(column), column.flatten()
-    # The first of several filters that object is the reason.
-    for name, kind in reversed(filters.kinds.items() if filters else ()):
-        mine = pc.equal(flat.field("name"), name)
-        values = flat.field("value").filter(mine).dictionary_encode()
-        objects = [kind.objects(value) for value in values.dictionary.to_pylist()]
-        if any(objects):
-            bad = pa.array(objects).take(values.indices)
-            for row in rows.filter(mine).filter(bad).to_pylist():
-                found[row] = kind.reason
-    return found

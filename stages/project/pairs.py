@@ -44,10 +44,12 @@ class PairScorer:
 
     def __call__(self, pairs: SentencePairs) -> pa.ListArray:
         """Return the scores of each pair as they are stored; none if a side has no words."""
+        import pyarrow as pa
+
         kinds = PairFilters.members()
         values = np.column_stack([np.array(k.scores(pairs), np.float64) for k in kinds.values()])
         there = pairs.whole[:, None] & ~np.isnan(values)
-        names = np.array(list(kinds), object)[np.nonzero(there)[1]]
+        names = pa.array(list(kinds)).take(pa.array(np.nonzero(there)[1]))
         return lists(there.sum(axis=1), SCORE, [names, values[there]])
 
     def of_rows(self, rows: Sequence[Row]) -> list[list[dict[str, Any]]]:

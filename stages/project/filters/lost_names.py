@@ -44,7 +44,10 @@ class Filter(PairsFilter[LostNamesOptions]):
         out = np.full(len(pairs), np.nan)
         numbers = pairs.where(pairs.source, _is_number) & ~pairs.named
         total = pairs.source.sums(numbers) + np.bincount(pairs.names.rows, minlength=len(pairs))
-        for k in np.flatnonzero(total >= _LEAST_NAMES).tolist():
+        out[total >= _LEAST_NAMES] = 0.0
+        missing = np.bincount(pairs.names.rows, ~pairs.names.found, len(pairs))
+        unsure = (total >= _LEAST_NAMES) & (pairs.source.sums(numbers) + missing > 0)
+        for k in np.flatnonzero(unsure).tolist():
             pair = pairs[k]
             out[k] = lost_names(pair.source, pair.target, pair.spans, set(pair.found))
         return out
