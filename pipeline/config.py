@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     Field,
     ValidationInfo,
     create_model,
@@ -30,6 +31,14 @@ from pipeline.listed import texts_of
 from pipeline.resources import resolve_path, shipped_configs
 from pipeline.yaml_text import parse_yaml
 
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("a seed is named twice")
+    return seeds
+
+
+Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_distinct)]
 Section = TypeVar("Section", bound="StageConfig")
 
 
@@ -142,7 +151,7 @@ class RunConfig(ConfigModel):
         description="the source languages after the first; written as source: [en, de]",
     )
     languages: list[Language] = Field(default_factory=list, description="the target languages")
-    seeds: list[int] = Field(default=[13], min_length=1, description="training seeds")
+    seeds: Seeds = Field(default=[13], description="training seeds")
     stages: list[str] | None = Field(
         None, description="stages of the run, in any order; default: all that the arms need"
     )

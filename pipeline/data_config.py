@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -16,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.errors import suggest
+from pipeline.errors import ConfigError, suggest
 from pipeline.format_table import FORMATS
 from pipeline.languages import canonical
 
@@ -29,7 +30,8 @@ Language = Annotated[str, AfterValidator(canonical)]
 class ConfigModel(BaseModel):
     """Base of every part of a configuration: unknown keys are errors, values are immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # JSON, of which fingerprints are made, has no infinity: it would be the same as null.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSource(ConfigModel):
@@ -134,7 +136,22 @@ class SystemSource(TranslationSource):
         return self
 
 
+def _distinct_languages(value: Any) -> Any:
+    seen: dict[str, Any] = {}
+    for given in value if isinstance(value, dict) else ():
+        try:
+            code = canonical(str(given))
+        except ConfigError:
+            continue  # which the keys themselves say
+        if code in seen:
+            raise ValueError(f"{seen[code]!r} and {given!r} are one language, {code!r}")
+        seen[code] = given
+    return value
+
+
 _Source = TypeVar("_Source", bound=DataSource)
+_Value = TypeVar("_Value")
+_ByLanguage = Annotated[dict[Language, _Value], BeforeValidator(_distinct_languages)]
 
 
 def _branch(value: Any) -> str:
@@ -157,14 +174,13 @@ def _source_branch(value: Any) -> str:
 
 
 PerLanguage = Annotated[
-    Annotated[_Source, Tag("DataSource")]
-    | Annotated[dict[Language, _Source], Tag("dict[languages]")],
+    Annotated[_Source, Tag("DataSource")] | Annotated[_ByLanguage[_Source], Tag("dict[languages]")],
     Discriminator(_branch),
 ]
 """One source with ``{lang}``, or one per language."""
 PerSource = Annotated[
     Annotated[DataSource, Tag("DataSource")]
-    | Annotated[dict[Language, DataSource], Tag("dict[languages]")],
+    | Annotated[_ByLanguage[DataSource], Tag("dict[languages]")],
     Discriminator(_source_branch),
 ]
 """One source, with ``{lang}`` where there are several source languages, or one per language."""
@@ -176,7 +192,7 @@ _Systems = Annotated[
 Systems = Annotated[
     Annotated[SystemSource, Tag("DataSource")]
     | Annotated[list[SystemSource], Tag("list[systems]")]
-    | Annotated[dict[Language, _Systems], Tag("dict[languages]")],
+    | Annotated[_ByLanguage[_Systems], Tag("dict[languages]")],
     Discriminator(_branch),
 ]
 """One translation of each sentence or several, for all languages or one by one."""

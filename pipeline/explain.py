@@ -64,6 +64,10 @@ def explain(
         elif item["type"] == "list_type":
             one = f"; of one: [{item['input']}]" if isinstance(item["input"], str | int) else ""
             yield f"{key}: a list is wanted, not {item['input']!r}{one}"
+        elif item["type"] in ("model_type", "dict_type"):
+            source = str(item.get("ctx", {}).get("class_name", "")).endswith("Source")
+            path = f": {{path: {item['input']}}}" if source and item["input"] else ""
+            yield f"{key}: a mapping is wanted, not {item['input']!r}{path}"
         elif item["type"] == "missing":
             yield f"{key}: this key is required"
         else:
@@ -73,7 +77,9 @@ def explain(
 
 def _is_branch(part: str) -> bool:
     # What pydantic adds for a branch of a union, or says of a key: no keys of the file.
-    return part in {"DataSource", "str", "int", "[key]"} or part.startswith(("dict[", "list["))
+    return part in {"DataSource", "str", "int", "[key]"} or part.startswith(
+        ("dict[", "list[", "literal[")
+    )
 
 
 def _allowed_keys(model: Any, path: Sequence[int | str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from pipeline.config import ConfigModel, RunConfig
+from pipeline.config import ConfigModel, RunConfig, Seeds
 from pipeline.errors import ConfigError, suggest
 from stages.arms import ARMS, Arm, sections_of
 from stages.several_sources import taken
@@ -40,9 +40,7 @@ class ArmConfig(ConfigModel):
     rival: str | None = Field(
         None, description="train on others' labels in the place of ours: a name of data.rivals"
     )
-    seeds: list[int] | None = Field(
-        None, min_length=1, description="its training seeds; default: seeds of the run"
-    )
+    seeds: Seeds | None = Field(None, description="its training seeds; default: seeds of the run")
     about: str | None = Field(None, description="a line for the report")
 
     @field_validator("set", mode="after")

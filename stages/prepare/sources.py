@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.config import DataSource, RunConfig
 from pipeline.data_config import TRANSLATED
@@ -173,9 +173,11 @@ def translated(config: RunConfig, found: Corpus) -> Corpus:
         ConfigError: If the configuration does not name it.
     """
     of = TRANSLATED.get(found.key, "train")
-    source = corpus(config, of, config.source if of == "train" else str(found.target))
+    lang = config.source if of == "train" else str(found.target)
+    source = corpus(config, of, lang)
     if source is None:
-        raise ConfigError(f"{found.name}: these are translations of data.{of}, which is not set")
+        none = "is not set" if getattr(config.data, of) is None else f"has none for {lang}"
+        raise ConfigError(f"{found.name}: these are translations of data.{of}, which {none}")
     return source
 
 
@@ -228,8 +230,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
         return
     for keys, languages in ((SOURCE_KEYS, config.sources), (TARGET_KEYS, config.languages)):
         for key in keys:
-            if isinstance(source := getattr(data, key), DataSource):
-                yield from _shared_problems(languages, f"data.{key}", source)
+            yield from _language_problems(languages, f"data.{key}", getattr(data, key))
     for key in TRANSLATED:
         yield from _translation_problems(config, key)
     for item in corpora(config):
@@ -237,8 +238,16 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     yield from _label_problems(config)
 
 
-def _shared_problems(languages: Sequence[str], name: str, source: DataSource) -> Iterator[Problem]:
-    """Yield that one source stands for all languages, if it is the same for each."""
+def _language_problems(languages: Sequence[str], name: str, source: Any) -> Iterator[Problem]:
+    """Yield that a source would be the same for each language, or is for none of them."""
+    if isinstance(source, Mapping) and languages and not source.keys() & set(languages):
+        yield Problem(
+            name,
+            f"has data for {', '.join(source) or 'no language'}, and the run is for "
+            f"{', '.join(languages)}; name theirs, or leave {name} out",
+        )
+    if not isinstance(source, DataSource):
+        return
     texts = [source.path, source.hub, source.hub_config, source.split]
     if len(languages) > 1 and not any(p in t for t in texts if t for p in _PLACEHOLDERS):
         yield Problem(
@@ -253,11 +262,9 @@ def _translation_problems(config: RunConfig, key: str) -> Iterator[Problem]:
     named = value.items() if key == "rivals" else [(None, value)]
     for name, source in named:
         where = f"data.{key}" if name is None else f"data.{key}.{name}"
-        if isinstance(source, DataSource):
-            yield from _shared_problems(config.languages, where, source)
-        elif isinstance(source, list):
-            for number, one in enumerate(source):
-                yield from _shared_problems(config.languages, f"{where}.{number}", one)
+        yield from _language_problems(config.languages, where, source)
+        for number, one in enumerate(source if isinstance(source, list) else ()):
+            yield from _language_problems(config.languages, f"{where}.{number}", one)
     for lang in config.languages:
         for found in translations(config, key, lang):
             if found.by in config.languages:

@@ -86,6 +86,19 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
 def test_languages_named_twice_or_unknown(tmp_path: Path) -> None:
     assert "a language is named twice" in problems(write(tmp_path, "languages: [sw, swa]"))[0]
     assert "'xx' is not a known ISO 639" in problems(write(tmp_path, "languages: [xx]"))[0]
+    for key in ("test", "parallel", "dev"):
+        twice = f"data: {{{key}: {{sw: {{path: a}}, swa: {{path: b}}}}}}"
+        assert "'sw' and 'swa' are one language, 'sw'" in problems(write(tmp_path, twice))[0]
+
+
+def test_seeds_named_twice(tmp_path: Path) -> None:
+    assert "seeds: a seed is named twice" in problems(write(tmp_path, "seeds: [1, 2, 1]"))[0]
+
+
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan"])
+def test_numbers_that_json_has_not(tmp_path: Path, number: str) -> None:
+    # They would be null in fingerprints, and so the same as what is not given.
+    assert "finite number" in problems(write(tmp_path, f"ray: {{wait_seconds: {number}}}"))[0]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +108,10 @@ def test_languages_named_twice_or_unknown(tmp_path: Path) -> None:
         ("seed.x=1", "--set seed.x: 'seed' is not a section (it is 7)"),
         ("seed=[", "--set seed: the value is not valid YAML"),
         ("languages=de", "languages: a list is wanted, not 'de'; of one: [de]"),
+        ("data.train=a.txt", "data.train: a mapping is wanted, not 'a.txt': {path: a.txt}"),
+        ("data.test={de: a.txt}", "data.test.de: a mapping is wanted, not 'a.txt': {path: a.txt}"),
+        ("labels.map=[PER]", "labels.map: a mapping is wanted, not ['PER']"),
+        ("align=3", "align: a mapping is wanted, not 3"),
     ],
 )
 def test_bad_overrides(tmp_path: Path, override: str, message: str) -> None:

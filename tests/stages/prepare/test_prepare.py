@@ -308,6 +308,18 @@ def test_unlabelled_data_never_has_labels(tmp_path: Path) -> None:
             "mapping from language to data",
         ),
         (
+            {"train": {"path": "train.conll"}, "test": {"es": {"path": "train.conll"}}},
+            {},
+            "data.test: has data for es, and the run is for de; name theirs, or leave data.test "
+            "out",
+        ),
+        (
+            {"train": {"es": {"path": "train.conll"}}},
+            {},
+            "data.train: has data for es, and the run is for en; name theirs, or leave data.train "
+            "out",
+        ),
+        (
             {"parallel": {"path": "train.conll"}},
             {},
             "data.parallel: these are translations of data.train, which is not set",
