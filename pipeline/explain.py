@@ -66,8 +66,8 @@ def explain(
             yield f"{key}: a list is wanted, not {item['input']!r}{one}"
         elif item["type"] in ("model_type", "dict_type"):
             source = str(item.get("ctx", {}).get("class_name", "")).endswith("Source")
-            path = f": {{path: {item['input']}}}" if source and item["input"] else ""
-            yield f"{key}: a mapping is wanted, not {item['input']!r}{path}"
+            instead = f": {{path: {item['input']}}}" if source and item["input"] else ""
+            yield f"{key}: a mapping is wanted, not {item['input']!r}{instead}"
         elif item["type"] == "missing":
             yield f"{key}: this key is required"
         else:

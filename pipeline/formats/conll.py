@@ -18,7 +18,7 @@ from pipeline.formats.evidence import NOTHING, pairs_of
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import Format, Request, Sample
 from pipeline.formats.layout import COMMENT, DOCSTART, MARK, MARKS, Layout, detect_layout
-from pipeline.formats.notation import OUTSIDE, STANDARD
+from pipeline.formats.notation import OUTSIDE
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import looks_like_tag, tags_from_spans
 from pipeline.formats.sniffing import looks_like_conll
@@ -251,12 +251,10 @@ def conll_rows(sentence: Sentence) -> str:
 
 
 def _refuse_unwritable(sentence: Sentence) -> None:
-    texts = [sentence.id, *sentence.words, *(s.type for s in sentence.spans)]
+    texts = [sentence.id, *sentence.words]
     bad = next((t for t in texts if not t or any(c in t for c in "\t\n\r\0")), None)
     if bad is None and sentence.id != sentence.id.strip():
         bad = sentence.id
-    if bad is None:
-        bad = next((s.type for s in sentence.spans if STANDARD.split(f"B-{s.type}") is None), None)
     if bad is None:
         bad = next((w for w in sentence.words if w[:10].upper() == DOCSTART), None)
     if bad is not None:

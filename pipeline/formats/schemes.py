@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pipeline.errors import DataError
 from pipeline.formats.notation import OUTSIDE, STANDARD, BracketError, Fit, Notation, brackets, fit
 from pipeline.listed import each, words_of
 from pipeline.schema import Span, overlapping
@@ -208,6 +209,11 @@ def spans_from_tags(tags: Iterable[str], scheme: Scheme = "iob2") -> list[Span]:
     return TagDecoder(scheme)(words_of(tags, "spans_from_tags: the tags"))[0]
 
 
+def is_type(name: str) -> bool:
+    """Whether tags can have an entity type: it is not empty and has no white space."""
+    return bool(name) and STANDARD.split(f"B-{name}") is not None
+
+
 def tags_from_spans(spans: Iterable[Span], length: int, scheme: Scheme = "iob2") -> list[str]:
     """Return one tag per word of a sentence of ``length`` words.
 
@@ -215,6 +221,7 @@ def tags_from_spans(spans: Iterable[Span], length: int, scheme: Scheme = "iob2")
 
     Raises:
         ValueError: If a span is empty, leaves the sentence, or overlaps another.
+        DataError: If a type is empty or has white space, so that its tags could not be read again.
     """
     ordered = sorted(each(spans, "tags_from_spans: the spans"), key=lambda s: s.start)
     clash = overlapping(ordered)
@@ -225,6 +232,8 @@ def tags_from_spans(spans: Iterable[Span], length: int, scheme: Scheme = "iob2")
     for span in ordered:
         if not 0 <= span.start < span.end <= length:
             raise ValueError(f"span {span} does not fit a sentence of {length} words")
+        if not is_type(span.type):
+            raise DataError(f"{span.type!r} is no entity type: it is empty or has white space")
         touches = previous is not None and (previous.end, previous.type) == (span.start, span.type)
         prefixes = _prefixes(scheme, span.end - span.start, touches)
         for i, prefix in enumerate(prefixes, span.start):

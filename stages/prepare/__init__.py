@@ -140,6 +140,7 @@ class PrepareStage(RunStage):
             DataError: If it cannot be read, is empty, or has types that ``data.train`` lacks.
         """
         from pipeline.formats import map_spans, require_known_types
+        from pipeline.formats.schemes import is_type
         from stages.prepare.sources import is_joined
 
         config, task = context.config, context.task
@@ -170,6 +171,8 @@ class PrepareStage(RunStage):
                     sentence.spans = map_spans(sentence.spans, names)
                     removed += before - len(sentence.spans)
                     for span in sentence.spans:
+                        if not is_type(span.type):
+                            raise DataError(_no_type(corpus.name, sentence, span.type))
                         types[span.type] = types.get(span.type, 0) + 1
                     bar.advance(1)
                     yield sentence.to_row()
@@ -209,6 +212,15 @@ class PrepareStage(RunStage):
         context.progress.say(f"{corpus.name}: {report.summary()}")
         context.notes.update(report.to_notes())
         context.notes["types"] = dict(sorted(types.items()))
+
+
+def _no_type(name: str, sentence: Sentence, found: str) -> str:
+    line = "" if sentence.line is None else f":{sentence.line}"
+    better = "_".join(found.split()) or "ENTITY"
+    return (
+        f"{name}: {sentence.origin}{line}: {found!r} is no entity type: it is empty or has white "
+        f"space, which tags cannot have; rename it: labels.map: {{{found!r}: {better}}}"
+    )
 
 
 def _corpus(config: RunConfig, task: Task) -> Corpus:

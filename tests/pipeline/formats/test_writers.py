@@ -103,3 +103,11 @@ def test_written_conll_looks_as_documented(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text() == (
         "# global.columns = FORM NER\n# id = s 1\nAnn\tB-PER\n.\tO\n\n"
     )
+
+
+@pytest.mark.parametrize("write", [write_conll, write_jsonl, write_parquet])
+@pytest.mark.parametrize("kind", ["", "First Name", "A\tB"])
+def test_types_that_could_not_be_read_again(tmp_path: Path, write: Writer, kind: str) -> None:
+    sample = [Sentence("0", "de", ["Anna", "Meier"], [Span(0, 2, kind)])]
+    with pytest.raises(DataError, match="no entity type"):
+        write(sample, tmp_path / "a")

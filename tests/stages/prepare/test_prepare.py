@@ -314,10 +314,9 @@ def test_unlabelled_data_never_has_labels(tmp_path: Path) -> None:
             "out",
         ),
         (
-            {"train": {"es": {"path": "train.conll"}}},
+            {"train": {"path": "train.conll"}, "dev": {"es": {"path": "train.conll"}}},
             {},
-            "data.train: has data for es, and the run is for en; name theirs, or leave data.train "
-            "out",
+            "data.dev: has data for es, and the run is for en; name theirs, or leave data.dev out",
         ),
         (
             {"parallel": {"path": "train.conll"}},
@@ -358,6 +357,18 @@ def test_missing_root(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         run(root, {"train": {"path": "x"}})
     assert str(error.value) == f"data.root: folder not found: {root}"
+
+
+@pytest.mark.parametrize(("label", "better"), [("First Name", "First_Name"), ("", "ENTITY")])
+def test_types_that_tags_cannot_have(tmp_path: Path, label: str, better: str) -> None:
+    record = {"text": "Ann left", "spans": [{"start": 0, "end": 3, "label": label}]}
+    save(tmp_path / "en.jsonl", json.dumps(record))
+    data = {"train": {"path": "en.jsonl"}}
+    told = failure(tmp_path, data)
+    assert told.startswith(f"data.train: en.jsonl:1: {label!r} is no entity type")
+    assert told.endswith(f"rename it: labels.map: {{{label!r}: {better}}}")
+    renamed = outputs(run(tmp_path, data, labels={"map": {label: better}}))
+    assert [s.type for s in renamed["train/en"][0].spans] == [better]
 
 
 def test_a_source_without_words(tmp_path: Path) -> None:
