@@ -54,7 +54,7 @@ class Names:
     found: BoolArray
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SentencePairs(Sequence[SentencePair]):
     """Sentence pairs.
 
