@@ -174,7 +174,8 @@ class Runner(Planner):
                 if by_ref[ref].state == "not selected":
                     raise ConfigError(
                         f"{step.task.ref} needs {ref}, which is not up to date "
-                        f"({by_ref[ref].why}); start from an earlier stage: --from {ref.stage}"
+                        f"({by_ref[ref].why}); start from an earlier stage: "
+                        f"run_pipeline --from {ref.stage}, or run_stage {ref.stage} first"
                     )
 
     def _save_config(self) -> None:

@@ -38,8 +38,8 @@ def parse_yaml(text: str) -> Any:
 
     Raises:
         ValueError: If it is not YAML, asks for other objects than plain values, is nested too
-            deeply, refers to itself, or has more than :data:`MAX_VALUES` values with its aliases
-            written out.
+            deeply, refers to itself, has a key twice in one mapping, or has more than
+            :data:`MAX_VALUES` values with its aliases written out.
     """
     loader = None
     try:
@@ -73,7 +73,21 @@ def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
     known[id(node)] = None
     inner = node.value
     if isinstance(node, yaml.MappingNode):
+        _require_distinct_keys(node)
         inner = [part for pair in node.value for part in pair]
     size = 1 + sum(_size(part, known) for part in inner)
     known[id(node)] = size
     return size
+
+
+def _require_distinct_keys(node: yaml.MappingNode) -> None:
+    # PyYAML takes the last and says nothing.
+    seen: dict[tuple[str, str], int] = {}
+    for key, _ in node.value:
+        name, line = (key.tag, key.value), key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+            continue
+        if name in seen:
+            lines = f"line {line}" if line == seen[name] else f"lines {seen[name]} and {line}"
+            raise ValueError(f"{key.value!r} is there twice, in {lines}: the first would be lost")
+        seen[name] = line

@@ -123,6 +123,10 @@ def test_bad_overrides(tmp_path: Path, override: str, message: str) -> None:
 def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     assert "a configuration is a mapping, not a list" in problems(write(tmp_path, "[1, 2]"))[0]
     assert "not valid YAML" in problems(write(tmp_path, "a: [1"))[0]
+    told = problems(write(tmp_path, "seed: 7\ndata:\n  train: {path: a}\nseed: 8"))[0]
+    assert told.endswith("'seed' is there twice, in lines 1 and 4: the first would be lost")
+    told = problems(write(tmp_path, "seed: 7"), "labels.map={PER: O, PER: X}")[0]
+    assert told.endswith("'PER' is there twice, in line 1: the first would be lost")
     Path(write(tmp_path, "seed: 7")).rename(tmp_path / "mine.yaml")
     with pytest.raises(ConfigError, match=r"mine\.yml \(did you mean 'mine\.yaml'\?\)"):
         find_config(str(tmp_path / "mine.yml"))
