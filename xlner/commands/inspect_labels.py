@@ -94,7 +94,7 @@ def inspect_labels(
     ] = None,
     contains: Annotated[str | None, typer.Option(help="Text in source or target.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Id of the sentence.")] = None,
-    below: Annotated[float, typer.Option(help="What counts as a low score.")] = 0.5,
+    below: Annotated[float, typer.Option(min=0, max=1, help="What counts as a low score.")] = 0.5,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Draw that many at random; default: 20 if pretty.")
     ] = None,
@@ -149,6 +149,12 @@ def inspect_labels(
         selection.check()
         if encoder is not None and only != "likely-wrong":
             raise ConfigError("--encoder: is for --only likely-wrong")
+        asked = {"--import": corrected, "--summary": summary, "--export": export}
+        given = [name for name, value in asked.items() if value]
+        if len(given) > 1:
+            raise ConfigError(f"{' and '.join(given)}: one at a time")
+        if out is not None and corrected is None:
+            raise ConfigError("--out: is for --import; what is shown is written by --export")
         if (summary or corrected) and selection != RowSelection(below=below):
             raise ConfigError(
                 "--summary and --import look at all sentences: leave out --only, --type, --reason, "

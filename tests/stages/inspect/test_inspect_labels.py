@@ -143,6 +143,8 @@ def test_other_stages(run: Path) -> None:
         (["--import", "x.json"], "-o labelled.jsonl"),
         (["--type", "PERS", "--lang", "de"], "type 'PERS' (did you mean 'PER'?); types: LOC, ORG"),
         (["--type", "PER", "--summary"], "--summary and --import look at all sentences"),
+        (["--summary", "--export", "jsonl", "x"], "--summary and --export: one at a time"),
+        (["--format", "jsonl", "-o", "x"], "--out: is for --import"),
         (["--only", "wrong"], "this run has no gold labels on the target side (data.parallel)"),
     ],
 )
