@@ -13,18 +13,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.schema import SCORE, lists
 from stages.project.config import PairFilters
 from stages.project.filters.length_ratio import damped_ratios
 from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.words import FloatArray
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _LEAST_RATIOS: Final = 20  # pairs that a median takes
 _FILE: Final = "pairs.json"
@@ -44,8 +42,6 @@ class PairScorer:
 
     def __call__(self, pairs: SentencePairs) -> pa.ListArray:
         """Return the scores of each pair as they are stored; none if a side has no words."""
-        import pyarrow as pa
-
         kinds = PairFilters.members()
         values = np.column_stack([np.array(k.scores(pairs), np.float64) for k in kinds.values()])
         there = pairs.whole[:, None] & ~np.isnan(values)
