@@ -74,7 +74,9 @@ class Measured:
 
     def knows_tags(self) -> bool:
         """Whether tags are subwords of its vocabulary."""
-        return "\u2581<a>" in json.loads((self.folder / "vocab.json").read_bytes())
+        from transformers import AutoTokenizer
+
+        return "\u2581<a>" in AutoTokenizer.from_pretrained(self.folder).get_vocab()
 
     def chrf(self, name: str, code: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """One row: chrF of the translations out of English."""

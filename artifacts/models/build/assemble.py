@@ -35,6 +35,10 @@ def main() -> None:
     translator = (arguments.kit / "settings.json").exists()
     make = make_translator if translator else make_encoder
     make(arguments.kit, arguments.weights, arguments.model)
+    file = arguments.model / "tokenizer.json"
+    if file.exists():  # a third of what Transformers writes is white space, and it ships
+        compact = json.dumps(_read(file), ensure_ascii=False, separators=(",", ":"))
+        file.write_text(compact + "\n", encoding="utf-8")
 
 
 def make_encoder(kit: Path, weights: Path, folder: Path) -> None:
