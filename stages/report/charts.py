@@ -309,7 +309,8 @@ def curve(title: str, places: Sequence[str], lines: Sequence[Line], width: int =
 _STYLE = (
     "svg{--c0:#1f6fd0;--c1:#c44e00;--c2:#004d38;--c3:#a8518a;--c4:#4a3a00;--c5:#2a769e;"
     "--c6:#6b6400;--c7:#555b66;background:#fff;font:12px sans-serif;fill:#1a1c20}"
-    ".grid{stroke:#cfd4dc}.tick{fill:#565c66;font-size:11px}"
+    ".grid{stroke:#cfd4dc}.zero{stroke:#565c66}.group{font-weight:600}"
+    ".tick{fill:#565c66;font-size:11px}"
 )
 
 
