@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -39,12 +40,17 @@ def _has_tags(path: Path, encoding: str, rows: list[str]) -> bool:
     try:
         layout = detect_layout(path, encoding=encoding, quick=True)
     except DataError as error:
-        return "columns hold tags" in str(error)
+        # So do columns of Portuguese, where "o" is a word: there, too, the rows must convince.
+        if "columns hold tags" not in str(error):
+            return False
+        layout = detect_layout(path, encoding=encoding, quick=True, labelled=False)
     parts = [p for p in map(layout.split, rows) if layout.fits(p)]
-    if len(parts) < len(rows) * 0.9 or layout.tag is None:
+    if len(parts) < len(rows) * 0.9:
         return False
-    named = layout.key or layout.known or layout.header is not None
-    return bool(named) or _convinces(parts, layout)
+    if layout.key or layout.known or layout.header is not None:
+        return True
+    columns = range(layout.width) if layout.tag is None else [layout.tag]
+    return any(_convinces(parts, replace(layout, tag=c)) for c in columns)
 
 
 def _convinces(parts: list[list[str]], layout: Layout) -> bool:

@@ -309,6 +309,9 @@ TEXTS = [
     "Sandra O kam\nDie S-Bahn fuhr\n",
     "Vi O Globo\nVi O Sol\nVi O Dia\n",
     "O Brasil\nO Globo\nA Folha\n",
+    "O Brasil vence o Porto.\nO Benfica visita o Sporting.\n",
+    "O rei viu o mar em Faro na segunda-feira.\nA Inês anunciou um acordo com a Casa do Povo.\n"
+    "Rui Costa marcou dois golos contra o Porto ontem.\n",
     "Hello, Bob\nYes, Ann\nNo, Eve\n",
     "Ja\n\nNein\n\nGut\n",
     "Ja\nNein\nGut\nSchön\nNa gut\n",
