@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import DataError
 from pipeline.listed import each
-from pipeline.schema import as_stored, lists, table
+from pipeline.schema import PROJECTED, as_stored, lists, table
 from pipeline.stage import Part
 from stages.project.config import FilterConfig, PairFilters
 
@@ -87,7 +87,8 @@ def decide_table(
         "kept": pa.array([reason is None for reason in reasons], pa.bool_()),
         "reason": pa.array(reasons, pa.string()),
     }
-    made = pa.table([decided.get(n, data.column(n)) for n in data.column_names], data.schema)
+    # Parquet names the values of its lists otherwise, which would be written.
+    made = pa.table([decided.get(n, data.column(n)) for n in PROJECTED.names], PROJECTED)
     if filters.best_translation:
         return table("projected", best_translations(made.to_pylist()))
     return made

@@ -92,7 +92,7 @@ def test_projected_labels_and_names_of_runs(
     row = {"id": "a\x1b[31m", "words": ["\x1b]0;t\x07", "x"], "spans": []}
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
-    project_labels._write([row], None, "de")
+    project_labels._write([row], shared.labelled_writer("--out", Path()), None, "de")
     assert "‹U+001B›]0;t‹U+0007›" in terminal.getvalue() and "\x1b" not in terminal.getvalue()
     monkeypatch.undo()
     run = dict.fromkeys(("state", "tasks", "changed", "headline"), "") | {"run": "[red]a\x1b[31m"}
