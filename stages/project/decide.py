@@ -188,9 +188,7 @@ def decide_row(
     """Return the row with ``kept`` and ``reason`` set on every span and on the sentence."""
     row = {"scores": [], **row}
     reasons = _span_reasons(row, filters)
-    reason = _settled(row, filters.pairs) or _sentence_reason(
-        row, reasons, filters, links, min_link
-    )
+    reason = settled(row, filters.pairs) or _sentence_reason(row, reasons, filters, links, min_link)
     return {**row, "spans": _decided(row, reasons), "kept": reason is None, "reason": reason}
 
 
@@ -228,10 +226,10 @@ def row_reason(
         DataError: If links are needed and missing.
     """
     reasons = [span["reason"] for span in row["spans"]]
-    return _settled(row, filters.pairs) or _sentence_reason(row, reasons, filters, links, min_link)
+    return settled(row, filters.pairs) or _sentence_reason(row, reasons, filters, links, min_link)
 
 
-def _settled(row: Mapping[str, Any], filters: PairFilters | None) -> str | None:
+def settled(row: Mapping[str, Any], filters: PairFilters | None) -> str | None:
     """Return why a sentence is not used, whatever its spans, or ``None``."""
     if row.get("reason") == OTHER:
         return OTHER
@@ -239,7 +237,7 @@ def _settled(row: Mapping[str, Any], filters: PairFilters | None) -> str | None:
 
 
 def _settled_rows(data: pa.Table, filters: PairFilters | None) -> list[str | None]:
-    """Return what :func:`_settled` does for each row; equal scores are looked at once."""
+    """Return what :func:`settled` does for each row; equal scores are looked at once."""
     found: list[str | None] = [None] * data.num_rows
     scores = data.column("scores").combine_chunks()
     rows, flat = pc.list_parent_indices(scores), scores.flatten()

@@ -11,7 +11,8 @@ import numpy as np
 
 from stages.project.batch import Batch
 from stages.project.candidates import Cells
-from stages.project.words import BoolArray, FloatArray, IntArray, Vocabulary, ranges
+from stages.project.words import BoolArray, FloatArray, IntArray, Vocabulary
+from stages.ranges import ranges
 
 SIMILAR = 0.5
 """Spelling similarities (normalised indel similarity of folded words) below this count as none."""

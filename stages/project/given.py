@@ -11,7 +11,7 @@ from pipeline.errors import DataError
 from pipeline.schema import table
 from pipeline.stage import Part
 from stages.project.config import PairFilters
-from stages.project.decide import pair_reason
+from stages.project.decide import settled
 from stages.project.pairs import PairScorer, load_usual_ratio
 
 if TYPE_CHECKING:
@@ -79,8 +79,9 @@ class RivalWorker:
         return row
 
     def _decide(self, row: dict[str, Any], scores: list[dict[str, Any]]) -> None:
-        reason = pair_reason(scores, self._filters) if row["words"] else "untranslated"
-        row |= {"scores": scores, "kept": reason is None, "reason": reason}
+        row["scores"] = scores
+        reason = settled(row, self._filters)
+        row |= {"kept": reason is None, "reason": reason}
 
 
 def origins(source: Spans, target: Spans) -> list[int | None]:

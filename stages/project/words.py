@@ -158,12 +158,6 @@ def hash_stem(word: str, folded: str) -> int:
     return hash_word(folded[:_STEM])
 
 
-def ranges(starts: IntArray, lengths: IntArray) -> IntArray:
-    """Return the concatenation of ``arange(start, start + length)``."""
-    firsts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
-    return np.arange(int(lengths.sum())) + np.repeat(starts - firsts, lengths)
-
-
 @dataclass(slots=True)
 class CodedWords:
     """The words of one language: codes of a vocabulary, and where each row begins.

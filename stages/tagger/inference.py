@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.ranges import ranges
 from stages.tagger.calibration import tempered
 from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
 
@@ -122,10 +123,3 @@ def _positions(
         rows = np.repeat(rows, counts)
         columns = ranges(columns, counts)
     return words, rows, columns, counts
-
-
-def ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Concatenate ``range(start, start + length)`` for each pair."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)

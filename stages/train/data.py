@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.listed import batched
 from pipeline.schema import Span
+from stages.ranges import ranges
 from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
-from stages.tagger.inference import ranges
 from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from stages.project.words import BoolArray, CodedWords, IntArray, Vocabulary, ranges
+from stages.project.words import BoolArray, CodedWords, IntArray, Vocabulary
+from stages.ranges import ranges
 
 if TYPE_CHECKING:
     from stages.project.batch import Batch
