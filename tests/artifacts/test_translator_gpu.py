@@ -176,8 +176,10 @@ def _bart(kit: Path, size: int) -> Any:
     return made
 
 
-def test_a_bart_that_was_trained_is_an_ordinary_model(started: Path, tmp_path: Path) -> None:
-    kit = started / "kit"
+def test_a_bart_that_was_trained_is_an_ordinary_model(
+    kit: Path, started: Path, tmp_path: Path
+) -> None:
+    fresh, kit = kit, started / "kit"
     environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin"}
     command = [sys.executable, "run.py", "--device", "cpu", "--smoke", "--hold", "--of", "1"]
     command += ["--tokens", "200", "--slow-wait", "0", "--warm", "0.0001"]
@@ -215,6 +217,19 @@ def test_a_bart_that_was_trained_is_an_ordinary_model(started: Path, tmp_path: P
     out = greedy(theirs, [tokenizer.unk_token_id], **given)
     mine = translator.translate(["the dog."])[0][0].text
     assert mine == " ".join(tokenizer.decode(out[1], skip_special_tokens=True).split())
+    # And another kit goes on from it: the same subwords, shape and weights.
+    again = tmp_path / "again"
+    shutil.copytree(fresh, again)
+    command = [sys.executable, str(SCRIPTS / "starting.py"), str(again), str(tmp_path / "model")]
+    subprocess.run(command, check=True)
+    given = load_file(tmp_path / "model/model.safetensors")
+    ours.start_from(again / "start.safetensors")
+    found = ours.export(ours.master)
+    learnt = {k for k in given if not any(x in k for x in ("embed_tokens", "lm_head"))}
+    assert found.keys() == learnt
+    assert all(torch.equal(found[k].flatten(), given[k].half().flatten()) for k in found)
+    settings = (json.loads((place / "settings.json").read_text()) for place in (kit, again))
+    assert next(settings) == next(settings)
 
 
 def test_a_kit_goes_on_from_a_translator(kit: Path, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ Writes into the kit `tokenizer.json`, the encoder's own with the subwords that t
 most (and the languages, tags and slots), `start.safetensors`, the weights to start from, and the
 shape. The encoder's lowest layers become the translator's encoder; a decoder layer begins as one of
 them, with fresh attention to the source (Rothe, Narayan and Severyn 2020, TACL 8). Given a
-translator of `train_translator` instead, it goes on from that, with its shape and subwords.
+translator of `train_translator`, or one that was made like this, it goes on from that instead, with
+its shape and subwords.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import argparse
 import json
 import lzma
 import math
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +61,7 @@ def main() -> None:
     kit: Path = arguments.kit
     settings = json.loads((kit / "settings.json").read_text(encoding="utf-8"))
     bert = json.loads((arguments.encoder / "config.json").read_text(encoding="utf-8"))
-    if bert["model_type"] == "marian":
+    if bert["model_type"] in ("marian", "bart"):
         go_on(kit, arguments.encoder, bert, settings)
         return
     found = json.loads((arguments.encoder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -81,10 +83,9 @@ def main() -> None:
 
 
 def go_on(kit: Path, folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Write subwords, shape and weights of a `MarianMTModel`."""
-    import shutil
-
+    """Write subwords, shape and weights of a `MarianMTModel`, or of a BART that was made here."""
     import torch
+    from bart import Bart
     from model import FUSED, PLAIN
     from safetensors.torch import load_file, save_file
 
@@ -97,10 +98,15 @@ def go_on(kit: Path, folder: Path, config: dict[str, Any], settings: dict[str, A
         "dropout": config["dropout"],
         "max_positions": config["max_position_embeddings"],
     }
-    shutil.copyfile(folder / "source.spm", kit / "pieces.model")
-    (kit / "embeddings.npy").unlink(missing_ok=True)
     given = load_file(folder / "model.safetensors")
     found = {"embed": given["model.shared.weight"]}
+    if config["model_type"] == "bart":
+        settings["family"] = "bart"
+        shutil.copyfile(folder / "tokenizer.json", kit / "tokenizer.json")
+        found |= {ours: given[theirs] for ours, theirs in Bart.others.items()}
+    else:
+        shutil.copyfile(folder / "source.spm", kit / "pieces.model")
+        (kit / "embeddings.npy").unlink(missing_ok=True)
     for part in ("encoder", "decoder"):
         for k in range(config[f"{part}_layers"]):
             before = f"model.{part}.layers.{k}"
