@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import lzma
+import pickle
+import queue
 import struct
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.tagger.zero_shot import build_kit
 from benchmarks.tagger.zero_shot.build_kit import _long, copy_code, encode, write
 from benchmarks.tagger.zero_shot.packed import (
     BLOCK,
@@ -122,6 +128,37 @@ def test_windows_of_long_sentences_are_kept() -> None:
     long = _long(windows, subwords.sentences)
     assert len(long) == len(windows) - 2
     assert (long[:, 0] >= 1).all() and (long[:, 1] <= 41).all()
+
+
+def load_run(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the kit's ``run.py`` as a module; it finds those beside it by ``sys.path``."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    place = Path(build_kit.__file__).parent / "kit" / "run.py"
+    spec = importlib.util.spec_from_file_location("zero_shot_kit_run", place)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_only_silence_of_workers_is_waited_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = load_run(monkeypatch)
+    options = Namespace(device="cpu", workers=1, smoke=False, updates=None, minutes=1)
+
+    def serve(error: Exception) -> None:
+        class Outbox:
+            def get(self, timeout: float) -> Any:
+                raise error
+
+        parent = run.Parent(options, run.Ledger(tmp_path), [])
+        parent.outbox, parent.busy = Outbox(), {0: "a job"}
+        parent._serve()
+
+    serve(queue.Empty())  # the only worker was never started: nothing more can come
+    with pytest.raises(pickle.UnpicklingError, match="torn"):
+        serve(pickle.UnpicklingError("torn"))
 
 
 def test_it_trains_scores_and_reports(tmp_path: Path) -> None:

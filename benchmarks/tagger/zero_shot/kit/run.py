@@ -15,6 +15,7 @@ import contextlib
 import gc
 import json
 import os
+import queue
 import signal
 import statistics
 import sys
@@ -341,7 +342,7 @@ class Parent:
                 break
             try:
                 number, message = self.outbox.get(timeout=1.0)
-            except Exception:
+            except queue.Empty:
                 alive = sum(p.is_alive() for p in self.workers)
                 continue
             alive -= self._hear(number, message)
