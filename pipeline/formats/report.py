@@ -33,7 +33,8 @@ _COUNTERS: Final = {
     "split_words": "{n} words split at the border of an entity",
     "empty_sentences": "{n} empty sentences left out",
     "other_surfaces": "{n} entities whose own text differs in case, spaces or accents",
-    "overlapping_spans": "{n} entities left out that overlap a longer one",
+    "repeated_spans": "{n} entities that were there twice",
+    "overlapping_spans": "{n} entities left out that overlap another",
     "discontinuous_spans": "{n} entities of several parts read as one stretch",
     "documents": "{n} documents split into sentences",
     "crossing_spans": "{n} sentences kept together by an entity across their border",
@@ -136,7 +137,9 @@ class ReadReport:
         split_words: Words that were split at the border of a character span.
         offsets: In what the positions of spans count, where that was to be found out.
         other_surfaces: Spans whose own text is not quite that of their positions.
-        overlapping_spans: Spans left out as they share words with a longer one.
+        repeated_spans: Spans left out as the same one, of the same type, is there already.
+        overlapping_spans: Spans left out as they share words with one that is longer, stands before
+            it or is surer.
         discontinuous_spans: Spans of several parts, read from the first part to the last.
         documents: Records of several sentences that were split.
         crossing_spans: Spans across a border of such sentences, which were kept together.
@@ -177,6 +180,7 @@ class ReadReport:
     split_words: int = 0
     offsets: str | None = None
     other_surfaces: int = 0
+    repeated_spans: int = 0
     overlapping_spans: int = 0
     discontinuous_spans: int = 0
     documents: int = 0

@@ -137,15 +137,11 @@ class Resolver:
                 yield part
 
     def _keep_longest(self, raw: RawSentence, report: ReadReport) -> None:
-        before = len(raw.char_spans or ()) + len(raw.spans or ())
+        where = place(raw, report.origin)
         if raw.char_spans is not None:
-            raw.char_spans = longest(raw.char_spans)
+            raw.char_spans = _counted_longest(raw.char_spans, report, where)
         if raw.spans is not None:
-            raw.spans = longest(raw.spans)
-        lost = before - len(raw.char_spans or ()) - len(raw.spans or ())
-        if lost:
-            report.overlapping_spans += lost
-            report.example("overlapping_spans", place(raw, report.origin))
+            raw.spans = _counted_longest(raw.spans, report, where)
 
 
 def _may_be_document(raw: RawSentence) -> bool:
@@ -167,6 +163,19 @@ def longest(spans: Sequence[S]) -> list[S]:
     return sorted(kept, key=lambda s: s.start)
 
 
+def _counted_longest(spans: Sequence[S], report: ReadReport, where: str) -> list[S]:
+    kept = longest(spans)
+    distinct = len({(s.start, s.end, s.type) for s in spans})
+    for kind, lost in (
+        ("repeated_spans", len(spans) - distinct),
+        ("overlapping_spans", distinct - len(kept)),
+    ):
+        if lost:
+            setattr(report, kind, getattr(report, kind) + lost)
+            report.example(kind, where)
+    return kept
+
+
 def _in_words(raw: RawSentence, report: ReadReport) -> RawSentence:
     """Turn the character spans of a sentence that has words, too, into spans of its words."""
     text, words = raw.text or "", raw.words or []
@@ -178,9 +187,7 @@ def _in_words(raw: RawSentence, report: ReadReport) -> RawSentence:
         )
     spans = list(raw.char_spans or ())
     if raw.keep_longest:
-        kept = longest(spans)
-        report.overlapping_spans += len(spans) - len(kept)
-        spans = kept
+        spans = _counted_longest(spans, report, place(raw, report.origin))
     cut, found, split = words_from_text(text, spans, lambda _: located)
     if split:
         report.split_words += split

@@ -29,6 +29,7 @@ _COUNTED = (
     "lost_spans",
     "split_words",
     "other_surfaces",
+    "repeated_spans",
     "overlapping_spans",
     "discontinuous_spans",
     "documents",

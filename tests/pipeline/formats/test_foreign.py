@@ -385,6 +385,19 @@ def test_brat_counts_what_is_no_entity(tmp_path: Path) -> None:
     assert (report.discontinuous_spans, report.overlapping_spans) == (1, 2)
 
 
+def test_an_entity_that_is_there_twice_overlaps_none(tmp_path: Path) -> None:
+    save(tmp_path / "a.txt", "Bob Kovac in York")
+    spans = ("PER 0 9\tBob Kovac", "PER 0 9\tBob Kovac", "PER 0 3\tBob", "LOC 13 17\tYork")
+    save(tmp_path / "a.ann", "\n".join(f"T{n}\t{span}" for n, span in enumerate(spans)))
+    found = stream(tmp_path / "a.ann", lang="en")
+    assert [x.type for s in found for x in s.spans] == ["PER", "LOC"]
+    assert (found.report.repeated_spans, found.report.overlapping_spans) == (1, 1)
+    assert (
+        "repaired: 1 entities that were there twice, 1 entities left out that overlap another"
+        in found.report.summary()
+    )
+
+
 def test_brat_splits_are_folders(tmp_path: Path) -> None:
     for split, name in (("train", "Anna"), ("dev", "Bob")):
         save(tmp_path / "set" / split / "a.txt", f"{name} slept.")
