@@ -13,7 +13,7 @@ from pipeline.models import locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import touches
 from stages.experiment import experiment
-from stages.project.config import FilterConfig, ProjectConfig, method_of
+from stages.project.config import FilterConfig, ProjectConfig, method_of, min_link_problem
 from stages.project.filters import FILTERS
 from stages.several_sources import VOTES, named, votes
 
@@ -212,6 +212,10 @@ class ProjectStage(RowStage[ProjectConfig]):
             yield from _systems_problems(own, [t for t in tasks if t.settings == settings])
             for key, message in self.method(own).problems(_marked(own), config.config_dir):
                 yield Problem(f"{self.name}.{key}", message)
+            options = self.options(own)
+            default = ProjectConfig.model_fields["min_link"].default
+            if options.min_link != default and (problem := min_link_problem(options)):
+                yield Problem(f"{self.name}.min_link", problem)
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The files of the method decide the result, too."""

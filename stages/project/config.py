@@ -148,6 +148,17 @@ class ProjectConfig(KindedConfig, StageConfig):
         return new
 
 
+def min_link_problem(config: ProjectConfig) -> str | None:
+    """Return why ``min_link`` does nothing, or ``None`` where something reads it."""
+    if config.filters.needs_links or not all(m.weighs_links for m in method_of(config).members()):
+        return None
+    return (
+        f"does nothing: the method {config.method!r} weighs links by their probability; it is for "
+        f"{', '.join(name for name in METHODS if not METHODS[name].weighs_links)}, and for filters "
+        "that count links"
+    )
+
+
 def method_of(config: ProjectConfig) -> ProjectionMethod[Any]:
     """Return the method of ``config``, with its options."""
     method: ProjectionMethod[Any] = config.kind("method")

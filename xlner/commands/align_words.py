@@ -19,6 +19,7 @@ from xlner.commands.options import (
     AsJson,
     Device,
     Encoding,
+    Idle,
     MoreOptions,
     Out,
     completing,
@@ -92,7 +93,9 @@ def align_words(
     gold: Annotated[
         Path | None, typer.Option(help="Gold links to score against: 'i-j' sure, 'ipj' possible.")
     ] = None,
-    gold_base: Annotated[int, typer.Option(help="Number of the first word in --gold.")] = 1,
+    gold_base: Annotated[
+        int, typer.Option(help="Number of the first word in --gold."), Idle(without="--gold")
+    ] = 1,
     encoding: Encoding = "utf-8",
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch of the encoder.")] = 2048,
     device: Device = "auto",

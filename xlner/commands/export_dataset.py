@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xlner.commands.options import DEFAULT_RUNS, AsJson, RunsDir, complete_run
+from xlner.commands.options import DEFAULT_RUNS, AsJson, Idle, RunsDir, complete_run
 from xlner.commands.shared import command, print_json, quiet_libraries, reported_errors, tell
 
 ABOUT = "Write the projected and synthetic text of a run as a Hugging Face data set; push it."
@@ -24,7 +24,9 @@ def export_dataset(
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the hub, too.")
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make it a private one.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make it a private one."), Idle(without="--push")
+    ] = False,
     runs_dir: RunsDir = DEFAULT_RUNS,
     as_json: AsJson = False,
 ) -> None:

@@ -14,6 +14,7 @@ import typer
 from xlner.commands.options import (
     DEFAULT_RUNS,
     AsJson,
+    Idle,
     RunsDir,
     complete_reason,
     complete_run,
@@ -42,6 +43,7 @@ DEFAULT_SAMPLE = 20
 """Sentences shown where nothing else is said: a screen or two."""
 
 STYLES = ("pretty", "conll", "jsonl")
+_WHOLE = ("--summary", "--import")  # they look at all sentences, and show none
 
 
 def _span_stages() -> Iterable[str]:
@@ -94,12 +96,22 @@ def inspect_labels(
     ] = None,
     contains: Annotated[str | None, typer.Option(help="Text in source or target.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Id of the sentence.")] = None,
-    below: Annotated[float, typer.Option(min=0, max=1, help="What counts as a low score.")] = 0.5,
+    below: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="What counts as a low score."),
+        Idle(without="--only low-score"),
+    ] = 0.5,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Draw that many at random; default: 20 if pretty.")
+        int | None,
+        typer.Option(min=1, help="Draw that many at random; default: 20 if pretty."),
+        Idle(beside=("--all", *_WHOLE)),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show all that fit.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show all that fit."), Idle(beside=_WHOLE)
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the sample."), Idle(beside=("--all", *_WHOLE))
+    ] = 0,
     format_: Annotated[
         str,
         typer.Option(
@@ -107,6 +119,7 @@ def inspect_labels(
             help="pretty, conll or jsonl.",
             autocompletion=completing(lambda: STYLES),
         ),
+        Idle(beside=("--json", "--export", *_WHOLE)),
     ] = "pretty",
     encoder: Annotated[
         str | None,
@@ -114,8 +127,13 @@ def inspect_labels(
             help="With --only likely-wrong: doubt, too, what the labels of other sentences speak "
             "against, learnt in the states of this encoder (folder or hub id); takes a while."
         ),
+        Idle(without="--only likely-wrong"),
     ] = None,
-    all_links: Annotated[bool, typer.Option("--links", help="List every link.")] = False,
+    all_links: Annotated[
+        bool,
+        typer.Option("--links", help="List every link."),
+        Idle(without="--format pretty", beside=("--json", "--export", *_WHOLE)),
+    ] = False,
     summary: Annotated[bool, typer.Option("--summary", help="Show numbers instead.")] = False,
     as_json: AsJson = False,
     export: Annotated[
@@ -130,11 +148,14 @@ def inspect_labels(
         Path | None, typer.Option("--import", help="Read a corrected export back (with -o).")
     ] = None,
     import_format: Annotated[
-        str | None, typer.Option(help="Format of --import; default: detected.")
+        str | None,
+        typer.Option(help="Format of --import; default: detected."),
+        Idle(without="--import"),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="Where --import writes: .jsonl, .conll or .parquet."),
+        Idle(without="--import"),
     ] = None,
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
@@ -147,21 +168,17 @@ def inspect_labels(
         folder = find_run(run, runs_dir)
         selection = RowSelection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
         selection.check()
-        if encoder is not None and only != "likely-wrong":
-            raise ConfigError("--encoder: is for --only likely-wrong")
         asked = {"--import": corrected, "--summary": summary, "--export": export}
         given = [name for name, value in asked.items() if value]
         if len(given) > 1:
             raise ConfigError(f"{' and '.join(given)}: one at a time")
-        if out is not None and corrected is None:
-            raise ConfigError("--out: is for --import; what is shown is written by --export")
-        if (summary or corrected) and selection != RowSelection(below=below):
+        if (summary or corrected) and (selection != RowSelection() or stage != "project"):
             raise ConfigError(
-                "--summary and --import look at all sentences: leave out --only, --type, --reason, "
-                "--contains and --id"
+                "--summary and --import look at all sentences of the stage project: leave out "
+                "--only, --type, --reason, --contains, --id and --stage"
             )
         one_of("--format", format_, STYLES)
-        units = choose_unit(folder, "project" if summary or corrected else stage, lang, unit)
+        units = choose_unit(folder, stage, lang, unit)
         if corrected is not None:
             _import(folder, units, corrected, import_format, out, as_json)
         elif summary:

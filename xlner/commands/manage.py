@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xlner.commands.options import DEFAULT_RUNS, AsJson, RunsDir, complete_run, language
+from xlner.commands.options import DEFAULT_RUNS, AsJson, Idle, RunsDir, complete_run, language
 from xlner.commands.shared import (
     data_console,
     print_json,
@@ -45,7 +45,7 @@ def init(
 
 def list_runs(
     as_json: AsJson = False,
-    runs_dir: RunsDir = DEFAULT_RUNS,
+    runs_dir: Annotated[RunsDir, Idle(beside=("--kinds",))] = DEFAULT_RUNS,
     kinds: Annotated[
         bool, typer.Option("--kinds", help="Show the kinds of aligners, formats … instead.")
     ] = False,

@@ -7,7 +7,8 @@ they look at names of files and folders only, and import nothing heavy.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,53 @@ if TYPE_CHECKING:
     from pipeline.registry import Registry
 
 DEFAULT_RUNS = Path("artifacts/runs")
+
+
+@dataclass(frozen=True)
+class Idle:
+    """When an option does nothing, so that it is an error to give it; beside ``typer.Option``.
+
+    Attributes:
+        without: The option that it is for: ``--gold``, or one value of it, ``--only low-score``.
+        beside: Options that leave it nothing to do.
+    """
+
+    without: str | None = None
+    beside: tuple[str, ...] = ()
+
+    def problem(self, given: Callable[[str], bool]) -> str | None:
+        """Return what is wrong with giving the option, or ``None``.
+
+        Args:
+            given: Whether an option (or a value of it, see ``without``) was given.
+        """
+        if self.without is not None and not given(self.without):
+            return f"is for {self.without}"
+        found = next(filter(given, self.beside), None)
+        return None if found is None else f"does nothing beside {found}"
+
+
+def idle_options(context: typer.Context, idle: Mapping[str, Idle]) -> Iterator[str]:
+    """Yield what is wrong with options of the command line that do nothing beside the others.
+
+    Args:
+        context: Of the command that was called.
+        idle: By name of the parameter, when it does nothing.
+    """
+    named = {name: p.name for p in context.command.params for name in p.opts if p.name}
+
+    def stated(parameter: str) -> bool:
+        source = context.get_parameter_source(parameter)
+        return source is not None and source.name == "COMMANDLINE"
+
+    def given(option: str) -> bool:
+        name, _, value = option.partition(" ")
+        return context.params[named[name]] == value if value else stated(named[name])
+
+    for parameter in context.command.params:
+        when = idle.get(parameter.name or "")
+        if when is not None and stated(parameter.name or "") and (wrong := when.problem(given)):
+            yield f"{max(parameter.opts, key=len)}: {wrong}"
 
 
 def completing(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:

@@ -15,7 +15,7 @@ import typer
 from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
 from pipeline.models import locate
-from stages.project.config import ProjectConfig, method_of
+from stages.project.config import ProjectConfig, method_of, min_link_problem
 from stages.project.methods import METHODS
 from xlner.commands.aligned_files import AlignedFiles, read_corpus
 from xlner.commands.options import (
@@ -63,8 +63,9 @@ def project_labels(
     more: MoreOptions = None,
     min_score: Annotated[float, typer.Option(help="Drop spans that score less.")] = 0.2,
     min_link: Annotated[
-        float, typer.Option(help="span, merged_runs, published: weaker links are ignored.")
-    ] = 0.5,
+        float | None,
+        typer.Option(help="span, merged_runs, published: weaker links are ignored; default: 0.5."),
+    ] = None,
     translator: Annotated[
         str | None,
         typer.Option(
@@ -118,15 +119,16 @@ def _config(
     method: str,
     solver: str | None,
     min_score: float,
-    min_link: float,
+    min_link: float | None,
     translator: str | None,
     more: list[str],
 ) -> ProjectConfig:
     options: dict[str, Any] = {
         "method": method,
-        "min_link": min_link,
         "filters": {"min_score": min_score},
     }
+    if min_link is not None:
+        options["min_link"] = min_link
     if solver is not None:
         options["solver"] = solver
     if translator is not None:
@@ -137,6 +139,8 @@ def _config(
         options,
         lambda key: "--translator" if translator and key == "translate_entities" else typed(key),
     )
+    if "min_link" in config.model_fields_set and (problem := min_link_problem(config)):
+        raise ConfigError(f"{typed('min_link')}: {problem}")
     if method_of(config).translates_entities != (translator is not None):
         raise ConfigError("--option translate_entities: give --translator MODEL instead")
     if any(m.marked for m in method_of(config).members()):

@@ -27,6 +27,7 @@ from xlner.commands.options import (
     complete_stage,
 )
 from xlner.commands.shared import (
+    as_command,
     command,
     data_console,
     entry,
@@ -35,7 +36,6 @@ from xlner.commands.shared import (
     quiet_libraries,
     reported_errors,
     show_warnings,
-    with_version,
 )
 
 if TYPE_CHECKING:
@@ -287,12 +287,12 @@ def main() -> None:
         from xlner.commands import manage
 
         app = make_app("run_pipeline", _ABOUT_RUN)
-        app.command("init")(with_version(manage.init))
-        app.command("list")(with_version(manage.list_runs))
-        app.command("schema")(with_version(manage.schema))
-        app.command("push")(with_version(manage.push))
-        app.command("pull")(with_version(manage.pull))
-        app.command("export")(with_version(manage.export))
+        app.command("init")(as_command(manage.init))
+        app.command("list")(as_command(manage.list_runs))
+        app.command("schema")(as_command(manage.schema))
+        app.command("push")(as_command(manage.push))
+        app.command("pull")(as_command(manage.pull))
+        app.command("export")(as_command(manage.export))
         entry(app)()
     else:
         _run_pipeline()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
+from xlner.commands.options import Idle, idle_options
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -41,7 +43,7 @@ def make_app(name: str, about: str) -> typer.Typer:
 def command(function: Callable[..., Any], name: str, about: str) -> Callable[[], None]:
     """Turn a function with typer options into the entry point of a console script."""
     app = make_app(name, about)
-    app.command(help=about)(with_version(function))
+    app.command(help=about)(as_command(function))
     return entry(app)
 
 
@@ -92,21 +94,35 @@ _Version = Annotated[
 ]
 
 
-def with_version(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``function`` with the option ``--version``, which all commands have."""
+def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` as all commands are: with ``--version``, refusing what does nothing.
+
+    Options say by :class:`xlner.commands.options.Idle` when that is.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    idle = {
+        p.name: said
+        for p in signature.parameters.values()
+        for said in getattr(p.annotation, "__metadata__", ())
+        if isinstance(said, Idle)
+    }
 
     @functools.wraps(function)
-    def wrapper(*arguments: Any, version: bool = False, **options: Any) -> Any:
-        return function(*arguments, **options)
+    def wrapper(*, context: typer.Context, version: bool = False, **options: Any) -> Any:
+        if problems := list(idle_options(context, idle)):
+            _fail(problems, EXIT_USAGE)
+        return function(**options)
 
-    option = inspect.Parameter(
-        "version", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Version
-    )
-    signature = inspect.signature(function, eval_str=True)
+    more = {"context": typer.Context, "version": _Version}
+    kind = inspect.Parameter.KEYWORD_ONLY
     wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*signature.parameters.values(), option]
+        parameters=[
+            *signature.parameters.values(),
+            inspect.Parameter("context", kind, annotation=typer.Context),
+            inspect.Parameter("version", kind, default=False, annotation=_Version),
+        ]
     )
-    wrapper.__annotations__ = {**function.__annotations__, "version": _Version}
+    wrapper.__annotations__ = {**function.__annotations__, **more}
     return wrapper
 
 

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from pipeline.listed import batched
-from xlner.commands.options import AsJson, BatchTokens, Device, Encoding, Out, completing, language
+from xlner.commands.options import (
+    AsJson,
+    BatchTokens,
+    Device,
+    Encoding,
+    Idle,
+    Out,
+    completing,
+    language,
+)
 from xlner.commands.shared import (
     command,
     data_stream,
@@ -53,6 +62,7 @@ def tag_text(
             "(entities in brackets); default: conll for a FILE.conll, else jsonl.",
             autocompletion=completing(lambda: FORMATS),
         ),
+        Idle(beside=("--json",)),
     ] = None,
     as_json: AsJson = False,
     lang: Annotated[

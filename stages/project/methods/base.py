@@ -44,9 +44,11 @@ class ProjectionMethod(Kind[O_co]):
 
     Attributes:
         marked: Whether it reads entities off marked translations.
+        weighs_links: Whether weak links count less to it, so that ``min_link`` is nothing to it.
     """
 
     marked: ClassVar[bool] = False
+    weighs_links: ClassVar[bool] = False
 
     def members(self) -> tuple[ProjectionMethod[Any], ...]:
         """Return itself, or what it is made of."""

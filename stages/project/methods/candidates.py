@@ -59,6 +59,8 @@ C = TypeVar("C", bound=CandidateOptions, covariant=True)
 class ByCandidates(ProjectionMethod[C]):
     """A method that scores candidates."""
 
+    weighs_links: ClassVar[bool] = True
+
     @property
     def first_pass(self) -> bool:
         """Whether it wants the statistics of a first pass over the corpus."""

@@ -11,7 +11,7 @@ from pipeline.schema import Sentence, Span
 from tests.stages.inspect.fake_run import write_run
 from tests.tiny.encoders import build_family
 from xlner.commands.inspect_labels import inspect_labels
-from xlner.commands.shared import make_app
+from xlner.commands.shared import as_command, make_app
 
 ODD = [
     Sentence("odd-1", "en", ["<script>alert(1)</script>", "東京", "ירושלים"], [Span(1, 2, "LOC")]),
@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 app = make_app("inspect_labels", "")
-app.command()(inspect_labels)
+app.command()(as_command(inspect_labels))
 
 
 def call(*arguments: object, code: int = 0) -> str:
@@ -143,6 +143,14 @@ def test_other_stages(run: Path) -> None:
         (["--import", "x.json"], "-o labelled.jsonl"),
         (["--type", "PERS", "--lang", "de"], "type 'PERS' (did you mean 'PER'?); types: LOC, ORG"),
         (["--type", "PER", "--summary"], "--summary and --import look at all sentences"),
+        (["--stage", "align", "--summary"], "of the stage project: leave out"),
+        (["--below", "0.3"], "--below: is for --only low-score"),
+        (["--all", "--seed", "3"], "--seed: does nothing beside --all"),
+        (["--summary", "--sample", "3"], "--sample: does nothing beside --summary"),
+        (["--json", "--format", "conll"], "--format: does nothing beside --json"),
+        (["--links", "--format", "conll"], "--links: is for --format pretty"),
+        (["--links", "--json"], "--links: does nothing beside --json"),
+        (["--import-format", "conll"], "--import-format: is for --import"),
         (["--summary", "--export", "jsonl", "x"], "--summary and --export: one at a time"),
         (["--format", "jsonl", "-o", "x"], "--out: is for --import"),
         (["--only", "wrong"], "this run has no gold labels on the target side (data.parallel)"),

@@ -43,6 +43,18 @@ def test_labels_are_written(files: dict[str, Path]) -> None:
     assert tags == ["B-PER", "I-PER", "O", "B-LOC", "O", "B-LOC", "O"]
 
 
+def test_a_threshold_of_links_is_for_methods_that_do_not_weigh_them(files: dict[str, Path]) -> None:
+    for least, tag in (("0.9", "I-PER"), ("0.95", "O")):  # of Merkel
+        assert run(files, "--method", "span", "--min-link", least).exit_code == 0
+        assert f"Merkel {tag}\n" in files["out.conll"].read_text().replace("\t", " ")
+    for given in (("--min-link", "0.5"), ("--option", "min_link=0.3")):
+        result = run(files, *given)
+        assert result.exit_code == 2, given
+        told = " ".join(result.stderr.split())
+        assert "min_link: does nothing" in told.replace("min-link", "min_link")
+        assert "it is for span, merged_runs, published, ensemble, and for filters" in told
+
+
 @pytest.mark.parametrize("name", ["new.jsonl", "new.parquet", "new.conll", "new.it"])
 def test_a_name_says_what_is_written(files: dict[str, Path], name: str) -> None:
     out = files["out.conll"].with_name(name)

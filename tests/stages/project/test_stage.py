@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -166,6 +167,24 @@ def test_problems_are_found_before_anything_runs(tmp_path: Path) -> None:
     assert len(problems) == 2
     assert "w.json: not a file of projection weights" in problems[0]
     assert "project.markers" in problems[1]
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        ({}, True),
+        ({"method": "ensemble", "members": ["candidates"]}, True),
+        ({"method": "ensemble"}, False),
+        ({"method": "span"}, False),
+        ({"filters": {"comp_source": True}}, False),
+    ],
+)
+def test_a_threshold_that_nothing_reads_is_a_problem(more: dict[str, Any], refused: bool) -> None:
+    model = config_model({"project": ProjectConfig, "translate": TranslateConfig}, Experiment)
+    section = {"min_link": 0.3} | more
+    config = model.model_validate({"name": "t", "project": section})
+    found = [str(p) for p in STAGE.check(config, [])]
+    assert [p.split(":")[0] for p in found] == ["project.min_link"] * refused
 
 
 def test_importing_the_stage_loads_nothing_heavy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import resource
@@ -17,7 +18,7 @@ from typer.main import get_command
 
 from pipeline.resources import shipped_configs
 from tests.stages.inspect.fake_run import write_run
-from xlner.commands.shared import make_app, with_version
+from xlner.commands.shared import as_command, make_app
 
 COMMANDS = {
     "run_pipeline": "xlner.commands.run:main",
@@ -296,6 +297,48 @@ def test_the_schema_accepts_every_shipped_config_and_no_typo(scripts: Path, tmp_
         assert [*check.iter_errors(wrong)], wrong
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("align_words a b --gold-base 0", "--gold-base: is for --gold"),
+        ("export_dataset fake --private", "--private: is for --push"),
+        ("tag_text model a --json --format conll", "--format: does nothing beside --json"),
+        ("run_pipeline list --kinds --runs-dir x", "--runs-dir: does nothing beside --kinds"),
+        ("inspect_labels fake -o a", "--out: is for --import"),
+    ],
+)
+def test_an_option_that_does_nothing_is_bad_usage(
+    scripts: Path, runs: Path, line: str, told: str
+) -> None:
+    result = shell(scripts, line, runs)
+    assert result.returncode == 2 and result.stdout == ""
+    assert result.stderr.strip() == f"error: {told}"
+
+
+def test_what_an_idle_option_names_is_there() -> None:
+    from xlner.commands import align_words, export_dataset, inspect_labels, manage, tag_text
+    from xlner.commands.options import Idle
+
+    found = 0
+    for function in (
+        align_words.align_words,
+        export_dataset.export_dataset,
+        inspect_labels.inspect_labels,
+        manage.list_runs,
+        tag_text.tag_text,
+    ):
+        app = make_app(function.__name__, "")
+        app.command()(as_command(function))
+        names = {name for p in get_command(app).params for name in p.opts}
+        for parameter in inspect.signature(function, eval_str=True).parameters.values():
+            for idle in getattr(parameter.annotation, "__metadata__", ()):
+                if isinstance(idle, Idle):
+                    found += 1
+                    others = {(idle.without or "--json").partition(" ")[0], *idle.beside}
+                    assert others <= names, parameter.name
+    assert found > 10
+
+
 def test_options_of_the_same_name_are_the_same() -> None:
     from xlner.commands.align_words import align_words
     from xlner.commands.inspect_labels import inspect_labels
@@ -317,7 +360,7 @@ def test_options_of_the_same_name_are_the_same() -> None:
     functions = (run_pipeline, run_stage, inspect_labels, align_words, project_labels, tag_text)
     for function in functions:
         app = make_app(function.__name__, "")
-        app.command()(with_version(function))
+        app.command()(as_command(function))
         for option in get_command(app).params:
             names = tuple(option.opts)
             if names[0].startswith("-"):
@@ -335,7 +378,7 @@ def test_the_documentation_names_every_option() -> None:
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     for function in (run_pipeline, run_stage, inspect_labels, tag_text):
         app = make_app(function.__name__, "")
-        app.command()(with_version(function))
+        app.command()(as_command(function))
         section = text.partition(f"## {function.__name__}\n")[2].partition("\n## ")[0]
         shared = text.partition("## All of them\n")[2].partition("\n## ")[0]
         for option in get_command(app).params:
