@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipeline.config import DataSource
 from pipeline.errors import DataError
 
 if TYPE_CHECKING:
+    from pipeline.formats import PharaohLine
     from pipeline.schema import Sentence
     from stages.project.batch import Batch
+
+_SURE: Final = 3  # pairs with links, none of them to a word 0, that are no chance
+_FROM_ONE: Final = "; if the file counts words from 1, give --links-base 1"
 
 
 @dataclass(slots=True)
@@ -26,7 +30,13 @@ class AlignedFiles:
 
 
 def read_corpus(
-    source: Path, target: Path, links: Path, langs: tuple[str, str], score: bool, encoding: str
+    source: Path,
+    target: Path,
+    links: Path,
+    langs: tuple[str, str],
+    score: bool,
+    encoding: str,
+    links_base: int | None = None,
 ) -> AlignedFiles:
     """Read two sides of sentence pairs and their links, row for row.
 
@@ -37,9 +47,12 @@ def read_corpus(
         langs: The languages of both sides.
         score: Whether the labels of the other side are read, too.
         encoding: Encoding of text files.
+        links_base: The number that the first word has in the file of links; ``None``: 0, unless
+            the links speak against it.
 
     Raises:
-        DataError: If the rows do not match, links point to no words, or labels are missing.
+        DataError: If the rows do not match, links point to no words or seem to count from another
+            number, or labels are missing.
     """
     from pipeline.formats import read_pharaoh
     from stages.project.batch import Batch, LabelledPair
@@ -48,8 +61,9 @@ def read_corpus(
 
     labelled = _SentenceFile(source, langs[0], encoding, labels=True)
     others = _SentenceFile(target, langs[1], encoding, labels=score)
-    aligned = read_pharaoh(links)
+    aligned = read_pharaoh(links, base=links_base or 0)
     corpus, vocabulary = AlignedFiles(), Vocabulary()
+    counted = _Counted()
     while True:
         left, right = list(islice(labelled, BATCH_ROWS)), list(islice(others, BATCH_ROWS))
         lines = list(islice(aligned, BATCH_ROWS))
@@ -65,15 +79,36 @@ def read_corpus(
             LabelledPair(s.words, s.spans, t.words, [*line.sure, *line.possible], id=s.id)
             for s, t, line in zip(left, right, lines, strict=True)
         ]
+        counted.feed(lines)
         try:
             corpus.batches.append(Batch.from_pairs(pairs, vocabulary))
         except DataError as error:
-            raise DataError(f"{links}: {error}") from None
+            from_one = links_base is None and counted.from_one
+            raise DataError(f"{links}: {error}{_FROM_ONE if from_one else ''}") from None
         corpus.sources += left
         corpus.targets += right
+    if links_base is None and counted.from_one and counted.pairs >= _SURE:
+        raise DataError(
+            f"{links}: no link of its {counted.pairs} linked pairs is to a word 0{_FROM_ONE}, "
+            "if not, --links-base 0"
+        )
     if score and not others.has_labels:
         raise DataError(f"--score: {target} has no labels to score against")
     return corpus
+
+
+@dataclass(slots=True)
+class _Counted:
+    """How many pairs have links, and whether none of these is to the word 0 of either side."""
+
+    pairs: int = 0
+    from_one: bool = True
+
+    def feed(self, lines: list[PharaohLine]) -> None:
+        """Look at the links of some pairs."""
+        found = [[*line.sure, *line.possible] for line in lines]
+        self.pairs += sum(map(bool, found))
+        self.from_one = self.from_one and all(k.source and k.target for row in found for k in row)
 
 
 def _other_lengths(paths: tuple[Path, Path, Path], sizes: list[int]) -> str:

@@ -79,6 +79,10 @@ def project_labels(
     target_lang: Annotated[
         str, typer.Option(help="Language code of the other side.", callback=language)
     ] = "und",
+    links_base: Annotated[
+        int | None,
+        typer.Option(min=0, max=1, help="Number of the first word in LINKS; default: 0."),
+    ] = None,
     encoding: Encoding = "utf-8",
     report: Annotated[
         Path | None, typer.Option(help="JSONL: every span with score, method and reason.")
@@ -96,7 +100,7 @@ def project_labels(
         langs = (source_lang, target_lang)
         config = _config(method, solver, min_score, min_link, translator, more or [])
         translate = _translate(translator, langs) if translator is not None else None
-        corpus = read_corpus(source, target, links, langs, score, encoding)
+        corpus = read_corpus(source, target, links, langs, score, encoding, links_base)
         if translate is not None:
             _translate_entities(corpus.batches, translate)
         counted = _Counts(keep=as_json and out is None, tags=score)

@@ -92,6 +92,26 @@ def test_words_that_look_like_tags_make_no_tags(files: dict[str, Path]) -> None:
     assert "1 sentences, 2 entities: 2 projected; dropped: none" in result.output
 
 
+def test_links_that_count_from_one_are_not_read_from_zero(files: dict[str, Path]) -> None:
+    files["source.conll"].write_text("The O\nLyon B-LOC\nwon O\n. O\n\n" * 3)
+    files["target.conll"].write_text("Da O\nsiegte O\nLyon B-LOC\n. O\n\n" * 3)
+    files["links"].write_text("1-1 2-3 3-2\n" * 3)  # the full stop is not linked: all is in range
+    result = run(files)
+    assert result.exit_code == 1
+    assert "no link of its 3 linked pairs is to a word 0" in result.stderr
+    assert "--links-base 1" in result.stderr
+    for base, word in (("1", 2), ("0", 1)):
+        result = run(files, "--method", "span", "--links-base", base)
+        assert result.exit_code == 0, result.output
+        assert [s.spans[0].start for s in read(files["out.conll"])] == [word] * 3
+    files["links"].write_text("1-1 2-3 3-2 4-4\n" * 3)
+    result = run(files)
+    assert "the link 4-4 is outside its 4 source" in result.stderr
+    assert "give --links-base 1" in result.stderr
+    files["links"].write_text("0-0\n1-1 4-4\n\n")
+    assert "--links-base" not in run(files).stderr
+
+
 def test_score_is_seqevals(files: dict[str, Path]) -> None:
     result = run(files, "--score")
     lines = {x.split()[0]: x.split()[1:] for x in result.output.splitlines()[3:]}
