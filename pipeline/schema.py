@@ -95,6 +95,11 @@ def spans_of(row: Mapping[str, Any], column: str = "spans") -> list[Span]:
     return [Span(s["start"], s["end"], s["type"], s.get("score")) for s in row[column]]
 
 
+def kept_spans(row: Mapping[str, Any]) -> list[Span]:
+    """Return the spans of a ``projected`` row that were not dropped."""
+    return spans_of({"spans": [s for s in row["spans"] if s["kept"]]})
+
+
 SPAN: Final = pa.struct(
     [("start", pa.int32()), ("end", pa.int32()), ("type", pa.string()), ("score", pa.float32())]
 )

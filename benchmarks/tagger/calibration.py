@@ -14,18 +14,16 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.schema import labels_of, spans_of
-from stages.project.back_projection import flat_distributions
 from stages.tagger.calibration import (
     calibration_error,
     reliability,
     scored_entities,
     tempered,
 )
-from stages.tagger.labels import LabelSet
+from stages.tagger.labels import LabelSet, end_to_end
+from stages.tagger.predictions import distributions_of
 
 
 def errors(predicted: Artifact, gold: Artifact, had: float, wanted: list[float]) -> list[float]:
@@ -33,9 +31,7 @@ def errors(predicted: Artifact, gold: Artifact, had: float, wanted: list[float])
     found = predicted.read()
     known = {r["id"]: spans_of(r) for r in gold.rows()}
     labels = LabelSet(labels_of(found.schema))
-    each = flat_distributions(found.column("probs"))
-    starts = np.concatenate([[0], np.cumsum([len(p) for p in each])]).astype(np.int64)
-    flat = np.concatenate([p for p in each if p.size])
+    flat, starts = end_to_end(distributions_of(found), len(labels))
     theirs = [known[i] for i in found.column("id").to_pylist()]
     return [
         100

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.errors import DataError
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.listed import each, listed
-from pipeline.schema import Span, overlapping, spans_of
+from pipeline.schema import Span, kept_spans, overlapping, spans_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,9 +64,7 @@ def pair_up(
                 "in the predicted data"
             )
         words = list(g["words"])
-        found = spans_of(
-            {"spans": [s for s in p["spans"] if s["kept"]] if only_kept else p["spans"]}
-        )
+        found = kept_spans(p) if only_kept else spans_of(p)
         # A row that an earlier stage could not process has no words, and so no spans either.
         if len(p["words"]) not in (len(words), 0):
             raise DataError(

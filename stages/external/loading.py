@@ -16,7 +16,7 @@ from pipeline.task import Advance, no_advance
 from stages.external.config import FILE
 from stages.external.kinds import TAGGERS
 from stages.external.kinds.base import Opened
-from stages.tagger.labels import LabelSet
+from stages.tagger.labels import LabelSet, end_to_end
 from stages.tagger.word_tagger import WordTagger
 
 
@@ -90,7 +90,5 @@ class ExternalTagger(WordTagger):
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return (words, labels) of all sentences, and (sentences + 1) where each one starts."""
         found = self._opened.distributions(sentences, advance)
-        empty = np.zeros((0, len(self._matrix)), np.float32)
-        probs = np.concatenate([empty, *found]) @ self._matrix
-        starts = np.concatenate(([0], np.cumsum([len(p) for p in found]))).astype(np.int64)
-        return probs, starts
+        probs, starts = end_to_end(found, len(self._matrix))
+        return probs @ self._matrix, starts

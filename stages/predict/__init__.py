@@ -220,11 +220,15 @@ class PredictStage(RowStage[PredictConfig]):
         options = self.options(config)
         step = task.options.get("step")
         if step == "project_back":
+            from stages.project.back_projection import with_reasons
+            from stages.project.worker import ProjectWorker
+
             return partial(
-                by_translation.load_project_back,
+                ProjectWorker,
                 _project_options(config),
                 config.config_dir,
                 side["collected"],
+                finish=with_reasons,
             )
         if step == "translate_test":
             return by_translation.ProjectedWorker

@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pipeline.errors import DataError
-from pipeline.schema import labels_of, span_row, table
+from pipeline.schema import kept_spans, labels_of
 from pipeline.stage import Part
-from stages.project.back_projection import (
-    Floats,
-    flat_distributions,
-    mean_distributions,
-    with_reasons,
-    word_distributions,
-)
-from stages.project.config import ProjectConfig
+from stages.project.back_projection import Floats, mean_distributions, word_distributions
 from stages.tagger.labels import LabelSet
+from stages.tagger.predictions import distributions_of, predictions
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from stages.project.worker import ProjectWorker
-
-
-def load_project_back(
-    options: ProjectConfig, config_dir: Path | None, collected: Path
-) -> ProjectBackWorker:
-    """Load weights and statistics.
-
-    Args:
-        options: How to project.
-        config_dir: For the path of the weights.
-        collected: What ``stages.project.worker.collect_statistics`` gathered.
-    """
-    from stages.project.worker import ProjectWorker
-
-    return ProjectBackWorker(ProjectWorker(options, config_dir, collected))
-
-
-class ProjectBackWorker:
-    """Projects the entities of labelled translations on to the sentences they were made from.
-
-    Args:
-        worker: The projection worker.
-    """
-
-    def __init__(self, worker: ProjectWorker) -> None:
-        self._worker = worker
-
-    def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
-        """Return a ``projected`` row for each row of ``translations``, ``alignments``, ``tagged``.
-
-        The source side of the rows is the translation with its predicted entities.
-        """
-        return with_reasons(self._worker(inputs, part), inputs["alignments"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +28,16 @@ class ProjectedWorker:
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return ``predictions`` for the rows of ``projected``."""
         labels = LabelSet(labels_of(inputs["tagged"].schema))
-        tagged = flat_distributions(inputs["tagged"].column("probs"))
+        rows = inputs["projected"].to_pylist()
         links = inputs["alignments"].column("links").to_pylist()
-        rows = []
-        for row, found, probs in zip(inputs["projected"].to_pylist(), links, tagged, strict=True):
-            known = probs if probs.size else np.zeros((0, len(labels)), np.float32)
-            spans = [
-                {k: s[k] for k in ("start", "end", "type", "score")}
-                for s in row["spans"]
-                if s["kept"]
-            ]
-            distribution = word_distributions(row, found, known, labels)
-            rows.append(prediction_row(row, spans, distribution))
+        probs = [
+            word_distributions(row, found, said, labels)
+            for row, found, said in zip(
+                rows, links, distributions_of(inputs["tagged"]), strict=True
+            )
+        ]
         part.advance(len(rows))
-        return table("predictions", rows, labels.names)
+        return predictions(rows, map(kept_spans, rows), probs, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +66,9 @@ class EnsembleWorker:
         for number in range(len(rows)):
             asked = [n for n in columns if n != self.projected or not unknown[number]]
             means.append(mean_distributions([columns[n][number] for n in asked]))
-        spans = decode(means, labels, constrained=self.constrained)
+        spans = labels.decode_each(means, constrained=self.constrained)
         part.advance(len(rows))
-        made = [
-            prediction_row(row, [span_row(s) for s in found], mean)
-            for row, found, mean in zip(rows, spans, means, strict=True)
-        ]
-        return table("predictions", made, labels.names)
+        return predictions(rows, spans, means, labels)
 
 
 def aligned(data: pa.Table, labels: LabelSet) -> list[Floats]:
@@ -136,25 +84,4 @@ def aligned(data: pa.Table, labels: LabelSet) -> list[Floats]:
             "labels.types so that all arms share one list"
         )
     order = [names.index(name) for name in labels.names]
-    empty = np.zeros((0, len(names)), np.float32)
-    return [(p if p.size else empty)[:, order] for p in flat_distributions(data.column("probs"))]
-
-
-def decode(distributions: Sequence[Floats], labels: LabelSet, *, constrained: bool = True) -> Any:
-    """Decode the distributions of sentences into spans."""
-    empty = np.zeros((0, len(labels)), np.float32)
-    starts = np.concatenate(([0], np.cumsum([len(d) for d in distributions]))).astype(np.int64)
-    return labels.decode(np.concatenate([empty, *distributions]), starts, constrained=constrained)
-
-
-def prediction_row(
-    row: Mapping[str, Any], spans: Sequence[Mapping[str, Any]], probs: Floats
-) -> dict[str, Any]:
-    """Return a row of ``predictions`` for a row with ``id``, ``lang`` and ``words``."""
-    return {
-        "id": row["id"],
-        "lang": row["lang"],
-        "words": row["words"],
-        "spans": list(spans),
-        "probs": probs.tolist(),
-    }
+    return [p[:, order] for p in distributions_of(data)]

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.loaded import loaded
-from pipeline.schema import span_row, table
 from pipeline.stage import Part
 from stages.external.loading import load_tagger
 from stages.predict.config import PredictConfig
+from stages.tagger.predictions import predictions
 from stages.tagger.word_tagger import WordTagger
 
 
@@ -46,20 +46,10 @@ class PredictWorker:
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return ``predictions`` for ``rows``, a table with ``id``, ``lang`` and ``words``."""
-        data = inputs["rows"]
-        ids = data.column("id").to_pylist()
-        langs = data.column("lang").to_pylist()
-        sentences = data.column("words").to_pylist()
+        rows = inputs["rows"].select(["id", "lang", "words"]).to_pylist()
         before = self._tagger.seen.copy()
-        found = self._tagger.distributions(sentences, advance=part.advance)
+        found = self._tagger.distributions([row["words"] for row in rows], advance=part.advance)
         seen = self._tagger.seen - before
         if len(seen) > 1:  # words that are odd to the tagger
             part.notes.update(seen)
-        spans = self._tagger.decode(found)
-        rows = [
-            {"id": i, "lang": lang, "words": words, "spans": [span_row(s) for s in sp], "probs": p}
-            for i, lang, words, sp, p in zip(
-                ids, langs, sentences, spans, (d.tolist() for d in found), strict=True
-            )
-        ]
-        return table("predictions", rows, self._tagger.labels)
+        return predictions(rows, self._tagger.decode(found), found, self._tagger.label_set)

@@ -8,11 +8,9 @@ and the projector of the stage ``project`` carries the entities to the words of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.schema import table
@@ -112,24 +110,6 @@ def word_distributions(
     rest = np.maximum(0, 1 - weight[free])[:, None] * outside
     found[free] = (found[free] + rest) / np.maximum(1, weight[free])[:, None]
     return found
-
-
-def flat_distributions(column: Any) -> list[Floats]:
-    """Return the distributions of a ``probs`` column, one (words, labels) array per row."""
-    joined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    rows = joined.flatten()
-    values = rows.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    words = np.concatenate([[0], np.cumsum(_lengths(joined))])
-    width = len(values) // max(int(words[-1]), 1)
-    flat = values.reshape(-1, width) if len(values) else np.zeros((0, 0), np.float32)
-    return [flat[a:b] for a, b in pairwise(words.tolist())]
-
-
-def _lengths(column: Any) -> NDArray[np.int64]:
-    import pyarrow.compute as pc
-
-    sizes = pc.fill_null(pc.list_value_length(column), 0)
-    return np.asarray(sizes.to_numpy(zero_copy_only=False), np.int64)
 
 
 def mean_distributions(several: Sequence[Floats]) -> Floats:

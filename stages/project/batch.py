@@ -19,6 +19,7 @@ from pipeline.errors import DataError
 from pipeline.listed import listed, words_of
 from pipeline.schema import Link, Span
 from stages.project.words import BoolArray, CodedWords, FloatArray, IntArray, Vocabulary
+from stages.ranges import list_lengths
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -337,23 +338,13 @@ def _side_of_column(table: pa.Table, name: str, vocabulary: Vocabulary) -> Coded
     words = column.flatten().dictionary_encode()
     codes = vocabulary.encode(words.dictionary.to_pylist())
     return CodedWords.of_lengths(
-        codes[words.indices.to_numpy(zero_copy_only=False)], _list_lengths(column)
-    )
-
-
-def _list_lengths(column: pa.Array) -> IntArray:
-    import pyarrow.compute as pc
-
-    return (
-        pc.fill_null(pc.list_value_length(column), 0)
-        .to_numpy(zero_copy_only=False)
-        .astype(np.int64)
+        codes[words.indices.to_numpy(zero_copy_only=False)], list_lengths(column)
     )
 
 
 def _flatten(table: pa.Table, name: str) -> tuple[IntArray, pa.StructArray]:
     column = table.column(name).combine_chunks()
-    return np.repeat(np.arange(len(column)), _list_lengths(column)), column.flatten()
+    return np.repeat(np.arange(len(column)), list_lengths(column)), column.flatten()
 
 
 def _ints(items: pa.StructArray, name: str) -> IntArray:

@@ -93,6 +93,7 @@ class ProjectWorker:
         config_dir: For the path of the weights.
         collected: The folder that :func:`collect_statistics` filled.
         ranks: Only translations of these ranks are projected on to; ``None``: all.
+        finish: Applied to the projected rows and the alignments, if there is something to add.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class ProjectWorker:
         config_dir: Path | None,
         collected: Path,
         ranks: frozenset[int] | None = None,
+        finish: Callable[[pa.Table, pa.Table], pa.Table] | None = None,
     ) -> None:
         folder = collected / FOLDER
         statistics = Statistics.load(folder) if needs_statistics(config) else None
@@ -110,6 +112,7 @@ class ProjectWorker:
         self.alone = EntityTranslations.load(collected)
         self.scored = PairScorer(load_usual_ratio(collected))
         self.ranks = ranks
+        self.finish = finish
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return the projected rows of one part.
@@ -119,7 +122,7 @@ class ProjectWorker:
         ranks = self.ranks
         result = self._projected(inputs) if ranks is None else self._some(inputs, ranks)
         part.advance(result.num_rows)
-        return result
+        return result if self.finish is None else self.finish(result, inputs["alignments"])
 
     def _some(self, inputs: Mapping[str, pa.Table], ranks: frozenset[int]) -> pa.Table:
         """Return all rows, in order; those of other ranks without labels, and with that reason."""

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataError
 from pipeline.listed import batched
-from pipeline.schema import Span, span_row, table
+from pipeline.schema import table
 from pipeline.stage import Part
-from stages.project.back_projection import flat_distributions, with_reasons, word_distributions
+from stages.project.back_projection import with_reasons, word_distributions
 from stages.project.config import ProjectConfig
+from stages.tagger.predictions import distributions_of, predictions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,19 +114,11 @@ class Crop:
             found = [_of_sentence(pairs, *sentence) for sentence in chunk]
             words = [row["words"] or [] for row, _ in found]
             probs = list(teachers.distributions(words))
-            tagged = [
-                {
-                    "id": row["id"],
-                    "lang": row["lang"],
-                    "words": row["words"],
-                    "spans": [span_row(s) for s in _decode(p, teachers.label_set)],
-                    "probs": p.tolist(),
-                }
-                for (row, _), p in zip(found, probs, strict=True)
-            ]
-            predictions = table("predictions", tagged, teachers.label_set.names)
-            translations = table("translations", [row for row, _ in found])
-            yield translations, table("alignments", [links for _, links in found]), predictions
+            spans = (teachers.label_set.decode_each([p])[0] for p in probs)
+            rows = [row for row, _ in found]
+            tagged = predictions(rows, spans, probs, teachers.label_set)
+            alignments = table("alignments", [links for _, links in found])
+            yield table("translations", rows), alignments, tagged
 
     def _projector(
         self, parts: Callable[[], Iterable[Sequence[pa.Table]]], folder: Path
@@ -155,17 +148,10 @@ def _of_sentence(
     raise DataError(f"sentence {name!r} has no translation: translate data.unlabelled again")
 
 
-def _decode(probs: NDArray[np.float32], labels: LabelSet) -> list[Span]:
-    return labels.decode(probs, np.array([0, len(probs)], dtype=np.int64))[0]
-
-
 def _distributions(
     projected: pa.Table, alignments: pa.Table, tagged: pa.Table, labels: LabelSet
 ) -> Iterator[Distribution]:
-
-    known = flat_distributions(tagged.column("probs"))
+    known = distributions_of(tagged)
     links = alignments.column("links").to_pylist()
-    nothing = np.zeros((0, len(labels)), np.float32)
     for row, found, probs in zip(projected.to_pylist(), links, known, strict=True):
-        given = probs if probs.size else nothing
-        yield word_distributions(row, found, given, labels), row["reason"]
+        yield word_distributions(row, found, probs, labels), row["reason"]

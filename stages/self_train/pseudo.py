@@ -35,8 +35,7 @@ def teach(
         softening: The temperature that makes the entities' scores calibrated.
     """
     for (name, words), probs in zip(rows, distributions, strict=True):
-        starts = np.array([0, len(words)], dtype=np.int64)
-        spans = label_set.decode(tempered(probs, softening), starts)[0]
+        (spans,) = label_set.decode_each([tempered(probs, softening)])
         yield TrainingSentence(words, spans, probs=probs, id=name)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.disk import write_atomic
 from pipeline.listed import batched
-from pipeline.schema import Sentence, Span, span_row, spans_of
+from pipeline.schema import Sentence, Span, kept_spans, span_row, spans_of
 from stages.synthesize.gate import REASONS, Gate
 from stages.synthesize.makers.base import Made, Maker, TextRequest
 
@@ -146,7 +146,4 @@ def projected_sentences(rows: Iterable[Mapping[str, Any]]) -> Iterator[Sentence]
     """Yield the kept sentences of ``projected`` rows, with their kept spans."""
     for row in rows:
         if row["kept"] and row["words"]:
-            spans = [
-                Span(s["start"], s["end"], s["type"], s["score"]) for s in row["spans"] if s["kept"]
-            ]
-            yield Sentence(row["id"], row["lang"], list(row["words"]), spans)
+            yield Sentence(row["id"], row["lang"], list(row["words"]), kept_spans(row))

@@ -135,6 +135,12 @@ class LabelSet:
                 ids[first:end] = self.viterbi(probs[first:end])
         return self.spans(ids, starts, probs)
 
+    def decode_each(
+        self, distributions: Sequence[NDArray[np.float32]], *, constrained: bool = True
+    ) -> list[list[Span]]:
+        """Decode the (words, labels) arrays of sentences into spans, see :meth:`decode`."""
+        return self.decode(*end_to_end(distributions, len(self)), constrained=constrained)
+
     def _invalid(
         self, ids: NDArray[np.int64], starts: NDArray[np.int64]
     ) -> Iterable[tuple[int, int]]:
@@ -200,6 +206,14 @@ class LabelSet:
             name = self.types[kinds[begin]]
             result[sentence].append(Span(begin - offset, end - offset, name, score))
         return result
+
+
+def end_to_end(
+    distributions: Sequence[NDArray[np.float32]], labels: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return (words, labels) of all sentences, and (sentences + 1) where each one starts."""
+    starts = np.concatenate(([0], np.cumsum([len(d) for d in distributions]))).astype(np.int64)
+    return np.concatenate([np.zeros((0, labels), np.float32), *distributions]), starts
 
 
 def entity_types(config: RunConfig, inputs: Inputs[Artifact]) -> list[str]:

@@ -79,13 +79,8 @@ class WordTagger(ABC):
 
     def decode(self, distributions: Iterable[NDArray[np.float32]]) -> list[list[Span]]:
         """Decode word-level distributions into spans."""
-        distributions = listed(distributions, "decode: the distributions")
-        lengths = [len(d) for d in distributions]
-        starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-        empty = np.zeros((0, len(self.labels)), np.float32)
-        return self.label_set.decode(
-            np.concatenate([empty, *distributions]), starts, constrained=self.constrained
-        )
+        given = listed(distributions, "decode: the distributions")
+        return self.label_set.decode_each(given, constrained=self.constrained)
 
     def predict(
         self, sentences: Iterable[str] | Iterable[Iterable[str]], *, lang: str = "en"

@@ -223,6 +223,7 @@ def projected_examples(
     """
     import numpy as np
 
+    from pipeline.schema import kept_spans
     from stages.train.data import TrainingSentence
 
     entities = _entity_words(rows(), ignored) if ignored else set()
@@ -247,6 +248,8 @@ def projected_examples(
 
 def _entity_words(rows: Iterable[Mapping[str, Any]], ignored: Collection[str]) -> set[str]:
     """Return the words, case folded, of the kept entities that are learnt."""
+    from pipeline.schema import kept_spans
+
     return {
         word.casefold()
         for row in rows
@@ -255,13 +258,6 @@ def _entity_words(rows: Iterable[Mapping[str, Any]], ignored: Collection[str]) -
         if span.type not in ignored
         for word in row["words"][span.start : span.end]
     }
-
-
-def kept_spans(row: Mapping[str, Any]) -> list[Span]:
-    """Return the kept spans of a projected row."""
-    from pipeline.schema import Span
-
-    return [Span(s["start"], s["end"], s["type"], s["score"]) for s in row["spans"] if s["kept"]]
 
 
 def read_dev(

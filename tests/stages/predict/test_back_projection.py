@@ -10,7 +10,6 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.schema import table
 from stages.project.back_projection import (
-    flat_distributions,
     for_test_sentences,
     word_distributions,
 )
@@ -19,6 +18,7 @@ from stages.project.build import pair_columns, project_tables
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.span import SpanProjector
 from stages.tagger.labels import LabelSet
+from stages.tagger.predictions import distributions_of
 
 LABELS = LabelSet.of_types(["LOC", "PER"])  # O B-LOC I-LOC B-PER I-PER
 
@@ -89,11 +89,11 @@ def test_distributions_of_a_column_with_empty_rows() -> None:
         for i, p in enumerate([[], [[0.25, 0.75]], [], [[1.0, 0.0], [0.5, 0.5]]])
     ]
     data = table("predictions", rows, ["O", "B-X"])
-    found = flat_distributions(data.column("probs"))
+    found = distributions_of(data)
     assert [f.tolist() for f in found] == [[], [[0.25, 0.75]], [], [[1.0, 0.0], [0.5, 0.5]]]
-    sliced = flat_distributions(data.slice(1, 2).column("probs"))
+    sliced = distributions_of(data.slice(1, 2))
     assert [f.tolist() for f in sliced] == [[[0.25, 0.75]], []]
-    assert all(f.size == 0 for f in flat_distributions(data.slice(0, 1).column("probs")))
+    assert all(f.size == 0 for f in distributions_of(data.slice(0, 1)))
 
 
 def test_the_labelled_side_becomes_the_source() -> None:
