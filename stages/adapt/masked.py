@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 from transformers import (
     AutoConfig,
@@ -173,17 +174,12 @@ class MaskedText(Dataset[dict[str, NDArray[np.int64]]]):
 
 def padded(items: Sequence[dict[str, NDArray[np.int64]]], *, pad: int) -> dict[str, torch.Tensor]:
     """Return a batch: (B, T) ids, attention mask and labels."""
-    size = max(len(item["input_ids"]) for item in items)
-
-    def column(name: str, fill: int) -> torch.Tensor:
-        rows = [np.pad(i[name], (0, size - len(i[name])), constant_values=fill) for i in items]
-        return torch.from_numpy(np.stack(rows))
-
-    lengths = torch.tensor([len(item["input_ids"]) for item in items])
+    ids, labels = ([torch.from_numpy(i[name]) for i in items] for name in ("input_ids", "labels"))
+    seen = [torch.ones_like(i) for i in ids]
     return {
-        "input_ids": column("input_ids", pad),
-        "attention_mask": (torch.arange(size) < lengths[:, None]).long(),
-        "labels": column("labels", IGNORED),
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=pad),
+        "attention_mask": pad_sequence(seen, batch_first=True),
+        "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORED),
     }
 
 

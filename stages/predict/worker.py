@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -24,13 +23,7 @@ def load_worker(model: Path, options: PredictConfig) -> PredictWorker:
         model: Its folder.
         options: How to apply it.
     """
-    how: dict[str, Any] = {
-        "batch_tokens": options.batch_tokens,
-        "window": options.window,
-        "overlap": options.overlap,
-        "constrained": options.constrained,
-        "dtype": options.dtype,
-    }
+    how = options.model_dump(exclude={"source_test"})
     return PredictWorker(loaded(model, tuple(how.values()), partial(load_tagger, model, **how)))
 
 

@@ -8,6 +8,7 @@ weights of fusion and classifier in ``head.safetensors``.
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,20 +19,6 @@ if TYPE_CHECKING:
 
 HEAD: Final = "head.safetensors"
 CONFIG: Final = "adapter_config.json"
-_FIELDS: Final = (
-    "fusion",
-    "fusion_layer",
-    "aif_ratio",
-    "aif_norm",
-    "aif_dropout",
-    "aif_last_share",
-    "label_subwords",
-    "window",
-    "score_temperature",
-    "fitted_temperature",
-    "provenance",
-    "fusion_options",
-)
 
 
 def is_adapter(folder: str | Path) -> bool:
@@ -112,7 +99,8 @@ def load(folder: str | Path) -> Model:
     config: Any = LayerFusedConfig.from_pretrained(folder)
     encoder = str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path)
     labels = [config.id2label[i] for i in range(config.num_labels)]
-    fields = {key: getattr(config, key) for key in _FIELDS}
+    given = signature(LayerFusedConfig.__init__).parameters.keys() - {"self", "encoder", "kwargs"}
+    fields = {key: getattr(config, key) for key in given}
     try:
         model = LayerFusedForTokenClassification.from_encoder(encoder, labels, **fields)
         adapted: Any = PeftModel.from_pretrained(

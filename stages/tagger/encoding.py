@@ -22,6 +22,7 @@ from pipeline.errors import ModelError
 from pipeline.formats.encoding import without_halves
 from pipeline.formats.words import composed, invisible
 from stages.encoder_facts import OFFSET_POSITIONS
+from stages.ranges import ranges
 from stages.tagger.spelling import respell
 
 if TYPE_CHECKING:
@@ -271,6 +272,33 @@ class WordEncoder:
             ids[row, lead : lead + e - b] = subwords.ids[b:e]
             ids[row, lead + e - b : lead + e - b + len(self.suffix)] = self.suffix
         return ids, mask
+
+    def places(
+        self,
+        subwords: EncodedSentences,
+        windows: Windows,
+        chosen: NDArray[np.int64],
+        all_subwords: bool,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the words that the windows own stand in the arrays of :meth:`pad_batch`.
+
+        Returns:
+            The words that have subwords, how many each has, and the rows and columns to read: of
+            the first subword of each word, or of all of them.
+        """
+        own_first, own_end = windows.own_first[chosen], windows.own_end[chosen]
+        owned = own_end - own_first
+        words = ranges(own_first, owned)
+        rows = np.repeat(np.arange(len(chosen)), owned)
+        counts = subwords.words[words + 1] - subwords.words[words]
+        columns = subwords.words[words] - subwords.words[windows.first[chosen]][rows]
+        columns += len(self.prefix)
+        visible = counts > 0
+        words, rows, columns, counts = (a[visible] for a in (words, rows, columns, counts))
+        if all_subwords:
+            rows = np.repeat(rows, counts)
+            columns = ranges(columns, counts)
+        return words, counts, rows, columns
 
 
 def unreadable(seen: Mapping[str, int]) -> str | None:

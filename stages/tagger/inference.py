@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.ranges import ranges
 from stages.tagger.calibration import tempered
 from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
 
@@ -80,14 +79,13 @@ def word_distributions(
 
     device = next(model.parameters()).device
     result = np.tile(neutral, (len(subwords.words) - 1, 1))
-    lead = len(encoder.prefix)
     context: Any = torch.autocast(device.type, autocast) if autocast else nullcontext()
     with torch.inference_mode(), context:
         for chosen in batches_by_length(
             encoder.lengths(subwords, windows), batch_tokens, batch_size
         ):
             ids, mask = encoder.pad_batch(subwords, windows, chosen)
-            words, rows, columns, counts = _positions(subwords, windows, chosen, lead, all_subwords)
+            words, counts, rows, columns = encoder.places(subwords, windows, chosen, all_subwords)
             if len(words):
                 logits = model(
                     input_ids=torch.from_numpy(ids).to(device),
@@ -101,25 +99,3 @@ def word_distributions(
                 result[words] = tempered(probs, temperature)
             advance(len(chosen))
     return result
-
-
-def _positions(
-    subwords: EncodedSentences,
-    windows: Windows,
-    chosen: NDArray[np.int64],
-    lead: int,
-    all_subwords: bool,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Where the owned words of a batch are: words, rows and columns to read, subwords per word."""
-    own_first, own_end = windows.own_first[chosen], windows.own_end[chosen]
-    owned = own_end - own_first
-    words = ranges(own_first, owned)
-    rows = np.repeat(np.arange(len(chosen)), owned)
-    counts = subwords.words[words + 1] - subwords.words[words]
-    columns = subwords.words[words] - subwords.words[windows.first[chosen]][rows] + lead
-    visible = counts > 0
-    words, rows, columns, counts = (a[visible] for a in (words, rows, columns, counts))
-    if all_subwords:
-        rows = np.repeat(rows, counts)
-        columns = ranges(columns, counts)
-    return words, rows, columns, counts

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from pipeline.listed import batched
 from pipeline.schema import Span
-from stages.ranges import ranges
 from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
 from stages.tagger.labels import LabelSet
 
@@ -150,19 +149,10 @@ class TrainingSet:
 
         index = np.asarray(chosen, dtype=np.int64)
         ids, mask = self.encoder.pad_batch(self.subwords, self.windows, index)
-        own = self.windows.own_first[index]
-        owned = self.windows.own_end[index] - own
-        words = ranges(own, owned)
-        rows = np.repeat(np.arange(len(index)), owned)
-        starts = self.subwords.words
-        counts = starts[words + 1] - starts[words]
-        columns = starts[words] - starts[self.windows.first[index]][rows]
-        columns += len(self.encoder.prefix)
+        places = self.encoder.places(self.subwords, self.windows, index, self.all_subwords)
+        words, counts, rows, columns = places
         if self.all_subwords:
-            words, rows = np.repeat(words, counts), np.repeat(rows, counts)
-            columns = ranges(columns, counts)
-        else:
-            words, rows, columns = (a[counts > 0] for a in (words, rows, columns))
+            words = np.repeat(words, counts)
         labels = np.full(ids.shape, IGNORED, np.int64)
         labels[rows, columns] = self.labels[words]
         arrays: dict[str, NDArray[Any]] = {

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from torch import nn
 
     from stages.train.config import TaggerOptions
+    from stages.train.trainer import TrainingResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +87,7 @@ def resolved(options: TaggerOptions, preset: Preset) -> TaggerOptions:
     return options.model_copy(update=changes)
 
 
-class Trained(Protocol):
-    """What is asked of a :class:`stages.train.trainer.TrainingResult`."""
-
-    steps: int
-    planned_steps: int
-    best_f1: float | None
-    history: list[dict[str, Any]]
-
-
-def doubts(result: Trained, learning_rate: float, preset: Preset) -> str | None:
+def doubts(result: TrainingResult, learning_rate: float, preset: Preset) -> str | None:
     """Return what to warn of if a training ended far from fitted, and what could be done.
 
     Two signs: the F1 on the selection set is below one half, or it still rose by more than three

@@ -266,7 +266,7 @@ class TaggerTrainer(Trainer):
         )
         plan = plan_batches(data.lengths, self._options.batch_size, batches, self._seed)
         loader: Any = DataLoader(
-            _Indices(len(data)),  # type: ignore[arg-type]
+            range(len(data)),  # type: ignore[arg-type]
             batch_sampler=_Plan(plan, self._options.batch_size),
             collate_fn=data.batch,
             pin_memory=self.args.dataloader_pin_memory,
@@ -326,19 +326,6 @@ class TaggerTrainer(Trainer):
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return 0: counting walks over all parameters at every step, and nobody reads it."""
         return 0
-
-
-class _Indices:
-    """A data set whose items are their own numbers; the collator does the rest."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getitem__(self, index: int) -> int:
-        return index
 
 
 class _Plan:

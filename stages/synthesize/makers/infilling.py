@@ -83,11 +83,11 @@ class MaskedModel:
     def logits(self, batch: Sequence[Sequence[int]]) -> Any:
         """Return scores of shape (sentences, subwords, vocabulary); padding behind the subwords."""
         import torch
+        from torch.nn.utils.rnn import pad_sequence
 
-        width = max(len(ids) for ids in batch)
-        pad = self.tokenizer.pad_token_id or 0
-        ids = torch.tensor([[*x, *[pad] * (width - len(x))] for x in batch])
-        mask = torch.tensor([[1] * len(x) + [0] * (width - len(x)) for x in batch])
+        rows, pad = [torch.tensor(x) for x in batch], self.tokenizer.pad_token_id or 0
+        ids = pad_sequence(rows, batch_first=True, padding_value=pad)
+        mask = pad_sequence([torch.ones_like(x) for x in rows], batch_first=True)
         with torch.inference_mode():
             output = self.model(
                 input_ids=ids.to(self.device), attention_mask=mask.to(self.device)
