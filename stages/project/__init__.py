@@ -242,7 +242,6 @@ class ProjectStage(RowStage[ProjectConfig]):
         progress: Progress,
     ) -> None:
         """Translate the entities alone, and make the first pass over the corpus, if asked for."""
-        from stages.project.build import needs_statistics
         from stages.project.pairs import save_usual_ratio
         from stages.project.worker import collect_statistics, of_ranks
 
@@ -265,9 +264,9 @@ class ProjectStage(RowStage[ProjectConfig]):
         alone = None
         if self.method(config).translates_entities:
             alone = self._translate_entities(config, task, inputs["translations"], progress)
-        if not needs_statistics(options):
-            if alone is not None:
-                alone.save(folder)
+        if alone is not None:
+            alone.save(folder)
+        if not self.method(config).first_pass:
             return
         rows = inputs["translations"].num_rows
         with progress.task(f"project {task.unit}, first pass", rows) as bar:

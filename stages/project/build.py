@@ -37,11 +37,6 @@ BATCH_ROWS: Final = 1_000
 """Rows of a batch that a large corpus is cut into."""
 
 
-def needs_statistics(config: ProjectConfig) -> bool:
-    """Return whether the method of ``config`` makes a first pass over the corpus."""
-    return method_of(config).first_pass
-
-
 def build_projector(
     config: ProjectConfig,
     statistics: Statistics | None = None,

@@ -97,7 +97,7 @@ class CandidateProjector:
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""
-        found: list[tuple[IntArray, IntArray, IntArray, FloatArray]] = []
+        found: list[Chosen] = []
         lost: dict[int, str] = {}
         offered = self.offers.offered(batch) if self.offers and batch.n_entities else set()
         for evidence, entities in self._evidence(batch):
@@ -110,7 +110,7 @@ class CandidateProjector:
                 prob = self.offers.weigh(prob, c, len(entities), offered)
             taken, reasons = _assign(batch, entities, c, prob - MIN_PROB, self.solver)
             index = taken[taken >= 0]
-            found.append((entities[taken >= 0], c.start[index], c.end[index], prob[index]))
+            found.append(Chosen(entities[taken >= 0], c.start[index], c.end[index], prob[index]))
             lost.update(reasons)
         return _collect(found, lost, self.name)
 
@@ -139,7 +139,7 @@ class PublishedProjector:
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""
-        found: list[tuple[IntArray, IntArray, IntArray, FloatArray]] = []
+        found: list[Chosen] = []
         lost: dict[int, str] = {}
         owner = entity_of_words(batch)[batch.link_source]
         strong = batch.link_prob >= self.min_link
@@ -162,9 +162,8 @@ class PublishedProjector:
             taken, reasons = _assign(batch, entities, candidates, score, self.solver)
             index = taken[taken >= 0]
             value = np.minimum(score[index], 1.0)
-            found.append(
-                (entities[taken >= 0], candidates.start[index], candidates.end[index], value)
-            )
+            kept = entities[taken >= 0]
+            found.append(Chosen(kept, candidates.start[index], candidates.end[index], value))
             lost.update(reasons)
         return _collect(found, lost, self.name)
 
@@ -182,16 +181,6 @@ def _assign(
     return taken, lost
 
 
-def _collect(
-    found: list[tuple[IntArray, IntArray, IntArray, FloatArray]], lost: dict[int, str], name: str
-) -> Projection:
-    if not found:
-        empty = np.zeros(0, np.int64)
-        return Projection(empty, empty, empty, np.zeros(0), [], lost)
-    entity, start, end, score = (
-        np.concatenate([f[0] for f in found]),
-        np.concatenate([f[1] for f in found]),
-        np.concatenate([f[2] for f in found]),
-        np.concatenate([f[3] for f in found]),
-    )
-    return Projection(entity, start, end, score, [name] * len(entity), lost)
+def _collect(found: list[Chosen], lost: dict[int, str], name: str) -> Projection:
+    c = Chosen.join(found)
+    return Projection(c.entity, c.start, c.end, c.prob, [name] * len(c.entity), lost)

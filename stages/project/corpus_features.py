@@ -23,6 +23,7 @@ from stages.project.statistics import (
     shape_habits,
 )
 from stages.project.words import N_SHAPES, FloatArray, HashArray, IntArray
+from stages.ranges import ranges
 
 _LEAST = 1e-3
 
@@ -38,11 +39,9 @@ def dictionary_evidence(
     stems = batch.vocabulary.stems
     lengths = (batch.entity_end - batch.entity_start)[entities]
     entity = np.repeat(np.arange(len(entities)), lengths)
-    firsts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
-    word = np.arange(int(lengths.sum())) + np.repeat(batch.entity_start[entities] - firsts, lengths)
+    word = ranges(batch.entity_start[entities], lengths)
     widths = np.diff(cells.first)[entity]
-    pair_first = np.concatenate([[0], np.cumsum(widths)])[:-1]
-    cell = np.arange(int(widths.sum())) + np.repeat(cells.first[entity] - pair_first, widths)
+    cell = ranges(cells.first[entity], widths)
     source = stems[batch.source.codes[word]]
     target = stems[batch.target.codes]
     size = len(batch.vocabulary)

@@ -93,7 +93,7 @@ class MarkerProjector:
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""
-        names = _names(batch)
+        names = batch.vocabulary.words
         other = self.fallback.project(batch) if self.fallback else None
         guesses = {}
         if other is not None:
@@ -126,15 +126,9 @@ class MarkerProjector:
             for e, reason in other.lost.items():
                 if e not in done:
                     reasons[e] = reason
-        return settle(
-            batch,
-            np.array([p[0] for p in proposals], np.int64),
-            np.array([p[1] for p in proposals], np.int64),
-            np.array([p[2] for p in proposals], np.int64),
-            np.array([p[3] for p in proposals], np.float64),
-            [p[4] for p in proposals],
-            reasons,
-        )
+        owners, starts, ends = np.array([p[:3] for p in proposals], np.int64).reshape(-1, 3).T
+        score = np.array([p[3] for p in proposals], np.float64)
+        return settle(batch, owners, starts, ends, score, [p[4] for p in proposals], reasons)
 
     def _numbered(
         self, batch: Batch, names: list[str], row: int, entities: list[int], marked: str
@@ -204,7 +198,3 @@ class MarkerProjector:
                 score = float(min(1.0, max(match, 0.5 if complete else 0.0)))
                 out.append((entities[a], offset + start, offset + end, score, self.name))
         return out
-
-
-def _names(batch: Batch) -> list[str]:
-    return batch.vocabulary.words

@@ -17,7 +17,7 @@ statistics are looked up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -35,17 +35,6 @@ _MIN_LINK: Final = 0.2
 # Of how many more occurrences of a word nothing is known: neighbours seen once tell little.
 _UNSEEN: Final = 5.0
 MAX_LENGTH: Final = 16
-_TABLES: Final = (
-    "habits",
-    "neighbours",
-    "entities",
-    "renderings",
-    "names",
-    "dictionary",
-    "sources",
-    "targets",
-    "types",
-)
 
 
 @dataclass(slots=True)
@@ -145,6 +134,9 @@ class Statistics:
             lengths=np.load(folder / "lengths.npy"),
             **tables,
         )
+
+
+_TABLES: Final = tuple(f.name for f in fields(Statistics) if f.name not in ("shapes", "lengths"))
 
 
 @dataclass(slots=True)

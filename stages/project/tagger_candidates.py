@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from pipeline.schema import Span
 from stages.project.batch import Batch
 from stages.project.candidates import Candidates, segment_sum
 from stages.project.words import BoolArray, FloatArray
-
-if TYPE_CHECKING:
-    pass
 
 Use = Literal["prefer", "only"]
 

@@ -14,7 +14,6 @@ from stages.project.batch import Batch
 from stages.project.build import (
     build_projector,
     gather,
-    needs_statistics,
     pair_columns,
     project_tables,
 )
@@ -49,9 +48,7 @@ def collect_statistics(
         advance: Called with the number of rows of every part that was read.
         alone: The entities translated alone, if they were.
     """
-    if alone is not None:
-        alone.save(folder)
-    if not needs_statistics(config):
+    if not method_of(config).first_pass:
         return
     vocabulary = Vocabulary()
 
@@ -105,7 +102,7 @@ class ProjectWorker:
         finish: Callable[[pa.Table, pa.Table], pa.Table] | None = None,
     ) -> None:
         folder = collected / FOLDER
-        statistics = Statistics.load(folder) if needs_statistics(config) else None
+        statistics = Statistics.load(folder) if method_of(config).first_pass else None
         self.config = config
         self.projector = build_projector(config, statistics, config_dir=config_dir)
         self.vocabulary = Vocabulary()

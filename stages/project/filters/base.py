@@ -115,3 +115,14 @@ class PairsFilter(PairFilter[O_co]):
     @abstractmethod
     def scores(cls, pairs: SentencePairs) -> npt.NDArray[np.float64]:
         """Return the score of each pair; not a number where there is too little to tell."""
+
+
+class AtMost(PairsFilter[O_co]):
+    """A filter with one option: the highest score of a sentence that is not dropped."""
+
+    def objects(self, score: float) -> bool:
+        """Return whether the score is above the threshold."""
+        from pipeline.schema import as_stored
+
+        (most,) = dict(self.options).values()
+        return most is not None and score > as_stored(most)

@@ -8,8 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from pipeline.schema import as_stored
-from stages.project.filters.base import PairsFilter
+from stages.project.filters.base import AtMost
 from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.words import BoolArray, CodedWords, FloatArray, IntArray
 
@@ -24,7 +23,7 @@ class CopiedOptions(ConfigModel):
     )
 
 
-class Filter(PairsFilter[CopiedOptions]):
+class Filter(AtMost[CopiedOptions]):
     """A measure of copying."""
 
     about: ClassVar[str] = (
@@ -48,11 +47,6 @@ class Filter(PairsFilter[CopiedOptions]):
         found = np.bincount(pairs.pair_of(both), np.minimum(times[at], there[at_there]), n)
         total = source.sums(plain)
         return np.where(total < _LEAST_COPIED, np.nan, found / np.maximum(total, 1.0))
-
-    def objects(self, score: float) -> bool:
-        """Return whether the score is above the threshold."""
-        most = self.options.max_copied
-        return most is not None and score > as_stored(most)
 
 
 def _counted(pairs: SentencePairs, side: CodedWords, where: BoolArray) -> tuple[IntArray, IntArray]:

@@ -8,8 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from pipeline.schema import as_stored
-from stages.project.filters.base import PairsFilter
+from stages.project.filters.base import AtMost
 from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.words import FloatArray
 
@@ -22,7 +21,7 @@ class DoubledNamesOptions(ConfigModel):
     )
 
 
-class Filter(PairsFilter[DoubledNamesOptions]):
+class Filter(AtMost[DoubledNamesOptions]):
     """A count of names."""
 
     about: ClassVar[str] = "how often more the translation has a name of the source than the source"
@@ -35,8 +34,3 @@ class Filter(PairsFilter[DoubledNamesOptions]):
         out = np.full(len(pairs), -np.inf)
         np.maximum.at(out, pairs.names.rows, pairs.said(pairs.target) - pairs.said(pairs.source))
         return np.where(np.isinf(out), np.nan, out)
-
-    def objects(self, score: float) -> bool:
-        """Return whether the score is above the threshold."""
-        most = self.options.max_doubled_names
-        return most is not None and score > as_stored(most)

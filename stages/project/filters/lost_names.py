@@ -10,8 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from pipeline.schema import as_stored
-from stages.project.filters.base import PairsFilter, Row
+from stages.project.filters.base import AtMost, Row
 from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.words import FloatArray
 
@@ -28,7 +27,7 @@ class LostNamesOptions(ConfigModel):
     )
 
 
-class Filter(PairsFilter[LostNamesOptions]):
+class Filter(AtMost[LostNamesOptions]):
     """A measure of hallucination."""
 
     about: ClassVar[str] = (
@@ -51,11 +50,6 @@ class Filter(PairsFilter[LostNamesOptions]):
             pair = pairs[k]
             out[k] = lost_names(pair.source, pair.target, pair.spans, set(pair.found))
         return out
-
-    def objects(self, score: float) -> bool:
-        """Return whether the score is above the threshold."""
-        most = self.options.max_lost_names
-        return most is not None and score > as_stored(most)
 
 
 def lost_names(

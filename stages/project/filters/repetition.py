@@ -8,8 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from pipeline.schema import as_stored
-from stages.project.filters.base import PairsFilter
+from stages.project.filters.base import AtMost
 from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.words import CodedWords, FloatArray
 
@@ -24,7 +23,7 @@ class RepetitionOptions(ConfigModel):
     )
 
 
-class Filter(PairsFilter[RepetitionOptions]):
+class Filter(AtMost[RepetitionOptions]):
     """A measure of stutter."""
 
     about: ClassVar[str] = (
@@ -38,11 +37,6 @@ class Filter(PairsFilter[RepetitionOptions]):
     def scores(cls, pairs: SentencePairs) -> FloatArray:
         """Return by how much each translation stutters more than its source."""
         return np.maximum(0.0, stutter(pairs, pairs.target) - stutter(pairs, pairs.source))
-
-    def objects(self, score: float) -> bool:
-        """Return whether the score is above the threshold."""
-        most = self.options.max_repetition
-        return most is not None and score > as_stored(most)
 
 
 def stutter(pairs: SentencePairs, side: CodedWords) -> FloatArray:

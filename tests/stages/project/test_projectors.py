@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pipeline.errors import DataError
 from pipeline.schema import Link, Span
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import build_projector, gather, needs_statistics, span_rows
-from stages.project.config import ProjectConfig
+from stages.project.build import build_projector, gather, span_rows
+from stages.project.config import ProjectConfig, method_of
 from stages.project.features import character_rows
 from stages.project.matching import default_weights
 from stages.project.methods import METHODS
@@ -27,7 +27,7 @@ def project(
 ) -> Projection:
     config = ProjectConfig.model_validate({"method": method, **options})
     batch = Batch.from_pairs(listed)
-    statistics = gather(iter([batch])) if needs_statistics(config) else None
+    statistics = gather(iter([batch])) if method_of(config).first_pass else None
     return build_projector(config, statistics).project(batch)
 
 
@@ -36,7 +36,7 @@ def texts(
 ) -> list[list[str]]:
     config = ProjectConfig.model_validate({"method": method, **options})
     batch = Batch.from_pairs(listed)
-    statistics = gather(iter([batch])) if needs_statistics(config) else None
+    statistics = gather(iter([batch])) if method_of(config).first_pass else None
     rows = span_rows(batch, build_projector(config, statistics).project(batch))
     return [
         [f"{s['type']}:{' '.join(p.words[s['start'] : s['end']])}" for s in spans]
@@ -52,7 +52,7 @@ def test_invariants(method: str, listed: list[LabelledPair], greedy: bool) -> No
     has = "solver" in METHODS[method].Options.model_fields
     config = ProjectConfig.model_validate({"method": method} | ({"solver": solver} if has else {}))
     batch = Batch.from_pairs(listed)
-    statistics = gather(iter([batch])) if needs_statistics(config) else None
+    statistics = gather(iter([batch])) if method_of(config).first_pass else None
     for row, (spans, lost) in zip(
         listed, span_rows(batch, build_projector(config, statistics).project(batch)), strict=True
     ):
