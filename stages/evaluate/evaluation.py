@@ -13,7 +13,6 @@ from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.few_shot import few_shot_pairs, few_shot_results
 from stages.evaluate.grading import Graded, count_spans, f1_of, pair_up
-from stages.evaluate.inputs import test_sets
 from stages.evaluate.measuring import Measurer
 from stages.evaluate.mistakes import blame, entity_strings, entity_text, familiarity, mistakes
 from stages.evaluate.results import (
@@ -32,6 +31,7 @@ from stages.evaluate.results import (
 from stages.evaluate.sweeps import sweep_pairs, sweep_result
 from stages.experiment import Experiment, experiment
 from stages.inspect.statistics import ProjectionStatistics, projection_statistics
+from stages.predict import test_sets
 from stages.several_sources import dev_sources
 from stages.tagger.calibration import calibration_error, reliability, scored_entities
 

@@ -7,6 +7,7 @@ from pipeline.inputs import Inputs
 from pipeline.stage import Ref
 from stages.arms import predicted_on
 from stages.experiment import experiment
+from stages.predict import test_sets
 from stages.several_sources import dev_sources, projected_unit, train_refs
 
 
@@ -40,21 +41,6 @@ def evaluation_inputs(config: RunConfig) -> Inputs[Ref]:
     if inputs and config.data.train is not None:
         inputs |= train_refs(config)
     return Inputs(inputs)
-
-
-def test_sets(config: RunConfig) -> list[tuple[str, str]]:
-    """Return what the arms are scored on: ``(data key, language)``, the source language last."""
-    if not experiment(config).compared:
-        return []
-    found = [("test", x) for x in config.languages if config.data.per_language("test", x)]
-    # The stage predict labels the source test set only if its section asks for it.
-    if getattr(getattr(config, "predict", None), "source_test", False):
-        found += [
-            ("source_test", lang)
-            for lang in config.sources
-            if config.data.per_language("source_test", lang)
-        ]
-    return found
 
 
 def projects(config: RunConfig) -> bool:

@@ -38,17 +38,7 @@ class PredictStage(RowStage[PredictConfig]):
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """One task per compared arm, seed and data set, and those that these rest on."""
-        data = [
-            ("test", lang)
-            for lang in config.languages
-            if config.data.per_language("test", lang) is not None
-        ]
-        if self.options(config).source_test:
-            data += [
-                ("source_test", lang)
-                for lang in config.sources
-                if config.data.per_language("source_test", lang) is not None
-            ]
+        data = test_sets(config)
         tasks: dict[str, Task] = {}
         recipes = experiment(config).recipes
         for arm in experiment(config).compared:
@@ -250,6 +240,16 @@ class PredictStage(RowStage[PredictConfig]):
 
         options = _project_options(config)
         return partial(DecideWorker, options.filters, options.min_link, with_reasons)
+
+
+def test_sets(config: RunConfig) -> list[tuple[str, str]]:
+    """Return what arms label and are scored on: ``(data key, language)``, source languages last."""
+    if not experiment(config).compared:
+        return []
+    keys = [("test", config.languages)]
+    if getattr(getattr(config, "predict", None), "source_test", False):
+        keys.append(("source_test", config.sources))
+    return [(key, x) for key, langs in keys for x in langs if config.data.per_language(key, x)]
 
 
 def _projection(config: RunConfig) -> ProjectionMethod[Any]:

@@ -5,7 +5,7 @@ Scores are stored; everything decided here (thresholds, balance, weights) can be
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ def pseudo_examples(
     options: SelfTrainConfig,
     thresholds: Mapping[str, float],
     seed: int,
-    counts: dict[str, int],
+    counts: Counter[str],
     drop: Drop,
     reasons: Mapping[str, str] | None = None,
     softening: float = 1.0,
@@ -105,11 +105,11 @@ def pseudo_examples(
             drop("low_confidence")
             continue
         if not sentence.spans and draw >= options.empty_share:
-            _add(counts, "without_entities_left_out")
+            counts["without_entities_left_out"] += 1
             continue
-        _add(counts, "pseudo_labelled")
-        _add(counts, "entities_masked", len(unsure))
-        _add(counts, "entities_pseudo_labelled", len(sentence.spans) - len(unsure))
+        counts["pseudo_labelled"] += 1
+        counts["entities_masked"] += len(unsure)
+        counts["entities_pseudo_labelled"] += len(sentence.spans) - len(unsure)
         soft = options.labels == "soft"
         yield replace(
             sentence,
@@ -152,7 +152,7 @@ def projected_with_teachers(
     taught: Iterable[TrainingSentence],
     options: SelfTrainConfig,
     label_set: LabelSet,
-    counts: dict[str, int],
+    counts: Counter[str],
     drop: Drop,
 ) -> Iterator[TrainingSentence]:
     """Reconsider projected sentences in the light of the teachers.
@@ -174,7 +174,7 @@ def projected_with_teachers(
             continue
         if options.disagreement == "weight" and agreed < 1.0:
             weight *= agreed
-            _add(counts, "projected_down_weighted")
+            counts["projected_down_weighted"] += 1
         probs = None
         if options.teacher_share:
             given = np.eye(len(label_set), dtype=np.float32)[labels]
@@ -186,7 +186,3 @@ def projected_with_teachers(
 def _probs(sentence: TrainingSentence) -> NDArray[np.float32]:
     assert sentence.probs is not None
     return sentence.probs
-
-
-def _add(counts: dict[str, int], name: str, n: int = 1) -> None:
-    counts[name] = counts.get(name, 0) + n

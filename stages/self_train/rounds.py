@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -133,8 +134,7 @@ class SelfTraining:
             kept = json.loads(summary.read_text(encoding="utf-8"))
             return Round(number, student, _read_result(student), kept["counts"], kept["drops"])
         label_set = self._label(teachers, work)
-        counts: dict[str, int] = {}
-        drops: dict[str, int] = {}
+        counts, drops = Counter[str](), Counter[str]()
         first = next(iter(teachers.values()))[0]
         result = train_tagger(
             self._train,
@@ -151,9 +151,7 @@ class SelfTraining:
             progress=self._context.progress,
             title=f"self_train {self._context.task.unit} round {number}",
         )
-        temporary = work / "round.tmp"
-        temporary.write_text(json.dumps({"counts": counts, "drops": drops}), encoding="utf-8")
-        temporary.replace(summary)
+        write_atomic(summary, json.dumps({"counts": counts, "drops": drops}).encode())
         return Round(number, student, result, counts, drops)
 
     # -- labelling --------------------------------------------------------------------------
@@ -263,10 +261,10 @@ class SelfTraining:
     # -- the student's data -----------------------------------------------------------------
 
     def _examples(
-        self, work: Path, label_set: LabelSet, counts: dict[str, int], drops: dict[str, int]
+        self, work: Path, label_set: LabelSet, counts: Counter[str], drops: Counter[str]
     ) -> Iterator[TrainingSentence]:
         def drop(reason: str) -> None:
-            drops[reason] = drops.get(reason, 0) + 1
+            drops[reason] += 1
 
         asked = self._asked()
         names = {x.name for x in asked}
@@ -300,7 +298,7 @@ class SelfTraining:
                     self._softening[name],
                 )
             for example in examples:
-                counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
+                counts[f"sentences/{name}"] += 1
                 yield example
 
 

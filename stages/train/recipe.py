@@ -5,6 +5,7 @@ Imports nothing heavy.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -152,7 +153,7 @@ def read_examples(
     options: TrainConfig,
     inputs: Inputs[Artifact],
     seed: int,
-    counts: dict[str, int],
+    counts: Counter[str],
     ignored: Collection[str] = (),
 ) -> Iterator[TrainingSentence]:
     """Stream the labelled training sentences: gold source, kept projected, gold target.
@@ -185,7 +186,7 @@ def read_examples(
             examples = gold_examples(rows, weight, ignored)
             times = options.source_repeat if source else options.gold_repeat
         for example in repeat_examples(examples, times, derive_seed(seed, name)):
-            counts[f"sentences/{name}"] = counts.get(f"sentences/{name}", 0) + 1
+            counts[f"sentences/{name}"] += 1
             yield example
 
 

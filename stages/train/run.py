@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def train_unit(inputs: Inputs[Artifact], folder: Path, context: Context) -> None
     config, task = context.config, context.task
     options = train_options(config)
     seed = int(task.options["seed"])
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     result = train_tagger(
         options,
         read_examples(options, inputs, seed, counts, config.labels.ignore),

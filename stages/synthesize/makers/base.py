@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,6 +60,15 @@ class TextRequest:
     def chunk_seed(self, chunk: int) -> int:
         """Return the seed of one chunk."""
         return derive_seed(self.seed, chunk)
+
+    def taken(self, sentences: Sequence[Sentence], first: int, count: int) -> list[Sentence]:
+        """Return so many sentences from the ``first`` place on, in a random order.
+
+        Each comes once before any comes again.
+        """
+        order = list(sentences)
+        random.Random(self.seed).shuffle(order)
+        return [order[k % len(order)] for k in range(first, first + count)] if order else []
 
 
 class Maker(ABC):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel, RunConfig
 from pipeline.errors import ModelError
+from pipeline.listed import batched
 from pipeline.models import LOCAL, refuse_pickled_weights
 from pipeline.schema import Sentence
 from stages.machine import torch_device
@@ -161,18 +163,11 @@ class InfillingMaker(Maker):
         import torch
 
         usable = [s for s in request.projected if s.spans]
-        if not usable:
-            return []
-        order = list(range(len(usable)))
-        random.Random(request.seed).shuffle(order)
         draw = random.Random(request.chunk_seed(chunk))
         generator = torch.Generator().manual_seed(request.chunk_seed(chunk))
-        first = chunk * self.chunk_size
-        places = range(first, first + self.size(request, chunk))
-        chosen = [usable[order[p % len(order)]] for p in places]
+        first, count = chunk * self.chunk_size, self.size(request, chunk)
         made: list[Made] = []
-        for start in range(0, len(chosen), self._config.batch_size):
-            batch = chosen[start : start + self._config.batch_size]
+        for batch in batched(request.taken(usable, first, count), self._config.batch_size):
             made.extend(self._fill(batch, draw, generator))
             advance(len(batch))
         return made
@@ -222,10 +217,7 @@ class InfillingMaker(Maker):
     ) -> list[int]:
         """Return the subwords that are whole words outside entities, and of a kind with others."""
         inside = {i for s in sentence.spans for i in range(s.start, s.end)}
-        counts: dict[int, int] = {}
-        for word in word_ids:
-            if word is not None:
-                counts[word] = counts.get(word, 0) + 1
+        counts = Counter(word_ids)
         return [
             place
             for place, word in enumerate(word_ids)

@@ -64,15 +64,10 @@ class SubstitutionMaker(Maker):
         """See :meth:`Maker.make`."""
         usable = [s for s in request.projected if self._spans(s)]
         lexicon = self._lexicon(request.projected)
-        if not usable:
-            return []
-        order = list(range(len(usable)))
-        random.Random(request.seed).shuffle(order)
         draw = random.Random(request.chunk_seed(chunk))
-        first = chunk * self.chunk_size
         made = []
-        for place in range(first, first + self.size(request, chunk)):
-            sentence = usable[order[place % len(order)]]
+        first, count = chunk * self.chunk_size, self.size(request, chunk)
+        for sentence in request.taken(usable, first, count):
             result = self._substitute(sentence, lexicon, draw)
             if result is not None:
                 made.append(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -56,14 +55,10 @@ class TranslationMaker(Maker):
         each = self._translator.hypotheses
         first = -(-chunk * self.chunk_size // each)
         wanted = self.size(request, chunk)
-        order = list(range(len(request.source)))
-        random.Random(request.seed).shuffle(order)
-        if not order:
-            return []
         # Past the last source sentence it begins again, with other samples: the seed has changed.
-        chosen = [
-            request.source[order[(first + i) % len(order)]] for i in range(-(-wanted // each))
-        ]
+        chosen = request.taken(request.source, first, -(-wanted // each))
+        if not chosen:
+            return []
         texts = [detokenise(clean_words(s.words), request.source_lang) for s in chosen]
         made: list[list[Made]] = [[] for _ in chosen]
         for index, hypotheses in self._translator.stream(texts, request.chunk_seed(chunk)):

@@ -44,10 +44,10 @@ def taught(*sentences: tuple[list[str], float]) -> list[TrainingSentence]:
 
 def make(
     data: list[TrainingSentence], **options: Any
-) -> tuple[list[TrainingSentence], Counter[str], dict[str, int]]:
+) -> tuple[list[TrainingSentence], Counter[str], Counter[str]]:
     config = SelfTrainConfig(**options)
     drops: Counter[str] = Counter()
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     thresholds = score_thresholds(data, config, LABELS.types)
     made = pseudo_examples(data, config, thresholds, 1, counts, lambda r: drops.update([r]))
     return list(made), drops, counts
@@ -123,7 +123,9 @@ def test_projected_labels_are_weighed_mixed_or_dropped() -> None:
     def reconsider(**options: Any) -> tuple[list[TrainingSentence], Counter[str]]:
         drops: Counter[str] = Counter()
         config = SelfTrainConfig(**options)
-        made = projected_with_teachers(given, data, config, LABELS, {}, lambda r: drops.update([r]))
+        made = projected_with_teachers(
+            given, data, config, LABELS, Counter(), lambda r: drops.update([r])
+        )
         return list(made), drops
 
     kept, drops = reconsider(disagreement="drop")
@@ -157,7 +159,7 @@ def test_thresholds_are_of_calibrated_scores_and_labels_are_as_the_teacher_gave_
         data = list(teach(rows, found, LABELS, softening))
         expected = tempered(found[0], softening)[1, LABELS.names.index("B-PER")]
         assert data[0].spans[0].score == pytest.approx(expected)
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         drops: Counter[str] = Counter()
         config = SelfTrainConfig(confidence=0.85)
         (made,) = pseudo_examples(
@@ -165,7 +167,11 @@ def test_thresholds_are_of_calibrated_scores_and_labels_are_as_the_teacher_gave_
         )
         np.testing.assert_array_equal(made.probs, found[0])
         config = SelfTrainConfig(min_confidence=0.85)
-        list(pseudo_examples(data, config, {}, 1, {}, lambda r: drops.update([r]), None, softening))
+        list(
+            pseudo_examples(
+                data, config, {}, 1, Counter(), lambda r: drops.update([r]), None, softening
+            )
+        )
         return counts["entities_masked"], drops["low_confidence"]
 
     assert masked(1.0) == (0, 0)
