@@ -188,6 +188,14 @@ class Runner(Planner):
             tasks = [s.task for s in steps if s.task.stage == name]
             yield from self.registry[name].preview(self.config, tasks)
 
+    def notices(self, steps: Sequence[Step]) -> Iterator[str]:
+        """Yield what the stages of a run tell of all their outputs, of those that have all."""
+        for name in dict.fromkeys(s.task.stage for s in steps):
+            found = [self.folder.artifact(s.task.ref) for s in steps if s.task.stage == name]
+            artifacts = [artifact for artifact in found if artifact is not None]
+            if len(artifacts) == len(found):
+                yield from self.registry[name].notices(self.config, artifacts)
+
     def summaries(self, steps: Sequence[Step]) -> list[RenderableType]:
         """Return what the stages of a run want to show in the terminal at its end."""
         shown = []

@@ -176,6 +176,10 @@ class Stage(ABC, Generic[C]):
         """
         return iter(())
 
+    def notices(self, config: RunConfig, artifacts: Sequence[Artifact]) -> Iterator[str]:
+        """Yield what to tell of the outputs of all tasks together, once they are there."""
+        return iter(())
+
     def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
         """Return the models that a task loads, folders or hub ids, by what they are to it."""
         return {}

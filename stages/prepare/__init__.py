@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.config import RunConfig, StageConfig
-from pipeline.errors import DataError
+from pipeline.errors import DataError, suggest
 from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.prepare.config import PrepareConfig
@@ -109,15 +109,25 @@ class PrepareStage(RunStage):
         Raises:
             DataError: If one cannot be read.
         """
+        types: set[str] | None = set()
         for task in tasks:
             corpus = _corpus(config, task)
             if corpus.path is None:
                 yield f"{corpus.name}: {corpus.source.hub}: on the hub, read when prepare runs"
+                types = None
                 continue
             stream = _read(config, corpus, sample=_SAMPLE)
             for _ in stream:
                 pass
             yield f"{corpus.name}: {stream.report.summary()}"
+            if types is not None:
+                types |= stream.report.spans.keys()
+        if types is not None:
+            yield from _unmet(config, types)
+
+    def notices(self, config: RunConfig, artifacts: Sequence[Artifact]) -> Iterator[str]:
+        """Yield the types that the configuration names and no corpus has."""
+        yield from _unmet(config, {t for a in artifacts for t in a.manifest.notes["spans"]})
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
         """Return the corpus, if it is on this machine; of translations also what they translate."""
@@ -213,6 +223,20 @@ class PrepareStage(RunStage):
         context.progress.say(f"{corpus.name}: {report.summary()}")
         context.notes.update(report.to_notes())
         context.notes["types"] = dict(sorted(types.items()))
+
+
+def _unmet(config: RunConfig, types: set[str]) -> Iterator[str]:
+    """Yield what ``labels`` names and no corpus has: one may lack what another has."""
+    asked = {
+        "labels.map": config.labels.map.keys(),
+        "labels.ignore": set(config.labels.ignore) - set(config.labels.map.values()),
+    }
+    for key, names in asked.items():
+        for name in sorted(names - types):
+            yield (
+                f"{key}: no corpus of this run has the type {name!r}{suggest(name, types)}; types: "
+                f"{', '.join(sorted(types)) or 'none'}"
+            )
 
 
 def _no_type(name: str, sentence: Sentence, found: str) -> str:

@@ -163,6 +163,8 @@ def _run(
     jobs = config.jobs if on_ray else capacity.jobs(config, len(capacity.devices(config)))
     runner = Runner(config, runs_dir, progress, jobs=jobs)
     result = runner.run(selection)
+    for line in runner.notices(result.steps):
+        progress.say(line)
     if as_json:
         print_json(_result_json(result))
     else:

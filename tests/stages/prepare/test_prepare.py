@@ -142,6 +142,34 @@ def test_labels_are_mapped_and_compared(tmp_path: Path) -> None:
     )
 
 
+def test_a_type_that_no_corpus_has_is_told(tmp_path: Path) -> None:
+    save(tmp_path / "en", TRAIN)
+    save(tmp_path / "de", "Bonn B-LOC\nMai B-DATE\n")
+    data: dict[str, Any] = {"train": {"path": "en"}, "test": {"path": "de"}}
+    labels = {"map": {"DATE": "O", "ORG": "O"}, "ignore": ["PER"]}
+
+    def told(**more: Any) -> tuple[list[str], list[str]]:
+        runner = Runner(
+            config(tmp_path, data, **more), tmp_path / "runs", Progress(Console(file=StringIO())),
+            REGISTRY,
+        )  # fmt: skip
+        before = list(runner.previews(runner.plan(runner.tasks())))
+        return [t for t in before if "labels" in t], list(runner.notices(runner.run().steps))
+
+    assert told(labels=labels) == ([], [])  # each is in one of the corpora
+    labels["map"] = {"DATES": "O", "DATE": "O", "MISC": "Z"}
+    labels["ignore"] = ["Z", "PERS"]
+    expected = [
+        "labels.map: no corpus of this run has the type 'DATES' (did you mean 'DATE'?); "
+        "types: DATE, LOC, ORG, PER",
+        "labels.map: no corpus of this run has the type 'MISC'; types: DATE, LOC, ORG, PER",
+        "labels.ignore: no corpus of this run has the type 'PERS' (did you mean 'PER'?); "
+        "types: DATE, LOC, ORG, PER",
+    ]
+    assert told(labels=labels) == (expected, expected)
+    assert told(labels=labels)[1] == expected, "of what is up to date, too"
+
+
 def test_ignored_types_stay_where_they_are_projected_from(tmp_path: Path) -> None:
     save(tmp_path / "en", "Bonn B-LOC\nGerman B-MISC\nCup B-EVENT\n")
     data = {"train": {"path": "en"}, "dev": {"path": "en"}, "test": {"path": "en"}}
