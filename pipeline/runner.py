@@ -139,12 +139,10 @@ class Runner(Planner):
         from pipeline.engine.cluster import Cluster
         from pipeline.ray_places import OnRay
 
-        options = self.config.ray
-        takes = options.cpus_per_training, options.gpus_per_training
-        cluster = Cluster(options)
+        cluster = Cluster(self.config.ray)
         try:
-            count = min(trainings, self.jobs or cluster.trainings(*takes))
-            share = cluster.training_share(*takes, threads)
+            count = min(trainings, self.jobs or cluster.trainings())
+            share = cluster.training_share(threads)
         except BaseException:
             cluster.leave()
             raise

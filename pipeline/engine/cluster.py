@@ -113,73 +113,46 @@ class Cluster:
             XlnerError: If no node has what a worker needs.
         """
         deadline = time.monotonic() + self._options.wait_seconds
+        gpus = self._options.gpus_per_worker
         while True:
             nodes = _nodes()
             self._cpus = self._options.cpus_per_worker or cpus_per_worker(
                 [n.get("CPU", 0.0) for n in nodes], workers
             )
-            places = sum(self._places(n) for n in nodes)
-            if places or self._address == "local" or time.monotonic() > deadline:
+            found = any(_places(n, self._cpus, gpus) for n in nodes)
+            if found or self._address == "local" or time.monotonic() > deadline:
                 break
             time.sleep(0.5)
-        if not places:
-            has = "; ".join(f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in nodes)
-            raise XlnerError(
-                f"no node of the Ray cluster can take a worker, which needs {self._needs()}; the "
-                f"nodes have: {has or 'nothing'}. Lower ray.cpus_per_worker or "
-                "ray.gpus_per_worker, or add nodes"
-            )
+        places = _places_for("worker", nodes, self._cpus, gpus)
         if places < workers:
             logger.warning(
                 "%d of the %d workers find a place on the Ray cluster (%s each); the others wait "
                 "for more nodes",
                 places,
                 workers,
-                self._needs(),
+                _needs(self._cpus, gpus),
             )
-        if not self._options.gpus_per_worker and any(n.get("GPU", 0) for n in nodes):
-            logger.warning("the Ray cluster has GPUs, but ray.gpus_per_worker is 0: none is used")
 
-    def _places(self, node: dict[str, float]) -> int:
-        return _places(node, self._cpus, self._options.gpus_per_worker)
-
-    def trainings(self, cpus: float, gpus: float) -> int:
-        """Return how many trainings find a place at the same time, with so much of a node each.
+    def trainings(self) -> int:
+        """Return how many trainings find a place at the same time.
 
         Raises:
             XlnerError: If there is none for a single one.
         """
-        nodes = _nodes()
-        places = sum(_places(node, cpus, gpus) for node in nodes)
-        if not places:
-            has = "; ".join(f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in nodes)
-            raise XlnerError(
-                f"no node of the Ray cluster can take a training, which needs {cpus:g} CPU"
-                + (f" and {gpus:g} GPU" if gpus else "")
-                + f"; the nodes have: {has or 'nothing'}. Lower ray.cpus_per_training or "
-                "ray.gpus_per_training, or add nodes"
-            )
-        if not gpus and any(n.get("GPU", 0) for n in nodes):
-            logger.warning("the Ray cluster has GPUs, but ray.gpus_per_training is 0: none is used")
-        return places
+        options = self._options
+        return _places_for(
+            "training", _nodes(), options.cpus_per_training, options.gpus_per_training
+        )
 
-    def training_share(self, cpus: float, gpus: float, threads: int) -> dict[str, Any]:
+    def training_share(self, threads: int) -> dict[str, Any]:
         """Return what a training takes of the cluster, as options of Ray."""
+        options = self._options
         variables = {**_passed_on(), "OMP_NUM_THREADS": str(threads)}
-        return {"num_cpus": cpus, "num_gpus": gpus, "runtime_env": {"env_vars": variables}}
-
-    def _needs(self) -> str:
-        gpus = self._options.gpus_per_worker
-        return f"{self._cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
+        return _share(options.cpus_per_training, options.gpus_per_training, variables)
 
     def share(self) -> dict[str, Any]:
         """Return what an actor takes of the cluster, as options of Ray."""
-        passed_on = _passed_on()
-        return {
-            "num_cpus": self._cpus,
-            "num_gpus": self._options.gpus_per_worker,
-            "runtime_env": {"env_vars": passed_on} if passed_on else None,
-        }
+        return _share(self._cpus, self._options.gpus_per_worker, _passed_on())
 
     def leave(self) -> None:
         """Disconnect, which ends a cluster that was started here."""
@@ -222,6 +195,34 @@ def _places(node: dict[str, float], cpus: float, gpus: float) -> int:
         has = node.get("GPU", 0.0)
         places = min(places, int(has) * int(1 / gpus + 1e-9) if gpus < 1 else int(has / gpus))
     return places
+
+
+def _places_for(what: str, nodes: Sequence[dict[str, float]], cpus: float, gpus: float) -> int:
+    """Return how many workers or trainings find a place.
+
+    Raises:
+        XlnerError: If there is none for a single one.
+    """
+    places = sum(_places(node, cpus, gpus) for node in nodes)
+    if not places:
+        has = "; ".join(f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in nodes)
+        raise XlnerError(
+            f"no node of the Ray cluster can take a {what}, which needs {_needs(cpus, gpus)}; the "
+            f"nodes have: {has or 'nothing'}. Lower ray.cpus_per_{what} or ray.gpus_per_{what}, or "
+            "add nodes"
+        )
+    if not gpus and any(n.get("GPU", 0) for n in nodes):
+        logger.warning("the Ray cluster has GPUs, but ray.gpus_per_%s is 0: none is used", what)
+    return places
+
+
+def _needs(cpus: float, gpus: float) -> str:
+    return f"{cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
+
+
+def _share(cpus: float, gpus: float, variables: dict[str, str]) -> dict[str, Any]:
+    environment = {"env_vars": variables} if variables else None
+    return {"num_cpus": cpus, "num_gpus": gpus, "runtime_env": environment}
 
 
 def _nodes() -> list[dict[str, float]]:

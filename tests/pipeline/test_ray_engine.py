@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import RayConfig, RunConfig, parse_config
-from pipeline.engine.cluster import cpus_per_worker
+from pipeline.engine.cluster import Cluster, cpus_per_worker
 from pipeline.engine.ray import same_versions, wait_until_visible
 from pipeline.errors import DataError, XlnerError
 from pipeline.plan import Selection
@@ -300,6 +300,33 @@ def test_workers_never_reserve_all_processors(
 ) -> None:
     assert cpus_per_worker(nodes, workers) == share
     assert share * workers < sum(nodes)
+
+
+def test_what_finds_a_place_is_told_alike_for_workers_and_trainings(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = RayConfig(cpus_per_worker=3, cpus_per_training=2, gpus_per_training=0.5)
+    made = object.__new__(Cluster)  # connected to nothing: what there is comes from below
+    made._options, made._address = options, "local"
+    nodes = [{"CPU": 4.0, "GPU": 1.0}, {"CPU": 2.0}]
+    monkeypatch.setattr("pipeline.engine.cluster._nodes", lambda: nodes)
+    made.fit(2)
+    assert made.share()["num_cpus"] == 3
+    assert "ray.gpus_per_worker is 0: none is used" in caplog.text
+    assert "1 of the 2 workers find a place on the Ray cluster (3 CPU each)" in caplog.text
+    assert made.trainings() == 2
+    share = made.training_share(4)
+    assert (share["num_cpus"], share["num_gpus"]) == (2, 0.5)
+    assert share["runtime_env"]["env_vars"]["OMP_NUM_THREADS"] == "4"
+    nodes[0]["CPU"], nodes[1]["CPU"] = 1.0, 1.0
+    told = "take a {}, which needs {}; the nodes have: 1 CPU, 1 GPU; 1 CPU, 0 GPU. Lower ray.cpus_"
+    for what, needs, ask in (
+        ("worker", "3 CPU", lambda: made.fit(1)),
+        ("training", "2 CPU and 0.5 GPU", made.trainings),
+    ):
+        with pytest.raises(XlnerError) as error:
+            ask()
+        assert f"{told.format(what, needs)}per_{what} or ray.gpus_per_{what}" in str(error.value)
 
 
 def test_a_node_with_other_libraries_is_refused() -> None:
