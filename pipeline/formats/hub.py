@@ -7,12 +7,12 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pipeline.errors import DataError, suggest
 from pipeline.formats.columns import RecordReader
 from pipeline.formats.format import Format, Request, Sample
-from pipeline.formats.parquet import checked_records
+from pipeline.formats.parquet import checked_records, class_labels
 from pipeline.formats.report import RawSentence, ReadReport
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Hub(Format):
         """
         reader = RecordReader(
             self._where,
-            names={k: v for k, f in self._data.features.items() if (v := _class_names(f))},
+            names=class_labels(self._data.features.arrow_schema),
             default_names=self.request.source.label_names,
             labelled=self.request.labelled,
         )
@@ -209,12 +209,3 @@ def _split_problem(name: str, split: str, known: Collection[str]) -> tuple[str, 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0]
-
-
-def _class_names(feature: Any) -> list[str] | None:
-    import datasets
-
-    if isinstance(feature, datasets.ClassLabel):
-        return list(feature.names)
-    inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
-    return _class_names(inner) if inner is not None else None
