@@ -12,6 +12,7 @@ from model_recipes.encoder.config import ObjectiveConfig, PretrainEncoderConfig
 from model_recipes.encoder.examples import IGNORED, Item, ItemMaker, Row
 from model_recipes.encoder.links import link_corpus
 from model_recipes.encoder.wordpieces import load_wordpiece, save_wordpiece, train_wordpiece
+from model_recipes.shared.batching import padded
 from model_recipes.shared.card import Card, write_card
 from model_recipes.shared.cooccurrence import (
     START,
@@ -218,7 +219,7 @@ def pretraining_loss(
     if linked:
         hidden = output.hidden_states[objective.alignment_layer]
         half = len(batch)
-        words = _padded([row.words for row in rows], -1, device)
+        words = padded([row.words for row in rows], -1, device)
         loss = loss + objective.alignment_weight * alignment_loss(
             word_vectors(hidden[:half].float(), words[:half, : hidden.shape[1]]),
             word_vectors(hidden[half:].float(), words[half:, : hidden.shape[1]]),
@@ -272,15 +273,8 @@ def alignment_loss(
 def _tensors(rows: list[Row], device: torch.device) -> tuple[torch.Tensor, ...]:
     """Subwords, positions, labels and attention mask, each of shape (rows, longest row)."""
     return (
-        _padded([row.subwords for row in rows], 0, device),
-        _padded([row.positions for row in rows], 0, device),
-        _padded([row.labels for row in rows], IGNORED, device),
-        _padded([[1] * len(row.subwords) for row in rows], 0, device),
+        padded([row.subwords for row in rows], 0, device),
+        padded([row.positions for row in rows], 0, device),
+        padded([row.labels for row in rows], IGNORED, device),
+        padded([[1] * len(row.subwords) for row in rows], 0, device),
     )
-
-
-def _padded(rows: list[list[int]], fill: int, device: torch.device) -> torch.Tensor:
-    import torch
-
-    width = max(map(len, rows))
-    return torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=device)

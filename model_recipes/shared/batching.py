@@ -1,9 +1,13 @@
-"""Length-bucketed, token-bounded batches."""
+"""Length-bucketed, token-bounded batches, and rows of one length."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def token_bounded_batches(
@@ -37,3 +41,11 @@ def token_bounded_batches(
         batches.append(current)
     rng.shuffle(batches)
     return batches
+
+
+def padded(rows: Sequence[list[int]], fill: int, device: torch.device) -> torch.Tensor:
+    """Rows filled up with `fill` to the longest: shape (rows, longest row), int64."""
+    import torch
+
+    width = max(map(len, rows))
+    return torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=device)

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_recipes.shared.batching import padded
 from model_recipes.shared.card import Card, write_card
 from model_recipes.shared.cooccurrence import (
     START,
@@ -29,6 +30,7 @@ from model_recipes.translator.sentencepieces import (
     write_tokenizer,
 )
 from model_recipes.translator.tags import tag_symbols
+from pipeline.disk import write_atomic
 from stages.text_sources import read_entities
 
 if TYPE_CHECKING:
@@ -137,9 +139,7 @@ def _phrases(
     if not path.is_file():
         found = find_phrases(corpus.pairs, seed)
         lines = (" ".join("-".join(map(str, p)) for p in phrases) for phrases in found)
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        unfinished.replace(path)
+        write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
     return [
         [Phrase(*map(int, phrase.split("-"))) for phrase in line.split()]
         for line in path.read_text(encoding="utf-8").splitlines()
@@ -238,8 +238,8 @@ def translation_loss(
 
     from model_recipes.shared.vocabulary_loss import vocabulary_loss
 
-    source = _padded([example.source for example in batch], pad, device)
-    target = _padded([example.target for example in batch], pad, device)
+    source = padded([example.source for example in batch], pad, device)
+    target = padded([example.target for example in batch], pad, device)
     start = torch.full((len(batch), 1), pad, device=device)
     hidden = model.model(
         input_ids=source,
@@ -254,13 +254,6 @@ def translation_loss(
     gold = target[wanted]
     loss = vocabulary_loss(hidden[wanted], subwords, gold, label_smoothing=label_smoothing)
     return loss, gold.numel()
-
-
-def _padded(rows: list[list[int]], pad: int, device: torch.device) -> torch.Tensor:
-    import torch
-
-    width = max(map(len, rows))
-    return torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=device)
 
 
 def save_translator(

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from model_recipes.translator.bilingual import Bilingual, Templates
 from model_recipes.translator.bitext import Bitext, Phrase, SpacedWords
+from model_recipes.translator.names import Gazetteer
 from model_recipes.translator.tags import LETTERS, SLOTS, choose, tagged
 
 _END = re.compile(r"^[.!?…]+$")
@@ -46,16 +47,6 @@ class NameSource(Protocol):
         """Words, case-folded, that are written small inside a sentence."""
 
 
-class Drawn(Protocol):
-    """Draws names."""
-
-    def draw(self, rng: random.Random, invented_share: float) -> str:
-        """Any name."""
-
-    def of_type(self, kind: str, rng: random.Random, invented_share: float) -> str:
-        """A name of one type."""
-
-
 class Variation:
     """Varies pairs.
 
@@ -70,7 +61,7 @@ class Variation:
     def __init__(
         self,
         known: NameSource,
-        gazetteer: Drawn | None,
+        gazetteer: Gazetteer | None,
         bilingual: Bilingual | None,
         templates: Templates | None,
         mix: Mix,
@@ -130,7 +121,7 @@ class Variation:
         self._rename(pair, rng, share=0.0)
         return pair
 
-    def _list(self, language: str, gazetteer: Drawn, rng: random.Random) -> Bitext:
+    def _list(self, language: str, gazetteer: Gazetteer, rng: random.Random) -> Bitext:
         """Names and figures, places among them in both languages."""
         entries = []
         for _ in range(rng.randint(1, rng.choice((3, 8)))):
