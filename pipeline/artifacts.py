@@ -297,11 +297,11 @@ class Partial:
         self.work = folder / "work"
         if folder.exists() and read_mark(folder) != expected:
             discard(folder)
-        self.resumed = folder.exists()
+        resumed = folder.exists()
         with disk_errors(folder):
             self.out.mkdir(parents=True, exist_ok=True)
             self.work.mkdir(parents=True, exist_ok=True)
-        if self.resumed:
+        if resumed:
             self.sweep()
         else:
             write_atomic(folder / MARK, expected.encode())

@@ -19,7 +19,7 @@ from pipeline.disk import refuse_filled
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import Format, Sample
-from pipeline.formats.json_text import annotated, parse_json
+from pipeline.formats.json_text import parse_json
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.listed import batched
@@ -234,18 +234,20 @@ def _records(index: Path) -> Iterator[_Record]:
         record = parse_json(line, where)
         if not isinstance(record, Mapping):
             raise DataError(f"{where}: not a line that the export wrote")
-        own_id, words = annotated(record, "id", where)
+        own, words = record.get("id"), record.get("words")
+        if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
+            raise DataError(f"{where}: no list of words; keep the fields that the export wrote")
         name, start = record.get("document"), record.get("start")
         # The name becomes that of a file, so it must not lead out of the folder.
         if (
-            own_id is None
+            not isinstance(own, str | int)
             or not isinstance(name, str)
             or not re.fullmatch(r"[\w-]+", name)
             or type(start) is not int
             or start < 0
         ):
             raise DataError(f"{where}: document, start or id is missing or was changed")
-        yield name, start, RawSentence(id=own_id, words=words, text=" ".join(words))
+        yield name, start, RawSentence(id=str(own), words=words, text=" ".join(words))
 
 
 def _document(

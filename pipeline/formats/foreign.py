@@ -18,7 +18,6 @@ _MARKED: Final = re.compile(
     r"|\[[^\[\]\n]+\]\([\w. :{}\"-]+\)"  # [Anna](PER)
     r"|\[[A-Z][\w-]* [^\[\]\n]+\]"  # [PER Anna]
 )
-_XML: Final = re.compile(r"<\?xml|<(TEI|xmi:XMI|GateDocument|collection|corpus)\b")
 _PUBTATOR: Final = re.compile(r"[^|\s]+\|t\|")
 _SHARE: Final = 0.5
 

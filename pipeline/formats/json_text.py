@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -148,17 +148,3 @@ def _refuse_halves(text: str, value: Any, where: str) -> None:
         raise DataError(
             f"{where}: half of a surrogate pair (\\ud800 to \\udfff): no Unicode text"
         ) from None
-
-
-def annotated(record: Mapping[str, Any], key: str, where: str) -> tuple[str | None, list[str]]:
-    """Return the id (under ``key``) and the words that an exported record carries.
-
-    Raises:
-        DataError: If the words are not a list of strings.
-    """
-    own, words = record.get(key), record.get("words")
-    if own is not None and not isinstance(own, str | int):
-        raise DataError(f"{where}: {key} is not a string: {own!r}")
-    if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
-        raise DataError(f"{where}: no list of words; keep the fields that the export wrote")
-    return None if own is None else str(own), words

@@ -15,6 +15,7 @@ from stages.encoder_facts import OFFSET_POSITIONS
 from xlner.trimming.kinds import kind_of
 from xlner.trimming.report import TrimReport, compare
 from xlner.trimming.selection import added_tokens, choose
+from xlner.trimming.words import together
 
 
 def trim_encoder(
@@ -52,15 +53,10 @@ def trim_encoder(
     wrapped = fast_tokenizer(folder)
     tokenizer = json.loads(wrapped.backend_tokenizer.to_str())
     kind = kind_of(tokenizer, str(folder))
-    mixed: dict[str, float] = {}
-    for name, counts in words.items():
-        share = (weights or {}).get(name, 1.0) / sum(counts.values())
-        for word, count in counts.items():
-            mixed[word] = mixed.get(word, 0.0) + count * share
     first = _first_subwords(kind.subwords, wrapped.pad_token_id)
     kept = choose(
         tokenizer,
-        mixed,
+        together(words, weights),
         size,
         required=(kind.required() if required is None else set(required)) | first,
         name=str(folder),

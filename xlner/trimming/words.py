@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,11 +93,13 @@ def listed_words(language: str, backend: Any, most: int = LISTED) -> dict[str, f
     return found
 
 
-def together(parts: Iterable[dict[str, float] | Counter[str]]) -> dict[str, float]:
-    """Add up counts, each part brought to the same total, so that no file outweighs another."""
-    weights: dict[str, float] = {}
-    for part in parts:
-        total = sum(part.values())
-        for word, count in part.items():
-            weights[word] = weights.get(word, 0.0) + count / total
-    return weights
+def together(
+    texts: Mapping[str, Mapping[str, float]], weights: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Add up counts, each text's brought to one total (or its weight): none outweighs another."""
+    found: dict[str, float] = {}
+    for name, counts in texts.items():
+        share = (weights or {}).get(name, 1.0) / sum(counts.values())
+        for word, count in counts.items():
+            found[word] = found.get(word, 0.0) + count * share
+    return found

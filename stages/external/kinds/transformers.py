@@ -20,7 +20,6 @@ from stages.external.kinds.base import LocatedTagger, Opened
 if TYPE_CHECKING:
     from stages.tagger.tagger import Tagger
 
-LabelScheme = Literal["prefixed", "iob1", "plain"]
 _PREFIXED = re.compile(r"([BIESLU])[-_](.+)")
 
 

@@ -143,7 +143,7 @@ def _cut(kind: str, size: str | None) -> Any:
 
         made = tokenizer_of(kind)
         parsed = json.loads(made.to_str())
-        words = together([count_words(GERMAN, made)])
+        words = together({"text": count_words(GERMAN, made)})
         number = None
         if size:
             least = len(choose(parsed, {}, None))
@@ -159,7 +159,7 @@ def _cut(kind: str, size: str | None) -> Any:
 def test_a_word_whose_subwords_are_all_kept_is_tokenised_as_before(kind: str) -> None:
     made = tokenizer_of(kind)
     parsed = json.loads(made.to_str())
-    words = together([count_words(SENTENCES, made)])
+    words = together({"text": count_words(SENTENCES, made)})
     least = len(choose(parsed, {}, None))
     kept = choose(parsed, words, least + 40)
     old = Segmenter(parsed["model"])
@@ -173,7 +173,7 @@ def test_a_word_whose_subwords_are_all_kept_is_tokenised_as_before(kind: str) ->
 def test_of_too_many_subwords_the_useful_ones_are_kept(kind: str) -> None:
     made = tokenizer_of(kind)
     parsed = json.loads(made.to_str())
-    words = together([count_words(GERMAN, made)])
+    words = together({"text": count_words(GERMAN, made)})
     always = choose(parsed, {}, None)
     kept = choose(parsed, words, len(always) + 20)
 
@@ -204,5 +204,6 @@ def test_another_kind_is_named(tmp_path: Path) -> None:
 
 
 def test_one_text_does_not_outweigh_another() -> None:
-    weights = together([{"a": 900.0, "b": 100.0}, {"c": 1.0}])
-    assert weights == pytest.approx({"a": 0.9, "b": 0.1, "c": 1.0})
+    texts = {"long": {"a": 900.0, "b": 100.0}, "short": {"c": 1.0}}
+    assert together(texts) == pytest.approx({"a": 0.9, "b": 0.1, "c": 1.0})
+    assert together(texts, {"short": 2.0}) == pytest.approx({"a": 0.9, "b": 0.1, "c": 2.0})
