@@ -270,7 +270,9 @@ def measure_names(model: Measured) -> Rows:
 
 def name_words(sentence: Sentence, text: str, column: int) -> Iterator[tuple[str, bool]]:
     """Type of each capitalised word of a name, and whether it, or its exonym, is in the text."""
-    found = {bare(w) for w in text.replace("-", " ").split()} | {bare(w) for w in text.split()}
+    found = {bare(w) for w in text.split()}
+    # Of compounds and genitives (*Queen's*) each part counts, as in the mender.
+    found |= {bare(w) for w in re.sub("[-'’]", " ", text).split()}
     for span in sentence.spans:
         for word in sentence.words[span.start : span.end]:
             if word[0].isupper():

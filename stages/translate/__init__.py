@@ -24,7 +24,7 @@ class TranslateStage(RowStage[TranslateConfig]):
     """
 
     name = "translate"
-    version = "4"
+    version = "5"
     about = "translate labelled source text to the target languages"
     reasons: ClassVar[Mapping[str, str]] = {
         "empty_source": "there was nothing to translate",

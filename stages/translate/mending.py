@@ -5,7 +5,8 @@ the source in a row; and, as the labelled side knows where the names are, a name
 missing. Such a sentence is searched with more beams, and against repetition, for a translation
 without faults. Then numbered slots stand in for names (CROP's *replace*, Yang et al. 2022), which a
 translator of `train_translator` has learnt to carry; the names are written in their places, with
-the ending that the translator gave the slot (*__SLOT0__s Besuch*).
+the ending that the translator gave the slot (*__SLOT0__s Besuch*). What no search has mended is put
+in order where it stands: tags that are lost or doubled, words that are said again at once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from stages.tokenise import detokenise
 from stages.translate.exonyms import Exonyms
 from stages.translate.markers import mark
 from stages.translate.slots import fill_slots, has_slot, put_slots, slots_of
-from stages.translate.tags import LETTERS, has_tag, read_tags, remove_tags, whole
+from stages.translate.tags import LETTERS, has_tag, read_tags, remove_tags, tidy, whole
 
 if TYPE_CHECKING:
     from stages.translate.base import BaseTranslator, Hypothesis
@@ -42,6 +43,8 @@ _COPY = 5
 PERSONS = frozenset({"PER", "PERSON"})
 """Types whose names have no other form in another language: *Paris Hilton*, *Chad Smith*."""
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_PAIR_AGAIN = re.compile(rf"\b({_WORD.pattern} {_WORD.pattern})(?:,? \1)+\b", re.IGNORECASE)
+_WORD_AGAIN = re.compile(rf"\b({_WORD.pattern})(?:,? \1)+\b", re.IGNORECASE)
 _TOKEN = re.compile(rf"{_WORD.pattern}|\d+|[^\w\s]")
 _MARKS = string.punctuation + "„“”‘’«»¿¡‹›"
 _UNKNOWN = Exonyms()
@@ -64,6 +67,24 @@ def stutters(text: str) -> int:
         + sum(a == b and a[0] != a[1] for a, b in zip(pairs, pairs[2:], strict=False))
         + sum(len(word) > _LONGEST_WORD for word in words)
     )
+
+
+def said_once(text: str, source: str) -> str:
+    """Return a text in which no two words, and no capitalised word, are said again at once.
+
+    What the source says twice stays. So does a single small word: languages double them (*die die*,
+    *vous vous*, *mbali mbali*).
+    """
+    said = source.casefold()
+
+    def first(match: re.Match[str]) -> str:
+        again = match[1][0].isupper() or " " in match[1]
+        doubled = f"{match[1]} {match[1]}".casefold() in said
+        return match[1] if again and not doubled else match[0]
+
+    for pattern in (_PAIR_AGAIN, _WORD_AGAIN):
+        text = pattern.sub(first, text)
+    return text
 
 
 def copies(source: str, text: str, names: frozenset[str] = frozenset()) -> int:
@@ -130,13 +151,13 @@ class Mended:
         changed: The rows that have other hypotheses now.
         by_slots: How many of them got there by slots.
         faulty: How many rows still have faults.
-        by_names: How many of the changed rows only have places called as there.
+        in_place: How many of the changed rows were put in order where they stand, by no search.
     """
 
     changed: list[int]
     by_slots: int
     faulty: int
-    by_names: int = 0
+    in_place: int = 0
 
 
 class Mender:
@@ -209,14 +230,19 @@ class Mender:
             search = self._search(penalty)
             for k, hypotheses in zip(rows, search.translate(texts), strict=True):
                 offer(k, hypotheses, slots=False)
-        for every in (True, False) if self._translator.knows_slots else ():
-            self._with_slots(sentences, results, list(faults), every, offer)
+        slotted = ((True, None), (False, None), (True, _PENALTY))
+        for every, penalty in slotted if self._translator.knows_slots else ():
+            self._with_slots(sentences, results, list(faults), every, penalty, offer)
         mended = len(changed)
         for k, sentence in enumerate(sentences):
-            called = [h.with_text(self._call_places(sentence, h.text)) for h in results[k]]
-            if called != results[k]:
-                results[k] = called
+            written = [h.with_text(self._call_places(sentence, h.text)) for h in results[k]]
+            if k in faults:
+                written = [self._tidied(sentence, h) for h in written]
+            if written != results[k]:
+                results[k] = written
                 changed[k] = None
+            if k in faults and not self._faults(sentence, written[0]):
+                del faults[k]
         return Mended(list(changed), len(by_slots), len(faults), len(changed) - mended)
 
     def _with_slots(
@@ -225,6 +251,7 @@ class Mender:
         results: Sequence[Sequence[Hypothesis]],
         rows: Sequence[int],
         every: bool,
+        penalty: float | None,
         offer: Offer,
     ) -> None:
         """Translate with slots for all names, or for those alone that are missing."""
@@ -236,18 +263,20 @@ class Mender:
                 numbers = [n for n, span in enumerate(spans) if span.type in self._types]
             if numbers := numbers[:MOST_SLOTS]:
                 asked.append((k, numbers, self._write(*_slotted(words, spans, numbers))))
-        answers = self._search().translate([text for _, _, text in asked])
+        answers = self._search(penalty).translate([text for _, _, text in asked])
         for (k, numbers, _), hypotheses in zip(asked, answers, strict=True):
             words, spans = sentences[k]
             names = [self._called(words, spans[n]) for n in numbers]
             filled = [
                 h.with_text(fill_slots(h.text, names))
                 for h in hypotheses
-                if sorted(slots_of(h.text)) == list(range(len(names)))
+                if (slots := slots_of(h.text))
+                and len(set(slots)) == len(slots)
+                and max(slots) < len(names)
             ]
             offer(k, filled, slots=True)
 
-    def _search(self, penalty: float | None = None) -> BaseTranslator:
+    def _search(self, penalty: float | None) -> BaseTranslator:
         found = self._translator.n_best(_BEST, penalty)
         assert found is not None, "it can search"
         return found
@@ -275,6 +304,23 @@ class Mender:
                 text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", written, text)
         return text
 
+    def _tidied(self, sentence: LabelledWords, hypothesis: Hypothesis) -> Hypothesis:
+        """What no search has mended: tags put in order, and said once what is said twice."""
+        words, spans = sentence
+        text = hypothesis.text
+        if hypothesis.reason is None and self._has_tags(words, spans):
+            names = [
+                [detokenise(form, self._language) for form in _forms(name, span.type, self._known)]
+                for span in spans
+                for name in (words[span.start : span.end],)
+            ]
+            text = tidy(text, names)
+        return hypothesis.with_text(said_once(text, " ".join(words)))
+
+    def _has_tags(self, words: Sequence[str], spans: Sequence[Span]) -> bool:
+        """Whether entities were given tags."""
+        return self._tagged and bool(spans) and not any(has_tag(word) for word in words)
+
     def _missing(self, sentence: LabelledWords, text: str) -> list[int]:
         plain = remove_tags(text) if self._tagged else text
         return missing_names(*sentence, plain, self._types, self._known)
@@ -291,7 +337,7 @@ class Mender:
         found += max(0, stutters(plain) - stutters(source))
         names = {word for span in spans for word in words[span.start : span.end]}
         found += copies(source, plain, frozenset(names))
-        if self._tagged and spans and not any(has_tag(word) for word in words):
+        if self._has_tags(words, spans):
             wanted = min(len(spans), len(LETTERS))
             lost = wanted - len(read_tags(text))
             found += lost or (not whole(text, wanted))

@@ -7,7 +7,7 @@ and around tags, capitals, and tags of other entities that were lost or doubled 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 LETTERS: Final = "abcdefghij"
@@ -81,6 +81,79 @@ def whole(marked: str, entities: int) -> bool:
         elif not stack or stack.pop() != letter:
             return False
     return not stack and sorted(seen) == sorted(LETTERS[:entities])
+
+
+def tidy(marked: str, names: Sequence[Sequence[str]]) -> str:
+    """Return a translation with both tags of as many entities as can be, once each.
+
+    Of an entity whose tags stand there twice, those stay that are around its name, or else the
+    first. One that has none gets them where its name stands, by itself and in no other's tags.
+    Other tags are taken out.
+
+    Args:
+        marked: The translation.
+        names: What each entity may be called there.
+    """
+    plain, tags = _apart(marked)
+    taken: dict[int, tuple[int, int]] = {}
+    for number, forms in enumerate(names[: len(LETTERS)]):
+        wanted = {form.casefold() for form in forms}
+        pairs = [pair for pair in _pairs(tags, LETTERS[number]) if plain[slice(*pair)].strip()]
+        pairs.sort(key=lambda pair: plain[slice(*pair)].strip().casefold() not in wanted)
+        fitting = (pair for pair in pairs if not _crosses(pair, taken.values()))
+        if (found := next(fitting, None)) is not None:
+            taken[number] = found
+    for number, forms in enumerate(names[: len(LETTERS)]):
+        for match in _standing(plain, forms) if number not in taken else ():
+            if all(match.end() <= start or end <= match.start() for start, end in taken.values()):
+                taken[number] = match.span()
+                break
+    # From the innermost out, so that each closes before what it stands in.
+    before: dict[int, str] = {}
+    after: dict[int, str] = {}
+    for number, (start, end) in sorted(taken.items(), key=lambda item: item[1][1] - item[1][0]):
+        before[start] = f"<{LETTERS[number]}>{before.get(start, '')}"
+        after[end] = f"{after.get(end, '')}</{LETTERS[number]}>"
+    return "".join(
+        after.get(at, "") + before.get(at, "") + plain[at : at + 1] for at in range(len(plain) + 1)
+    )
+
+
+def _apart(marked: str) -> tuple[str, list[tuple[int, str, bool]]]:
+    """A text without its tags, and of each tag its place there, its letter, whether it opens."""
+    parts: list[str] = []
+    tags: list[tuple[int, str, bool]] = []
+    size = at = 0
+    for match in _TAG.finditer(marked):
+        parts.append(marked[at : match.start()])
+        size += len(parts[-1])
+        tags.append((size, match[2].lower(), not match[1]))
+        at = match.end()
+    return "".join([*parts, marked[at:]]), tags
+
+
+def _pairs(tags: Sequence[tuple[int, str, bool]], letter: str) -> list[tuple[int, int]]:
+    """Where a letter's tags stand in pairs, one opening and the next closing one."""
+    found = []
+    start: int | None = None
+    for place, other, opens in tags:
+        if other != letter:
+            continue
+        if not opens and start is not None:
+            found.append((start, place))
+        start = place if opens else None
+    return found
+
+
+def _crosses(pair: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
+    start, end = pair
+    return any(a < start < b < end or start < a < end < b or pair == (a, b) for a, b in others)
+
+
+def _standing(text: str, names: Sequence[str]) -> Iterator[re.Match[str]]:
+    """The places where one of the names stands by itself, an ending of one letter allowed."""
+    for name in names:
+        yield from re.finditer(rf"(?<![\w-]){re.escape(name)}s?(?![\w-])", text, re.IGNORECASE)
 
 
 def to_subwords(text: str) -> str:

@@ -103,9 +103,9 @@ class TranslateWorker:
         self._make_again(rows, results, marked, part.seed)
         if self._mender is not None:
             mended = self._mender.mend([(row["read"], spans_of(row)) for row in rows], results)
-            searched = len(mended.changed) - mended.by_slots - mended.by_names
+            searched = len(mended.changed) - mended.by_slots - mended.in_place
             part.notes["mended_by_search"] = searched
-            part.notes["mended_by_names"] = mended.by_names
+            part.notes["mended_in_place"] = mended.in_place
             part.notes["mended_by_slots"] = mended.by_slots
             part.notes["faulty"] = mended.faulty
             for k in mended.changed if self._style == "xml" else ():

@@ -9,7 +9,8 @@ import pytest
 from pipeline.schema import Span
 from stages.translate.base import Hypothesis
 from stages.translate.exonyms import Exonyms
-from stages.translate.mending import Mended, Mender, copies, missing_names, stutters
+from stages.translate.mending import Mended, Mender, copies, missing_names, said_once, stutters
+from stages.translate.tags import remove_tags, tidy
 
 PER = frozenset({"PER"})
 WORDS = ["Kofi", "Annan", "'s", "son", "met", "Jo", "van", "der", "Bellen", "."]
@@ -121,6 +122,54 @@ def test_tags_stand_around_slots_and_are_kept_like_names() -> None:
     kept, texts = keep(Scripted({tagged: [lost, good]}), [ROW], [lost], tagged=True)
     assert texts == [good]
     assert kept.by_slots == 0
+
+
+def test_what_no_search_mends_is_put_in_order() -> None:
+    doubled = "<a>Kofi Annans</a> Sohn <a>Kofi Annan</a> traf Jo van der Bellen, Jo van der Bellen."
+    kept, texts = keep(Scripted({}), [ROW], [doubled], tagged=True)
+    assert texts == [
+        "Kofi Annans Sohn <a>Kofi Annan</a> traf <b>Jo van der Bellen</b>, Jo van der Bellen."
+    ]
+    assert kept == Mended([0], by_slots=0, faulty=0, in_place=1)
+
+
+def test_some_of_the_slots_are_better_than_none() -> None:
+    answers = {"__SLOT0__'s son met __SLOT1__.": ["Der __SLOT1__ traf.", "Er __SLOT9__."]}
+    kept, texts = keep(Scripted(answers), [ROW], ["Nichts."], tagged=False)
+    assert texts == ["Der Jo van der Bellen traf."]
+    assert (kept.by_slots, kept.faulty) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "once"),
+    [
+        ("Uholanzi wa Uholanzi wa mafuriko", "Uholanzi wa mafuriko"),
+        ("Ernst, na Lieselotte, na Lieselotte, alikutana", "Ernst, na Lieselotte, alikutana"),
+        ("Achieng Achieng Achieng Adhiambo", "Achieng Adhiambo"),
+        ("Leute, die die Stadt sahen", "Leute, die die Stadt sahen"),
+        ("in Walla Walla", "in Walla Walla"),  # as the source says
+        ("der Wagen, der Wagenheber", "der Wagen, der Wagenheber"),
+    ],
+)
+def test_what_is_said_twice_at_once_is_said_once(text: str, once: str) -> None:
+    assert said_once(text, "They saw Walla Walla .") == once
+
+
+@pytest.mark.parametrize(
+    ("marked", "tidied"),
+    [
+        ("<a>Rom</a> und <a>Bonn</a>, Oslo", "Rom und <a>Bonn</a>, <b>Oslo</b>"),
+        ("Bonns <b>Oslo</b>", "<a>Bonns</a> <b>Oslo</b>"),
+        ("<a>in <b>Oslo</b></a> <b>Ulm</b>", "<a>in <b>Oslo</b></a> Ulm"),
+        ("<b><a>Bonn</a> Oslo</b>", "<b><a>Bonn</a> Oslo</b>"),
+        ("<a>Bonn <b>oder</a> Oslo</b>", "<a>Bonn oder</a> <b>Oslo</b>"),
+        ("<c>Bonn</c>-Oslo <a></a>", "Bonn-Oslo "),  # in a compound it is no name by itself
+        ("</a>Bonn<a> <b>Oslo", "<a>Bonn</a> <b>Oslo</b>"),
+    ],
+)
+def test_tags_are_put_in_order(marked: str, tidied: str) -> None:
+    assert tidy(marked, [["Bonn"], ["Oslo", "Kristiania"]]) == tidied
+    assert remove_tags(tidied) == remove_tags(marked)
 
 
 @pytest.mark.parametrize(
