@@ -56,9 +56,11 @@ class DataSource(ConfigModel):
     tag_column: int | str | None = Field(
         None,
         description="CoNLL: index (from 0, negative allowed) or name of the tag column, or a key "
-        "of MISC in CoNLL-U",
+        "of MISC in CoNLL-U; records (JSON, tables, Parquet …): the field of tags or spans",
     )
-    word_column: int | str | None = Field(None, description="CoNLL: index or name of the words")
+    word_column: int | str | None = Field(
+        None, description="CoNLL: index or name of the words; records: name of their field"
+    )
     columns: list[str] | None = Field(None, description="CoNLL: names of the columns, in order")
     label_names: list[str] | None = Field(
         None, description="names of integer tags, where the file does not hold them"

@@ -15,17 +15,19 @@ from typing import Any, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.foreign import hint
-from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.formats.report import CharSpan, Fields, RawSentence
 
 WORDS: Final = ("tokens", "words", "tokenized_text")
-TAGS: Final = ("ner_tags", "tags", "labels", "ner", "label", "word_labels", "bio_tags", "iob_tags")
+# Beside "ner", "tags" are often parts of speech.
+TAGS: Final = ("ner_tags", "ner", "word_labels", "bio_tags", "iob_tags", "tags", "labels", "label")
 TEXT: Final = ("text", "sentence", "content")
 SPANS: Final = ("spans", "entities", "ents", "labels", "label", "ner", "annotation")
 IDS: Final = ("id", "sent_id", "guid")
+USUAL: Final = Fields()
 OFFSETS: Final = "offsets"
 """A record's own word for what its spans count; our exports for doccano have it."""
 
-_TYPES: Final = ("type", "label", "entity_group", "tag", "entity_type", "category", "ner", "entity")
+TYPES: Final = ("type", "label", "entity_group", "tag", "entity_type", "category", "ner", "entity")
 _STARTS: Final = (
     *(("start", "end"), ("start_offset", "end_offset"), ("begin", "end")),
     *(("start_char", "end_char"), ("start_pos", "end_pos"), ("start_idx", "end_idx")),
@@ -48,6 +50,8 @@ class RecordReader:
         default_names: Names of integer tags in any column (``label_names`` of a data source).
         labelled: Whether to read labels.
         keep_longest: Whether of spans that overlap the longest is kept, rather than all refused.
+        spans: The fields in which spans are looked for, the likeliest first.
+        fields: The fields to read; default: the first of the usual names.
     """
 
     def __init__(
@@ -58,8 +62,16 @@ class RecordReader:
         default_names: Sequence[str] | None = None,
         labelled: bool = True,
         keep_longest: bool = False,
+        spans: Sequence[str] = SPANS,
+        fields: Fields = USUAL,
     ) -> None:
         self.origin = origin
+        tags, words = fields
+        self._named = [name for name in (tags if labelled else None, words) if name]
+        self._tags: Sequence[str] = (tags,) if tags else TAGS
+        self._spans: Sequence[str] = (tags,) if tags else spans
+        self._words_in: Sequence[str] = (words,) if words else WORDS
+        self._text_in: Sequence[str] = (words,) if words else TEXT
         self.names = dict(names or {})
         self.default_names = default_names
         self.labelled = labelled
@@ -71,14 +83,20 @@ class RecordReader:
         Raises:
             DataError: If the record has no words or text, or its labels do not fit them.
         """
+        if missing := [name for name in self._named if name not in record]:
+            raise self._error(
+                line,
+                f"no {missing[0]!r}, which word_column or tag_column names; the record has "
+                f"{', '.join(record) or 'nothing'}",
+            )
         own = next((record[k] for k in IDS if record.get(k) is not None), None)
         sentence = RawSentence(
             id=None if own is None else str(own), line=line, keep_longest=self.keep_longest
         )
-        text = next((record[k] for k in TEXT if isinstance(record.get(k), str)), None)
-        key = next((k for k in WORDS if isinstance(record.get(k), Sequence)), None)
+        text = next((record[k] for k in self._text_in if isinstance(record.get(k), str)), None)
+        key = next((k for k in self._words_in if isinstance(record.get(k), Sequence)), None)
         if key is None and text is None:  # {"text": ["Anna", "slept"]}
-            key = next((k for k in TEXT if isinstance(record.get(k), list)), None)
+            key = next((k for k in self._text_in if isinstance(record.get(k), list)), None)
         if key is not None and not (isinstance(record[key], str) and text is not None):
             sentence.words = self._words(record[key], key, text or "", line)
             if self.labelled:
@@ -112,9 +130,9 @@ class RecordReader:
         line: int,
     ) -> None:
         words = sentence.words or []
-        for key in TAGS:
+        for key in self._tags:
             tags = record.get(key)
-            if not tags and words and key in SPANS:  # no entities, rather than no tags
+            if not tags and words and key in self._spans:  # no entities, rather than no tags
                 continue
             if isinstance(tags, str):
                 tags = split_list(tags)
@@ -123,7 +141,7 @@ class RecordReader:
                     raise self._error(line, f"{len(words)} words but {len(tags)} {key}")
                 sentence.tags = [self._name(t, key, line) for t in tags]
                 return
-        if (spans := _spans(record)) is not None:
+        if (spans := self._spans_of(record, line)) is not None:
             key, items = spans
             sentence.char_spans = [self.span(item, key, line) for item in items]
             sentence.text = text
@@ -139,13 +157,14 @@ class RecordReader:
         )
 
     def _label_text(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:
-        spans = _spans(record)
+        spans = self._spans_of(record, line)
         if spans is not None and not (spans[1] and _are_strings(record[spans[0]])):
             key, items = spans
             sentence.char_spans = [self.span(item, key, line) for item in items]
             sentence.unit = self._stated_unit(record, line)
             return
-        key = next((k for k in TAGS if record.get(k) and isinstance(record[k], str | list)), "")
+        found = (k for k in self._tags if record.get(k) and isinstance(record[k], str | list))
+        key = next(found, "")
         tags = split_list(record[key]) if key and isinstance(record[key], str) else record.get(key)
         words = (sentence.text or "").split()
         if key and tags and all(type(t) in (str, int) for t in tags):
@@ -164,6 +183,39 @@ class RecordReader:
             f"{', '.join(record)}: if one of them holds the labels, rename it; a text that has no "
             "entities says so with an empty list",
         )
+
+    def _spans_of(self, record: Mapping[str, Any], line: int) -> tuple[str, list[Any]] | None:
+        """Return the field and the items of the spans of a record; ``None`` if it has none.
+
+        A field without any says nothing where another has some.
+        """
+        fields: dict[str, list[Any]] = {}
+        for key in self._spans:
+            items = record.get(key)
+            items = _flat(items) if isinstance(items, Mapping) else items
+            if isinstance(items, list):
+                fields[key] = items
+        if not fields:
+            return None
+        filled = [k for k, v in fields.items() if v and not _are_strings(v)]
+        places = {k: self._places(fields[k], k, line) for k in filled} if filled[1:] else {}
+        several = [k for k in filled if places.get(k)]
+        if len({frozenset(places[k]) for k in several}) > 1:
+            raise self._error(
+                line,
+                f"{' and '.join(several)} hold entities, and not the same; name the field to read "
+                f"as tag_column, for example tag_column: {several[0]}",
+            )
+        key = next(iter(several or filled or fields))
+        return key, fields[key]
+
+    def _places(self, items: list[Any], key: str, line: int) -> list[tuple[int, int, str]]:
+        """Return where the entities of a field are; an empty list if it holds something else."""
+        try:
+            spans = [self.span(item, key, line) for item in items]
+        except DataError:
+            return []
+        return [(s.start, s.end, s.type) for s in spans]
 
     def _stated_unit(self, record: Mapping[str, Any], line: int) -> str | None:
         from pipeline.formats.offsets import UNITS
@@ -206,7 +258,7 @@ class RecordReader:
             )
             if start is None:
                 start, end = _by_length(item)
-            kind = next((item[k] for k in _TYPES if item.get(k) is not None), None)
+            kind = next((item[k] for k in TYPES if item.get(k) is not None), None)
             strings = (item[k] for k in _SURFACES if isinstance(item.get(k), str))
             surface = next((s for s in strings if s is not kind), None)
         elif isinstance(item, Sequence) and not isinstance(item, str) and len(item) == 3:
@@ -254,17 +306,6 @@ def _tags_of(tokens: Any) -> list[str]:
         if tags and all(isinstance(t, str) for t in tags):
             return [str(t) for t in tags]
     return []
-
-
-def _spans(record: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
-    """Return the key and the items of the spans of a record; ``None`` if it has none."""
-    for key in SPANS:
-        items = record.get(key)
-        if isinstance(items, Mapping):
-            items = _flat(items)
-        if isinstance(items, list):
-            return key, items
-    return None
 
 
 def _flat(value: Mapping[str, Any]) -> list[Any]:

@@ -36,6 +36,7 @@ class Conll(Format):
     suffixes: ClassVar[frozenset[str]] = frozenset(
         {".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio"}
     )
+    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column", "columns"})
     last_resort: ClassVar[bool] = True
 
     def __init__(self, request: Request, report: ReadReport) -> None:

@@ -22,19 +22,21 @@ from pipeline.formats.format import Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.offsets import Unit, unit_edges
-from pipeline.formats.report import RawSentence, ReadReport
+from pipeline.formats.report import Fields, RawSentence, ReadReport
 from pipeline.schema import Sentence
 
 UTF16: Final[Unit] = "utf-16"
 """Value of the field ``offsets``."""
 
 _LABELS: Final = ("label", "labels", "entities", "annotations")
+_FIELDS: Final = (*_LABELS, "spans")
 
 
 class Doccano(Format):
     """Exports of doccano: JSONL with ``label``, ``labels`` or ``entities``, and the older JSON."""
 
     about: ClassVar[str] = "doccano: JSONL or JSON with label, labels, entities or annotations"
+    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column"})
     holds_documents: ClassVar[bool] = True
 
     @classmethod
@@ -55,17 +57,20 @@ class Doccano(Format):
             default_names=source.label_names,
             labelled=self.request.labelled,
             keep_longest=True,
+            spans=_FIELDS,
+            fields=Fields(self.request.fields.tags),
         )
+        fields = (str(source.tag_column),) if source.tag_column else _FIELDS
         for line, record in read_records(path, source.encoding):
             if not isinstance(record, dict) or not isinstance(_text(record), str):
                 raise DataError(f"{path}:{line}: no text; export as JSONL")
-            spans = next((record[k] for k in _LABELS if isinstance(record.get(k), list)), None)
-            if spans is None and self.request.labelled:
+            labels = {k: record[k] for k in fields if isinstance(record.get(k), list)}
+            if not labels and self.request.labelled:
                 raise DataError(
-                    f"{path}:{line}: no labels ({', '.join(_LABELS)}); the record has "
+                    f"{path}:{line}: no labels ({', '.join(fields)}); the record has "
                     f"{', '.join(record)}"
                 )
-            plain = {"text": _text(record), "spans": spans, "offsets": record.get("offsets")}
+            plain = {"text": _text(record), "offsets": record.get("offsets")} | labels
             plain["id"] = record.get("sentence_id", record.get("id"))
             if isinstance(record.get("words"), list):
                 plain["words"] = record["words"]

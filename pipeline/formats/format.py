@@ -21,7 +21,7 @@ from pipeline.config import DataSource
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 from pipeline.formats.packed import inner_name, open_bytes
-from pipeline.formats.report import RawSentence, ReadReport
+from pipeline.formats.report import Fields, RawSentence, ReadReport
 
 JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json"})
 _SNIFFED: Final = 2000
@@ -123,6 +123,20 @@ class Request:
     docstarts: bool = False
 
     @property
+    def fields(self) -> Fields:
+        """The fields of records that ``tag_column`` and ``word_column`` name.
+
+        Raises:
+            DataError: If one is a number: fields of records have names.
+        """
+        keys = ("tag_column", "word_column")
+        found = [getattr(self.source, key) for key in keys]
+        for key, name in zip(keys, found, strict=True):
+            if isinstance(name, int):
+                raise DataError(f"{self.path}: {key}: {name}: name the field instead")
+        return Fields(*found)
+
+    @property
     def file(self) -> Path:
         """The path, where there must be one.
 
@@ -148,6 +162,8 @@ class Format(ABC):
         is_text: Whether it is text, which has an encoding.
         takes_folders: Whether a folder, rather than a file, can be of this format.
         joins_files: Whether it reads several files as one table (``request.files``).
+        column_keys: Which of ``tag_column``, ``word_column`` and ``columns`` it understands; the
+            others are refused.
         holds_documents: Whether a record may be a document of several sentences.
         last_resort: Whether it is only tried after the others.
         may_have_prefix: Whether words may have a ``lang:`` prefix.
@@ -159,6 +175,7 @@ class Format(ABC):
     is_text: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = False
     joins_files: ClassVar[bool] = False
+    column_keys: ClassVar[frozenset[str]] = frozenset()
     holds_documents: ClassVar[bool] = False
     last_resort: ClassVar[bool] = False
     may_have_prefix: bool = False

@@ -27,6 +27,7 @@ class Hub(Format):
 
     about: ClassVar[str] = "HF data sets: a hub id, or a folder that save_to_disk wrote"
     is_text: ClassVar[bool] = False
+    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column"})
     holds_documents: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = True
 
@@ -68,6 +69,7 @@ class Hub(Format):
             names=class_labels(self._data.features.arrow_schema),
             default_names=self.request.source.label_names,
             labelled=self.request.labelled,
+            fields=self.request.fields,
         )
         batches = self._data.with_format("arrow").iter(batch_size=_BATCH)
         for row, record in enumerate(checked_records(batches, self._where), 1):

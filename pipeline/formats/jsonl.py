@@ -21,6 +21,7 @@ class JsonLines(Format):
     """JSON Lines, or an array: an object per sentence or document."""
 
     about: ClassVar[str] = "JSON (lines or an array): words with tags or spans, or text with spans"
+    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column"})
     holds_documents: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = JSON_SUFFIXES
 
@@ -36,8 +37,12 @@ class JsonLines(Format):
             DataError: If one is not a JSON object or its fields do not fit, with file and line.
         """
         path, source = self.request.file, self.request.source
-        names, labelled = source.label_names, self.request.labelled
-        reader = RecordReader(str(path), default_names=names, labelled=labelled)
+        reader = RecordReader(
+            str(path),
+            default_names=source.label_names,
+            labelled=self.request.labelled,
+            fields=self.request.fields,
+        )
         for number, value in read_records(path, source.encoding):
             for record in _rows(value):
                 if not isinstance(record, dict):

@@ -13,7 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import IDS, OFFSETS, SPANS, TAGS, TEXT, WORDS, RecordReader
+from pipeline.formats.columns import (
+    IDS,
+    OFFSETS,
+    SPANS,
+    TAGS,
+    TEXT,
+    TYPES,
+    WORDS,
+    RecordReader,
+)
 from pipeline.formats.files import require_file
 from pipeline.formats.format import Format, Sample
 from pipeline.formats.packed import is_packed, open_bytes
@@ -32,6 +41,7 @@ class Parquet(Format):
     about: ClassVar[str] = "Parquet: the columns of HF data sets, with their ClassLabel names"
     suffixes: ClassVar[frozenset[str]] = frozenset({".parquet"})
     is_text: ClassVar[bool] = False
+    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column"})
     holds_documents: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = True
     joins_files: ClassVar[bool] = True
@@ -65,8 +75,10 @@ class Parquet(Format):
                     names=class_labels(schema),
                     default_names=request.source.label_names,
                     labelled=request.labelled,
+                    fields=request.fields,
                 )
-                columns = [n for n in schema.names if n in _COLUMNS]
+                wanted = _COLUMNS | set(request.fields)
+                columns = [n for n in schema.names if n in wanted]
                 batches = source.iter_batches(batch_size=_BATCH, columns=columns)
                 for record in checked_records(batches, str(file)):
                     row += 1
@@ -139,7 +151,10 @@ def _names(feature: Any) -> list[str] | None:
         return None
     if feature.get("_type") == "ClassLabel":
         return [str(name) for name in feature["names"]]
-    return _names(feature.get("feature"))
+    if "feature" in feature:
+        return _names(feature["feature"])
+    # Of spans, the names are those of their types.
+    return next((names for k in TYPES if (names := _names(feature.get(k)))), None)
 
 
 def write_parquet(

@@ -193,7 +193,8 @@ def _decoder(
         shown = ", ".join(f"{v!r} ({n})" for v, n in values.most_common(5))
         raise DataError(
             f"{where}: the values where tags are expected are in no scheme of tags: {shown}; if "
-            "they are entity types, one of them for none, set scheme: io"
+            "they are entity types, one of them for none, set scheme: io; if the tags are "
+            "elsewhere, set tag_column"
         )
     notation = fit.notation if fit else STANDARD
     if fit is None and source.scheme == "io":
@@ -251,6 +252,7 @@ def _open(
 ) -> tuple[Format | _Several, ReadReport]:
     """Find the files of a source and their format, and prepare to read them."""
     if path is None:
+        _refuse_columns(source, "hub", f"hub:{source.hub}", labelled)
         report = ReadReport(origin or "", "hub")
         opened: Format | _Several = FORMATS["hub"](Request(None, source, lang, labelled), report)
         report.origin = origin or opened.where
@@ -260,6 +262,7 @@ def _open(
     if name == "auto":
         name = _common_format(path, files, source.encoding, labelled)
     kind = FORMATS[name]
+    _refuse_columns(source, name, str(path), labelled)
     report = ReadReport(origin or str(path), name)
     if doubt := doubtful_split(path, files, source.split):
         report.warn(f"{report.origin}: {doubt}")
@@ -273,6 +276,17 @@ def _open(
     else:
         opened = kind(Request(files[0], source, lang, labelled, docstarts=docstarts), report)
     return opened, report
+
+
+def _refuse_columns(source: DataSource, name: str, where: str, labelled: bool) -> None:
+    """Refuse a key about columns that the format has no use for."""
+    for key in ("tag_column", "word_column", "columns"):
+        given = labelled and getattr(source, key) is not None
+        if given and key not in FORMATS[name].column_keys:
+            raise DataError(
+                f"{where}: {key} does nothing for {name}, as which this is read; remove {key}, or "
+                "set another format"
+            )
 
 
 def _common_format(path: Path, files: Sequence[Path], encoding: str, labelled: bool) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.schema import Span
 
@@ -41,6 +41,13 @@ _COUNTERS: Final = {
 }
 
 _log = logging.getLogger(__name__)
+
+
+class Fields(NamedTuple):
+    """The fields of records that ``tag_column`` and ``word_column`` name, if they do."""
+
+    tags: str | None = None
+    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pipeline.errors import DataError
 from pipeline.formats.columns import IDS, SPANS, TAGS, TEXT, WORDS, RecordReader, split_list
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import Format, Sample
-from pipeline.formats.report import RawSentence, ReadReport
+from pipeline.formats.report import Fields, RawSentence, ReadReport
 
 _SEPARATORS: Final = ",;\t"
 _LOOKED_AT: Final = 20
@@ -28,6 +28,7 @@ class Table(Format):
 
     about: ClassVar[str] = "CSV or TSV with a header, a sentence per row: words and tags as lists"
     suffixes: ClassVar[frozenset[str]] = frozenset({".csv", ".tsv"})
+    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column"})
     holds_documents: ClassVar[bool] = True
 
     @classmethod
@@ -72,8 +73,12 @@ class Table(Format):
         names = _names(first[1], separator)
         if len(set(names)) < len(names):
             raise DataError(f"{path}:{first[0]}: two columns have one name: {', '.join(names)}")
+        fields = Fields(*(name and _plain(name) for name in self.request.fields))
         reader = RecordReader(
-            str(path), default_names=source.label_names, labelled=self.request.labelled
+            str(path),
+            default_names=source.label_names,
+            labelled=self.request.labelled,
+            fields=fields,
         )
         rows = csv.reader((f"{line}\n" for _, line in lines), delimiter=separator, strict=True)
         while True:
@@ -91,7 +96,7 @@ class Table(Format):
                     f"{path}:{line}: {len(row)} cells, but the header has {len(names)} "
                     f"({', '.join(names)}); correct the row"
                 )
-            yield reader(_record(dict(zip(names, row, strict=True))), line)
+            yield reader(_record(dict(zip(names, row, strict=True)), fields), line)
 
 
 def _has_texts(sample: Sample, separator: str) -> bool:
@@ -116,17 +121,24 @@ def _names(line: str, separator: str) -> list[str]:
         cells = next(csv.reader([line], delimiter=separator), [])
     except csv.Error:  # a carriage return in the middle of the line
         cells = line.split(separator)
-    return [c.strip().lower().replace(" ", "_") for c in cells]
+    return [_plain(c) for c in cells]
 
 
-def _record(cells: dict[str, str]) -> dict[str, Any]:
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
+
+
+def _record(cells: dict[str, str], fields: Fields) -> dict[str, Any]:
     """Return a record with lists where cells hold them."""
+    content = {fields.words} if fields.words else _CONTENT
+    labels = {fields.tags} if fields.tags else _LABELS
     record: dict[str, Any] = {k: v for k, v in cells.items() if k in IDS}
     for name, cell in cells.items():
-        if name in _CONTENT:
+        if name in content:
             is_list = cell.strip().startswith("[") or name in WORDS
-            record["tokens" if is_list else "text"] = split_list(cell) if is_list else cell
-        elif name in _LABELS:
-            known = name if name in TAGS or name in SPANS else "tags"
+            key = fields.words or ("tokens" if is_list else "text")
+            record[key] = split_list(cell) if is_list else cell
+        elif name in labels:
+            known = name if name == fields.tags or name in TAGS or name in SPANS else "tags"
             record.setdefault(known, split_list(cell))
     return record

@@ -337,3 +337,98 @@ def test_unlabelled_formats(tmp_path: Path) -> None:
     assert brief(read(save(tmp_path / "b", '{"text": "Ann is"}\n'), labelled=False)) == [
         (["Ann", "is"], [])
     ]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet", "saved", "a.csv", "doccano.jsonl"])
+def test_tag_column_and_word_column_name_fields(name: str, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    path = tmp_path / name
+    record: dict[str, Any] = {
+        "tokens": ["x"] * 4,
+        "clean": WORDS,
+        "ner_tags": ["B-X", "O", "O", "O"],
+        "fine": TAGS,
+    }
+    options: dict[str, Any] = {"tag_column": "fine", "word_column": "clean"}
+    if name == "a.parquet":
+        pq.write_table(pa.Table.from_pylist([record]), path)
+    elif name == "saved":
+        datasets.Dataset.from_list([record]).save_to_disk(str(path))
+    elif name == "a.csv":
+        save(path, "sentence,tags,Fine,clean\nx x,O B-X,B-PER I-PER O B-LOC,Ann Lee in Bonn\n")
+        options["tag_column"] = "Fine"
+    elif name == "doccano.jsonl":
+        fine = [[0, 7, "PER"], [11, 15, "LOC"]]
+        record = {"text": "Ann Lee in Bonn", "label": [[0, 3, "X"]], "fine": fine}
+        save(path, json.dumps(record))
+        del options["word_column"]
+    else:
+        save(path, json.dumps(record))
+    assert brief(read(path, **options)) == ANN
+    for key in options:
+        with pytest.raises(DataError, match="'nix', which word_column or|no labels .nix.*has text"):
+            read(path, **(options | {key: "nix"}))
+        with pytest.raises(DataError, match=f"{key}: 1: name the field"):
+            read(path, **(options | {key: 1}))
+
+
+def test_keys_about_columns_do_nothing_in_silence_nowhere(tmp_path: Path) -> None:
+    jsonl = save(tmp_path / "a.jsonl", json.dumps({"tokens": WORDS, "ner_tags": TAGS}))
+    with pytest.raises(DataError, match="columns does nothing for jsonl"):
+        read(jsonl, columns=["word", "ner"])
+    brat = save(tmp_path / "b.txt", "Bonn won\n")
+    save(tmp_path / "b.ann", "T1\tLOC 0 4\tBonn\n")
+    for key in ("tag_column", "word_column"):
+        with pytest.raises(DataError, match=f"{key} does nothing for brat"):
+            read(brat, **{key: "ner"})
+
+
+@pytest.mark.parametrize("empty", ["spans", "label", "labels", "ner"])
+def test_a_field_without_entities_hides_none_of_another(empty: str, tmp_path: Path) -> None:
+    spans = [{"id": 7, "label": "LOC", "start_offset": 11, "end_offset": 15}]
+    record = {"text": "Ann Lee in Bonn", empty: [], "entities": spans}
+    path = save(tmp_path / "a.jsonl", json.dumps(record))
+    assert brief(read(path)) == [(WORDS, [(3, 4, "LOC")])]
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_entities_in_two_fields_must_be_the_same(words: bool, tmp_path: Path) -> None:
+    at = (0, 2) if words else (0, 7)
+    item = {"start": at[0], "end": at[1], "label": "PER"}
+    record = {"words": WORDS} if words else {"text": "Ann Lee in Bonn"}
+    path = save(
+        tmp_path / "a.jsonl", json.dumps(record | {"spans": [item], "ents": [[*at, "PER"]]})
+    )
+    assert brief(read(path)) == [(WORDS, [(0, 2, "PER")])]
+    both = record | {"spans": [item], "ents": [item | {"label": "ORG"}]}
+    save(path, json.dumps(both))
+    with pytest.raises(DataError, match=r"a.jsonl:1: spans and ents hold entities, and not the sa"):
+        read(path)
+    assert brief(read(path, tag_column="ents")) == [(WORDS, [(0, 2, "ORG")])]
+
+
+def test_parts_of_speech_are_not_read_where_there_are_entities(tmp_path: Path) -> None:
+    record = {"tokens": WORDS, "tags": ["NNP", "NNP", "IN", "NNP"], "ner": TAGS}
+    assert brief(read(save(tmp_path / "a.jsonl", json.dumps(record)))) == ANN
+    record["spans"] = [[0, 2, "PER"], [3, 4, "LOC"]]
+    del record["ner"]
+    path = save(tmp_path / "b.jsonl", json.dumps(record))
+    with pytest.raises(DataError, match="in no scheme of tags: 'NNP'.*set tag_column"):
+        read(path)
+    assert brief(read(path, tag_column="spans")) == ANN
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_class_labels_of_spans_have_their_names(saved: bool, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    of = {"start": datasets.Value("int32"), "end": datasets.Value("int32")}
+    of["label"] = datasets.ClassLabel(names=["LOC", "PER"])
+    for number, entities in enumerate(([of], datasets.Sequence(of))):
+        features = datasets.Features({"text": datasets.Value("string"), "entities": entities})
+        items = [{"start": 0, "end": 7, "label": 1}, {"start": 11, "end": 15, "label": 0}]
+        given = items if number == 0 else {k: [i[k] for i in items] for k in of}
+        rows = {"text": ["Ann Lee in Bonn"], "entities": [given]}
+        path = tmp_path / (f"{number}" if saved else f"{number}.parquet")
+        data = datasets.Dataset.from_dict(rows, features=features)
+        _ = data.save_to_disk(str(path)) if saved else data.to_parquet(str(path))
+        assert brief(read(path)) == ANN
