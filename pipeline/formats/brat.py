@@ -71,6 +71,9 @@ class Brat(Format):
         alone = sorted(p.name for p in path.glob("*.txt") if not p.with_suffix(".ann").is_file())
         if alone and labelled:
             report.leave_out("texts without an .ann file", len(alone))
+        if path.is_dir() and labelled:
+            deeper = sum(1 for _ in path.rglob("*.ann")) - len(texts)
+            report.leave_out("annotation files in folders below", deeper)
         for notes in texts:
             yield self._document(notes, report)
 

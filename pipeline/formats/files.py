@@ -137,7 +137,9 @@ def _decoded_line_by_line(name: str, file: IO[bytes], encoding: str) -> Iterator
         try:
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
-            other = "utf-8" if encoding != "utf-8" else "latin-1"
+            # Latin-1 has control characters there, Windows its quotation marks.
+            windows = any(0x80 <= byte < 0xA0 for byte in raw)
+            other = "utf-8" if encoding != "utf-8" else "cp1252" if windows else "latin-1"
             raise DataError(
                 f"{name}:{number}: byte 0x{raw[error.start]:02x} (byte {error.start + 1} of "
                 f"the line) is not valid {encoding}; set the encoding of this data source, "

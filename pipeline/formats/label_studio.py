@@ -23,6 +23,7 @@ MODEL_VERSION = "xlner"
 CANCELLED: Final = "cancelled tasks"
 UNLABELLED: Final = "tasks without annotation"
 REGIONS: Final = "regions that are no entities"
+OTHERS: Final = "annotations beside the one that counts"
 
 _MIN: Final = frozenset({"annotation_id", "annotator"})
 _NO_TEXT: Final = frozenset(
@@ -134,7 +135,7 @@ class LabelStudio(Format):
             if isinstance(task.get("data"), dict):
                 data, regions = task["data"], _regions(task, where, report)
             else:
-                data, regions = task, list(_minimal_regions(task) or ())
+                data, regions = task, _minimal_regions(task) or []
             if regions is None:
                 continue
             entities = [r for r in regions if _is_entity(r)]
@@ -162,19 +163,22 @@ def _are_words(words: Any) -> bool:
 
 
 def _minimal_regions(record: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """Return the regions in a record of JSON-MIN, under whatever name its label config gave."""
-    for value in record.values():
-        if not isinstance(value, list) or not value:
-            continue
-        if all(isinstance(v, Mapping) and "labels" in v and "start" in v for v in value):
-            return value
-    return None
+    """Return the regions in a record of JSON-MIN, under whatever names its label config gave."""
+    found = [v for v in record.values() if isinstance(v, list) and v and all(map(_is_region, v))]
+    return [region for regions in found for region in regions] or None
+
+
+def _is_region(value: Any) -> bool:
+    return isinstance(value, Mapping) and "labels" in value and "start" in value
 
 
 def _regions(
     task: Mapping[str, Any], where: str, report: ReadReport
 ) -> list[Mapping[str, Any]] | None:
-    """Return the regions of a task's last annotation; ``None`` if the task is to be left out."""
+    """Return the regions of a task's ground truth, else of its last annotation.
+
+    ``None`` if the task is to be left out.
+    """
     done = _objects(task.get("annotations") or task.get("completions"), where)
     valid = [a for a in done if not a.get("was_cancelled")]
     if done and not valid:
@@ -184,12 +188,17 @@ def _regions(
         valid = _objects(task.get("predictions"), where)
         report.unreviewed += bool(valid)
         report.leave_out(UNLABELLED, int(not valid))
-    return list(_objects(valid[-1].get("result"), where)) if valid else None
+    if not valid:
+        return None
+    report.leave_out(OTHERS, len(valid) - 1)
+    counts = [a for a in valid if a.get("ground_truth")] or valid
+    return list(_objects(counts[-1].get("result"), where))
 
 
 def _is_entity(region: Mapping[str, Any]) -> bool:
     value = region.get("value", region)
-    return isinstance(value, Mapping) and _labels(value) is not None
+    # Relations have labels, too.
+    return "from_id" not in region and isinstance(value, Mapping) and _labels(value) is not None
 
 
 def _labels(value: Mapping[str, Any]) -> list[Any] | None:

@@ -28,7 +28,8 @@ The last two look like O: they are the Cyrillic and the Greek letter.
 _PLAINLY_OUTSIDE: Final = frozenset(OUTSIDE) - {"_", "-", ""}
 _LETTERS: Final = "BIESLUMW"
 _NEVER: Final = frozenset('=|;,*()[]<>{}"')
-_SEPARATORS: Final = "-_:/."
+# The last are what word processors make of a hyphen.
+_SEPARATORS: Final = "-_:/.#\u2010\u2011\u2012\u2013\u2014\u2212"
 _PREFIXED: Final = re.compile(rf"([{_LETTERS}]|[{_LETTERS.lower()}])([{_SEPARATORS}])(.+)")
 _SUFFIXED: Final = re.compile(rf"(.+)([{_SEPARATORS}])([{_LETTERS}]|[{_LETTERS.lower()}])")
 _LONG_PREFIX: Final = re.compile(

@@ -265,6 +265,8 @@ def test_wrong_encoding(tmp_path: Path) -> None:
         "data source, for example encoding: latin-1 (--encoding latin-1 on the command line)"
     )
     assert read(path, encoding="latin-1")[0].words[2] == "España"
+    quoted = save(tmp_path / "c.txt", "“España” B-LOC\n".encode("cp1252"))
+    assert "for example encoding: cp1252" in message(quoted)
     assert message(path, encoding="latin-11") == (
         "encoding: 'latin-11' is not an encoding that Python knows"
     )

@@ -409,6 +409,25 @@ def test_brat_splits_are_folders(tmp_path: Path) -> None:
         read(tmp_path / "set")
 
 
+def test_brat_counts_what_is_below(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "more"):
+        save(folder / "a.txt", "Anna slept.")
+        save(folder / "a.ann", "T1\tPER 0 4\tAnna\n")
+    found = stream(tmp_path)
+    assert len(list(found)) == 1
+    assert found.report.left_out == {"annotation files in folders below": 1}
+
+
+def test_label_studio_min_of_two_label_controls(tmp_path: Path) -> None:
+    def region(start: int, end: int, label: str) -> dict[str, Any]:
+        return {"start": start, "end": end, "labels": [label]}
+
+    record = {"id": 1, "text": "Anna in Bonn", "annotator": 1, "annotation_id": 1}
+    record |= {"person": [region(0, 4, "PER")], "place": [region(8, 12, "LOC")]}
+    expected = [(["Anna", "in", "Bonn"], [(0, 1, "PER"), (2, 3, "LOC")])]
+    assert brief(read(dump(tmp_path / "a.json", [record]))) == expected
+
+
 def test_label_studio_regions(tmp_path: Path) -> None:
     def region(start: int, end: int, *labels: str, **more: Any) -> dict[str, Any]:
         return {"type": "labels", "value": {"start": start, "end": end, "labels": labels} | more}
@@ -427,13 +446,29 @@ def test_label_studio_regions(tmp_path: Path) -> None:
         {"id": 2, "data": {"text": text}, "annotations": [{"was_cancelled": True}]},
         {"id": 3, "data": {"text": text}, "annotations": []},
         {"id": 4, "data": {"text": text}, "predictions": [{"result": [region(8, 12, "LOC")]}]},
+        {
+            "id": 5,
+            "data": {"text": text},
+            "annotations": [
+                {
+                    "ground_truth": True,
+                    "result": [
+                        region(0, 4, "PER"),
+                        {"type": "relation", "from_id": "a", "to_id": "b", "labels": ["in"]},
+                    ],
+                },
+                {"ground_truth": False, "result": []},
+            ],
+        },
     ]
     found = stream(dump(tmp_path / "a.json", tasks))
-    assert [(s.id, [x.type for x in s.spans]) for s in found] == [("1", ["PER"]), ("4", ["LOC"])]
+    types = [(s.id, [x.type for x in s.spans]) for s in found]
+    assert types == [("1", ["PER"]), ("4", ["LOC"]), ("5", ["PER"])]
     assert found.report.left_out == {
         "cancelled tasks": 1,
         "tasks without annotation": 1,
-        "regions that are no entities": 1,
+        "regions that are no entities": 2,
+        "annotations beside the one that counts": 2,
     }
     assert found.report.overlapping_spans == 1
     assert "1 tasks have no annotation; they are read with" in found.report.warnings[0]

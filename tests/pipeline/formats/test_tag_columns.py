@@ -72,6 +72,8 @@ def test_bare_prefixes_have_the_type_of_the_config(lower: bool, tmp_path: Path) 
         ("bioes", "PER-B PER-E O LOC-S O"),
         ("bioes", "B-PER E-PER 0 W-LOC 0"),
         ("iob1", "I_PER I_PER O I_LOC O"),
+        ("iob2", "B\u2013PER I\u2013PER O B\u2013LOC O"),
+        ("iob2", "B#PER I#PER O B#LOC O"),
     ],
 )
 def test_schemes_in_other_spellings(scheme: str, tags: str, tmp_path: Path) -> None:
