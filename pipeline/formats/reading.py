@@ -16,7 +16,7 @@ from pipeline.formats.kinds import FORMATS, detect_format
 from pipeline.formats.layout import DOCSTART
 from pipeline.formats.notation import OUTSIDE, STANDARD, Notation
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
-from pipeline.formats.resolving import RecordEvidence, place
+from pipeline.formats.resolving import RecordEvidence, count_splits, place
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
 from pipeline.formats.splits import doubtful_split, local_files
 from pipeline.formats.words import (
@@ -406,7 +406,5 @@ def _from_text(
         words, word_spans, split = words_from_text(sentence, spans, settings.tokenizer)
     except SpanBorderError as error:
         raise DataError(f"{place(raw, settings.where)}: {error}") from None
-    if split:
-        report.split_words += split
-        report.example("split_words", place(raw, report.origin))
+    count_splits(report, place(raw, report.origin), sentence, spans, split)
     return words, word_spans

@@ -31,6 +31,7 @@ _COUNTERS: Final = {
     "invisible_words": "{n} words without a visible character left out",
     "lost_spans": "{n} entities of such words left out",
     "split_words": "{n} words split at the border of an entity",
+    "cut_spans": "{n} entities that begin or end between two letters (the first: {first})",
     "empty_sentences": "{n} empty sentences left out",
     "other_surfaces": "{n} entities whose own text differs in case, spaces or accents",
     "repeated_spans": "{n} entities that were there twice",
@@ -142,6 +143,7 @@ class ReadReport:
         invisible_words: Words with no visible character, which were left out.
         lost_spans: Spans that consisted of such words only.
         split_words: Words that were split at the border of a character span.
+        cut_spans: Spans that begin or end between two letters of a word.
         offsets: In what the positions of spans count, where that was to be found out.
         other_surfaces: Spans whose own text is not quite that of their positions.
         repeated_spans: Spans left out as the same one, of the same type, is there already.
@@ -185,6 +187,7 @@ class ReadReport:
     invisible_words: int = 0
     lost_spans: int = 0
     split_words: int = 0
+    cut_spans: int = 0
     offsets: str | None = None
     other_surfaces: int = 0
     repeated_spans: int = 0
@@ -268,7 +271,12 @@ class ReadReport:
             _counted(_REPAIRS.get(k, f"{{n}} {k}"), n) for k, n in self.repaired_tags.items()
         ]
         counts = {k: getattr(self, k) for k in _COUNTERS}
-        repaired += [_counted(_COUNTERS[k], n) for k, n in counts.items() if n]
+        at = {k: places[0].removeprefix(f"{self.origin}:") for k, places in self.examples.items()}
+        repaired += [
+            _counted(_COUNTERS[k], n).replace("{first}", f"line {at.get(k)}")
+            for k, n in counts.items()
+            if n
+        ]
         repaired += [f"{n:,} {kind} left out" for kind, n in sorted(self.left_out.items()) if n]
         if repaired:
             said.append("repaired: " + ", ".join(repaired))

@@ -21,7 +21,7 @@ from pipeline.formats.offsets import (
 )
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.sentences import split_document, split_text, split_words
-from pipeline.formats.words import SpanBorderError, locate_words, words_from_text
+from pipeline.formats.words import SpanBorderError, cuts, locate_words, words_from_text
 from pipeline.schema import Span
 
 LONG: Final = 200
@@ -176,6 +176,21 @@ def _counted_longest(spans: Sequence[S], report: ReadReport, where: str) -> list
     return kept
 
 
+def count_splits(
+    report: ReadReport, where: str, text: str, spans: Sequence[CharSpan], split: int
+) -> None:
+    """Count words split at borders of entities, and apart from these the borders between letters.
+
+    A mark that belongs to no entity leaves its word there; a letter hardly ever does.
+    """
+    cut = sum(cuts(text, s.start) or cuts(text, s.end) for s in spans)
+    report.split_words += split
+    report.cut_spans += cut
+    for kind, number in (("split_words", split), ("cut_spans", cut)):
+        if number:
+            report.example(kind, where)
+
+
 def _in_words(raw: RawSentence, report: ReadReport) -> RawSentence:
     """Turn the character spans of a sentence that has words, too, into spans of its words."""
     text, words = raw.text or "", raw.words or []
@@ -189,7 +204,5 @@ def _in_words(raw: RawSentence, report: ReadReport) -> RawSentence:
     if raw.keep_longest:
         spans = _counted_longest(spans, report, place(raw, report.origin))
     cut, found, split = words_from_text(text, spans, lambda _: located)
-    if split:
-        report.split_words += split
-        report.example("split_words", place(raw, report.origin))
+    count_splits(report, place(raw, report.origin), text, spans, split)
     return replace(raw, words=cut, spans=found, text=None, char_spans=None)

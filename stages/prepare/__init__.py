@@ -28,6 +28,7 @@ _COUNTED = (
     "invisible_words",
     "lost_spans",
     "split_words",
+    "cut_spans",
     "other_surfaces",
     "repeated_spans",
     "overlapping_spans",

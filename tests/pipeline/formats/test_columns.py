@@ -432,3 +432,22 @@ def test_class_labels_of_spans_have_their_names(saved: bool, tmp_path: Path) -> 
         data = datasets.Dataset.from_dict(rows, features=features)
         _ = data.save_to_disk(str(path)) if saved else data.to_parquet(str(path))
         assert brief(read(path)) == ANN
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_an_entity_that_cuts_a_word_is_told_with_its_line(words: bool, tmp_path: Path) -> None:
+    right: dict[str, Any] = {"text": "Ann Lee in Bonn.", "spans": [[0, 7, "PER"], [11, 15, "LOC"]]}
+    if words:
+        right["tokens"] = ["Ann", "Lee", "in", "Bonn."]
+    wrong = right | {"spans": [[1, 6, "PER"], [11, 15, "LOC"]]}
+    rows = [right] * 20 + [wrong]
+    path = save(tmp_path / "a.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
+    found = stream(path)
+    assert len(list(found)) == 21
+    assert found.report.cut_spans == 1
+    told = "1 entities that begin or end between two letters (the first: line 21)"
+    assert told in found.report.summary()
+    save(path, "".join(json.dumps(r) + "\n" for r in rows[:20]))
+    found = stream(path)
+    assert len(list(found)) == 20 and not found.report.cut_spans
+    assert found.report.split_words == 20
