@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pipeline.inputs import Inputs
+from pipeline.schema import Span
 from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.few_shot import few_shot_pairs, few_shot_results
@@ -97,16 +98,8 @@ class _Evaluation:
                         "id": found.id,
                         "category": found.category,
                         "words": sentence.words,
-                        "gold_start": gold.start if gold else None,
-                        "gold_end": gold.end if gold else None,
-                        "gold_type": gold.type if gold else None,
-                        "gold_text": entity_text(sentence.words, gold) if gold else None,
-                        "predicted_start": predicted.start if predicted else None,
-                        "predicted_end": predicted.end if predicted else None,
-                        "predicted_type": predicted.type if predicted else None,
-                        "predicted_text": (
-                            entity_text(sentence.words, predicted) if predicted else None
-                        ),
+                        **_side("gold", sentence, gold),
+                        **_side("predicted", sentence, predicted),
                         "seen": (
                             entity_text(sentence.words, gold).casefold() in self.seen
                             if gold
@@ -156,6 +149,18 @@ class _Evaluation:
             ProjectionBlame(lang=lang, stage=stage, reason=reason, count=n)
             for (stage, reason), n in sorted(reasons.items(), key=lambda kv: (-kv[1], kv[0]))
         ]
+
+
+def _side(name: str, sentence: Graded, span: Span | None) -> dict[str, Any]:
+    """Return the cells of one side of a mistake."""
+    if span is None:
+        return dict.fromkeys(f"{name}_{what}" for what in ("start", "end", "type", "text"))
+    return {
+        f"{name}_start": span.start,
+        f"{name}_end": span.end,
+        f"{name}_type": span.type,
+        f"{name}_text": entity_text(sentence.words, span),
+    }
 
 
 def evaluate(inputs: Inputs[Artifact], context: Context) -> tuple[Results, list[dict[str, Any]]]:

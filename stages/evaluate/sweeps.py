@@ -73,8 +73,6 @@ def sweep_result(
 
 def _dev_point(arm: str, values: list[object], against: str | None, dev: DevScores) -> SweepPoint:
     mine = dev[arm]
-    theirs = dev.get(against or "", {}) if arm != against else {}
-    apart = [f1 - theirs[seed] for seed, f1 in mine.items() if seed in theirs]
     return SweepPoint(
         arm=arm,
         values=values,
@@ -83,8 +81,7 @@ def _dev_point(arm: str, values: list[object], against: str | None, dev: DevScor
         seeds=len(mine),
         f1=statistics.mean(mine.values()),
         f1_std=_std(list(mine.values())),
-        difference=statistics.mean(apart) if apart else None,
-        difference_std=_std(apart),
+        **_apart(mine, dev.get(against or "", {}) if arm != against else {}),
     )
 
 
@@ -102,9 +99,6 @@ def _point(
                 found.setdefault(s.seed, []).append(s.f1)
         return {seed: statistics.mean(f1) for seed, f1 in found.items()}
 
-    mine = per_seed(item.arm)
-    theirs = per_seed(against) if item.arm != against else {}
-    apart = [f1 - theirs[seed] for seed, f1 in mine.items() if seed in theirs]
     return SweepPoint(
         arm=item.arm,
         values=values,
@@ -115,9 +109,15 @@ def _point(
         f1_std=item.f1_std,
         f1_low=item.f1_low,
         f1_high=item.f1_high,
-        difference=statistics.mean(apart) if apart else None,
-        difference_std=_std(apart),
+        **_apart(per_seed(item.arm), per_seed(against) if item.arm != against else {}),
     )
+
+
+def _apart(mine: Mapping[int, float], theirs: Mapping[int, float]) -> dict[str, float | None]:
+    """Return the difference to what a sweep is compared with, on the shared seeds."""
+    apart = [f1 - theirs[seed] for seed, f1 in mine.items() if seed in theirs]
+    mean = statistics.mean(apart) if apart else None
+    return {"difference": mean, "difference_std": _std(apart)}
 
 
 def swept_aside(results: Results) -> set[str]:

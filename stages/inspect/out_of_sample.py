@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.listed import batched
 from stages.align.contextual import load_tokenizer
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, max_subwords, read_config
@@ -113,7 +114,7 @@ class OutOfSample:
             return None
         labels = LabelSet.of_types(types)
         given = np.concatenate([labels.encode(v.kept_spans(), len(v.words)) for v in used])
-        found = np.concatenate([states([v.words for v in part]) for part in _parts(used)])
+        found = np.concatenate([states([v.words for v in part]) for part in batched(used, _CHUNK)])
         centre, scale = found.mean(0), found.std(0) + 1e-6
         x, y = torch.from_numpy((found - centre) / scale), torch.from_numpy(given)
         of_words = np.repeat(folds, [len(v.words) for v in used])
@@ -126,7 +127,7 @@ class OutOfSample:
 
     def judged(self, views: Iterable[View]) -> Iterator[View]:
         """Yield the sentences with :attr:`View.unlikely` filled in for their kept spans."""
-        for part in _parts(views):
+        for part in batched(views, _CHUNK):
             asked = [v for v in part if v.words and v.kept_spans()]
             probs = self._probabilities(asked) if asked else np.zeros((0, 1), np.float32)
             first = 0
@@ -158,12 +159,6 @@ class OutOfSample:
             goes_on = self.labels.names.index(f"I-{span.type}")
             least = min(least, 1.0 - float(probs[span.end, goes_on]))
         return 1.0 - least
-
-
-def _parts(views: Iterable[View]) -> Iterator[list[View]]:
-    rest = iter(views)
-    while part := list(islice(rest, _CHUNK)):
-        yield part
 
 
 def fold_of(view: View) -> int:

@@ -10,6 +10,7 @@ from pipeline.artifacts import Artifact, RunFolder
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.manifest import MANIFEST
 from pipeline.schema import Link, Span, spans_of
+from pipeline.stage import Ref
 from stages.inspect.view import View, ViewedSpan
 from stages.several_sources import VOTES
 
@@ -94,19 +95,18 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
     artifact = Artifact(run.path / stage / unit)
     if stage == "project":
         # An arm of one's own projects along the run's links: <arm>/<lang>.
-        pair = unit if _sibling(run, "align", unit) is not None else unit.rpartition("/")[2]
-        gold = _sibling(run, "prepare", f"parallel/{unit.rpartition('/')[2]}")
+        pair = unit if run.artifact(Ref("align", unit)) is not None else unit.rpartition("/")[2]
+        gold = run.artifact(Ref("prepare", f"parallel/{unit.rpartition('/')[2]}"))
         # Labels of rivals came along no links of ours.
         rival = "rival" in artifact.manifest.identity.get("task", {})
-        aligned = None if rival else _sibling(run, "align", pair)
+        aligned = None if rival else run.artifact(Ref("align", pair))
         yield from projected_views(artifact, aligned, gold)
     elif stage == "align":
-        translations = _sibling(run, "translate", unit)
+        translations = run.artifact(Ref("translate", unit))
         if translations is None:
             raise DataError(f"{run.path}: links without their translations: translate/{unit}")
-        for rows, links in _together(translations, artifact):
-            for row, linked in zip(rows, links, strict=True):
-                yield _translated(row, linked)
+        for row, linked in _together(translations, artifact):
+            yield _translated(row, linked)
     elif stage == "translate":
         for row in artifact.rows():
             yield _translated(row, None)
@@ -117,7 +117,7 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
 
 def has_gold(run: RunFolder, lang: str) -> bool:
     """Return whether there are gold labels that say which projected ones are wrong."""
-    parallel = _sibling(run, "prepare", f"parallel/{lang.rpartition('/')[2]}")
+    parallel = run.artifact(Ref("prepare", f"parallel/{lang.rpartition('/')[2]}"))
     return parallel is not None and has_labels(parallel)
 
 
@@ -159,26 +159,18 @@ def _with_links(projected: Artifact, aligned: Artifact | None) -> Iterator[View]
         for row in projected.rows():
             yield _projected(row, [])
         return
-    for rows, links in _together(projected, aligned):
-        for row, linked in zip(rows, links, strict=True):
-            yield _projected(row, linked["links"])
+    for row, linked in _together(projected, aligned):
+        yield _projected(row, linked["links"])
 
 
-def _sibling(run: RunFolder, stage: str, unit: str) -> Artifact | None:
-    folder = run.path / stage / unit
-    return Artifact(folder) if (folder / MANIFEST).is_file() else None
-
-
-def _together(
-    first: Artifact, second: Artifact
-) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+def _together(first: Artifact, second: Artifact) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     for one, two in zip(first.tables(), second.tables(), strict=True):
         if one.column("id") != two.column("id"):
             raise DataError(
                 f"{first.folder} and {second.folder} do not hold the same sentences; run the "
                 "pipeline again to bring them up to date"
             )
-        yield one.to_pylist(), two.to_pylist()
+        yield from zip(one.to_pylist(), two.to_pylist(), strict=True)
 
 
 def _links(rows: Sequence[Mapping[str, Any]]) -> list[Link]:

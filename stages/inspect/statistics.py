@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
@@ -73,6 +73,16 @@ class ProjectionStatistics(BaseModel):
     unscored: int = 0
     methods: dict[str, int] = {}
     frequent: list[Rendering] = []
+
+    def reasons(self) -> Iterator[tuple[str, str, int]]:
+        """Yield what was dropped or lost, why, and how often."""
+        for what, counts in (
+            ("sentences", self.dropped),
+            ("target spans", self.spans_dropped),
+            ("source entities lost", self.spans_lost),
+        ):
+            for reason, n in counts.items():
+                yield what, reason, n
 
 
 def projection_statistics(lang: str, rows: Iterable[Mapping[str, Any]]) -> ProjectionStatistics:

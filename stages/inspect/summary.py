@@ -102,14 +102,8 @@ def _types_table(statistics: ProjectionStatistics) -> Table:
 
 def _reasons_table(statistics: ProjectionStatistics) -> Table:
     table = _plain_table("dropped", "reason", "meaning", "count", numbers=1)
-    groups = (
-        ("sentences", statistics.dropped),
-        ("target spans", statistics.spans_dropped),
-        ("source entities lost", statistics.spans_lost),
-    )
-    for what, counts in groups:
-        for reason, n in counts.items():
-            table.add_row(what, reason, STAGES.reasons.get(reason, "unknown reason"), f"{n:,}")
+    for what, reason, n in statistics.reasons():
+        table.add_row(what, reason, STAGES.reasons.get(reason, "unknown reason"), f"{n:,}")
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from markupsafe import Markup
 
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.inputs import Inputs
+from pipeline.listed import batched
 from stages.evaluate.results import CATEGORIES, Results
 from stages.inspect.doubts import CERTAIN, Renderings, is_wrong, judged
 from stages.inspect.funnel import funnel
@@ -34,8 +36,6 @@ from stages.report.packing import (
 from stages.report.tables import columns
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-
     from pipeline.config import RunConfig
     from stages.report.config import ReportConfig
 
@@ -109,29 +109,24 @@ class _Data:
                 about = {"code": lang, "name": name_of(lang), "rows": rows, "chunks": chunks}
                 self.languages.append(about | asdict(told))
 
-    def error_chunks_of(self, rows: Iterator[Mapping[str, Any]]) -> Iterator[Chunk]:
-        seen: dict[tuple[str, str], int] = {}
+    def error_chunks_of(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Chunk]:
+        for batch in batched(self._shown(rows), CHUNK):
+            chunk = Chunk(f"e-{self.error_chunks}", len(batch), pack(batch))
+            self.error_chunks += 1
+            self.errors_shown += len(batch)
+            yield chunk
+
+    def _shown(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Any]]:
+        """Yield the errors that are shown: of the first seed, and not too many."""
+        seen: Counter[tuple[str, str]] = Counter()
         first_seed: dict[str, int | None] = {}
-        batch: list[list[Any]] = []
         for row in rows:
             key = (row["arm"], row["lang"])
             if first_seed.setdefault(row["arm"], row["seed"]) != row["seed"]:
                 continue
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] > self.options.max_errors:
-                continue
-            batch.append(mistake_row(row, self.tables, self.arms, self.langs))
-            if len(batch) == CHUNK:
-                yield self._error_chunk(batch)
-                batch = []
-        if batch:
-            yield self._error_chunk(batch)
-
-    def _error_chunk(self, batch: list[list[Any]]) -> Chunk:
-        chunk = Chunk(f"e-{self.error_chunks}", len(batch), pack(batch))
-        self.error_chunks += 1
-        self.errors_shown += len(batch)
-        return chunk
+            seen[key] += 1
+            if seen[key] <= self.options.max_errors:
+                yield mistake_row(row, self.tables, self.arms, self.langs)
 
     def meta(self) -> Markup:
         """Return what the scripts need to know; to be called after all chunks were made."""
@@ -197,12 +192,6 @@ def write_page(
     run = RunFolder(inputs.one("evaluate").folder.parents[1])
     made = [a for a in run.artifacts() if a.manifest.stage != "report"]
 
-    def projections() -> list[sections.ProjectionSection]:
-        return [
-            sections.projection_section(s, funnel(_of_language(inputs, s.lang), s))
-            for s in results.projection
-        ]
-
     context: dict[str, Any] = {
         "css": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "scripts": [Markup((_TEMPLATES / name).read_text(encoding="utf-8")) for name in _SCRIPTS],
@@ -214,7 +203,10 @@ def write_page(
         "overall": sections.overall_figures(results),
         "by_type": sections.type_figures(results),
         "differences": sections.difference_figure(results),
-        "projections": projections(),
+        "projections": [
+            sections.projection_section(s, funnel(_of_language(inputs, s.lang), s))
+            for s in results.projection
+        ],
         "errors": sections.error_figures(results),
         "seen": sections.seen_rows(results),
         "few_shot": sections.few_shot_figures(results),

@@ -113,11 +113,11 @@ def projection_section(
     """Return charts and reasons for one language."""
     name = name_of(statistics.lang)
     bars = [
-        (f"{s.stage}: {s.what}", s.sentences, "" if s.entities is None else f"({s.entities:,})")
+        (_FUNNEL_LABELS[s.stage], s.sentences, "" if s.entities is None else f"({s.entities:,})")
         for s in steps
     ]
     title = f"{name}: sentences left after each stage (entities in brackets)"
-    funnel = Figure(title, charts.bar_chart(title, [(_funnel_label(b[0]), *b[1:]) for b in bars]))
+    funnel = Figure(title, charts.bar_chart(title, bars))
     histogram = None
     if sum(statistics.scores_kept) + sum(statistics.scores_dropped):
         told = f"{name}: scores of projected spans"
@@ -133,11 +133,6 @@ def projection_section(
         for kind, c in statistics.types.items()
     ]
     names = ["used", "kept, sentence dropped", "dropped", "lost"]
-    groups = (
-        ("sentences", statistics.dropped),
-        ("target spans", statistics.spans_dropped),
-        ("source entities lost", statistics.spans_lost),
-    )
     return ProjectionSection(
         name=name,
         statistics=statistics,
@@ -146,8 +141,7 @@ def projection_section(
         types=Figure(told, charts.stacked_chart(told, parts, names)),
         reasons=[
             (what, reason, STAGES.reasons.get(reason, ""), n)
-            for what, counts in groups
-            for reason, n in counts.items()
+            for what, reason, n in statistics.reasons()
         ],
     )
 
@@ -159,10 +153,6 @@ _FUNNEL_LABELS = {
     "project": "projected and kept",
     "synthesize": "synthetic, kept (added)",
 }
-
-
-def _funnel_label(label: str) -> str:
-    return _FUNNEL_LABELS.get(label.partition(":")[0], label)
 
 
 def error_figures(results: Results) -> list[Figure]:
