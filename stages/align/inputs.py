@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.config import DataSource
@@ -56,20 +55,14 @@ def _read_one_file(path: Path, encoding: str) -> list[WordPair]:
 
 def _read_side(path: Path, encoding: str) -> list[list[str]]:
     kind = detect_format(path, labelled=False, encoding=encoding)
-    readers: dict[str, Callable[[Path, str], list[list[str]]]] = {
-        "conll": _read_conll,
-        "text": _read_text,
-    }
-    if kind not in readers:
-        raise DataError(
-            f"{path}: is {kind}; allowed: plain tokenised text with a sentence per line, CoNLL, or "
-            f"one file of 'source {SEPARATOR} target' lines"
-        )
-    return readers[kind](path, encoding)
-
-
-def _read_text(path: Path, encoding: str) -> list[list[str]]:
-    return [_words(line) for _, line in read_lines(path, encoding)]
+    if kind == "conll":
+        return _read_conll(path, encoding)
+    if kind == "text":
+        return [_words(line) for _, line in read_lines(path, encoding)]
+    raise DataError(
+        f"{path}: is {kind}; allowed: plain tokenised text with a sentence per line, CoNLL, or "
+        f"one file of 'source {SEPARATOR} target' lines"
+    )
 
 
 def _read_conll(path: Path, encoding: str) -> list[list[str]]:

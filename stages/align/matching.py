@@ -59,9 +59,7 @@ def itermax(sim: Floats, rows: Ints, cols: Ints) -> Indices:
     """
     linked = np.zeros(sim.shape, dtype=bool)
     linked[inter(sim, rows, cols)] = True
-    inside = (np.arange(sim.shape[1]) < rows[:, None])[:, :, None] & (
-        np.arange(sim.shape[2]) < cols[:, None]
-    )[:, None, :]
+    inside = _inside(sim, rows, cols)
     active = np.minimum(rows, cols) > 2
     for _ in range(ITERMAX_ROUNDS - 1):
         free_rows = np.logical_not(np.any(linked, axis=2))
@@ -111,9 +109,7 @@ METHODS: Final[Mapping[str, Callable[[Floats, Ints, Ints], Indices]]] = {
 
 def directions(scores: Floats, rows: Ints, cols: Ints) -> tuple[Floats, Floats]:
     """Return the softmax of ``scores`` over the target and over the source, zero in padding."""
-    inside = (np.arange(scores.shape[1]) < rows[:, None])[:, :, None] & (
-        np.arange(scores.shape[2]) < cols[:, None]
-    )[:, None, :]
+    inside = _inside(scores, rows, cols)
     masked = np.where(inside, scores, -np.inf)
     result = []
     for axis in (2, 1):
@@ -149,6 +145,13 @@ def distort(sim: Floats, rows: Ints, cols: Ints, ratio: float) -> Floats:
         down = np.arange(m)[:, None] / float(m - 1)
         out[index, :m, :n] *= 1.0 - ((across - down) ** 2) * ratio
     return out
+
+
+def _inside(sim: Floats, rows: Ints, cols: Ints) -> npt.NDArray[np.bool_]:
+    """Return which cells are no padding."""
+    source = np.arange(sim.shape[1]) < rows[:, None]
+    target = np.arange(sim.shape[2]) < cols[:, None]
+    return source[:, :, None] & target[:, None, :]
 
 
 def _nonzero(mask: npt.NDArray[np.bool_]) -> Indices:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pipeline.formats.encoding import without_halves
 from pipeline.formats.words import composed
+from stages.tagger.encoding import special_subwords
 
 Cut = Callable[[list[str]], list[list[int]]]
 """Gives the subword ids of each word, without special tokens."""
@@ -119,11 +120,8 @@ def space_marks(tokenizer: Any) -> list[int]:
 
 def transformers_specials(tokenizer: Any) -> Specials:
     """Return the special tokens that a tokenizer of transformers puts around one sentence."""
-    probe = "a"
-    bare = tokenizer([probe], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    full = tokenizer([probe], is_split_into_words=True)["input_ids"]
-    at = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
-    return Specials(tuple(full[:at]), tuple(full[at + len(bare) :]))
+    before, after = special_subwords(tokenizer)
+    return Specials(tuple(before), tuple(after))
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class WordEncoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int) -> None:
         self.tokenizer = tokenizer
         self.window = window
-        self.prefix, self.suffix = _special_subwords(tokenizer)
+        self.prefix, self.suffix = special_subwords(tokenizer)
         self.room = window - len(self.prefix) - len(self.suffix)
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         # No subword has the number -1: byte-level vocabularies write everything.
@@ -320,8 +320,12 @@ def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)))
 
 
-def _special_subwords(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """Return what the tokenizer puts before and after a sequence."""
+def special_subwords(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """Return what the tokenizer puts before and after a sequence.
+
+    Raises:
+        ModelError: If it puts something between as well.
+    """
     bare = tokenizer.encode("a", add_special_tokens=False)
     full = tokenizer.encode("a", add_special_tokens=True)
     for start in range(len(full) - len(bare) + 1):

@@ -19,8 +19,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import ModelError
 from pipeline.kinded import Kind, O_co
-from pipeline.models import locate
+from pipeline.models import ModelSource, locate
 
 
 class Opened(Protocol):
@@ -100,6 +101,17 @@ class TaggerKind(Kind[O_co]):
 
 class LocatedTagger(TaggerKind[O_co]):
     """A kind of tagger whose model is a folder or a hub id."""
+
+    def model_problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
+        """Yield that there is no such model, and what :meth:`source_problems` says."""
+        try:
+            yield from self.source_problems(model, locate(model, config_dir))
+        except ModelError as error:
+            yield str(error)
+
+    def source_problems(self, model: str, source: ModelSource) -> Iterator[str]:
+        """Yield what is wrong with a model that was found; may raise ModelError instead."""
+        return iter(())
 
     def identity(self, model: str, config_dir: Path | None) -> Path | str:
         """Return the folder or hub id."""

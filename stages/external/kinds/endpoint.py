@@ -11,9 +11,8 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from pipeline.errors import ModelError
 from pipeline.languages import english_name
-from pipeline.models import locate
+from pipeline.models import ModelSource, locate
 from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import problem_of, read_settings
 from stages.external.kinds.base import LocatedTagger, Opened
@@ -42,16 +41,11 @@ class AskedTaggers(LocatedTagger[AskedOptions]):
 
     about: ClassVar[str] = "a language model at an endpoint: a folder with endpoint.json"
 
-    def model_problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
+    def source_problems(self, model: str, source: ModelSource) -> Iterator[str]:
         """Yield what is wrong with ``endpoint.json``, and a key that is missing."""
-        try:
-            folder = locate(model, config_dir).path
-        except ModelError as error:
-            yield str(error)
-            return
-        if folder is None:
+        if source.path is None:
             yield f"{model} is no folder: give one with an endpoint.json"
-        elif (problem := problem_of(folder)) is not None:
+        elif (problem := problem_of(source.path)) is not None:
             yield problem
 
     def open(

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.errors import ModelError
-from pipeline.models import locate
+from pipeline.models import ModelSource, locate
 from stages.external.kinds.base import LocatedTagger, Opened
 from stages.external.spans import FoundSpan, SpanTagger
 
@@ -45,13 +45,8 @@ class Gliner(LocatedTagger[GlinerOptions]):
     package: ClassVar[str | None] = "gliner"
     extra: ClassVar[str | None] = "gliner"
 
-    def model_problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
+    def source_problems(self, model: str, source: ModelSource) -> Iterator[str]:
         """Yield that a folder holds no GLiNER model, or one that would be unpickled."""
-        try:
-            source = locate(model, config_dir)
-        except ModelError as error:
-            yield str(error)
-            return
         if source.path is None:
             return
         if not (source.path / "gliner_config.json").is_file():

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.errors import ModelError
-from pipeline.models import locate
+from pipeline.models import ModelSource, locate
 from stages.external.kinds.base import LocatedTagger, Opened
 
 if TYPE_CHECKING:
@@ -38,15 +38,10 @@ class Transformers(LocatedTagger[TransformersOptions]):
 
     about: ClassVar[str] = "a token-classification checkpoint of Transformers: folder or hub id"
 
-    def model_problems(self, model: str, config_dir: Path | None) -> Iterator[str]:
+    def source_problems(self, model: str, source: ModelSource) -> Iterator[str]:
         """Yield that a folder holds no token classifier."""
-        try:
-            source = locate(model, config_dir)
-            source.require_weights()
-            declared = source.config
-        except ModelError as error:
-            yield str(error)
-            return
+        source.require_weights()
+        declared = source.config
         if declared is not None:
             labels = list(declared.get("id2label", {}).values())
             if not labels or all(str(n).startswith("LABEL_") for n in labels):
