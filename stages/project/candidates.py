@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from stages.project.batch import Batch
 from stages.project.words import FloatArray, IntArray
+from stages.ranges import offsets
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -66,7 +67,7 @@ def make_cells(batch: Batch, entities: IntArray) -> Cells:
     """Lay out the cells of some of a batch's entities (indices, ascending)."""
     rows = batch.entity_row[entities]
     lengths = batch.target.lengths[rows]
-    first = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    first = offsets(lengths)
     entity = np.repeat(np.arange(len(entities)), lengths)
     shift = first[:-1] - batch.target.offsets[rows]
     return Cells(first, entity, np.arange(len(entity)) - shift[entity], shift)

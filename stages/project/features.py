@@ -31,6 +31,7 @@ from stages.project.words import (
     FloatArray,
     IntArray,
 )
+from stages.ranges import sums
 
 Column = tuple[str, str, FloatArray]
 """Name, group and values of a feature."""
@@ -61,13 +62,11 @@ class Ranges:
 
     def sum(self, cell_values: FloatArray) -> FloatArray:
         """Return the sum over the candidate's cells."""
-        total = np.concatenate([[0.0], np.cumsum(cell_values)])
-        return total[self.candidates.right] - total[self.candidates.left]
+        return sums(cell_values, self.candidates.left, self.candidates.right)
 
     def sum_words(self, word_values: FloatArray) -> FloatArray:
         """Return the sum over the candidate's words of values per flat target position."""
-        total = np.concatenate([[0.0], np.cumsum(word_values)])
-        return total[self.candidates.end] - total[self.candidates.start]
+        return sums(word_values, self.candidates.start, self.candidates.end)
 
     def at_before(self, cell_values: FloatArray) -> FloatArray:
         """Return the value of the word before the candidate, 0 at the start of the sentence."""
@@ -209,8 +208,7 @@ def _shape_columns(
     start, end = batch.entity_start[entities], batch.entity_end[entities]
 
     def of_entity(kind: FloatArray) -> FloatArray:
-        total = np.concatenate([[0.0], np.cumsum(kind)])
-        return (total[end] - total[start])[entity]
+        return sums(kind, start, end)[entity]
 
     lower = (shapes == LOWER).astype(np.float64)
     capital = _CAPITAL[shapes]
@@ -294,9 +292,7 @@ def _cased(batch: Batch, side: CodedWords) -> BoolArray:
 
 def _totals(values: FloatArray, side: CodedWords) -> FloatArray:
     """Return the sum over the words of each row."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    out: FloatArray = sums[side.offsets[1:]] - sums[side.offsets[:-1]]
-    return out
+    return sums(values, side.offsets[:-1], side.offsets[1:])
 
 
 def _row_ratio(batch: Batch, source: FloatArray, target: FloatArray, usual: float) -> FloatArray:
@@ -322,8 +318,7 @@ def _length_columns(
     yield "many_to_single", "length", ((size > 1) & (ranges.length == 1)) * 1.0
     chars = batch.vocabulary.chars[batch.target.codes]
     source_chars = batch.vocabulary.chars[batch.source.codes]
-    total = np.concatenate([[0.0], np.cumsum(source_chars)])
-    entity_chars = (total[batch.entity_end] - total[batch.entity_start])[entities]
+    entity_chars = sums(source_chars, batch.entity_start[entities], batch.entity_end[entities])
     char_ratio = np.log((ranges.sum_words(chars) + 1) / (entity_chars[entity] + 1))
     char_ratio -= _row_ratio(batch, source_chars, chars, 100.0)[rows]
     yield "chars_longer", "length", np.maximum(0.0, char_ratio)

@@ -18,6 +18,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stages.ranges import offsets
+
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -175,8 +177,7 @@ class CodedWords:
     @classmethod
     def of_lengths(cls, codes: IntArray, lengths: IntArray) -> CodedWords:
         """Return the words of rows of such lengths."""
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return cls(codes, offsets, np.repeat(np.arange(len(lengths)), lengths))
+        return cls(codes, offsets(lengths), np.repeat(np.arange(len(lengths)), lengths))
 
     @classmethod
     def of_sentences(cls, sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> CodedWords:

@@ -22,7 +22,7 @@ from pipeline.errors import ModelError
 from pipeline.formats.encoding import without_halves
 from pipeline.formats.words import composed, invisible
 from stages.encoder_facts import OFFSET_POSITIONS
-from stages.ranges import ranges
+from stages.ranges import offsets, ranges
 from stages.tagger.spelling import respell
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ class WordEncoder:
         flat[np.isin(flat, self._special)] = self.tokenizer.unk_token_id
         return EncodedSentences(
             flat,
-            _offsets(np.concatenate([np.zeros(0, np.int64), *counts])),
-            _offsets(lengths),
+            offsets(np.concatenate([np.zeros(0, np.int64), *counts])),
+            offsets(lengths),
             cut,
             respelt,
             unknown,
@@ -314,10 +314,6 @@ def unreadable(seen: Mapping[str, int]) -> str | None:
         f"{unknown} of {words} words are unknown to the encoder's vocabulary and look alike to it, "
         "so their labels are guesses; take an encoder that knows the script"
     )
-
-
-def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)))
 
 
 def special_subwords(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError, ModelError
 from pipeline.listed import each
 from pipeline.schema import Span
+from stages.ranges import offsets
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -212,7 +213,7 @@ def end_to_end(
     distributions: Sequence[NDArray[np.float32]], labels: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return (words, labels) of all sentences, and (sentences + 1) where each one starts."""
-    starts = np.concatenate(([0], np.cumsum([len(d) for d in distributions]))).astype(np.int64)
+    starts = offsets([len(d) for d in distributions])
     return np.concatenate([np.zeros((0, labels), np.float32), *distributions]), starts
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.schema import Span, labels_of, span_row, table
-from stages.ranges import list_lengths
+from stages.ranges import list_lengths, offsets
 from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -51,5 +51,4 @@ def distributions_of(data: pa.Table) -> list[Floats]:
     column = data.column("probs").combine_chunks()
     values = column.flatten().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
     flat = values.reshape(-1, len(labels_of(data.schema)))
-    words = np.concatenate([[0], np.cumsum(list_lengths(column))])
-    return [flat[a:b] for a, b in pairwise(words.tolist())]
+    return [flat[a:b] for a, b in pairwise(offsets(list_lengths(column)).tolist())]

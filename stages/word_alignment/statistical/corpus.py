@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stages.ranges import offsets
+
 Ints = npt.NDArray[np.int64]
 Cells = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -67,17 +69,17 @@ def build_corpus(
     cols = np.array([len(t) for _, t in pairs], dtype=np.int64)
     source = _flat([s for s, _ in pairs], int(rows.sum()))
     target = _flat([t for _, t in pairs], int(cols.sum()))
-    source_at, target_at = _starts(rows)[:-1], _starts(cols)[:-1]
-    offsets = _starts(rows * cols)
-    total = int(offsets[-1])
+    source_at, target_at = offsets(rows)[:-1], offsets(cols)[:-1]
+    first = offsets(rows * cols)
+    total = int(first[-1])
     source_token = np.empty(total, dtype=np.int32)
     target_token = np.empty(total, dtype=np.int32)
     cell_keys = np.empty(total, dtype=np.int64)
-    for start, end in _ranges(offsets):
+    for start, end in _ranges(first):
         sizes = (rows * cols)[start:end]
         sentence = np.repeat(np.arange(start, end), sizes)
-        a, b = int(offsets[start]), int(offsets[end])
-        local = np.arange(a, b) - offsets[sentence]
+        a, b = int(first[start]), int(first[end])
+        local = np.arange(a, b) - first[sentence]
         source_token[a:b] = source_at[sentence] + local // cols[sentence]
         target_token[a:b] = target_at[sentence] + local % cols[sentence]
         cell_keys[a:b] = (
@@ -92,7 +94,7 @@ def build_corpus(
         known = (keys[inside] == cell_keys) if len(keys) else np.zeros(total, dtype=bool)
         entry = np.where(known, inside, len(keys)).astype(np.int32)
     return NumberedBitext(
-        source, target, rows, cols, source_at, target_at, offsets, keys, entry, source_token,
+        source, target, rows, cols, source_at, target_at, first, keys, entry, source_token,
         target_token,
     )  # fmt: skip
 
@@ -100,12 +102,6 @@ def build_corpus(
 def _flat(sentences: Sequence[Sequence[int]], total: int) -> Cells:
     words = (w for s in sentences for w in s)
     return np.fromiter(words, dtype=np.int32, count=total)
-
-
-def _starts(lengths: Ints) -> Ints:
-    starts = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=starts[1:])
-    return starts
 
 
 def _ranges(offsets: Ints) -> list[tuple[int, int]]:
