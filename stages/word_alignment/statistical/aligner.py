@@ -17,13 +17,14 @@ from pipeline.schema import Link
 from pipeline.task import Advance, no_advance
 from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, sample
+from stages.word_alignment.statistical import collapsed
 from stages.word_alignment.statistical.collapsed import CollapsedModel, DirectionCounts, learn, link
 from stages.word_alignment.statistical.corpus import Floats, NumberedBitext, build_corpus
 from stages.word_alignment.statistical.hints import Hint, hinted
 from stages.word_alignment.statistical.hmm import Jumps
 from stages.word_alignment.statistical.known import KnownLinks, strong
 from stages.word_alignment.statistical.spelling import GRANULARITIES, likeness
-from stages.word_alignment.statistical.training import Settings, train
+from stages.word_alignment.statistical.training import HMM_ROUNDS, MODEL1_ROUNDS, train
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,6 @@ class StatisticalAligner(Aligner):
     Args:
         grains: Gives what was learnt; asked when a pair comes whose links are not known.
         known: The links of the pairs that were to be aligned.
-        settings: How.
         words: Number of source words that were learnt from.
         floor: The least probability of a link that is handed out.
     """
@@ -98,13 +98,11 @@ class StatisticalAligner(Aligner):
         self,
         grains: Callable[[], Sequence[_Grain]],
         known: KnownLinks,
-        settings: Settings,
         words: int,
         floor: float = ASSERTED,
     ) -> None:
         self._grains = cache(grains)
         self._known = known
-        self._settings = settings
         self._words = words
         self._floor = floor
 
@@ -115,7 +113,6 @@ class StatisticalAligner(Aligner):
         extra: PairSource,
         *,
         hints: Sequence[Hint] = (),
-        settings: Settings | None = None,
         max_cells: int = MAX_CELLS,
         floor: float = ASSERTED,
         advance: Advance = no_advance,
@@ -126,12 +123,10 @@ class StatisticalAligner(Aligner):
             own: The pairs that are to be aligned.
             extra: Further pairs in the same languages.
             hints: What another aligner links in some pairs: pseudo-counts of translations.
-            settings: How to learn.
             max_cells: Bounds memory and time, see :func:`stages.word_alignment.pair_source.sample`.
             floor: The least probability of a link that is handed out.
             advance: Told each of the :meth:`rounds` that is done.
         """
-        settings = settings or Settings()
         taken = sample(own, extra, max_cells, MAX_WORDS)
         if not taken.pairs and any(a and b for a, b in own()):
             _log.warning(
@@ -144,23 +139,21 @@ class StatisticalAligner(Aligner):
         probs = np.zeros(sum(len(a) * len(b) for a, b in own_pairs), dtype=np.float32)
         grains = []
         for form in GRANULARITIES.values():
-            grain, links = _learn(taken.pairs, form, hints, settings, advance)
+            grain, links = _learn(taken.pairs, form, hints, advance)
             grains.append(grain)
             probs += links[: len(probs)]
         probs /= len(grains)
         return cls(
             lambda: grains,
             KnownLinks.of(own_pairs, probs, min(floor, _SOFTEST)),
-            settings,
             sum(len(a) for a, _ in taken.pairs),
             floor,
         )
 
     @staticmethod
-    def rounds(settings: Settings | None = None) -> int:
+    def rounds() -> int:
         """Return how many rounds :meth:`fit` takes."""
-        settings = settings or Settings()
-        return len(GRANULARITIES) * (settings.model1 + settings.hmm + settings.collapsed)
+        return len(GRANULARITIES) * (MODEL1_ROUNDS + HMM_ROUNDS + collapsed.ROUNDS)
 
     def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
@@ -178,7 +171,7 @@ class StatisticalAligner(Aligner):
         use_hmm = not _too_long(pairs[0])
         probs = np.zeros(sum(len(a) * len(b) for a, b in pairs), dtype=np.float32)
         for grain in self._grains():
-            probs += link(grain.model, grain.corpus(pairs), self._settings, use_hmm)
+            probs += link(grain.model, grain.corpus(pairs), use_hmm)
         probs /= len(GRANULARITIES)
         links: list[list[Link]] = [[] for _ in pairs]
         owner, words, kept = strong(pairs, probs, self._floor)
@@ -193,7 +186,7 @@ class StatisticalAligner(Aligner):
         (folder / _TEXT).write_text(json.dumps({"source_words": self._words}), encoding="utf-8")
         for name, grain in zip(GRANULARITIES, self._grains(), strict=True):
             model = grain.model
-            kept = _kept(model, self._settings)
+            kept = _kept(model)
             arrays: dict[str, Any] = {
                 "keys": model.keys[kept],
                 "counts": np.append(model.counts[:-1][kept], model.counts[-1]),
@@ -214,7 +207,7 @@ class StatisticalAligner(Aligner):
     def load(cls, folder: Path, *, floor: float = ASSERTED) -> StatisticalAligner:
         """Read what :meth:`save` wrote."""
         known, words = KnownLinks.load(folder), learnt_words(folder)
-        return cls(lambda: _read(folder), known, Settings(), words, floor)
+        return cls(lambda: _read(folder), known, words, floor)
 
 
 def learnt_words(folder: Path) -> int:
@@ -243,9 +236,9 @@ def _read(folder: Path) -> list[_Grain]:
     return grains
 
 
-def _kept(model: CollapsedModel, settings: Settings) -> npt.NDArray[np.bool_]:
+def _kept(model: CollapsedModel) -> npt.NDArray[np.bool_]:
     """Tell which pairs of words are worth being remembered."""
-    alike = model.pseudo[:-1] > 2 * settings.collapsed_prior
+    alike = model.pseudo[:-1] > 2 * collapsed.PRIOR
     return np.asarray((model.counts[:-1] >= _KEPT) | alike)
 
 
@@ -253,7 +246,6 @@ def _learn(
     pairs: Sequence[WordPair],
     form: Callable[[str], str],
     hints: Sequence[Hint],
-    settings: Settings,
     advance: Advance,
 ) -> tuple[_Grain, Floats]:
     source = {w: i for i, w in enumerate(dict.fromkeys(form(w) for a, _ in pairs for w in a))}
@@ -263,8 +255,8 @@ def _learn(
     corpus = build_corpus(_ids(pairs, form, source, target), sizes[1])
     alike = likeness(corpus.keys, list(source), list(target), sizes[1])
     alike = np.maximum(alike, hinted(hints, form, source, target, corpus.keys))
-    start = train(corpus, sizes, alike, settings, advance)
-    model, links = learn(corpus, sizes, alike, start, settings, advance)
+    start = train(corpus, sizes, alike, advance)
+    model, links = learn(corpus, sizes, alike, start, advance)
     return _Grain(form, source, target, model), links
 
 

@@ -20,7 +20,8 @@ from stages.word_alignment.statistical import fertility
 from stages.word_alignment.statistical.corpus import Floats, Ints, NumberedBitext
 from stages.word_alignment.statistical.hmm import AlignmentDirection, Expected, Jumps, expectation
 from stages.word_alignment.statistical.training import (
-    Settings,
+    NULL,
+    SPELLING,
     Start,
     generated_by_none,
     model1,
@@ -28,6 +29,9 @@ from stages.word_alignment.statistical.training import (
 )
 
 _TINY: Final = np.float32(1e-12)
+ROUNDS: Final = 3
+PRIOR: Final = 0.003
+"""The pseudo-count of every translation."""
 # Links of so many rounds are averaged.
 _LAST: Final = 2
 
@@ -89,7 +93,6 @@ def learn(
     vocabulary: tuple[int, int],
     likeness: Floats,
     start: Start,
-    settings: Settings,
     advance: Callable[[int], None] = lambda rounds: None,
 ) -> tuple[CollapsedModel, Floats]:
     """Go on from what EM found.
@@ -99,7 +102,6 @@ def learn(
         vocabulary: Numbers of source and target words.
         likeness: For each entry of ``corpus.keys``, how alike its words are spelt, in [0, 1].
         start: What EM found on these pairs.
-        settings: How.
         advance: Told each round that is done.
 
     Returns:
@@ -113,7 +115,7 @@ def learn(
     )
     given = (corpus.keys // vocabulary[1], corpus.keys % vocabulary[1])
     lexicons = (start.ahead, start.back)
-    pseudo = np.append(settings.collapsed_prior + settings.spelling * likeness, _TINY)
+    pseudo = np.append(PRIOR + SPELLING * likeness, _TINY)
     sides = [
         DirectionCounts(
             np.zeros(words, dtype=np.float32),
@@ -131,25 +133,25 @@ def learn(
         sides[1],
     )
     links = [
-        posterior(direction, lexicon, settings)[0]
+        posterior(direction, lexicon)[0]
         for direction, lexicon in zip(directions, lexicons, strict=True)
     ]
     found_links = _mean(links)
     taken = 1
-    own = _count(model, directions, links, given, settings)
-    for round_ in range(settings.collapsed):
+    own = _count(model, directions, links, given)
+    for round_ in range(ROUNDS):
         for k, (direction, side) in enumerate(zip(directions, sides, strict=True)):
             # Nothing is known of fertilities at first: they are counted before they are used.
             for passes in (0, 1) if round_ == 0 else (1,):
-                found = _expected(model, side, direction, own.links, own.none[k], settings, passes)
+                found = _expected(model, side, direction, own.links, own.none[k], passes)
                 assert found.fertilities is not None
                 side.fertility = fertility.estimate(found.fertilities)
             side.jumps = found.jumps
             links[k] = found.links
-        if round_ >= settings.collapsed - _LAST:
+        if round_ >= ROUNDS - _LAST:
             found_links += _mean(links)
             taken += 1
-        own = _count(model, directions, links, given, settings)
+        own = _count(model, directions, links, given)
         advance(1)
     return model, found_links / np.float32(taken)
 
@@ -159,7 +161,6 @@ def _count(
     directions: tuple[AlignmentDirection, AlignmentDirection],
     links: list[Floats],
     given: tuple[Ints, Ints],
-    settings: Settings,
 ) -> _Own:
     """Count what both directions believe in, and return what each place has put into the counts.
 
@@ -168,7 +169,6 @@ def _count(
         directions: Both directions of the corpus.
         links: For each direction, the probability of every cell's link.
         given: For each of the model's keys, the word that gives the state, by direction.
-        settings: How.
     """
     corpus = directions[0].corpus
     own = np.sqrt(links[0] * links[1])
@@ -179,20 +179,17 @@ def _count(
     for k, side in enumerate((model.ahead, model.back)):
         side.total = np.bincount(given[k], weights, len(side.total)).astype(np.float32)
         words = len(side.null)
-        side.null, places = generated_by_none(directions[k], links[k], words, settings.null)
+        side.null, places = generated_by_none(directions[k], links[k], words)
         none.append(places)
     return _Own(np.asarray(own), (none[0], none[1]))
 
 
-def link(
-    model: CollapsedModel, corpus: NumberedBitext, settings: Settings, use_hmm: bool
-) -> Floats:
+def link(model: CollapsedModel, corpus: NumberedBitext, use_hmm: bool) -> Floats:
     """Return the probability of every cell's link, mean of both directions, for new pairs.
 
     Args:
         model: What was learnt.
         corpus: The pairs to align, with the model's numbers for words; not learnt from.
-        settings: How was learnt.
         use_hmm: Whether positions count; without, the lexicon alone decides.
     """
     own = np.zeros(len(corpus.entry), dtype=np.float32)
@@ -201,10 +198,10 @@ def link(
         direction = AlignmentDirection(corpus, swapped)
         own_none = np.zeros(len(direction.observed), dtype=np.float32)
         if use_hmm:
-            found = _expected(model, side, direction, own, own_none, settings)
+            found = _expected(model, side, direction, own, own_none)
             links.append(found.links)
         else:
-            lexical, none = _lexical(model, side, direction, own, own_none, settings)
+            lexical, none = _lexical(model, side, direction, own, own_none)
             links.append(model1(direction, lexical, none))
     return _mean(links)
 
@@ -219,10 +216,9 @@ def _expected(
     direction: AlignmentDirection,
     own: Floats,
     own_none: Floats,
-    settings: Settings,
     rounds: int = 1,
 ) -> Expected:
-    lexical, none = _lexical(model, side, direction, own, own_none, settings)
+    lexical, none = _lexical(model, side, direction, own, own_none)
     return expectation(direction, lexical, none, side.jumps, side.fertility, rounds)
 
 
@@ -232,7 +228,6 @@ def _lexical(
     direction: AlignmentDirection,
     own: Floats,
     own_none: Floats,
-    settings: Settings,
 ) -> tuple[Floats, Floats]:
     """Return the probabilities of the observed words, of all other places' making.
 
@@ -242,7 +237,6 @@ def _lexical(
         direction: The corpus and its direction.
         own: See :class:`_Own`.
         own_none: See there; of this direction.
-        settings: How.
 
     Returns:
         For each cell, the probability of the observed word given the state's; for each observed
@@ -259,5 +253,5 @@ def _lexical(
     lexical /= np.maximum(total, lexical)
     # Of words that are not known, or never met, nothing can be said.
     lexical[corpus.entry == len(model.keys)] = _TINY
-    lexical *= np.float32(1 - settings.null)
+    lexical *= np.float32(1 - NULL)
     return lexical, np.maximum(side.null[direction.observed] - own_none, _TINY)
