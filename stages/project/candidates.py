@@ -10,6 +10,7 @@ nothing could speak for the words they add.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from stages.project.words import FloatArray, IntArray
 from stages.ranges import offsets
 
 BoolArray = npt.NDArray[np.bool_]
+MARGIN: Final = 1
+"""How far from a seed a candidate may begin or end."""
 
 
 @dataclass(slots=True)
@@ -100,7 +103,7 @@ def make_candidates(
     cells: Cells,
     seeds: BoolArray,
     longest: IntArray,
-    margin: int = 1,
+    margin: int = MARGIN,
 ) -> Candidates:
     """Enumerate the candidates.
 
@@ -133,11 +136,9 @@ def make_candidates(
     return Candidates(entity, left - shift, right - shift, left, right)
 
 
-def are_candidates(
-    cells: Cells, candidates: Candidates, seeds: BoolArray, margin: int = 1
-) -> BoolArray:
+def are_candidates(cells: Cells, candidates: Candidates, seeds: BoolArray) -> BoolArray:
     """Return which candidates these seeds alone would make, of those that they and more made."""
-    edge = dilate(seeds, cells.entity, margin)
+    edge = dilate(seeds, cells.entity, MARGIN)
     before = np.concatenate([[0], np.cumsum(seeds)])
     left, right = candidates.left, candidates.right
     out: BoolArray = edge[left] & edge[right - 1] & (before[right] > before[left])

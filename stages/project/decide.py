@@ -217,16 +217,14 @@ def span_reason(
     return None
 
 
-def row_reason(
-    row: Row, filters: FilterConfig, links: Links | None = None, min_link: float = 0.5
-) -> str | None:
+def row_reason(row: Row, filters: FilterConfig) -> str | None:
     """Return why a sentence whose spans are decided is not used, or ``None``.
 
     Raises:
-        DataError: If links are needed and missing.
+        DataError: If a filter needs links.
     """
     reasons = [span["reason"] for span in row["spans"]]
-    return settled(row, filters.pairs) or _sentence_reason(row, reasons, filters, links, min_link)
+    return settled(row, filters.pairs) or _sentence_reason(row, reasons, filters, None, 0.0)
 
 
 def settled(row: Mapping[str, Any], filters: PairFilters | None) -> str | None:

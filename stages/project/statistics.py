@@ -34,6 +34,7 @@ _WIDTH: Final = 6
 _MIN_LINK: Final = 0.2
 # Of how many more occurrences of a word nothing is known: neighbours seen once tell little.
 _UNSEEN: Final = 5.0
+_SHAPE: Final = 2.0  # weight of the habits of a word's shape, in occurrences of the word
 MAX_LENGTH: Final = 16
 
 
@@ -293,16 +294,13 @@ class Habits:
     expecting: FloatArray
 
 
-def habits(
-    batch: Batch, statistics: Statistics, own: Contribution | None, strength: float = 2.0
-) -> Habits:
+def habits(batch: Batch, statistics: Statistics, own: Contribution | None) -> Habits:
     """Look up the habits of every target word, smoothed towards those of its shape.
 
     Args:
         batch: The batch.
         statistics: The corpus.
         own: What the batch added, if it did, which is left out row by row.
-        strength: Weight of the shape's habits, in occurrences of the word.
     """
     words, rows = batch.vocabulary.hashes[batch.target.codes], batch.target.rows
     before, second = _neighbours(batch)
@@ -321,7 +319,7 @@ def habits(
     kind = batch.vocabulary.shapes[batch.target.codes]
 
     def odds(yes: FloatArray, both: FloatArray, expected: FloatArray) -> FloatArray:
-        p = np.clip((yes + strength * expected[kind]) / (both + strength), 1e-4, 1 - 1e-4)
+        p = np.clip((yes + _SHAPE * expected[kind]) / (both + _SHAPE), 1e-4, 1 - 1e-4)
         return np.log(p / (1 - p))
 
     expected, expecting = np.zeros(len(words)), np.zeros(len(words))

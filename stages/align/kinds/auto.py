@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from pipeline.errors import ConfigError
 from stages.align.kinds import ALIGNERS
-from stages.align.kinds.member import Choice, Combine, MemberConfig, Resolved
+from stages.align.kinds.member import Choice, MemberConfig, Resolved
 from stages.align.setting import EncoderOptions
 
 if TYPE_CHECKING:
@@ -54,12 +54,10 @@ class Rule:
     Attributes:
         needs: What must be there.
         members: The aligners.
-        combine: How they are combined.
     """
 
     needs: frozenset[Resource]
     members: tuple[Share, ...]
-    combine: Combine = "mean"
 
 
 _COSINES: Final = MappingProxyType({"temperature": 0.05, "center": True, "space_marks": False})
@@ -119,7 +117,7 @@ class AutoAligner(Choice[EncoderOptions]):
                 f"align.{key}: auto takes {names} here, and none of them reads an encoder; "
                 f"leave it out, or name an aligner that has {key}"
             )
-        return Resolved(members, rule.combine)
+        return Resolved(members)
 
 
 def _without_taker(options: EncoderOptions, members: tuple[MemberConfig, ...]) -> Iterator[str]:
