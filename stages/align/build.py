@@ -43,23 +43,23 @@ def _weights(plan: Plan, collected: Path) -> list[float]:
     """Return the weights of the members, before their agreement is asked for."""
     words = 0
     statistical = plan.statistical()
-    if statistical is not None and any(m.options.weight_little is not None for m in plan.members):
+    if statistical is not None and any(m.weight_little is not None for m in plan.members):
         from stages.word_alignment.statistical.aligner import learnt_words
 
         words = learnt_words(plan.place(statistical, collected))
-    return [member.options.weight_at(words) for member in plan.members]
+    return [member.weight_at(words) for member in plan.members]
 
 
 def _judged(plan: Plan, weights: list[float]) -> list[int]:
     """Return the members that have a weight and are weighed by agreement."""
     members = zip(plan.members, weights, strict=True)
-    return [k for k, (m, weight) in enumerate(members) if m.options.by_agreement and weight > 0]
+    return [k for k, (m, weight) in enumerate(members) if m.by_agreement and weight > 0]
 
 
 def _load(plan: Plan, index: int, collected: Path, floor: float = ASSERTED) -> Aligner:
-    member = plan.members[index]
     setting = replace(plan.setting, floor=floor)
-    return member.options.made.load(setting, member.folder, plan.place(index, collected))
+    folder, place = plan.folders[index], plan.place(index, collected)
+    return plan.members[index].made.load(setting, folder, place)
 
 
 def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
@@ -76,14 +76,12 @@ def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
             _learn(plan, index, pairs, folder)
     if statistical is None:
         return
-    guides = [k for k, m in enumerate(plan.members) if m.options.guides]
+    guides = [k for k, m in enumerate(plan.members) if m.guides]
     if guides:
         from stages.align.agreement import judge, trusts
         from stages.align.guiding import hints, unguided
 
-        encoders = {
-            k: _load(plan, k, folder) for k, m in enumerate(plan.members) if m.options.by_agreement
-        }
+        encoders = {k: _load(plan, k, folder) for k, m in enumerate(plan.members) if m.by_agreement}
         judge(pairs.own, unguided(pairs.own, pairs.extra), encoders, folder)
         found = hints(pairs.own, {k: encoders[k] for k in guides}, trusts(folder))
         _learn(plan, statistical, replace(pairs, hints=found), folder)
@@ -100,6 +98,5 @@ def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
 def _learn(plan: Plan, index: int, pairs: PairsToLearn, folder: Path) -> None:
     """Let one aligner learn, if it does, and no equal one has."""
     member = plan.members[index]
-    if member.options.made.learns and plan.members.index(member) == index:
-        place = plan.place(index, folder)
-        member.options.made.learn(pairs, plan.setting, member.folder, place)
+    if member.made.learns and plan.members.index(member) == index:
+        member.made.learn(pairs, plan.setting, plan.folders[index], plan.place(index, folder))

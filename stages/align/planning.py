@@ -46,18 +46,18 @@ def model_name(member: MemberConfig, context: AlignmentContext) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedAligner:
-    """One aligner, ready to be built: its options and the folder of its model."""
-
-    options: MemberConfig
-    folder: Path | None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """Aligners, ready to be built in any process."""
+    """Aligners, ready to be built in any process.
 
-    members: tuple[PlannedAligner, ...]
+    Attributes:
+        members: The aligners.
+        folders: The folder of the model of each, where it reads one.
+        combine: How they are combined, if there are several.
+        setting: What goes for all of them.
+    """
+
+    members: tuple[MemberConfig, ...]
+    folders: tuple[Path | None, ...]
     combine: Combine
     setting: Setting
 
@@ -67,7 +67,7 @@ class Plan:
 
     def statistical(self) -> int | None:
         """Return the number of the member ``statistical``, if there is one."""
-        names = [m.options.aligner for m in self.members]
+        names = [m.aligner for m in self.members]
         return names.index("statistical") if "statistical" in names else None
 
 
@@ -79,11 +79,8 @@ def plan(config: AlignConfig, context: AlignmentContext) -> Plan:
         ModelError: If a model is missing.
     """
     resolved = resolve(config, context)
-    members = []
-    for member in resolved.members:
-        name = model_name(member, context)
-        folder = locate(name, context.config_dir).download() if name else None
-        members.append(PlannedAligner(member, folder))
+    names = [model_name(member, context) for member in resolved.members]
+    folders = tuple(locate(n, context.config_dir).download() if n else None for n in names)
     setting = Setting(
         context.source,
         context.target,
@@ -92,4 +89,4 @@ def plan(config: AlignConfig, context: AlignmentContext) -> Plan:
         config.floor,
         config.floor if config.soft else ASSERTED,
     )
-    return Plan(tuple(members), resolved.combine, setting)
+    return Plan(resolved.members, folders, resolved.combine, setting)
