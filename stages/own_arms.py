@@ -127,18 +127,18 @@ def resolve(name: str, own: Mapping[str, ArmConfig]) -> Arm:
 
 def derive(arm: Arm, config: ArmConfig) -> Arm:
     """Return an arm like another."""
-    changes = ", ".join(f"{k} {short(v)}" for k, v in config.set.items())
+    changes = [f"{k} {short(v)}" for k, v in config.set.items()]
     if config.teachers is not None:
-        changes = ", ".join([*([changes] if changes else []), f"taught by {config.teachers}"])
+        changes.append(f"taught by {config.teachers}")
     if config.rival is not None:
-        changes = ", ".join([*([changes] if changes else []), f"labels of {config.rival}"])
+        changes.append(f"labels of {config.rival}")
     return replace(
         arm,
         settings={**arm.settings, **config.set},
         teachers=arm.teachers if config.teachers is None else tuple(config.teachers),
         seeds=arm.seeds if config.seeds is None else tuple(config.seeds),
         rival=config.rival or arm.rival,
-        about=config.about or (f"{arm.about}; {changes}" if changes else arm.about),
+        about=config.about or f"{arm.about}{'; ' if changes else ''}{', '.join(changes)}",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -109,9 +109,7 @@ class Comparer:
                     lang=lang,
                     seed=seed,
                     type=type_,
-                    precision=prf.precision,
-                    recall=prf.recall,
-                    f1=prf.f1,
+                    **asdict(prf),
                     tp=int(sums[TP]),
                     predicted=int(sums[PREDICTED]),
                     gold=int(sums[GOLD]),

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.listed import batched
 from pipeline.schema import Span
 from stages.tagger.labels import LabelSet
 from stages.tokenise import detokenise
@@ -150,8 +151,7 @@ class SpanTagger:
     ) -> list[NDArray[np.float32]]:
         """Return (words, 1 + 2 · types) for each sentence."""
         result: list[NDArray[np.float32]] = []
-        for start in range(0, len(sentences), _CHUNK):
-            chunk = sentences[start : start + _CHUNK]
+        for chunk in batched(sentences, _CHUNK):
             texts, ranges = zip(
                 *(joined(words, self._lang, self._natural) for words in chunk), strict=True
             )

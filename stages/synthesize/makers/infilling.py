@@ -124,8 +124,7 @@ class MaskedModel:
         ids, word_ids = encoded
         places = [i for i, w in enumerate(word_ids) if w is not None]
         total = 0.0
-        for start in range(0, len(places), _PLACES):
-            chosen = places[start : start + _PLACES]
+        for chosen in batched(places, _PLACES):
             batch = []
             for place in chosen:
                 masked = list(ids)
