@@ -204,15 +204,15 @@ def _places_for(what: str, nodes: Sequence[dict[str, float]], cpus: float, gpus:
         XlnerError: If there is none for a single one.
     """
     places = sum(_places(node, cpus, gpus) for node in nodes)
+    cpus_key, gpus_key = (f"ray.{kind}_per_{what}" for kind in ("cpus", "gpus"))
     if not places:
         has = "; ".join(f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in nodes)
         raise XlnerError(
             f"no node of the Ray cluster can take a {what}, which needs {_needs(cpus, gpus)}; the "
-            f"nodes have: {has or 'nothing'}. Lower ray.cpus_per_{what} or ray.gpus_per_{what}, or "
-            "add nodes"
+            f"nodes have: {has or 'nothing'}. Lower {cpus_key} or {gpus_key}, or add nodes"
         )
     if not gpus and any(n.get("GPU", 0) for n in nodes):
-        logger.warning("the Ray cluster has GPUs, but ray.gpus_per_%s is 0: none is used", what)
+        logger.warning("the Ray cluster has GPUs, but %s is 0: none is used", gpus_key)
     return places
 
 

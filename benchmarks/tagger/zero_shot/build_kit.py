@@ -43,6 +43,7 @@ COPIED = (
     "pipeline/listed.py",
     "pipeline/schema.py",
     "stages/encoder_layers.py",
+    "stages/ranges.py",
     "stages/tagger/card.py",
     "stages/tagger/fusion.py",
     "stages/tagger/labels.py",

@@ -68,7 +68,7 @@ def test_a_place_left_in_english_is_called_as_it_is_there(
 ) -> None:
     row = (["Ann", "left", place, "."], [Span(0, 1, "PER"), Span(2, 3, "LOC")])
     kept, texts = keep_with(Scripted({}), row, left, exonyms("en", "de"))
-    assert texts == [called] and kept.by_names == (left != called)
+    assert texts == [called] and kept.in_place == (left != called)
 
 
 def test_places_of_types_that_are_not_kept_stay_as_they_are() -> None:
