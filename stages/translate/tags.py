@@ -7,7 +7,7 @@ and around tags, capitals, and tags of other entities that were lost or doubled 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 LETTERS: Final = "abcdefghij"
@@ -26,15 +26,21 @@ def put_tags(text: str, places: Sequence[tuple[int, int]]) -> str:
 
     Ranges beyond the last letter get none.
     """
+    return _written(text, dict(enumerate(places[: len(LETTERS)])))
+
+
+def _written(text: str, places: Mapping[int, tuple[int, int]]) -> str:
+    """Return a text with the tags of each number around its characters."""
     before: dict[int, str] = {}
     after: dict[int, str] = {}
-    for letter, (start, end) in zip(LETTERS, places, strict=False):
-        before[start] = f"{before.get(start, '')}<{letter}>"
-        after[end] = f"</{letter}>{after.get(end, '')}"
-    parts = []
-    for index in range(len(text) + 1):
-        parts += [after.get(index, ""), before.get(index, ""), text[index : index + 1]]
-    return "".join(parts)
+    # From the innermost out, so that each closes before what it stands in.
+    inside = sorted(places.items(), key=lambda item: (item[1][1] - item[1][0], -item[0]))
+    for number, (start, end) in inside:
+        before[start] = f"<{LETTERS[number]}>{before.get(start, '')}"
+        after[end] = f"{after.get(end, '')}</{LETTERS[number]}>"
+    return "".join(
+        after.get(at, "") + before.get(at, "") + text[at : at + 1] for at in range(len(text) + 1)
+    )
 
 
 def has_tag(text: str) -> bool:
@@ -108,15 +114,7 @@ def tidy(marked: str, names: Sequence[Sequence[str]]) -> str:
             if all(match.end() <= start or end <= match.start() for start, end in taken.values()):
                 taken[number] = match.span()
                 break
-    # From the innermost out, so that each closes before what it stands in.
-    before: dict[int, str] = {}
-    after: dict[int, str] = {}
-    for number, (start, end) in sorted(taken.items(), key=lambda item: item[1][1] - item[1][0]):
-        before[start] = f"<{LETTERS[number]}>{before.get(start, '')}"
-        after[end] = f"{after.get(end, '')}</{LETTERS[number]}>"
-    return "".join(
-        after.get(at, "") + before.get(at, "") + plain[at : at + 1] for at in range(len(plain) + 1)
-    )
+    return _written(plain, taken)
 
 
 def _apart(marked: str) -> tuple[str, list[tuple[int, str, bool]]]:
