@@ -92,8 +92,8 @@ def compare(model: Path, arguments: argparse.Namespace, pairs: Sequence[WordPair
         for method in arguments.methods:
             aligner = _ours(model, arguments, method, dtype)
             # One model in memory for all methods.
-            embedder = embedder or aligner._embedder
-            aligner._embedder = embedder
+            embedder = embedder or aligner._embed
+            aligner._embed = embedder
             contestants[f"ours {method} {dtype}"] = lambda a=aligner: a.align(pairs)
         contestants[f"forward {dtype}"] = _forward(aligner, pairs)
     for run in contestants.values():
@@ -138,7 +138,7 @@ def _ours(model: Path, arguments: argparse.Namespace, method: str, dtype: str) -
 
 def _forward(aligner: Any, pairs: Sequence[WordPair]) -> Callable[[], None]:
     """Return the model's own work, on the batches that the aligner would make."""
-    embedder = aligner._embedder
+    embedder = aligner._embed
     batches: list[list[list[int]]] = []
     layers = embedder.layers
 

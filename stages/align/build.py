@@ -8,6 +8,7 @@ from typing import Final
 
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import Plan
+from stages.align.remembered import StateMemory
 from stages.word_alignment.aligner import ASSERTED, Aligner
 
 NOTHING: Final = Path("nothing-was-learnt")
@@ -70,6 +71,8 @@ def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
         pairs: The corpus.
         folder: Where to write what :func:`build` reads as ``collected``.
     """
+    # Means, trust and hints are learnt from samples that are much the same.
+    plan = replace(plan, setting=replace(plan.setting, memory=StateMemory()))
     statistical = plan.statistical()
     for index in range(len(plan.members)):
         if index != statistical:

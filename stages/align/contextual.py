@@ -12,7 +12,7 @@ from pipeline.errors import ConfigError, ModelError
 from pipeline.loaded import loaded
 from stages.align.backends import encoder_layers
 from stages.align.embedding_aligner import EmbeddingAligner, Extraction
-from stages.align.embeddings import Embedder
+from stages.align.embeddings import Embed, Embedder
 from stages.align.layers import Dtype, layer_to_read, max_subwords, read_config
 from stages.align.subwords import (
     Specials,
@@ -62,12 +62,14 @@ def contextual_aligner(
     longest = max(len(s.before) + len(s.after) for _, s in (source, target))
     device = torch_device(setting.device)
     how = layer, dtype, device, setting.batch_tokens
-    embedder = Embedder(
+    embed: Embed = Embedder(
         loaded(folder, how, partial(encoder_layers, folder, *how)),
         max_subwords(config, limit, longest),
         setting.batch_tokens,
     )
-    return EmbeddingAligner(name, embedder, source, target, extraction)
+    if setting.memory is not None:
+        embed = setting.memory.of((folder, how), embed)
+    return EmbeddingAligner(name, embed, source, target, extraction)
 
 
 def _encoder_side(folder: Path) -> tuple[tuple[SubwordCutter, Specials], int | None]:

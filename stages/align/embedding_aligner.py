@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pipeline.schema import Link
 from pipeline.task import Advance
 from stages.align import matching
-from stages.align.embeddings import Embedded, Embedder
+from stages.align.embeddings import Embed, Embedded
 from stages.align.subwords import SentenceSubwords, Specials, SubwordCutter
 from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 
@@ -72,7 +72,7 @@ class EmbeddingAligner(Aligner):
 
     Args:
         name: For the ``aligner`` column.
-        embedder: Makes the embeddings.
+        embed: Makes the embeddings.
         source: Subwords and special tokens of the source side.
         target: The same for the target side.
         extraction: How links are read off.
@@ -81,13 +81,13 @@ class EmbeddingAligner(Aligner):
     def __init__(
         self,
         name: str,
-        embedder: Embedder,
+        embed: Embed,
         source: tuple[SubwordCutter, Specials],
         target: tuple[SubwordCutter, Specials],
         extraction: Extraction,
     ) -> None:
         self.name = name
-        self._embedder = embedder
+        self._embed = embed
         self._sides = (source, target)
         self._how = extraction
 
@@ -110,7 +110,7 @@ class EmbeddingAligner(Aligner):
         for chunk in self._chunks(pairs):
             for side, (_, specials) in enumerate(self._sides):
                 sentences = [(pair[side], specials) for pair in chunk]
-                vectors = _Vectors(self._embedder(sentences), replace(self._how, method="softmax"))
+                vectors = _Vectors(self._embed(sentences), replace(self._how, method="softmax"))
                 for index, (subwords, _) in enumerate(sentences):
                     if len(_units(subwords, by_word, self._how.marks)):
                         found = vectors.of(index, subwords, side)
@@ -158,7 +158,7 @@ class EmbeddingAligner(Aligner):
         todo = [i for i, (source, target) in enumerate(chunk) if len(source) and len(target)]
         if not todo:
             return links
-        embedded = self._embedder(sentences)
+        embedded = self._embed(sentences)
         vectors = _Vectors(embedded, self._how)
         by_word = self._how.token_type == "word"
         owners = [

@@ -6,7 +6,7 @@ that hardly any padding is computed; the attention mask keeps what there is out 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,10 @@ class Embedded:
 
     states: torch.Tensor
     starts: list[int]
+
+
+Embed = Callable[[Sequence[tuple[SentenceSubwords, Specials]]], Embedded]
+"""Returns the embeddings of sentences, each with the special tokens it wants."""
 
 
 class Embedder:

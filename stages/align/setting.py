@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from pipeline.config import ConfigModel
+
+if TYPE_CHECKING:
+    from stages.align.remembered import StateMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Setting:
         kept: The least probability of a link that what is learnt must know of.
         floor: The least probability of a link that is handed out; ``ASSERTED``: none that was
             considered but not chosen.
+        memory: Keeps what an encoder computes, where the same sentences are asked for again.
     """
 
     source: str | None
@@ -30,6 +34,7 @@ class Setting:
     batch_tokens: int
     kept: float
     floor: float
+    memory: StateMemory | None = None
 
 
 class LayerOptions(ConfigModel):

@@ -157,7 +157,7 @@ def test_empty_sides_are_unaligned_and_keep_their_place(bert: Path, made_up: Pai
 def test_each_distinct_sentence_is_computed_once(bert: Path, made_up: Pairs) -> None:
     model = aligner(bert)
     seen: list[int] = []
-    layers = model._embedder.layers
+    layers = model._embed.layers
 
     class Counting:
         device, padded, rows = "cpu", False, None
@@ -166,7 +166,7 @@ def test_each_distinct_sentence_is_computed_once(bert: Path, made_up: Pairs) -> 
             seen.append(len(batch))
             return layers(batch)
 
-    model._embedder.layers = Counting()
+    model._embed.layers = Counting()
     source = made_up[0][0]
     model.align([(source, t) for _, t in made_up[:5]] + [(source, source)])
     assert sum(seen) == 6
