@@ -79,6 +79,15 @@ class DataSource(ConfigModel):
     encoding: str = Field("utf-8", description="the encoding of text files")
     limit: int | None = Field(None, ge=1, description="use only the first N sentences")
 
+    @model_validator(mode="after")
+    def _of_the_hub(self) -> Self:
+        for key in ("hub_config", "revision"):
+            if self.hub is None and getattr(self, key) is not None:
+                raise ValueError(f"{key}: is for a data set of the hub; set hub, or remove {key}")
+        if self.hub is not None and self.path is None and self.format not in ("auto", "hub"):
+            raise ValueError("format: does nothing for a data set of the hub; remove it")
+        return self
+
     @field_validator("format")
     @classmethod
     def _format(cls, value: str) -> str:

@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 from pipeline.disk import refuse_filled
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
-from pipeline.formats.format import Format, Sample
+from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import parse_json
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
@@ -47,7 +47,7 @@ class Brat(Format):
     about: ClassVar[str] = "brat: a folder of .txt files with their .ann files"
     suffixes: ClassVar[frozenset[str]] = frozenset({".ann"})
     takes_folders: ClassVar[bool] = True
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = POSITIONED | ENCODED
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:

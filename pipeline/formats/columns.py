@@ -228,9 +228,17 @@ class RecordReader:
         return None
 
     def _name(self, tag: str | int, key: str, line: int) -> str:
+        of_file, default = self.names.get(key), self.default_names
+        if default and isinstance(tag, str) and tag.isdecimal():  # a number in a cell of a table
+            tag = int(tag)
+        if default and (isinstance(tag, str) or (of_file and list(of_file) != list(default))):
+            names_itself = f"holds {tag!r}" if isinstance(tag, str) else "has names in the file"
+            raise self._error(
+                line, f"{key} {names_itself}, so that label_names does nothing; remove label_names"
+            )
         if isinstance(tag, str):
             return tag
-        names = self.names.get(key) or self.default_names
+        names = of_file or default
         if names is None:
             raise self._error(
                 line,
@@ -267,7 +275,7 @@ class RecordReader:
                 kind, start, end = item
         else:
             start = end = kind = None
-        if type(kind) is type(start) is type(end) is int:
+        if type(start) is type(end) is int and (type(kind) is int or isinstance(kind, str)):
             kind = self._name(kind, key, line)
         # By type(): for Python, True is an integer.
         if type(start) is not int or type(end) is not int or not isinstance(kind, str):

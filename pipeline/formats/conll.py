@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 from pipeline.errors import DataError
 from pipeline.formats.evidence import NOTHING, pairs_of
 from pipeline.formats.files import read_lines
-from pipeline.formats.format import Format, Request, Sample
+from pipeline.formats.format import ENCODED, TAGGED, Format, Request, Sample
 from pipeline.formats.layout import COMMENT, DOCSTART, MARK, MARKS, Layout, detect_layout
 from pipeline.formats.notation import OUTSIDE
 from pipeline.formats.report import RawSentence, ReadReport
@@ -36,7 +36,7 @@ class Conll(Format):
     suffixes: ClassVar[frozenset[str]] = frozenset(
         {".conll", ".conll02", ".conll03", ".conllu", ".iob", ".iob2", ".bio"}
     )
-    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column", "columns"})
+    options: ClassVar[frozenset[str]] = TAGGED | ENCODED | {"tag_column", "word_column", "columns"}
     last_resort: ClassVar[bool] = True
 
     def __init__(self, request: Request, report: ReadReport) -> None:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
-from pipeline.formats.format import Format, Sample
+from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.offsets import Unit, unit_edges
@@ -36,8 +36,7 @@ class Doccano(Format):
     """Exports of doccano: JSONL with ``label``, ``labels`` or ``entities``, and the older JSON."""
 
     about: ClassVar[str] = "doccano: JSONL or JSON with label, labels, entities or annotations"
-    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column"})
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = (RECORDS | ENCODED) - {"word_column"}
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:

@@ -26,6 +26,19 @@ from pipeline.formats.report import Fields, RawSentence, ReadReport
 JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json"})
 _SNIFFED: Final = 2000
 
+ENCODED: Final = frozenset({"encoding"})
+"""The option of formats that are text."""
+TAGGED: Final = frozenset({"scheme", "entity_type"})
+"""The options of formats that have tags."""
+POSITIONED: Final = frozenset({"offsets", "span_end", "documents"})
+"""The options of formats that have spans in a text, or in words, by positions."""
+RECORDS: Final = TAGGED | POSITIONED | {"tag_column", "word_column", "label_names"}
+"""The options of formats whose records hold tags or spans in fields of any name."""
+CHOSEN: Final = RECORDS | ENCODED | {"columns"}
+"""The options of a data source that are not for all formats, but for ``split``: see ``splits``."""
+ABOUT_LABELS: Final = RECORDS - {"documents", "word_column"}
+"""Those of them that do nothing where labels are not read."""
+
 
 class Sample:
     """A look into a file or folder, from which formats tell whether it is theirs.
@@ -159,12 +172,11 @@ class Format(ABC):
         about: One line for help texts and tables.
         suffixes: Suffixes of its files, if it has some of its own.
         has_labels: Whether it has labels.
-        is_text: Whether it is text, which has an encoding.
         takes_folders: Whether a folder, rather than a file, can be of this format.
         joins_files: Whether it reads several files as one table (``request.files``).
-        column_keys: Which of ``tag_column``, ``word_column`` and ``columns`` it understands; the
-            others are refused.
-        holds_documents: Whether a record may be a document of several sentences.
+        options: The options of a data source that it reads, of those that are not for all formats
+            (:data:`CHOSEN`): the others are refused. ``encoding`` says that it is text,
+            ``documents`` that a record may be a document of several sentences.
         last_resort: Whether it is only tried after the others.
         may_have_prefix: Whether words may have a ``lang:`` prefix.
     """
@@ -172,17 +184,15 @@ class Format(ABC):
     about: ClassVar[str]
     suffixes: ClassVar[frozenset[str]] = frozenset()
     has_labels: ClassVar[bool] = True
-    is_text: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = False
     joins_files: ClassVar[bool] = False
-    column_keys: ClassVar[frozenset[str]] = frozenset()
-    holds_documents: ClassVar[bool] = False
+    options: ClassVar[frozenset[str]] = ENCODED
     last_resort: ClassVar[bool] = False
     may_have_prefix: bool = False
 
     def __init__(self, request: Request, report: ReadReport) -> None:
         self.request = request
-        if self.is_text:
+        if "encoding" in self.options:
             report.encoding = request.source.encoding
 
     @property

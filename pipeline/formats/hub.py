@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pipeline.errors import DataError, suggest
 from pipeline.formats.columns import RecordReader
-from pipeline.formats.format import Format, Request, Sample
+from pipeline.formats.format import RECORDS, Format, Request, Sample
 from pipeline.formats.parquet import checked_records, class_labels
 from pipeline.formats.report import RawSentence, ReadReport
+from pipeline.formats.splits import has_splits
 
 if TYPE_CHECKING:
     import datasets
@@ -26,9 +27,7 @@ class Hub(Format):
     """A data set of the hub, or a folder that ``save_to_disk`` wrote."""
 
     about: ClassVar[str] = "HF data sets: a hub id, or a folder that save_to_disk wrote"
-    is_text: ClassVar[bool] = False
-    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column"})
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = RECORDS
     takes_folders: ClassVar[bool] = True
 
     def __init__(self, request: Request, report: ReadReport) -> None:
@@ -78,7 +77,7 @@ class Hub(Format):
 
 def is_saved_dataset(path: Path) -> bool:
     """Whether ``path`` is a folder that ``save_to_disk`` wrote."""
-    return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
+    return has_splits(path) or (path / "state.json").is_file()
 
 
 def open_saved(path: Path, split: str | None) -> datasets.Dataset:

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
-from pipeline.formats.format import Format, Request, Sample
+from pipeline.formats.format import ENCODED, TAGGED, Format, Request, Sample
 from pipeline.formats.notation import OUTSIDE, fit
 from pipeline.formats.report import RawSentence, ReadReport
 
@@ -23,6 +23,7 @@ class Inline(Format):
     """Words with their tags, a sentence per line."""
 
     about: ClassVar[str] = "a sentence per line, words with tags: Ann|NNP|B-PER left|VBD|O"
+    options: ClassVar[frozenset[str]] = TAGGED | ENCODED
 
     def __init__(self, request: Request, report: ReadReport) -> None:
         super().__init__(request, report)

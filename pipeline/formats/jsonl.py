@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pipeline.errors import DataError
 from pipeline.formats.columns import TEXT, WORDS, RecordReader
-from pipeline.formats.format import JSON_SUFFIXES, Format, Sample
+from pipeline.formats.format import ENCODED, JSON_SUFFIXES, RECORDS, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
@@ -21,8 +21,7 @@ class JsonLines(Format):
     """JSON Lines, or an array: an object per sentence or document."""
 
     about: ClassVar[str] = "JSON (lines or an array): words with tags or spans, or text with spans"
-    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column"})
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = RECORDS | ENCODED
     suffixes: ClassVar[frozenset[str]] = JSON_SUFFIXES
 
     @classmethod

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from xml.sax.saxutils import quoteattr
 
 from pipeline.errors import DataError
-from pipeline.formats.format import Format, Sample
+from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.schema import Sentence
@@ -106,7 +106,7 @@ class LabelStudio(Format):
     """Exports of Label Studio: JSON and JSON-MIN."""
 
     about: ClassVar[str] = "Label Studio: JSON or JSON-MIN; of several annotations the last"
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = POSITIONED | ENCODED
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:

@@ -24,7 +24,7 @@ from pipeline.formats.columns import (
     RecordReader,
 )
 from pipeline.formats.files import require_file
-from pipeline.formats.format import Format, Sample
+from pipeline.formats.format import RECORDS, Format, Sample
 from pipeline.formats.packed import is_packed, open_bytes
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
@@ -40,9 +40,7 @@ class Parquet(Format):
 
     about: ClassVar[str] = "Parquet: the columns of HF data sets, with their ClassLabel names"
     suffixes: ClassVar[frozenset[str]] = frozenset({".parquet"})
-    is_text: ClassVar[bool] = False
-    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column"})
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = RECORDS
     takes_folders: ClassVar[bool] = True
     joins_files: ClassVar[bool] = True
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
-from pipeline.formats.format import Format, Sample
+from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 
@@ -23,7 +23,7 @@ class Prodigy(Format):
     """Annotations as ``prodigy db-out`` writes them."""
 
     about: ClassVar[str] = "Prodigy: JSONL with spans, by characters or by tokens (token_start)"
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = POSITIONED | ENCODED
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:

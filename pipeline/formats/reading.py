@@ -11,14 +11,21 @@ from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError
 from pipeline.formats import conll
 from pipeline.formats.encoding import EncodingEvidence, repair, repair_text
-from pipeline.formats.format import Format, Request
+from pipeline.formats.format import (
+    ABOUT_LABELS,
+    CHOSEN,
+    POSITIONED,
+    TAGGED,
+    Format,
+    Request,
+)
 from pipeline.formats.kinds import FORMATS, detect_format
 from pipeline.formats.layout import DOCSTART
 from pipeline.formats.notation import OUTSIDE, STANDARD, Notation
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.resolving import RecordEvidence, count_splits, place
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
-from pipeline.formats.splits import doubtful_split, local_files
+from pipeline.formats.splits import doubtful_split, has_splits, local_files
 from pipeline.formats.words import (
     SpanBorderError,
     Tokenizer,
@@ -74,6 +81,7 @@ def read_labelled(
     repair_encoding: bool = False,
     keep_empty: bool = False,
     docstarts: bool = False,
+    keep_documents: bool = False,
     tokenizer: Tokenizer = whitespace_offsets,
     sample: int | None = None,
 ) -> SentenceStream:
@@ -97,6 +105,8 @@ def read_labelled(
         docstarts: With ``keep_empty``: whether to yield ``-DOCSTART-`` lines, too, as sentences
             without words whose id is :data:`DOCSTART`. ``report.total`` counts them then; numbers
             in ids and the limit do not.
+        keep_documents: Whether records of several sentences are kept as one, as if the source said
+            so; ``keep_empty`` implies it.
         tokenizer: Cuts text into words, where the source has text instead of words.
         sample: Look at no more than this many sentences, to see what a source is like.
 
@@ -110,9 +120,9 @@ def read_labelled(
     report.labelled = labelled
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
     prefix_evidence = conll.PrefixEvidence()
-    may_split = opened.holds_documents and not keep_empty
+    may_split = "documents" in opened.options and not (keep_documents or keep_empty)
     record_evidence = RecordEvidence(source, lang, may_split=may_split)
-    any_tags = False
+    any_tags = any_spans = False
     own_ids = starts = 0
     raws = opened.read(report)
     for raw in islice(raws, sample):
@@ -131,8 +141,11 @@ def read_labelled(
             encoding_evidence.feed(raw.text.split(" "))
         own_ids += raw.id is not None
         any_tags = any_tags or raw.tags is not None
+        any_spans = any_spans or bool(raw.char_spans or raw.spans)
     records = report.total - starts
     report.sampled = sample is not None and next(raws, None) is not None
+    if any_tags != any_spans and not report.sampled:
+        _refuse_unused(source, "tags" if any_tags else "spans", opened.where)
     scratch = ReadReport(report.origin, report.format)  # the first pass has told all of it
     resolver = record_evidence.decide(opened.where, report)
     if resolver.split:  # then records are not what is counted
@@ -207,6 +220,8 @@ def _decoder(
         )
     scheme = evidence.scheme(notation) if source.scheme == "auto" else source.scheme
     report.scheme, report.notation = scheme, str(notation) or None
+    if not report.sampled and evidence.all_named(notation):
+        _refuse(source, {"entity_type"}, "does nothing, as all tags name a type:", where)
     return TagDecoder(scheme, notation, source.entity_type)
 
 
@@ -230,8 +245,8 @@ class _Several:
     def __init__(self, parts: Sequence[Format], where: str) -> None:
         self.parts = parts
         self.where = where
+        self.options = parts[0].options
         self.may_have_prefix = all(p.may_have_prefix for p in parts)
-        self.holds_documents = parts[0].holds_documents
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
         """Yield the sentences, each with its file."""
@@ -252,7 +267,7 @@ def _open(
 ) -> tuple[Format | _Several, ReadReport]:
     """Find the files of a source and their format, and prepare to read them."""
     if path is None:
-        _refuse_columns(source, "hub", f"hub:{source.hub}", labelled)
+        _refuse_idle(source, "hub", f"hub:{source.hub}", labelled)
         report = ReadReport(origin or "", "hub")
         opened: Format | _Several = FORMATS["hub"](Request(None, source, lang, labelled), report)
         report.origin = origin or opened.where
@@ -262,7 +277,7 @@ def _open(
     if name == "auto":
         name = _common_format(path, files, source.encoding, labelled)
     kind = FORMATS[name]
-    _refuse_columns(source, name, str(path), labelled)
+    _refuse_idle(source, name, str(path), labelled, splits=files != [path] or has_splits(path))
     report = ReadReport(origin or str(path), name)
     if doubt := doubtful_split(path, files, source.split):
         report.warn(f"{report.origin}: {doubt}")
@@ -278,15 +293,46 @@ def _open(
     return opened, report
 
 
-def _refuse_columns(source: DataSource, name: str, where: str, labelled: bool) -> None:
-    """Refuse a key about columns that the format has no use for."""
-    for key in ("tag_column", "word_column", "columns"):
-        given = labelled and getattr(source, key) is not None
-        if given and key not in FORMATS[name].column_keys:
-            raise DataError(
-                f"{where}: {key} does nothing for {name}, as which this is read; remove {key}, or "
-                "set another format"
-            )
+def _refuse_idle(
+    source: DataSource, name: str, where: str, labelled: bool, *, splits: bool = True
+) -> None:
+    """Refuse options that do nothing for a format, or where no labels are read.
+
+    Args:
+        source: The options.
+        name: The format.
+        where: What errors name.
+        labelled: Whether labels are read.
+        splits: Whether there is anything that ``split`` chooses from.
+
+    Raises:
+        DataError: If there is such an option.
+    """
+    if not labelled:
+        _refuse(source, ABOUT_LABELS, "is about labels, and none are read here:", where)
+    read = FORMATS[name].options
+    # A path may stand for a data set of the hub, and the other way round.
+    if source.hub is not None and (name != "hub" or source.path is not None):
+        if name == "hub" and source.format == "auto":
+            return
+        splits = True
+        read |= FORMATS["hub"].options | FORMATS[source.format if name == "hub" else name].options
+    if not splits:
+        _refuse(source, {"split"}, "does nothing for a path that is one data set:", where)
+    idle = f"does nothing for {name}, as which this is read: set another format, or"
+    _refuse(source, CHOSEN - read, idle, where)
+
+
+def _refuse_unused(source: DataSource, found: str, where: str) -> None:
+    """Refuse options about tags where all entities are spans, and the other way round."""
+    idle = POSITIONED if found == "tags" else TAGGED
+    _refuse(source, idle, f"does nothing, as the entities of this are {found}:", where)
+
+
+def _refuse(source: DataSource, keys: Iterable[str], why: str, where: str) -> None:
+    for key in sorted(keys):
+        if getattr(source, key) != DataSource.model_fields[key].default:
+            raise DataError(f"{where}: {key} {why} remove {key}")
 
 
 def _common_format(path: Path, files: Sequence[Path], encoding: str, labelled: bool) -> str:

@@ -286,6 +286,12 @@ class SchemeEvidence:
         near = fit(values, share=0.5)
         return fit(values) or (near if near and near.strength > 1 else None)
 
+    def all_named(self, notation: Notation) -> bool:
+        """Whether there are entities, and the tags of all of them name a type."""
+        found = [notation.split(tag) for tag in self.values()]
+        inside = [split for split in found if split is not None and split[0] != "O"]
+        return bool(inside) and all(name for _, name in inside)
+
     def scheme(self, notation: Notation = STANDARD) -> Scheme:
         """Return the scheme: the one that the tags need and break least often.
 

@@ -29,8 +29,7 @@ class DocBinFile(Format):
 
     about: ClassVar[str] = "spaCy DocBin (.spacy): the entities of doc.ents"
     suffixes: ClassVar[frozenset[str]] = frozenset({".spacy"})
-    is_text: ClassVar[bool] = False
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = frozenset({"documents"})
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:

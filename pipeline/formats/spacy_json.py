@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
 from pipeline.formats.files import read_lines
-from pipeline.formats.format import Format, Sample
+from pipeline.formats.format import ENCODED, POSITIONED, TAGGED, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
 
@@ -26,7 +26,7 @@ class SpacyJson(Format):
     """Training data for spaCy, other than a DocBin."""
 
     about: ClassVar[str] = 'spaCy training tuples ["text", {"entities": …}], and its JSON of v2'
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = TAGGED | POSITIONED | ENCODED
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:

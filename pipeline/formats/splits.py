@@ -93,8 +93,7 @@ def local_files(path: Path, split: str | None = None, format_: str = "auto") -> 
         if not files:
             what = "only folders" if found else "no file"
             raise DataError(f"{path}: {what} with such a name; correct the pattern")
-        named = {split_of(f, f.parent) for f in files} - {None}
-        return files if split is None or not named else _of_split(path, files, split)
+        return files if split is None else _of_split(path, files, split)
     if not path.is_dir() or is_one_data_set(path):
         return [path]
     files = _data_sets(path) or data_files(path, format_)
@@ -127,6 +126,11 @@ def is_one_data_set(folder: Path) -> bool:
     sample = Sample(folder)
     kinds = (FORMATS[name] for name in FORMATS)
     return any(k.takes_folders and not k.joins_files and k.sniff(sample) for k in kinds)
+
+
+def has_splits(path: Path) -> bool:
+    """Whether ``path`` is a folder that ``save_to_disk`` wrote of several splits."""
+    return (path / "dataset_dict.json").is_file()
 
 
 def _data_sets(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from pipeline.errors import DataError
 from pipeline.formats.columns import IDS, SPANS, TAGS, TEXT, WORDS, RecordReader, split_list
 from pipeline.formats.files import read_lines
-from pipeline.formats.format import Format, Sample
+from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
 from pipeline.formats.report import Fields, RawSentence, ReadReport
 
 _SEPARATORS: Final = ",;\t"
@@ -28,8 +28,7 @@ class Table(Format):
 
     about: ClassVar[str] = "CSV or TSV with a header, a sentence per row: words and tags as lists"
     suffixes: ClassVar[frozenset[str]] = frozenset({".csv", ".tsv"})
-    column_keys: ClassVar[frozenset[str]] = frozenset({"tag_column", "word_column"})
-    holds_documents: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = RECORDS | ENCODED
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:

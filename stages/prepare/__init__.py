@@ -274,10 +274,7 @@ def _read(
     from stages.prepare.sources import is_joined, is_translated
 
     source, joined = corpus.to_read, is_joined(config, corpus)
-    if joined or is_translated(config, corpus):
-        # The two sides match row by row, so no row of one side becomes several.
-        source = source.model_copy(update={"documents": "keep"})
-        keep_empty = keep_empty or joined
+    keep_empty = keep_empty or joined
     if joined or not limited:
         source = source.model_copy(update={"limit": None})
     return read_labelled(
@@ -290,6 +287,8 @@ def _read(
         repair_encoding=config.repair_encoding,
         keep_empty=keep_empty,
         docstarts=keep_empty,
+        # The two sides match row by row, so no row of one side becomes several.
+        keep_documents=joined or is_translated(config, corpus),
         tokenizer=_tokenizer(config, corpus.lang),
         sample=sample,
     )

@@ -64,9 +64,9 @@ class Corpus:
 
         Data sets have splits of their own; of files, only a split that the user names chooses.
         """
-        from pipeline.formats.hub import is_saved_dataset
+        from pipeline.formats.splits import has_splits
 
-        if self.split_named or self.path is None or is_saved_dataset(self.path):
+        if self.split_named or self.path is None or has_splits(self.path):
             return self.source
         return self.source.model_copy(update={"split": None})
 
@@ -235,6 +235,13 @@ def problems(config: RunConfig) -> Iterator[Problem]:
         yield from _translation_problems(config, key)
     for item in corpora(config):
         yield from _corpus_problems(item)
+        if item.source.documents == "split" and (
+            is_joined(config, item) or is_translated(config, item)
+        ):
+            yield Problem(
+                f"{item.name}.documents",
+                "translations match what they translate row by row, so no row is split; remove it",
+            )
     yield from _label_problems(config)
 
 

@@ -138,9 +138,10 @@ def test_names_that_contradict_what_is_read_are_warned_of(tmp_path: Path) -> Non
     path = put(tmp_path / "test.jsonl", "a")
     put(tmp_path / "train.jsonl", "b")
     assert (
-        "split is 'train', but the name says test" in stream(path, split="train").report.warnings[0]
+        "split is 'train', but the name says test"
+        in stream(path, split="train", hub="a/b").report.warnings[0]
     )
-    assert not stream(path, split="eval").report.warnings
+    assert not stream(path, split="eval", hub="a/b").report.warnings
     both = stream(tmp_path / "t*.jsonl")
     assert "the pattern fits files of several splits: test, train" in both.report.warnings[0]
 
