@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,11 @@ def brief(sentences: Iterable[Sentence]) -> list[tuple[list[str], list[tuple[int
 
 def triples(spans: Iterable[Span]) -> list[tuple[int, int, str]]:
     return [(s.start, s.end, s.type) for s in spans]
+
+
+def dump(path: Path, value: Any) -> Path:
+    return save(path, json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def lines(path: Path, records: Sequence[Any]) -> Path:
+    return save(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
