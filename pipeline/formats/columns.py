@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.foreign import hint
-from pipeline.formats.report import CharSpan, Fields, RawSentence
+from pipeline.formats.report import CharSpan, Fields, RawSentence, ReadReport
 
 WORDS: Final = ("tokens", "words", "tokenized_text")
 # Beside "ner", "tags" are often parts of speech.
@@ -288,6 +288,12 @@ class RecordReader:
 
     def _error(self, line: int, message: str) -> DataError:
         return DataError(f"{self.origin}:{line}: {message}")
+
+
+def count_relations(record: Mapping[str, Any], report: ReadReport) -> None:
+    """Count the relations of a record, which are not read."""
+    found = record.get("relations")
+    report.leave_out("relations", len(found) if isinstance(found, list) else 0)
 
 
 def _are_strings(items: Any) -> bool:

@@ -26,6 +26,7 @@ from pipeline.listed import each
 from pipeline.schema import Sentence
 
 _OWN_ID: Final = re.compile(r"#\s*(?:sent_id|id)(?:\s*=\s*(.*\S)|\s+([^=\s]\S*))")
+NO_WORDS: Final = "tags of multiword tokens (1-2) or empty nodes (1.1) whose words have none"
 _PREFIX: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)*:")
 
 
@@ -79,9 +80,13 @@ class Conll(Format):
         borders = _Borders(layout)
         careful = layout.rows_have_ids or width == 1 or layout.key is not None or borders.any
         careful = careful or separator in ",;|"
+        skipped: list[str] = []
         spaced = separator == " "
 
         def finish() -> RawSentence:
+            if skipped:
+                report.leave_out(NO_WORDS, _lost(skipped, tags))
+                skipped.clear()
             return RawSentence(
                 words=words,
                 tags=tags if tag_at is not None else None,
@@ -121,6 +126,11 @@ class Conll(Format):
                     )
                 # Multi-word tokens (1-2) and empty nodes (1.1) repeat or add to the words.
                 if layout.ids is not None and not parts[layout.ids].isdecimal():
+                    cell = "O" if tag_at is None else parts[tag_at]
+                    if layout.key is not None:
+                        cell = pairs_of(cell).get(layout.key, "O")
+                    if cell.strip() not in OUTSIDE:
+                        skipped.append(parts[layout.ids])
                     continue
                 if borders.any:
                     if borders.before(parts, first=not words) and words:
@@ -143,6 +153,21 @@ class Conll(Format):
             yield finish()
         report.comments += comments
         report.docstarts += documents
+
+
+def _lost(skipped: Iterable[str], tags: Sequence[str]) -> int:
+    """Return how many rows with a tag that are no words stand for no word with one.
+
+    Args:
+        skipped: The ids of these rows: ``1-2``, ``1.1``.
+        tags: The tags of the words of the sentence, whose ids begin with 1.
+    """
+    lost = 0
+    for row in skipped:
+        first, _, last = row.partition("-")
+        inside = tags[int(first) - 1 : int(last)] if f"{first}{last}".isdecimal() and last else ()
+        lost += not any(tag not in OUTSIDE for tag in inside)
+    return lost
 
 
 def is_docstart(line: str, parts: Sequence[str], word: int) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import RecordReader
+from pipeline.formats.columns import RecordReader, count_relations
 from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.label_studio import char_ranges
@@ -73,6 +73,8 @@ class Doccano(Format):
             plain["id"] = record.get("sentence_id", record.get("id"))
             if isinstance(record.get("words"), list):
                 plain["words"] = record["words"]
+            if self.request.labelled:
+                count_relations(record, report)
             yield reader(plain, line)
 
 

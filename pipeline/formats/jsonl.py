@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import TEXT, WORDS, RecordReader
+from pipeline.formats.columns import TEXT, WORDS, RecordReader, count_relations
 from pipeline.formats.format import ENCODED, JSON_SUFFIXES, RECORDS, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
@@ -49,6 +49,8 @@ class JsonLines(Format):
                         f"{path}:{number}: a JSON object was expected, not a "
                         f"{type(record).__name__}"
                     )
+                if self.request.labelled:
+                    count_relations(record, report)
                 yield reader(record, number)
 
 

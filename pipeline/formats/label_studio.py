@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 from xml.sax.saxutils import quoteattr
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, suggest
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
@@ -23,6 +23,9 @@ MODEL_VERSION = "xlner"
 CANCELLED: Final = "cancelled tasks"
 UNLABELLED: Final = "tasks without annotation"
 REGIONS: Final = "regions that are no entities"
+OTHER_CONTROLS: Final = "regions of other controls"
+CONTROL: Final = "from_name"
+"""What in a region names the control of the labelling interface that made it."""
 OTHERS: Final = "annotations beside the one that counts"
 
 _MIN: Final = frozenset({"annotation_id", "annotator"})
@@ -106,7 +109,7 @@ class LabelStudio(Format):
     """Exports of Label Studio: JSON and JSON-MIN."""
 
     about: ClassVar[str] = "Label Studio: JSON or JSON-MIN; of several annotations the last"
-    options: ClassVar[frozenset[str]] = POSITIONED | ENCODED
+    options: ClassVar[frozenset[str]] = POSITIONED | ENCODED | {"tag_column"}
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:
@@ -122,12 +125,14 @@ class LabelStudio(Format):
         """Yield one sentence or document per annotated task, with the spans of its last annotation.
 
         Tasks that nobody annotated keep the labels that they came with, and are left out if they
-        have none; what was cancelled is left out. All are counted.
+        have none; what was cancelled is left out. All are counted. Of several controls of the
+        labelling interface, the one that ``tag_column`` names is read, or all.
 
         Raises:
-            DataError: If it is not such a file, with the line.
+            DataError: If it is not such a file, with the line, or has no such control.
         """
-        path = self.request.file
+        path, chosen = self.request.file, self.request.source.tag_column
+        controls: set[str] = set()
         for line, task in read_records(path, self.request.source.encoding):
             where = f"{path}:{line}"
             if not isinstance(task, dict):
@@ -140,6 +145,11 @@ class LabelStudio(Format):
                 continue
             entities = [r for r in regions if _is_entity(r)]
             report.leave_out(REGIONS, len(regions) - len(entities))
+            controls.update(str(r[CONTROL]) for r in entities if CONTROL in r)
+            if chosen is not None:
+                other = [r for r in entities if r.get(CONTROL) != chosen]
+                report.leave_out(OTHER_CONTROLS, len(other))
+                entities = [r for r in entities if r.get(CONTROL) == chosen]
             spans = [s for r in entities for s in _char_spans(r, where)]
             own = data.get("sentence_id", task.get("id"))
             words = data.get("words")
@@ -150,6 +160,16 @@ class LabelStudio(Format):
                 char_spans=spans if self.request.labelled else None,
                 line=line,
                 keep_longest=True,
+            )
+        if chosen is not None and controls and chosen not in controls:
+            raise DataError(
+                f"{path}: no region is labelled by {chosen!r}, which tag_column names"
+                f"{suggest(str(chosen), controls)}; there are {', '.join(sorted(controls))}"
+            )
+        if chosen is None and len(controls) > 1 and self.request.labelled:
+            report.warn(
+                f"{report.origin}: the labels of {', '.join(sorted(controls))} are read together; "
+                "tag_column names one of them"
             )
         if report.unreviewed:
             report.warn(
@@ -164,8 +184,10 @@ def _are_words(words: Any) -> bool:
 
 def _minimal_regions(record: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
     """Return the regions in a record of JSON-MIN, under whatever names its label config gave."""
-    found = [v for v in record.values() if isinstance(v, list) and v and all(map(_is_region, v))]
-    return [region for regions in found for region in regions] or None
+    found = [
+        (k, v) for k, v in record.items() if isinstance(v, list) and v and all(map(_is_region, v))
+    ]
+    return [{**region, CONTROL: name} for name, regions in found for region in regions] or None
 
 
 def _is_region(value: Any) -> bool:

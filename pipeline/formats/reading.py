@@ -53,6 +53,15 @@ class SentenceStream(Iterator[Sentence]):
         return next(self._sentences)
 
 
+class _Scratch(ReadReport):
+    """Takes what is found again after the first pass, which has told all of it."""
+
+    __slots__ = ()
+
+    def warn(self, message: str) -> None:
+        """Say nothing twice."""
+
+
 @dataclass(slots=True)
 class _Settings:
     """How the sentences of one source are to be made."""
@@ -146,7 +155,7 @@ def read_labelled(
     report.sampled = sample is not None and next(raws, None) is not None
     if any_tags != any_spans and not report.sampled:
         _refuse_unused(source, "tags" if any_tags else "spans", opened.where)
-    scratch = ReadReport(report.origin, report.format)  # the first pass has told all of it
+    scratch = _Scratch(report.origin, report.format)
     resolver = record_evidence.decide(opened.where, report)
     if resolver.split:  # then records are not what is counted
         report.forget_records()

@@ -42,7 +42,11 @@ class DocBinFile(Format):
         annotated = number = 0
         for number, doc in enumerate(_docs(path), 1):
             if labelled and not doc.has_annotation("ENT_IOB"):
-                report.leave_out("documents without entity annotation", 1)
+                report.leave_out("documents without entity annotation")
+                continue
+            if labelled and not doc.has_annotation("ENT_IOB", require_complete=True):
+                # A word without annotation is not one outside all entities.
+                report.leave_out("documents with words without entity annotation")
                 continue
             annotated += 1
             report.leave_out("spans of doc.spans", sum(len(g) for g in doc.spans.values()))
@@ -52,8 +56,9 @@ class DocBinFile(Format):
                 yield raw
         if number and not annotated:
             raise DataError(
-                f"{path}: none of the {number} documents has entities annotated (doc.ents); is it "
-                "training data for another component?"
+                f"{path}: none of the {number} documents has entities annotated (doc.ents) for all "
+                "its words; is it training data for another component? If words without annotation "
+                'are in no entity, say so: doc.set_ents(doc.ents, default="outside")'
             )
 
 

@@ -52,7 +52,7 @@ class PrepareStage(RunStage):
     """
 
     name: ClassVar[str] = "prepare"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     config_type: ClassVar[type[StageConfig]] = PrepareConfig
     about: ClassVar[str] = "read labelled and unlabelled corpora, detect and repair their quirks"
     reasons: ClassVar[Mapping[str, str]] = {

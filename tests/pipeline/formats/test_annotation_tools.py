@@ -155,3 +155,151 @@ def test_doccano_of_old(tmp_path: Path) -> None:
     assert brief(read(path, label_names=["LOC", "PER"]))[0][1] == [(0, 1, "PER")]
     with pytest.raises(DataError, match="holds integers and the file does not name them"):
         read(path)
+
+
+def prodigy(text: str, label: str | None, line_of: str = "anna", **more: Any) -> dict[str, Any]:
+    spans = [] if label is None else [{"start": 0, "end": 4, "label": label}]
+    return {"text": text, "spans": spans, "answer": "accept", "_annotator_id": line_of} | more
+
+
+def test_prodigy_of_two_annotators_is_one_sentence_or_an_error(tmp_path: Path) -> None:
+    records = [
+        prodigy("Anna slept", "PER"),
+        prodigy("Bonn won", "LOC"),
+        prodigy("Anna slept", "PER", "ben"),
+        prodigy("Anna slept", None, "cleo", answer="reject"),
+        prodigy("Bonn won", "LOC"),  # by the same one again: another sentence of that text
+    ]
+    path = tmp_path / "a.jsonl"
+    found = stream(lines(path, records))
+    assert [s.words[0] for s in found] == ["Anna", "Bonn", "Bonn"]
+    assert found.report.left_out == {
+        "annotations that say what another annotator's says": 1,
+        "rejected records": 1,
+    }
+    lines(path, [*records, prodigy("Bonn won", "ORG", "ben")])
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value) == (
+        f"{path}:6: ben labels this text otherwise than anna does on line 2; decide with prodigy "
+        "review and export that, or write the records of one of them to a file: "
+        "jq -c 'select(._annotator_id == \"ben\")'"
+    )
+    assert len(read(path, labelled=False)) == 3
+    sessions = [
+        {k: v for k, v in r.items() if k != "_annotator_id"} | {"_session_id": f"set-{number}"}
+        for number, r in enumerate([prodigy("Bonn won", "LOC"), prodigy("Bonn won", "ORG")])
+    ]
+    with pytest.raises(DataError, match=r"set-1 labels .* than set-0 .*select\(._session_id =="):
+        read(lines(path, sessions))
+
+
+@pytest.mark.parametrize(
+    "mark", [{"_is_binary": True, "_view_id": "ner"}, {"_view_id": "ner"}, {"rank": 0}]
+)
+def test_prodigy_answers_to_single_spans_are_no_full_labels(
+    mark: dict[str, Any], tmp_path: Path
+) -> None:
+    answer = prodigy("Anna in Bonn", "PER", **mark)
+    if "rank" in answer:  # of older versions, the span alone
+        answer["spans"][0]["rank"] = answer.pop("rank")
+    answers = [answer, answer | {"answer": "reject"}]
+    whole = prodigy("Anna slept", "PER", _is_binary=False, _view_id="ner_manual")
+    found = stream(lines(tmp_path / "a.jsonl", [*answers, whole]))
+    assert brief(found) == [(["Anna", "slept"], [(0, 1, "PER")])]
+    assert found.report.left_out == {"answers yes or no to single spans": 2}
+    assert "2 answers yes or no to single spans left out" in found.report.summary()
+    path = lines(tmp_path / "a.jsonl", answers)
+    with pytest.raises(DataError, match="all 2 records are answers yes or no .* with ner.correct"):
+        read(path)
+    assert brief(read(path, labelled=False)) == [(["Anna", "in", "Bonn"], [])]
+
+
+@pytest.mark.parametrize("tool", ["prodigy", "doccano", "jsonl"])
+def test_relations_are_counted(tool: str, tmp_path: Path) -> None:
+    relations = [{"id": 1, "from_id": 1, "to_id": 2, "type": "in"}] * 2
+    record: dict[str, Any] = {"text": "Anna slept", "relations": relations}
+    at = {"label": "PER"}
+    if tool == "doccano":
+        record |= {"entities": [{"id": 1, "start_offset": 0, "end_offset": 4} | at]}
+    else:
+        record |= {"spans": [{"start": 0, "end": 4} | at]}
+        record |= {"answer": "accept"} if tool == "prodigy" else {}
+    found = stream(lines(tmp_path / "a.jsonl", [record]))
+    assert found.report.format == tool
+    assert brief(found) == [(["Anna", "slept"], [(0, 1, "PER")])]
+    assert found.report.left_out == {"relations": 2}
+
+
+@pytest.mark.parametrize("minimal", [True, False])
+def test_label_studio_controls_are_told_and_chosen(
+    minimal: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record: dict[str, Any] = {"id": 1, "text": "Anna in Bonn", "annotator": 1, "annotation_id": 1}
+    person, place = {"start": 0, "end": 4}, {"start": 8, "end": 12}
+    if minimal:
+        record |= {"who": [person | {"labels": ["P"]}], "where": [place | {"labels": ["L"]}]}
+    else:
+        result = [
+            {"from_name": name, "type": "labels", "value": value | {"labels": [label]}}
+            for name, label, value in (("who", "P", person), ("where", "L", place))
+        ]
+        record = {"id": 1, "data": {"text": record["text"]}, "annotations": [{"result": result}]}
+    path = dump(tmp_path / "a.json", [record])
+    found = stream(path)
+    assert [x.type for s in found for x in s.spans] == ["P", "L"]
+    told = f"{path}: the labels of where, who are read together; tag_column names one of them"
+    assert found.report.warnings == [told]
+    assert [r.message for r in caplog.records] == [told]
+    found = stream(path, tag_column="where")
+    assert [x.type for s in found for x in s.spans] == ["L"]
+    assert not found.report.warnings
+    assert found.report.left_out == {"regions of other controls": 1}
+    with pytest.raises(DataError, match=r"labelled by 'were'.*\(did you mean 'where'\?\); there a"):
+        read(path, tag_column="were")
+
+
+def test_a_docbin_without_annotation_is_not_one_without_entities(tmp_path: Path) -> None:
+    spacy = pytest.importorskip("spacy", reason="spaCy is an optional extra")
+    from spacy.tokens import DocBin
+
+    make = spacy.blank("en")
+
+    def save_docs(*annotated: str | None) -> Path:
+        docs = DocBin()
+        for default in annotated:
+            doc = make("Anna slept")
+            if default is not None:
+                doc.set_ents([doc.char_span(0, 4, label="PER")], default=default)
+            docs.add(doc)
+        docs.to_disk(tmp_path / "a.spacy")
+        return tmp_path / "a.spacy"
+
+    found = stream(save_docs("outside", "missing", None))
+    assert brief(found) == [(["Anna", "slept"], [(0, 1, "PER")])]
+    assert found.report.left_out == {
+        "documents with words without entity annotation": 1,
+        "documents without entity annotation": 1,
+    }
+    with pytest.raises(
+        DataError, match="none of the 2 documents has entities .* for all its words"
+    ):
+        read(save_docs("missing", None))
+    assert len(read(tmp_path / "a.spacy", labelled=False)) == 2
+
+
+@pytest.mark.parametrize("key", [None, "NER"])
+def test_tags_of_conllu_rows_that_are_no_words_are_counted(key: str | None, tmp_path: Path) -> None:
+    def row(number: str, word: str, tag: str) -> str:
+        cell = tag if key is None else ("_" if tag == "_" else f"{key}={tag}")
+        return "\t".join([number, word, *["_"] * 7, cell]) + "\n"
+
+    kept = row("1-2", "zum", "B-LOC") + row("1", "zu", "B-LOC") + row("2", "dem", "I-LOC")
+    lost = row("1-2", "zum", "B-LOC") + row("1", "zu", "_") + row("2", "dem", "_")
+    lost += row("2.1", "ging", "B-X") + row("3-4", "im", "_") + row("3", "in", "_")
+    path = save(tmp_path / "a.conllu", f"{kept}\n{lost}\n{kept}")
+    found = stream(path, tag_column=9 if key is None else key)
+    assert [len(s.spans) for s in found] == [1, 0, 1]
+    assert found.report.left_out == {
+        "tags of multiword tokens (1-2) or empty nodes (1.1) whose words have none": 2
+    }
