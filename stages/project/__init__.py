@@ -68,6 +68,13 @@ def _systems_problems(config: RunConfig, tasks: Sequence[Task]) -> Iterator[Prob
                 )
 
 
+def _by_reason(what: str, counts: Mapping[str, int]) -> str:
+    """Return how many were dropped and why, the commonest reason first; empty where none was."""
+    common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    told = ", ".join(f"{reason} {n:,}" for reason, n in common)
+    return f"{what} {sum(counts.values()):,}: {told}" if told else ""
+
+
 def _distinct(settings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [s for i, s in enumerate(settings) if s not in settings[:i]]
 
@@ -109,6 +116,19 @@ class ProjectStage(RowStage[ProjectConfig]):
             "other_system": "by a translator that project.systems does not name",
         }
     )
+
+    def notices(self, config: RunConfig, artifacts: Sequence[Artifact]) -> Iterator[str]:
+        """Yield how many sentences and entities were kept, of all outputs, and why others not."""
+        from pipeline.manifest import merge_counts
+
+        drops = merge_counts(a.manifest.drops for a in artifacts)
+        rows, rest = sum(a.num_rows for a in artifacts), drops.get("rows", {})
+        kept = rows - sum(rest.values())
+        yield f"project: {kept:,} of {rows:,} sentences kept{_by_reason('; dropped', rest)}"
+        entities = (("dropped", "spans"), ("lost", "lost"))
+        told = "".join(_by_reason(f"; {what}", drops.get(key, {})) for what, key in entities)
+        if told:
+            yield f"project: of the entities{told[1:]}; by language: inspect_labels RUN --summary"
 
     def options(self, config: RunConfig) -> ProjectConfig:
         """Return the section ``project``, with the style of the markers that ``translate`` sets."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -185,6 +186,23 @@ def test_a_threshold_that_nothing_reads_is_a_problem(more: dict[str, Any], refus
     config = model.model_validate({"name": "t", "project": section})
     found = [str(p) for p in STAGE.check(config, [])]
     assert [p.split(":")[0] for p in found] == ["project.min_link"] * refused
+
+
+def test_what_was_kept_and_dropped_is_told() -> None:
+    def artifact(total: int, **drops: dict[str, int]) -> Any:
+        return SimpleNamespace(num_rows=total, manifest=SimpleNamespace(drops=drops))
+
+    config = config_model({"project": ProjectConfig}, Experiment)(name="run", languages=["de"])
+    found = [
+        artifact(900, rows={"repetition": 17, "copied_source": 40}, spans={"low_score": 12}),
+        artifact(1100, rows={"repetition": 30}, lost={"conflict": 1_200, "no_link": 3}),
+    ]
+    assert list(STAGE.notices(config, found)) == [
+        "project: 1,913 of 2,000 sentences kept; dropped 87: repetition 47, copied_source 40",
+        "project: of the entities dropped 12: low_score 12; lost 1,203: conflict 1,200, no_link 3; "
+        "by language: inspect_labels RUN --summary",
+    ]
+    assert list(STAGE.notices(config, [artifact(5)])) == ["project: 5 of 5 sentences kept"]
 
 
 def test_importing_the_stage_loads_nothing_heavy() -> None:
