@@ -18,12 +18,37 @@ _MARKED: Final = re.compile(
     r"|\[[^\[\]\n]+\]\([\w. :{}\"-]+\)"  # [Anna](PER)
     r"|\[[A-Z][\w-]* [^\[\]\n]+\]"  # [PER Anna]
 )
+_XML: Final = re.compile(r"<(TEI|xmi:|GateDocument|collection|corpus|tmx|xliff|!DOCTYPE tmx)\b")
+_TRANSLATIONS: Final = re.compile(r"<(tmx|xliff)\b", re.IGNORECASE)
 _PUBTATOR: Final = re.compile(r"[^|\s]+\|t\|")
 _SHARE: Final = 0.5
 
 
+def refuse_xml(sample: Sample) -> None:
+    """Refuse XML, which would be read as lines of plain text.
+
+    Raises:
+        DataError: If it is XML, with what it is and what to do.
+    """
+    first, path = sample.first_line.lstrip("\ufeff "), sample.path
+    if not (first.startswith("<?xml") or _XML.match(first)):
+        return
+    found = _TRANSLATIONS.search("\n".join(line for _, line in sample.lines[:20]))
+    if found:
+        raise DataError(
+            f"{path}: {found[1].upper()}, translations as XML; write each language to a file of "
+            "plain text, a line per unit (docs/your-own-data.md has a script for it, under "
+            "'Given translations'), and name these"
+        )
+    raise DataError(
+        f"{path}: an XML file; export it from its tool as CoNLL, brat or JSON, or turn its "
+        "elements into {text, spans} records (JSON Lines); text without labels as plain text, a "
+        "sentence per line"
+    )
+
+
 def refuse_foreign(sample: Sample) -> None:
-    """Refuse a text that is known and not read.
+    """Refuse a text that is known, and not read as labelled.
 
     Raises:
         DataError: If it is one, with what it is and what to do.
@@ -33,13 +58,6 @@ def refuse_foreign(sample: Sample) -> None:
         raise DataError(
             f"{path}: a WebAnno/INCEpTION TSV; export the project as CoNLL 2002 or CoNLL 2003 "
             "instead, which has the same entities"
-        )
-    if first.startswith("<?xml") or re.match(
-        r"<(TEI|xmi:|GateDocument|collection|corpus)\b", first
-    ):
-        raise DataError(
-            f"{path}: an XML file; export it from its tool as CoNLL, brat or JSON, or turn its "
-            "elements into {text, spans} records (JSON Lines)"
         )
     if first.startswith("File,Line,Begin Offset,End Offset,Type"):
         raise DataError(

@@ -8,7 +8,7 @@ from typing import Final
 from pipeline import format_table
 from pipeline.errors import DataError
 from pipeline.formats.files import require_file
-from pipeline.formats.foreign import refuse_foreign
+from pipeline.formats.foreign import refuse_foreign, refuse_xml
 from pipeline.formats.format import Format, Sample
 from pipeline.kinds import Kinds
 
@@ -30,8 +30,10 @@ def detect_format(path: Path, *, labelled: bool = True, encoding: str = "utf-8")
     sample = Sample(path, encoding=encoding, labelled=labelled)
     for name in sorted(FORMATS, key=lambda n: FORMATS[n].last_resort):
         kind = FORMATS[name]
-        if kind.last_resort and labelled and not sample.is_folder:
-            refuse_foreign(sample)
+        if kind.last_resort and not sample.is_folder:
+            refuse_xml(sample)
+            if labelled:
+                refuse_foreign(sample)
         if (kind.takes_folders or not sample.is_folder) and kind.sniff(sample):
             return name
     require_file(path)

@@ -16,6 +16,7 @@ from pipeline.formats import read_labelled
 from pipeline.schema import Sentence
 from stages.inspect.corrections import Changes, import_corrected
 from tests.pipeline.formats.helpers import save, stream
+from tests.pipeline.formats.test_docs import DOCS
 
 TEXT = "Anna Kovac visited Lisbon."
 PER, LOC = ("Anna Kovac", "PER"), ("Lisbon", "LOC")
@@ -168,8 +169,48 @@ def test_what_is_not_read_is_refused_by_what_it_is(name: str, tmp_path: Path) ->
     text, message = FOREIGN[name]
     path = save(tmp_path / name, text)
     assert message in failure(path)
+    if name.endswith("xml"):
+        with pytest.raises(DataError, match=message):
+            read_labelled(DataSource(), "en", path=path, labelled=False)
     if name.endswith("txt"):  # as unlabelled text it is text
         assert list(read_labelled(DataSource(), "en", path=path, labelled=False))
+
+
+TMX = """<?xml version="1.0"?>
+<!DOCTYPE tmx SYSTEM "tmx14.dtd">
+<tmx version="1.4"><header srclang="en"/><body>
+<tu><prop type="x">1</prop><tuv xml:lang="en-GB"><seg>Anna <hi>slept</hi>
+.</seg></tuv><tuv xml:lang="de"><seg>Anna schlief .</seg></tuv></tu>
+<tu><tuv xml:lang="en"><seg>Alone .</seg></tuv></tu>
+<tu><tuv xml:lang="de"><seg>Ja .</seg></tuv><tuv xml:lang="EN"><seg>Yes .</seg></tuv></tu>
+</body></tmx>"""
+UNITS = "<source>Anna slept .</source><target>Anna schlief .</target>"
+XLIFF = f"""<?xml version="1.0"?>
+<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file><body>
+<trans-unit id="1">{UNITS}</trans-unit><trans-unit id="2"><source>Alone .</source></trans-unit>
+<trans-unit id="3"><source>Yes .</source><target>Ja .</target></trans-unit></body></file></xliff>"""
+XLIFF_2 = f"""<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0"><file id="f">
+<unit id="1"><segment>{UNITS}</segment></unit>
+<unit id="2"><segment><source>Yes .</source><target>Ja .</target></segment></unit></file></xliff>"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("TMX", TMX), ("XLIFF", XLIFF), ("XLIFF", XLIFF_2)])
+def test_translations_as_xml_are_refused_and_the_docs_turn_them_into_text(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "memory.tmx", text)
+    for labelled in (True, False):
+        with pytest.raises(DataError, match=f"memory.tmx: {name}, translations as XML; write each"):
+            read_labelled(DataSource(), "de", path=path, labelled=labelled)
+    section = DOCS.read_text(encoding="utf-8").split("### Given translations\n")[1]
+    monkeypatch.chdir(tmp_path)
+    script = section.split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(script, names)
+    for side in names["sides"].values():
+        side.close()
+    assert (tmp_path / "en.txt").read_text() == "Anna slept .\nYes .\n"
+    assert (tmp_path / "de.txt").read_text() == "Anna schlief .\nJa .\n"
 
 
 def test_other_records_that_circulate(tmp_path: Path) -> None:

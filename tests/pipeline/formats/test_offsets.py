@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +11,7 @@ from hypothesis import strategies as st
 from icu4py.breakers import CharacterBreaker
 
 from pipeline.errors import DataError
-from tests.pipeline.formats.helpers import brief, read, save, stream
+from tests.pipeline.formats.helpers import brief, lines, read, stream
 
 TEXT = "We love 🚀🚀 re\u0301mi in Lisbon today."
 START = TEXT.index("Lisbon")
@@ -36,10 +33,6 @@ NAMES = {
 def counted(text: str, start: int, end: int, unit: str, inclusive: bool) -> list[int]:
     length = UNITS[unit]
     return [length(text[:start]), length(text[:end]) - inclusive]
-
-
-def lines(path: Path, records: Sequence[Any]) -> Path:
-    return save(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
 
 
 @pytest.mark.parametrize("inclusive", [False, True])
