@@ -24,6 +24,7 @@ TEXT: Final = ("text", "sentence", "content")
 SPANS: Final = ("spans", "entities", "ents", "labels", "label", "ner", "annotation")
 IDS: Final = ("id", "sent_id", "guid")
 USUAL: Final = Fields()
+RELATIONS: Final = "relations"
 OFFSETS: Final = "offsets"
 """A record's own word for what its spans count; our exports for doccano have it."""
 
@@ -292,8 +293,10 @@ class RecordReader:
 
 def count_relations(record: Mapping[str, Any], report: ReadReport) -> None:
     """Count the relations of a record, which are not read."""
-    found = record.get("relations")
-    report.leave_out("relations", len(found) if isinstance(found, list) else 0)
+    found = record.get(RELATIONS)
+    if isinstance(found, Mapping):  # by columns
+        found = next((v for v in found.values() if isinstance(v, list)), None)
+    report.leave_out(RELATIONS, len(found) if isinstance(found, list) else 0)
 
 
 def _are_strings(items: Any) -> bool:

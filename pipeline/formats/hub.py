@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from pipeline.errors import DataError, suggest
-from pipeline.formats.columns import RecordReader
+from pipeline.formats.columns import RecordReader, count_relations
 from pipeline.formats.format import RECORDS, Format, Request, Sample
 from pipeline.formats.parquet import checked_records, class_labels
 from pipeline.formats.report import RawSentence, ReadReport
@@ -72,6 +72,8 @@ class Hub(Format):
         )
         batches = self._data.with_format("arrow").iter(batch_size=_BATCH)
         for row, record in enumerate(checked_records(batches, self._where), 1):
+            if self.request.labelled:
+                count_relations(record, report)
             yield reader(record, row)
 
 

@@ -16,12 +16,14 @@ from pipeline.errors import DataError
 from pipeline.formats.columns import (
     IDS,
     OFFSETS,
+    RELATIONS,
     SPANS,
     TAGS,
     TEXT,
     TYPES,
     WORDS,
     RecordReader,
+    count_relations,
 )
 from pipeline.formats.files import require_file
 from pipeline.formats.format import RECORDS, Format, Sample
@@ -32,7 +34,7 @@ from pipeline.listed import each, listed
 from pipeline.schema import Sentence
 
 _BATCH = 1000
-_COLUMNS = frozenset((*WORDS, *TAGS, *TEXT, *SPANS, *IDS, OFFSETS))
+_COLUMNS = frozenset((*WORDS, *TAGS, *TEXT, *SPANS, *IDS, OFFSETS, RELATIONS))
 
 
 class Parquet(Format):
@@ -80,6 +82,8 @@ class Parquet(Format):
                 batches = source.iter_batches(batch_size=_BATCH, columns=columns)
                 for record in checked_records(batches, str(file)):
                     row += 1
+                    if request.labelled:
+                        count_relations(record, report)
                     yield reader(record, row)
 
 

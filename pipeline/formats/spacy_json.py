@@ -19,6 +19,9 @@ from pipeline.formats.format import ENCODED, POSITIONED, TAGGED, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
 
+UNANNOTATED: Final = "sentences with words without entity annotation"
+_MISSING: Final = "-"
+"""What spaCy writes for a word of which nobody has said whether it is in an entity."""
 _PYTHON: Final = re.compile(r"(?:\w+\s*(?::[^=\n]+)?=\s*)?\[\s*\(")
 
 
@@ -44,10 +47,14 @@ class SpacyJson(Format):
         """Yield one sentence or document per tuple, or one per sentence of the older JSON."""
         path = self.request.file
         reader = RecordReader(str(path), labelled=self.request.labelled, keep_longest=True)
+        read, before = 0, report.left_out[UNANNOTATED]
         for line, record in self._records():
             if isinstance(record, dict) and isinstance(record.get("paragraphs"), list):
-                yield from self._paragraphs(record, line)
+                for raw in self._paragraphs(record, line, report):
+                    read += 1
+                    yield raw
                 continue
+            read += 1
             if _is_of_texts(record):
                 raise DataError(
                     f"{path}:{line}: categories of a text (cats), but no entities: training data "
@@ -60,6 +67,12 @@ class SpacyJson(Format):
                 )
             entities = [list(e) if isinstance(e, tuple) else e for e in record[1]["entities"]]
             yield reader({"text": record[0], "spans": entities}, line)
+        left = report.left_out[UNANNOTATED] - before
+        if left and not read:
+            raise DataError(
+                f"{path}: none of its {left} sentences has entities annotated (ner) for all its "
+                "words; is it training data for another component? O says that a word is in none"
+            )
 
     def _records(self) -> Iterator[tuple[int, Any]]:
         path, encoding = self.request.file, self.request.source.encoding
@@ -75,13 +88,18 @@ class SpacyJson(Format):
             else:
                 yield line, record
 
-    def _paragraphs(self, record: Mapping[str, Any], line: int) -> Iterator[RawSentence]:
+    def _paragraphs(
+        self, record: Mapping[str, Any], line: int, report: ReadReport
+    ) -> Iterator[RawSentence]:
         try:
             for paragraph in record["paragraphs"]:
                 for sentence in paragraph["sentences"]:
                     tokens = sentence["tokens"]
                     words = [str(t["orth"]) for t in tokens]
-                    tags = [str(t.get("ner", "O")) for t in tokens]
+                    tags = [str(t.get("ner", _MISSING)) for t in tokens]
+                    if self.request.labelled and _MISSING in tags:
+                        report.leave_out(UNANNOTATED)
+                        continue
                     yield RawSentence(
                         words=words, tags=tags if self.request.labelled else None, line=line
                     )

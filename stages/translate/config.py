@@ -47,7 +47,8 @@ class TranslateConfig(KindedConfig, StageConfig):
     mend: bool = Field(
         True,
         description="make translations again that stutter, or lack a name or a tag: with more "
-        "beams, against repetition, with slots for names; with markers none and xml",
+        "beams, against repetition, with slots for names; tags, slots and repeats that are still "
+        "wrong then are put in order where they stand; with markers none and xml",
     )
     keep_names: list[str] = Field(
         ["PER", "PERSON"],

@@ -215,7 +215,7 @@ def test_prodigy_answers_to_single_spans_are_no_full_labels(
     assert brief(read(path, labelled=False)) == [(["Anna", "in", "Bonn"], [])]
 
 
-@pytest.mark.parametrize("tool", ["prodigy", "doccano", "jsonl"])
+@pytest.mark.parametrize("tool", ["prodigy", "doccano", "jsonl", "parquet", "hub"])
 def test_relations_are_counted(tool: str, tmp_path: Path) -> None:
     relations = [{"id": 1, "from_id": 1, "to_id": 2, "type": "in"}] * 2
     record: dict[str, Any] = {"text": "Anna slept", "relations": relations}
@@ -225,7 +225,13 @@ def test_relations_are_counted(tool: str, tmp_path: Path) -> None:
     else:
         record |= {"spans": [{"start": 0, "end": 4} | at]}
         record |= {"answer": "accept"} if tool == "prodigy" else {}
-    found = stream(lines(tmp_path / "a.jsonl", [record]))
+    path = tmp_path / "a"
+    if tool in ("parquet", "hub"):
+        data = pytest.importorskip("datasets").Dataset.from_list([record])
+        _ = data.to_parquet(str(path)) if tool == "parquet" else data.save_to_disk(str(path))
+    else:
+        lines(path, [record])
+    found = stream(path)
     assert found.report.format == tool
     assert brief(found) == [(["Anna", "slept"], [(0, 1, "PER")])]
     assert found.report.left_out == {"relations": 2}
@@ -303,3 +309,19 @@ def test_tags_of_conllu_rows_that_are_no_words_are_counted(key: str | None, tmp_
     assert found.report.left_out == {
         "tags of multiword tokens (1-2) or empty nodes (1.1) whose words have none": 2
     }
+
+
+def test_spacy_json_with_words_that_nobody_annotated(tmp_path: Path) -> None:
+    def document(*tags: str | None) -> dict[str, Any]:
+        words = zip(("Anna", "slept"), tags, strict=True)
+        tokens = [{"orth": w} | ({} if tag is None else {"ner": tag}) for w, tag in words]
+        return {"id": 0, "paragraphs": [{"sentences": [{"tokens": tokens}]}]}
+
+    partly = [document("U-PER", "-"), document(None, None)]
+    path = dump(tmp_path / "a.json", [document("U-PER", "O"), *partly])
+    found = stream(path)
+    assert brief(found) == [(["Anna", "slept"], [(0, 1, "PER")])]
+    assert found.report.left_out == {"sentences with words without entity annotation": 2}
+    with pytest.raises(DataError, match="none of its 2 sentences has entities annotated"):
+        read(dump(path, partly))
+    assert len(read(path, labelled=False)) == 2
