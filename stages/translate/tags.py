@@ -50,7 +50,7 @@ def has_tag(text: str) -> bool:
 
 def remove_tags(text: str) -> str:
     """Return a text without its tags and with single spaces."""
-    return " ".join(_TAG.sub("", text).split())
+    return " ".join(_apart(text)[0].split())
 
 
 def read_tags(marked: str) -> dict[int, tuple[int, int]]:
@@ -59,34 +59,30 @@ def read_tags(marked: str) -> dict[int, tuple[int, int]]:
     An entity is left out if one of its two tags is missing or doubled, or if nothing stands between
     them. A closing tag before its opening one is taken for a mistake in the order of the two.
     """
-    opened: dict[int, list[int]] = {}
-    closed: dict[int, list[int]] = {}
-    place = at = 0
-    for match in _TAG.finditer(marked):
-        place += sum(not c.isspace() for c in marked[at : match.start()])
-        at = match.end()
-        number = LETTERS.index(match[2].lower())
-        (closed if match[1] else opened).setdefault(number, []).append(place)
+    plain, tags = _apart(marked)
+    opened: dict[str, list[int]] = {}
+    closed: dict[str, list[int]] = {}
+    for place, letter, opens in tags:
+        characters = len("".join(plain[:place].split()))
+        (opened if opens else closed).setdefault(letter, []).append(characters)
     found = {}
-    for number, starts in opened.items():
-        ends = closed.get(number, [])
+    for letter, starts in opened.items():
+        ends = closed.get(letter, [])
         if len(starts) == len(ends) == 1 and starts[0] != ends[0]:
-            found[number] = (min(starts[0], ends[0]), max(starts[0], ends[0]))
+            found[LETTERS.index(letter)] = (min(starts[0], ends[0]), max(starts[0], ends[0]))
     return found
 
 
 def whole(marked: str, entities: int) -> bool:
     """Return whether every entity that has a letter has both tags, once, in their order, nested."""
+    _, tags = _apart(marked)
     stack: list[str] = []
-    seen: list[str] = []
-    for match in _TAG.finditer(marked):
-        letter = match[2].lower()
-        if not match[1]:
+    for _, letter, opens in tags:
+        if opens:
             stack.append(letter)
-            seen.append(letter)
         elif not stack or stack.pop() != letter:
             return False
-    return not stack and sorted(seen) == sorted(LETTERS[:entities])
+    return not stack and sorted(t for _, t, opens in tags if opens) == sorted(LETTERS[:entities])
 
 
 def tidy(marked: str, names: Sequence[Sequence[str]]) -> str:
