@@ -206,7 +206,8 @@ class RunConfig(ConfigModel):
     def _languages(cls, value: list[str], info: ValidationInfo) -> list[str]:
         if len(set(value)) != len(value):
             raise ValueError(f"a language is named twice: {', '.join(value)}")
-        both = [code for code in value if code in info.data.get("further_sources", ())]
+        sources = [info.data.get("source"), *info.data.get("further_sources", ())]
+        both = [code for code in value if code in sources]
         if both:
             raise ValueError(f"{', '.join(both)} is a source language too; leave it out of one")
         return value

@@ -135,18 +135,37 @@ def whole_file(path: Path, *, parents: bool = True) -> Iterator[IO[bytes]]:
         parents: Make the folders above it. A worker that outlives its run must not: it would make
             again what the next run has cleared away.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(path):
         if parents:
             path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            yield file
+
+
+@contextlib.contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Yield the name under which to write a file, which gets its own name once it is whole.
+
+    Where the writing fails or is stopped, what was there before stays. A link stays one, and what
+    is no file (``/dev/stdout``, a pipe) is written to as it is.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    final = path.resolve()
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(final)
+    except OSError as error:
+        if error.filename == str(temporary):  # errors name the file that was asked for
+            error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def refuse_filled(folder: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
+from pipeline.disk import written_whole
 from pipeline.errors import DataError
 from pipeline.formats.evidence import NOTHING, pairs_of
 from pipeline.formats.files import read_lines
@@ -260,7 +261,7 @@ def write_conll(sentences: Iterable[Sentence], path: str | Path) -> int:
             or would be read as something else.
     """
     count = 0
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
         file.write("# global.columns = FORM NER\n")
         for sentence in each(sentences, "write_conll: the sentences"):
             file.write(conll_rows(sentence))

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from pipeline.disk import written_whole
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader, count_relations
 from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
@@ -106,7 +107,7 @@ def write_doccano(items: Iterable[tuple[Sentence, str | None]], path: Path) -> i
         The number of sentences written.
     """
     count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
         for sentence, source in items:
             ranges = char_ranges(sentence.words)
             text = " ".join(sentence.words)

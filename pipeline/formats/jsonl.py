@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pipeline.disk import written_whole
 from pipeline.errors import DataError
 from pipeline.formats.columns import TEXT, WORDS, RecordReader, count_relations
 from pipeline.formats.format import ENCODED, JSON_SUFFIXES, RECORDS, Format, Sample
@@ -87,7 +88,7 @@ def write_jsonl(sentences: Iterable[Sentence], path: str | Path) -> int:
         The number of sentences written.
     """
     count = 0
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
         for sentence in each(sentences, "write_jsonl: the sentences"):
             record = {
                 "id": sentence.id,

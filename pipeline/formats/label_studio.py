@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 from xml.sax.saxutils import quoteattr
 
+from pipeline.disk import written_whole
 from pipeline.errors import DataError, suggest
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
@@ -55,7 +56,7 @@ def write_label_studio(items: Iterable[tuple[Sentence, str | None]], path: Path)
     """
     count = 0
     types: set[str] = set()
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[")
         for sentence, source in items:
             types.update(s.type for s in sentence.spans)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.disk import written_whole
 from pipeline.errors import DataError
 from pipeline.formats.columns import (
     IDS,
@@ -202,7 +203,7 @@ def write_parquet(
     )
     count = 0
     rest = iter(each(sentences, "write_parquet: the sentences"))
-    with pq.ParquetWriter(str(path), schema) as writer:
+    with written_whole(path) as new, pq.ParquetWriter(str(new), schema) as writer:
         for first in rest:
             rows = [_row(s, index) for s in chain([first], islice(rest, _BATCH - 1))]
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from pipeline.disk import written_whole
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 from pipeline.listed import each
@@ -90,7 +91,7 @@ def write_pharaoh(
         The number of lines written.
     """
     count = 0
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
         for line in each(lines, "write_pharaoh: the lines of links"):
             pair = line if isinstance(line, PharaohLine) else PharaohLine(list(line))
             marked = [(k, "-") for k in pair.sure] + [(k, "p") for k in pair.possible]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pipeline.disk import written_whole
 from pipeline.errors import DataError, XlnerError
 from pipeline.formats.format import Format, Sample
 from pipeline.formats.packed import open_bytes
@@ -132,5 +133,6 @@ def write_docbin(sentences: Iterable[Sentence], path: Path) -> int:
         doc.user_data["id"], doc.user_data["lang"] = sentence.id, sentence.lang
         docs.add(doc)
         count += 1
-    docs.to_disk(path)
+    with written_whole(path) as new:
+        docs.to_disk(new)
     return count

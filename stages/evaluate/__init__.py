@@ -48,10 +48,15 @@ class EvaluateStage(RunStage[EvaluateConfig]):
         return [Task("evaluate", "all", "files", inputs, options=options, uses=uses)]
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
-        """Yield pairs that name no arm, or an arm twice."""
+        """Yield pairs that name no arm, an arm twice, or what another pair names already."""
         options = self.options(config)
         recipes = experiment(config).recipes
+        seen: set[frozenset[str]] = set()
         for first, second in options.pairs:
+            pair = frozenset((first, second))
+            if pair in seen:  # Holm's correction would count the same question twice
+                yield Problem("evaluate.pairs", f"{first!r} and {second!r} are compared twice")
+            seen.add(pair)
             for arm in (first, second):
                 if arm not in recipes:
                     yield Problem(
@@ -61,6 +66,19 @@ class EvaluateStage(RunStage[EvaluateConfig]):
                     )
             if first == second:
                 yield Problem("evaluate.pairs", f"{first!r} is compared with itself")
+
+    def notices(self, config: RunConfig, artifacts: Sequence[Artifact]) -> Iterator[str]:
+        """Yield the pairs that the configuration names and that the run does not compare."""
+        options = self.options(config)
+        named = options.pairs if "pairs" in options.model_fields_set else []
+        there = experiment(config).compared
+        for pair in named:
+            lacking = [repr(arm) for arm in pair if arm not in there]
+            if lacking:
+                yield (
+                    f"evaluate.pairs: {' and '.join(pair)} are not compared: the run has no arm "
+                    f"{', '.join(lacking)}"
+                )
 
     def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Score, compare, and write the tables."""

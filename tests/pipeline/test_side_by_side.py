@@ -178,10 +178,10 @@ import sys
 from pathlib import Path
 from pipeline import slots
 from tests.pipeline.test_side_by_side import probing
-from xlner.commands.run import ended_like_an_interrupt
+from xlner.commands.run import STOPPED, ended_like_an_interrupt
 from xlner.commands.shared import reported_errors
 slots._GRACE = float(sys.argv[3])
-with reported_errors(), ended_like_an_interrupt():
+with reported_errors(STOPPED), ended_like_an_interrupt():
     probing(Path(sys.argv[1]), {"a": sys.argv[2], "b": "sleep 30"}).run()
 """
 """As users write scripts: nothing says that it may be run again by the processes that it starts."""

@@ -58,6 +58,7 @@ def test_a_list_of_sources() -> None:
         ({"source": ["en", "en"]}, "a source language is named twice: en, en"),
         ({"source": []}, "name at least one language"),
         ({"languages": ["de", "es"]}, "languages: de is a source language too"),
+        ({"source": "en", "languages": ["en", "de"]}, "languages: en is a source language too"),
         ({"source": ["en"], "further_sources": ["de"]}, "leave out further_sources"),
         ({"arms": [{"from-de": {"like": "fused"}}]}, "the name of another folder"),
         ({"arms": [{"votes": {"like": "fused"}}]}, "the name of another folder"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from pipeline.disk import written_whole
 from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
 from pipeline.models import locate
@@ -107,7 +108,8 @@ def project_labels(
         rows = counted.through(_project(corpus, config, links))
         with contextlib.ExitStack() as stack:
             if report is not None:
-                rows = _reported(rows, stack.enter_context(report.open("w", encoding="utf-8")))
+                new = stack.enter_context(written_whole(report))
+                rows = _reported(rows, stack.enter_context(new.open("w", encoding="utf-8")))
             if out is not None or not as_json:
                 _write(rows, write, out, target_lang)
             else:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 WORDS = ("init", "list", "schema", "push", "pull", "export")
 """Words that are commands of their own, so that no config may be called by them."""
 
+STOPPED = "stopped; what is finished is kept, run the same command again to continue"
+
 
 def _complete_first(incomplete: str) -> list[str]:
     return [*complete_config(incomplete), *(w for w in WORDS if w.startswith(incomplete))]
@@ -84,7 +86,7 @@ def run_pipeline(
     from pipeline.plan import Selection
 
     selection = Selection(first, last, force)
-    with reported_errors(), ended_like_an_interrupt():
+    with reported_errors(STOPPED), ended_like_an_interrupt():
         given = [*(overrides or []), *_places(jobs, devices)]
         _run(config, given, selection, dry_run, as_json, runs_dir)
 
@@ -106,7 +108,7 @@ def run_stage(
     """Run one stage; what it reads must be up to date."""
     from pipeline.plan import Selection
 
-    with reported_errors(), ended_like_an_interrupt():
+    with reported_errors(STOPPED), ended_like_an_interrupt():
         given = [*(overrides or []), *_places(jobs, devices)]
         _run(config, given, Selection(name, name, force), dry_run, as_json, runs_dir)
 

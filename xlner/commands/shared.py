@@ -127,8 +127,11 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def reported_errors() -> Iterator[None]:
+def reported_errors(stopped: str = "stopped") -> Iterator[None]:
     """Show errors that users can act on without a traceback, and leave with the right code.
+
+    Args:
+        stopped: What is said after Ctrl-C.
 
     Exit codes: 2 for bad usage or configuration, 1 for anything else, Ctrl-C included.
     """
@@ -142,8 +145,7 @@ def reported_errors() -> Iterator[None]:
     except XlnerError as error:
         _fail([str(error)], error.exit_code)
     except KeyboardInterrupt:
-        message = "stopped; what is finished is kept, run the same command again to continue"
-        _fail([message], EXIT_OTHER)
+        _fail([stopped], EXIT_OTHER)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -208,7 +208,9 @@ def _output(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield data_stream()
         return
-    with out.open("w", encoding="utf-8", newline="\n") as stream:
+    from pipeline.disk import written_whole
+
+    with written_whole(out) as new, new.open("w", encoding="utf-8", newline="\n") as stream:
         yield stream
 
 

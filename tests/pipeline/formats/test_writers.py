@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
-from pipeline.formats import write_conll, write_jsonl, write_parquet
+from pipeline.formats import write_conll, write_jsonl, write_parquet, write_pharaoh
+from pipeline.formats.doccano import write_doccano
+from pipeline.formats.label_studio import write_label_studio
 from pipeline.formats.words import invisible
-from pipeline.schema import Sentence, Span
+from pipeline.schema import Link, Sentence, Span
 from tests.pipeline.formats.helpers import stream
 
 ODD = ["#", "# id = x", "#x", "de:", "de:a", "-DOCSTART", "O", "B-PER", "\u200ba", "a b", "ÃŸ", "1"]
@@ -96,6 +100,55 @@ def test_overlapping_spans_are_refused(write: Writer, tmp_path: Path) -> None:
     bad = Sentence("s", "de", ["a", "b"], [Span(0, 2, "A"), Span(1, 2, "B")])
     with pytest.raises((ValueError, DataError), match="overlap"):
         write([bad], tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_conll,
+        write_jsonl,
+        write_parquet,
+        lambda items, path: write_doccano(((s, None) for s in items), path),
+        lambda items, path: write_label_studio(((s, None) for s in items), path),
+        lambda items, path: write_pharaoh(([Link(0, 0, 1.0)] for _ in items), path),
+    ],
+    ids=["conll", "jsonl", "parquet", "doccano", "label-studio", "pharaoh"],
+)
+def test_a_file_that_cannot_be_written_whole_stays_what_it_was(
+    write: Writer, tmp_path: Path
+) -> None:
+    def broken() -> Iterator[Sentence]:
+        yield Sentence("0", "de", ["Anna"], [Span(0, 1, "PER")])
+        raise DataError("no more")
+
+    path, link = tmp_path / "a", tmp_path / "link"
+    link.symlink_to(path)
+    for there in (False, True):
+        if there:
+            write([Sentence("s", "de", ["Bonn"])], link)
+            assert link.is_symlink() and path.is_file()
+        before = {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+        with pytest.raises(DataError, match="no more"):
+            write(broken(), path)
+        assert {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+def test_what_is_no_file_is_written_to_as_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert write_jsonl([Sentence("s", "de", ["Bonn"])], pipe) == 1
+        assert json.loads(os.read(reader, 1000))["tokens"] == ["Bonn"]
+    finally:
+        os.close(reader)
+    assert list(tmp_path.iterdir()) == [pipe] and pipe.is_fifo()
+
+
+def test_errors_name_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        write_conll([], tmp_path / "none" / "a.conll")
+    assert caught.value.filename == str(tmp_path / "none" / "a.conll")
 
 
 def test_written_conll_looks_as_documented(tmp_path: Path) -> None:

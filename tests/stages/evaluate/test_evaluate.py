@@ -188,6 +188,18 @@ def test_a_pair_must_name_arms() -> None:
     assert messages[1] == "evaluate.pairs: 'fused' is compared with itself"
 
 
+def test_pairs_that_ask_twice_or_for_what_is_not_there() -> None:
+    pairs = [["fused", "zero_shot"], ["zero_shot", "fused"], ["projected", "zero_shot"]]
+    config = make_config(arms=["zero_shot", "fused"], evaluate={"pairs": pairs})
+    assert [str(p) for p in STAGE.check(config, [])] == [
+        "evaluate.pairs: 'zero_shot' and 'fused' are compared twice"
+    ]
+    assert list(STAGE.notices(config, [])) == [
+        "evaluate.pairs: projected and zero_shot are not compared: the run has no arm 'projected'"
+    ]
+    assert not list(STAGE.notices(make_config(arms=["zero_shot"]), []))
+
+
 def test_results_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no scores\.json here; the stage evaluate writes it"):
         load_results(tmp_path)
