@@ -146,8 +146,9 @@ def whole_file(path: Path, *, parents: bool = True) -> Iterator[IO[bytes]]:
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield the name under which to write a file, which gets its own name once it is whole.
 
-    Where the writing fails or is stopped, what was there before stays. A link stays one, and what
-    is no file (``/dev/stdout``, a pipe) is written to as it is.
+    Where the writing fails or is stopped, what was there before stays. A link stays one, who may
+    read the file stays as it was, and what is no file (``/dev/stdout``, a pipe) is written to as it
+    is.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -159,6 +160,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        if final.exists():
+            shutil.copymode(final, temporary)
         temporary.replace(final)
     except OSError as error:
         if error.filename == str(temporary):  # errors name the file that was asked for

@@ -133,6 +133,13 @@ def test_a_file_that_cannot_be_written_whole_stays_what_it_was(
         assert {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
 
 
+def test_who_may_read_a_file_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.touch(mode=0o600)
+    write_jsonl([Sentence("s", "de", ["Bonn"])], path)
+    assert path.read_bytes() and path.stat().st_mode & 0o777 == 0o600
+
+
 def test_what_is_no_file_is_written_to_as_it_is(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
