@@ -72,10 +72,15 @@ def require_known_types(
         reference: Where the known types come from, such as ``data.train``.
 
     Raises:
-        DataError: Naming the types, and the key to map them with.
+        DataError: Naming the types, and the key to map them with if there is any type to map to.
     """
     known = listed(known, f"{key}: the known types")
     unknown = sorted(set(each(found, f"{key}: the types found")) - set(known))
+    if unknown and not known:
+        raise DataError(
+            f"{key}: has the entity types {', '.join(unknown)}, and {reference} has no entity at "
+            "all: see whether labels.map takes them away, or tag_column names another column"
+        )
     if unknown:
         example = ", ".join(f"{t}: {nearest_type(t, known) or 'O'}" for t in unknown)
         raise DataError(

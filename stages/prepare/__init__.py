@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PROJECTED = frozenset({"train", "parallel", "rivals"})
 """Keys of corpora that labels are projected from, and of projections of others."""
+_MEASURED = frozenset({"dev", "source_test", "test", "target_dev"})
+"""Keys of corpora that taggers are measured on."""
 _COUNTED = (
     "repaired_words",
     "unrepaired_words",
@@ -196,10 +198,11 @@ class PrepareStage(RunStage):
         if known is not None and corpus.labelled:
             found = [t for t in types if t not in config.labels.ignore]
             require_known_types(found, known, key=corpus.name, reference=reference)
-        if corpus.key == "train" and not types:
-            report.warn(
-                f"{corpus.name}: {report.origin} has no entity: no tagger can learn from it"
-            )
+        if corpus.labelled and not types:
+            says = "no tagger can learn from it"
+            if corpus.key in _MEASURED:
+                says = "F1 on it is 0 whatever a tagger does"
+            report.warn(f"{corpus.name}: {report.origin} has no entity: {says}")
         if report.empty_sentences and joining is None:
             context.drop("empty_sentence", report.empty_sentences)
         if joining is not None:

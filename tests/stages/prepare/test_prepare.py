@@ -446,3 +446,22 @@ def test_training_data_without_entities_is_warned_of(tmp_path: Path) -> None:
     labels = {"map": {"PER": "O"}}
     (made,) = run(tmp_path, {"train": {"path": "en"}}, labels=labels).done
     assert "no tagger can learn from it" in made.manifest.notes["warnings"][0]
+
+
+def test_gold_without_entities_is_warned_of(tmp_path: Path) -> None:
+    save(tmp_path / "en", "Ann B-PER\nslept O\n")
+    save(tmp_path / "none", "It O\nrained O\n")
+    data = {"train": {"path": "en"}, "dev": {"path": "none"}, "test": {"de": {"path": "none"}}}
+    made = {a.manifest.unit: a.manifest.notes for a in run(tmp_path, data).done}
+    for unit, key in (("dev/en", "data.dev"), ("test/de", "data.test.de")):
+        (told,) = made[unit]["warnings"]
+        assert told.startswith(key) and told.endswith("F1 on it is 0 whatever a tagger does")
+    assert "warnings" not in made["train/en"]
+
+
+def test_types_are_not_mapped_away_because_training_data_has_none(tmp_path: Path) -> None:
+    save(tmp_path / "en", "Ann B-PER\nslept O\n")
+    save(tmp_path / "none", "It O\nrained O\n")
+    told = failure(tmp_path, {"train": {"path": "none"}, "dev": {"path": "en"}})
+    assert "data.dev: has the entity types PER, and data.train has no entity at all" in told
+    assert "labels.map: {" not in told
