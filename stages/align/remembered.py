@@ -28,7 +28,7 @@ class StateMemory:
         """Return what embeds as ``embed`` does, each distinct sentence once.
 
         Args:
-            model: Tells the model, its layer and its precision from all others.
+            model: Tells whose states they are: which model, and how it is computed.
             embed: Computes what is not kept.
         """
         return partial(self._embedded, model, embed)
