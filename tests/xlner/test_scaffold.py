@@ -301,7 +301,8 @@ def test_the_nearest_name(name: str, known: list[str], nearest: str | None) -> N
     if name not in known:
         from pipeline.errors import DataError
 
-        with pytest.raises(DataError, match=f"{name}: {nearest or 'O'}}}"):
+        way_out = f"{name}: {nearest or 'O'}}}" if known else "data.train has no entity at all"
+        with pytest.raises(DataError, match=way_out):
             require_known_types([name], known, key="data.test.de", reference="data.train")
 
 
