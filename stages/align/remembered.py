@@ -48,7 +48,8 @@ class StateMemory:
         for key, start, end in zip(new, computed.starts, computed.starts[1:], strict=False):
             found[key] = computed.states[start:end]
             if end - start <= self._left:
-                self._kept[key] = found[key]
+                # A copy, as a part would hold the states of all that was computed with it.
+                self._kept[key] = found[key].clone()
                 self._left -= end - start
         states = [found[key] for key in keys]
         starts = [0, *accumulate(map(len, states))]

@@ -75,6 +75,13 @@ def test_what_is_kept_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert full.computed == [[5, 6], [7], [7]]
 
 
+def test_what_is_kept_holds_nothing_else() -> None:
+    memory = StateMemory()
+    memory.of("model", Counted())([sentence(5), sentence(*range(1000))])
+    small = min(memory._kept.values(), key=len)
+    assert small.untyped_storage().nbytes() == small.numel() * small.element_size()
+
+
 def test_models_do_not_share_states() -> None:
     memory, first, second = StateMemory(), Counted(), Counted()
     memory.of("first", first)([sentence(5)])
