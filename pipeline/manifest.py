@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -193,6 +194,11 @@ def merge_counts(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, 
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide results."""
+    return dict(_library_versions())
+
+
+@functools.cache  # reading them takes longer than many a task
+def _library_versions() -> Mapping[str, str]:
     versions = {"python": platform.python_version()}
     for name in (
         "xlner",
