@@ -229,7 +229,9 @@ class DataConfig(ConfigModel):
         " labels are projected",
     )
     dev: PerSource | None = Field(
-        None, description="labelled source-language text that taggers are selected on"
+        None,
+        description="labelled source-language text that taggers are selected on, unless "
+        "train.select is last or target_dev",
     )
     source_test: PerSource | None = Field(
         None, description="labelled source-language text that is scored beside the target languages"
@@ -241,11 +243,13 @@ class DataConfig(ConfigModel):
     )
     target_dev: PerLanguage[DataSource] | None = Field(
         None,
-        description="labelled target-language text to select on; the report then "
-        "says that it is not zero-shot",
+        description="labelled target-language text to select on, where train.select is "
+        "target_dev; the report then says that it is not zero-shot",
     )
     target_train: PerLanguage[DataSource] | None = Field(
-        None, description="gold target training data, for the arm supervised"
+        None,
+        description="gold target training data, for the arms supervised, few_shot and "
+        "few_shot_projected",
     )
     parallel: Systems | None = Field(
         None,
@@ -265,7 +269,8 @@ class DataConfig(ConfigModel):
         "an arm trains on them: {theirs: {like: projected, rival: NAME}}",
     )
     unlabelled: PerLanguage[DataSource] | None = Field(
-        None, description="real unlabelled text of the target languages"
+        None,
+        description="real unlabelled text of the target languages, for crop, synthesize and adapt",
     )
     source_unlabelled: PerSource | None = Field(
         None, description="unlabelled source-language text, for synthesize"
@@ -287,6 +292,11 @@ class DataConfig(ConfigModel):
                     raise ValueError("in a list of translations each names its system: …")
                 _require_distinct(names, "systems")
         return value
+
+    @classmethod
+    def about(cls, key: str) -> str:
+        """Return what ``data.<key>`` is, and what for."""
+        return str(cls.model_fields[key].description)
 
     def per_language(self, key: str, lang: str) -> DataSource | None:
         """Return the source that ``data.<key>`` names for ``lang``, or ``None``."""

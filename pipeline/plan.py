@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pipeline.artifacts import RunFolder, partial_folder, read_mark
 from pipeline.config import RunConfig
+from pipeline.data_config import DataConfig
 from pipeline.errors import ConfigError, DamagedError
 from pipeline.hashes import FileHashes, fingerprint
 from pipeline.manifest import MANIFEST, Damage
@@ -114,7 +115,7 @@ class Planner:
         wanted = list(every) if named else self._goals(every)
         ordered: dict[Ref, Task] = {}
         for ref in wanted:
-            _visit(ref, every, ordered, named, ())
+            _visit(ref, every, ordered, self.config, ())
         # A stable order by stage keeps dependencies first: stages read earlier stages only.
         return sorted(ordered.values(), key=lambda t: self.registry.rank(t.stage))
 
@@ -302,7 +303,7 @@ def _visit(
     ref: Ref,
     every: Mapping[Ref, Task],
     ordered: dict[Ref, Task],
-    named: Iterable[str] | None,
+    config: RunConfig,
     path: tuple[Ref, ...],
 ) -> None:
     if ref in ordered:
@@ -312,12 +313,19 @@ def _visit(
     task = every.get(ref)
     if task is None:
         reader = path[-1] if path else ref
-        if named is not None and ref.stage not in named:
+        if config.stages is not None and ref.stage not in config.stages:
             raise ConfigError(f"stages: {reader} needs {ref}: add {ref.stage!r} to 'stages'")
         raise ConfigError(
             f"{reader} needs {ref}, which this configuration does not make"
-            + (f": data.{ref.unit.partition('/')[0]} is not set" if ref.stage == "prepare" else "")
+            + (f": {_unset(config.data, ref.unit)}" if ref.stage == "prepare" else "")
         )
     for need in (*task.inputs.values(), *task.side_inputs.values()):
-        _visit(need, every, ordered, named, (*path, ref))
+        _visit(need, every, ordered, config, (*path, ref))
     ordered[ref] = task
+
+
+def _unset(data: DataConfig, unit: str) -> str:
+    """Say which key of ``data`` a corpus is missing from, and what the key is for."""
+    key, _, lang = unit.partition("/")
+    lacks = "is not set" if getattr(data, key) is None else f"has none for {lang}"
+    return f"data.{key} {lacks}; it is {data.about(key)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -127,10 +127,12 @@ class PrepareStage(RunStage):
                 types |= stream.report.spans.keys()
         if types is not None:
             yield from _unmet(config, types)
+        yield from _unread(config, {task.unit for task in tasks})
 
     def notices(self, config: RunConfig, artifacts: Sequence[Artifact]) -> Iterator[str]:
-        """Yield the types that the configuration names and no corpus has."""
+        """Yield types that the configuration names and no corpus has, and data for nothing."""
         yield from _unmet(config, {t for a in artifacts for t in a.manifest.notes["spans"]})
+        yield from _unread(config, {a.manifest.unit for a in artifacts})
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
         """Return the corpus, if it is on this machine; of translations also what they translate."""
@@ -241,6 +243,20 @@ def _unmet(config: RunConfig, types: set[str]) -> Iterator[str]:
                 f"{key}: no corpus of this run has the type {name!r}{suggest(name, types)}; types: "
                 f"{', '.join(sorted(types)) or 'none'}"
             )
+
+
+def _unread(config: RunConfig, read: Collection[str]) -> Iterator[str]:
+    """Yield the data that the configuration names and that nothing in this run reads."""
+    from stages.prepare.sources import corpora
+
+    by_key: dict[str, list[Corpus]] = {}
+    for found in corpora(config):
+        by_key.setdefault(found.key, []).append(found)
+    for key, those in by_key.items():
+        unread = [c.name for c in those if c.unit not in read]
+        names = [f"data.{key}"] if len(unread) == len(those) else unread
+        for name in dict.fromkeys(names):
+            yield f"{name}: nothing in this run reads it; it is {config.data.about(key)}"
 
 
 def _no_type(name: str, sentence: Sentence, found: str) -> str:

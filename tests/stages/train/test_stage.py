@@ -155,6 +155,22 @@ def test_no_tagger_learns_an_ignored_type(corpus: Path, family: Family) -> None:
         assert "PER" in tagger.label_set.types and "LOC" not in tagger.label_set.types
 
 
+def test_data_that_nothing_reads_is_told(corpus: Path, family: Family) -> None:
+    def told(arm: str, **changes: object) -> list[str]:
+        path = {"path": str(corpus / "test.{lang}.conll")}
+        data = {"target_train": path, "unlabelled": {"de": path}}
+        runner = make_runner(corpus, family("bert"), arms=[arm], data=data, **changes)
+        tasks = [t for t in runner.tasks() if t.stage == "prepare"]
+        lines = runner.registry["prepare"].preview(runner.config, tasks)
+        return [line for line in lines if "nothing in this run reads it" in line]
+
+    found = told("fused")
+    assert [line.partition(":")[0] for line in found] == ["data.target_train", "data.unlabelled"]
+    assert "gold target training data, for the arms supervised, few_shot" in found[0]
+    assert [line.partition(":")[0] for line in told("few_shot")] == ["data.unlabelled"]
+    assert told("fused", stages=["prepare"]) == []  # what is asked for is wanted
+
+
 def test_what_is_wrong_is_found_before_anything_is_loaded(
     corpus: Path, family: Family, tmp_path: Path
 ) -> None:
@@ -168,6 +184,11 @@ def test_what_is_wrong_is_found_before_anything_is_loaded(
         ConfigError, match=r"needs prepare/target_dev/de.*data\.target_dev is not set"
     ):
         units(corpus, bert, arms=["fused"], train={"select": "target_dev"})
+    with pytest.raises(ConfigError, match=r"data\.dev is not set; .*unless train\.select is last"):
+        units(corpus, bert, data={"train": {"path": "en.train"}, "dev": None})
+    gold = {"de": {"path": "de.test"}}
+    with pytest.raises(ConfigError, match=r"data\.target_train has none for sw; .*supervised"):
+        units(corpus, bert, arms=["supervised"], data={"target_train": gold})
     assert problems(corpus, bert, arms=["projected"], languages=[]) == [
         "languages: the arms need at least one target language"
     ]
