@@ -171,17 +171,41 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def refuse_filled(folder: Path) -> None:
-    """Refuse a folder that is to be written whole, where something is there that would be lost.
+@contextlib.contextmanager
+def folder_whole(folder: Path) -> Iterator[Path]:
+    """Yield a folder to fill, whose content gets into ``folder`` once it is whole.
+
+    Where the filling fails or is stopped, there is no folder, or it stays empty.
+
+    Args:
+        folder: New or empty.
 
     Raises:
-        ConfigError: If it holds something, or is a file.
+        ConfigError: If something is there that would be lost.
     """
-    if folder.is_dir():
-        if any(folder.iterdir()):
-            raise ConfigError(f"{folder} holds something already; name a new folder")
-    elif folder.exists():
+    final = folder.resolve()
+    there = final.is_dir()
+    if there and any(final.iterdir()):
+        raise ConfigError(f"{folder} holds something already; name a new folder")
+    if final.exists() and not there:
         raise ConfigError(f"{folder} is a file; name a new folder")
+    # A folder that is there may be where a disk is mounted: filled in place, not replaced.
+    temporary = (final if there else final.parent) / f".{final.name}.{os.getpid()}.tmp"
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        sync_tree(temporary)
+        if there:
+            for path in temporary.iterdir():
+                path.replace(final / path.name)
+        else:
+            temporary.replace(final)
+    except OSError as error:
+        if error.filename is not None:  # errors name the file that was asked for
+            error.filename = str(error.filename).replace(str(temporary), str(folder))
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sweep(folder: Path, *, deep: bool = False) -> None:

@@ -15,7 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import ClassVar, Final
 
-from pipeline.disk import refuse_filled
+from pipeline.disk import folder_whole
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
@@ -140,11 +140,12 @@ def write_brat(items: Iterable[tuple[Sentence, str | None]], folder: Path) -> in
     Raises:
         ConfigError: If the folder holds something.
     """
-    refuse_filled(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     types: dict[str, str] = {}
     count = 0
-    with (folder / INDEX).open("w", encoding="utf-8", newline="\n") as index:
+    with (
+        folder_whole(folder) as new,
+        (new / INDEX).open("w", encoding="utf-8", newline="\n") as index,
+    ):
         for chunk in batched(items, PER_DOCUMENT):
             name = f"{count // PER_DOCUMENT:05d}"
             position, number = 0, 0
@@ -169,12 +170,14 @@ def write_brat(items: Iterable[tuple[Sentence, str | None]], folder: Path) -> in
                 index.write(json.dumps(record, ensure_ascii=False) + "\n")
                 texts.append(text)
                 position += len(text) + 1
-            _write(folder / f"{name}.txt", "".join(f"{t}\n" for t in texts))
-            _write(folder / f"{name}.ann", "".join(notes))
+            _write(new / f"{name}.txt", "".join(f"{t}\n" for t in texts))
+            _write(new / f"{name}.ann", "".join(notes))
             count += len(chunk)
-    listed = "".join(f"{kind}\n" for kind in sorted(set(types.values())))
-    _write(folder / "annotation.conf", f"[entities]\n{listed}[relations]\n[events]\n[attributes]\n")
-    _write(folder / "types.json", json.dumps(types, ensure_ascii=False, indent=1))
+        listed = "".join(f"{kind}\n" for kind in sorted(set(types.values())))
+        _write(
+            new / "annotation.conf", f"[entities]\n{listed}[relations]\n[events]\n[attributes]\n"
+        )
+        _write(new / "types.json", json.dumps(types, ensure_ascii=False, indent=1))
     return count
 
 

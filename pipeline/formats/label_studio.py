@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from pipeline.disk import written_whole
-from pipeline.errors import DataError, suggest
+from pipeline.disk import write_atomic, written_whole
+from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
@@ -53,7 +54,18 @@ def write_label_studio(items: Iterable[tuple[Sentence, str | None]], path: Path)
 
     Returns:
         The number of sentences written.
+
+    Raises:
+        ConfigError: If the file for the interface holds something else.
     """
+    beside = path.with_suffix(".xml")
+    if beside == path:
+        raise ConfigError(f"{path}: the labelling interface gets this name; call the file .json")
+    if beside.exists() and not _is_interface(beside):
+        raise ConfigError(
+            f"{beside} holds something else than a labelling interface of ours, which would "
+            f"take its place; name another file than {path.name}"
+        )
     count = 0
     types: set[str] = set()
     with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
@@ -64,8 +76,18 @@ def write_label_studio(items: Iterable[tuple[Sentence, str | None]], path: Path)
             file.write(json.dumps(_task(sentence, source), ensure_ascii=False))
             count += 1
         file.write("\n]\n")
-    path.with_suffix(".xml").write_text(interface(sorted(types)), encoding="utf-8")
+    write_atomic(beside, interface(sorted(types)).encode())
     return count
+
+
+def _is_interface(path: Path) -> bool:
+    """Whether a file is a labelling interface of ours that nobody has changed."""
+    text = path.read_bytes()
+    try:
+        found = ElementTree.fromstring(text).iter("Label")
+    except ElementTree.ParseError:
+        return False
+    return text == interface(label.get("value", "") for label in found).encode()
 
 
 def interface(types: Iterable[str]) -> str:

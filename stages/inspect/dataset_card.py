@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.disk import refuse_filled
+from pipeline.disk import folder_whole
 from pipeline.formats import write_parquet
 from pipeline.schema import Sentence
 
@@ -23,12 +23,10 @@ def write_dataset(sentences: Iterable[Sentence], folder: Path) -> int:
     Raises:
         ConfigError: If the folder holds something.
     """
-    refuse_filled(folder)
-    rows = list(sentences)
-    folder.mkdir(parents=True, exist_ok=True)
-    count = write_parquet(rows, folder / "train.parquet")
-    (folder / "README.md").write_text(card(rows), encoding="utf-8")
-    return count
+    with folder_whole(folder) as new:
+        rows = list(sentences)
+        (new / "README.md").write_text(card(rows), encoding="utf-8")
+        return write_parquet(rows, new / "train.parquet")
 
 
 def card(rows: list[Sentence]) -> str:

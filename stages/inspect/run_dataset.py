@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.artifacts import Artifact, RunFolder
-from pipeline.disk import refuse_filled
+from pipeline.disk import folder_whole
 from pipeline.errors import ConfigError
 from pipeline.formats import tags_from_spans
 from pipeline.listed import batched
@@ -49,7 +49,6 @@ def export_dataset(run: RunFolder, folder: Path) -> dict[str, int]:
     Raises:
         ConfigError: If the run has neither, or the folder holds something.
     """
-    refuse_filled(folder)
     found = {
         (lang, split): artifact
         for split, stage in SPLITS.items()
@@ -62,9 +61,10 @@ def export_dataset(run: RunFolder, folder: Path) -> dict[str, int]:
         )
     types = sorted({t for artifact in found.values() for t in _types(artifact)})
     counts = {}
-    for (lang, split), artifact in found.items():
-        counts[f"{lang}/{split}"] = _write(artifact, types, folder / lang / f"{split}.parquet")
-    (folder / "README.md").write_text(card(run, found, counts, types), encoding="utf-8")
+    with folder_whole(folder) as new:
+        for (lang, split), artifact in found.items():
+            counts[f"{lang}/{split}"] = _write(artifact, types, new / lang / f"{split}.parquet")
+        (new / "README.md").write_text(card(run, found, counts, types), encoding="utf-8")
     return counts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.disk import folder_whole
 from pipeline.errors import ModelError
 from stages.tagger.tagger import Tagger
 
@@ -65,7 +66,7 @@ def export_onnx(
 
     Args:
         tagger: The tagger, on the CPU.
-        folder: Where to write.
+        folder: Where to write; new or empty.
         sentences: Lists of words to compare on.
         int8: Quantise the weights of the linear layers.
 
@@ -74,6 +75,7 @@ def export_onnx(
 
     Raises:
         ModelError: If onnx or onnxruntime is not installed, or the predictions differ too much.
+        ConfigError: If the folder holds something.
     """
     try:
         import onnx  # noqa: F401 - torch.onnx needs it
@@ -82,42 +84,42 @@ def export_onnx(
         raise ModelError(
             f"exporting needs another package: pip install 'xlner[onnx]' ({error})"
         ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / MODEL
-    model = _Logits(tagger.model).eval()
-    subwords = tagger.encoder.encode([["a", "b"], ["a"]])
-    windows = tagger.encoder.windows(subwords)
-    ids, mask = tagger.encoder.pad_batch(subwords, windows, np.arange(2))
-    batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("subwords", min=2)
-    shape = {0: batch, 1: length}
-    torch.onnx.export(
-        model,
-        (torch.from_numpy(ids), torch.from_numpy(mask)),
-        str(path),
-        input_names=["input_ids", "attention_mask"],
-        output_names=["logits"],
-        dynamic_shapes=(shape, shape),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
-    if int8:
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
-        quantize_dynamic(str(path), str(folder / INT8), weight_type=QuantType.QInt8)
-        path.unlink()
-        path = folder / INT8
-    tagger.model.config.save_pretrained(folder)
-    tagger.encoder.tokenizer.save_pretrained(folder)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    check = compare(tagger, session, path, sentences)
-    least = LEAST_AGREEMENT[int8]
-    if check.agreement < least:
-        raise ModelError(
-            f"{path}: {check.same_labels} of {check.words} words get the same label as in PyTorch, "
-            f"fewer than {least:.0%}; do not use it"
+    with folder_whole(folder) as new:
+        path = new / MODEL
+        model = _Logits(tagger.model).eval()
+        subwords = tagger.encoder.encode([["a", "b"], ["a"]])
+        windows = tagger.encoder.windows(subwords)
+        ids, mask = tagger.encoder.pad_batch(subwords, windows, np.arange(2))
+        batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("subwords", min=2)
+        shape = {0: batch, 1: length}
+        torch.onnx.export(
+            model,
+            (torch.from_numpy(ids), torch.from_numpy(mask)),
+            str(path),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_shapes=(shape, shape),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
         )
-    return check
+        if int8:
+            from onnxruntime.quantization import QuantType, quantize_dynamic
+
+            quantize_dynamic(str(path), str(new / INT8), weight_type=QuantType.QInt8)
+            path.unlink()
+            path = new / INT8
+        tagger.model.config.save_pretrained(new)
+        tagger.encoder.tokenizer.save_pretrained(new)
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        check = compare(tagger, session, path, sentences)
+        least = LEAST_AGREEMENT[int8]
+        if check.agreement < least:
+            raise ModelError(
+                f"{check.same_labels} of {check.words} words get the same label as in PyTorch, "
+                f"fewer than {least:.0%}; {folder} is not written"
+            )
+        return replace(check, file=folder / path.name)
 
 
 class _Session(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -316,16 +317,31 @@ def _export(
 
     if target[0] not in FOLDERS:
         to_write("--export", target[1])
-    chosen: Iterator[View] = (v for v in choose(stream, selection) if v.words)
+    seen, taken = Counter[bool | None](), Counter[bool | None]()
+    chosen = _counted((v for v in choose(_counted(stream, seen), selection) if v.words), taken)
     if sample is not None:
         chosen = (v for v in draw(chosen, sample, seed).views)
     first = list(islice(chosen, 1))  # a selection that cannot be is told of before writing
     chosen = chain(first, chosen)
     count = export(as_items(chosen, run.path.name), target[0], target[1])
+    dropped = seen[False] - taken[False]
     if as_json:
-        print_json({"sentences": count, "format": target[0], "out": str(target[1])})
+        told = {"sentences": count, "dropped": dropped, "format": target[0], "out": str(target[1])}
+        print_json(told)
     else:
-        tell(f"wrote {count:,} sentences to {target[1]}")
+        left = (
+            f"; {dropped:,} dropped ones are left out (--only dropped shows them)"
+            if dropped
+            else ""
+        )
+        tell(f"wrote {count:,} sentences to {target[1]}{left}")
+
+
+def _counted(views: Iterator[View], counts: Counter[bool | None]) -> Iterator[View]:
+    """Count sentences by whether they are kept, as they go by."""
+    for view in views:
+        counts[view.kept] += 1
+        yield view
 
 
 def _import(

@@ -135,7 +135,7 @@ def pull(
 def export(
     model: Annotated[str, typer.Argument(help="Tagger: folder or hub id.")],
     text: Annotated[Path, typer.Argument(help="Sentences to compare on, in any format.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write, new or empty.")],
     int8: Annotated[bool, typer.Option("--int8", help="Weights in eight bits.")] = False,
     as_json: AsJson = False,
 ) -> None:

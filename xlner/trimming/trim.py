@@ -8,7 +8,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from pipeline.disk import refuse_filled
+from pipeline.disk import folder_whole
 from pipeline.errors import ModelError
 from pipeline.models import ModelSource
 from stages.encoder_facts import OFFSET_POSITIONS
@@ -47,36 +47,36 @@ def trim_encoder(
             WordPiece and BPE.
         ConfigError: If `size` is smaller than what must be kept, or `output` holds something.
     """
-    refuse_filled(output)
-    source.require_weights()
-    folder = source.download()
-    wrapped = fast_tokenizer(folder)
-    tokenizer = json.loads(wrapped.backend_tokenizer.to_str())
-    kind = kind_of(tokenizer, str(folder))
-    first = _first_subwords(kind.subwords, wrapped.pad_token_id)
-    kept = choose(
-        tokenizer,
-        together(words, weights),
-        size,
-        required=(kind.required() if required is None else set(required)) | first,
-        name=str(folder),
-    )
-    cut_tokenizer, numbers = renumbered(tokenizer, kept, str(folder))
-    before, after = _write_model(folder, output, numbers)
-    wrapped.save_pretrained(output)
-    _write_tokenizer(output, cut_tokenizer, numbers)
-    for extra in ("LICENSE", "LICENSE.txt", "NOTICE"):
-        if (folder / extra).is_file():
-            shutil.copyfile(folder / extra, output / extra)
-    return TrimReport(
-        subwords_before=len(wrapped),
-        subwords_after=len(numbers),
-        parameters_before=before,
-        parameters_after=after,
-        bytes_before=_bytes(folder),
-        bytes_after=_bytes(output),
-        texts={n: compare(c, kind.model, cut_tokenizer["model"]) for n, c in words.items()},
-    )
+    with folder_whole(output) as new:
+        source.require_weights()
+        folder = source.download()
+        wrapped = fast_tokenizer(folder)
+        tokenizer = json.loads(wrapped.backend_tokenizer.to_str())
+        kind = kind_of(tokenizer, str(folder))
+        first = _first_subwords(kind.subwords, wrapped.pad_token_id)
+        kept = choose(
+            tokenizer,
+            together(words, weights),
+            size,
+            required=(kind.required() if required is None else set(required)) | first,
+            name=str(folder),
+        )
+        cut_tokenizer, numbers = renumbered(tokenizer, kept, str(folder))
+        before, after = _write_model(folder, new, numbers)
+        wrapped.save_pretrained(new)
+        _write_tokenizer(new, cut_tokenizer, numbers)
+        for extra in ("LICENSE", "LICENSE.txt", "NOTICE"):
+            if (folder / extra).is_file():
+                shutil.copyfile(folder / extra, new / extra)
+        return TrimReport(
+            subwords_before=len(wrapped),
+            subwords_after=len(numbers),
+            parameters_before=before,
+            parameters_after=after,
+            bytes_before=_bytes(folder),
+            bytes_after=_bytes(new),
+            texts={n: compare(c, kind.model, cut_tokenizer["model"]) for n, c in words.items()},
+        )
 
 
 def fast_tokenizer(folder: Path) -> Any:

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from pipeline.formats import write_conll, write_jsonl, write_parquet, write_pharaoh
+from pipeline.formats.brat import write_brat
 from pipeline.formats.doccano import write_doccano
 from pipeline.formats.label_studio import write_label_studio
 from pipeline.formats.words import invisible
 from pipeline.schema import Link, Sentence, Span
+from stages.inspect.dataset_card import write_dataset
 from tests.pipeline.formats.helpers import stream
 
 ODD = ["#", "# id = x", "#x", "de:", "de:a", "-DOCSTART", "O", "B-PER", "\u200ba", "a b", "ÃŸ", "1"]
@@ -131,6 +133,55 @@ def test_a_file_that_cannot_be_written_whole_stays_what_it_was(
         with pytest.raises(DataError, match="no more"):
             write(broken(), path)
         assert {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+@pytest.mark.parametrize("write", [write_brat, lambda items, to: write_dataset(_plain(items), to)])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_is_there_whole_or_not_at_all(
+    write: Callable[[Iterable[tuple[Sentence, None]], Path], int], there: bool, tmp_path: Path
+) -> None:
+    def broken() -> Iterator[tuple[Sentence, None]]:
+        yield from (
+            (Sentence(str(n), "de", ["Anna"], [Span(0, 1, "PER")]), None) for n in range(60)
+        )
+        raise DataError("no more")
+
+    folder = tmp_path / "a"
+    if there:
+        folder.mkdir()
+    with pytest.raises(DataError, match="no more"):
+        write(broken(), folder)
+    assert list(tmp_path.rglob("*")) == ([folder] if there else [])
+    assert write([(Sentence("0", "de", ["Anna"]), None)], folder) == 1
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert before and {p.parent for p in before} == {folder}
+    with pytest.raises(ConfigError, match="holds something already"):
+        write([], folder)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def _plain(items: Iterable[tuple[Sentence, None]]) -> Iterator[Sentence]:
+    return (sentence for sentence, _ in items)
+
+
+def test_label_studios_interface_takes_no_other_files_place(tmp_path: Path) -> None:
+    path, beside = tmp_path / "a.json", tmp_path / "a.xml"
+    items = [(Sentence("0", "de", ["Anna"], [Span(0, 1, 'a "b" & <c>')]), None)]
+    write_label_studio(items, path)
+    write_label_studio([], path)  # what was exported is exported anew
+    assert write_label_studio(items, path) == 1
+    path.unlink()
+    for other in (
+        "<View><Text name='mine'/></View>",
+        "no XML",
+        beside.read_text() + "<!-- mine -->",
+    ):
+        beside.write_text(other)
+        with pytest.raises(ConfigError, match=r"a\.xml holds something else"):
+            write_label_studio(items, path)
+        assert beside.read_text() == other and not path.exists()
+    with pytest.raises(ConfigError, match=r"call the file \.json"):
+        write_label_studio(items, tmp_path / "b.xml")
 
 
 def test_who_may_read_a_file_stays_as_it_was(tmp_path: Path) -> None:

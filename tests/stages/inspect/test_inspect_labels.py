@@ -213,6 +213,8 @@ def test_export_and_import_through_the_command(run: Path, tmp_path: Path) -> Non
     text = call(run, "--lang", "de", "--export", "label-studio", out)
     kept = sum(r["kept"] for r in records(run, "--lang", "de"))
     assert f"wrote {kept} sentences" in text
+    dropped = sum(not r["kept"] for r in records(run, "--lang", "de"))
+    assert dropped and f"; {dropped} dropped ones are left out" in " ".join(text.split())
     tasks = json.loads(out.read_text(encoding="utf-8"))
     tasks[0]["annotations"] = [{"result": []}]
     out.write_text(json.dumps(tasks), encoding="utf-8")
