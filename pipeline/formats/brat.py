@@ -21,16 +21,16 @@ from pipeline.formats.files import read_lines
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import parse_json
 from pipeline.formats.label_studio import char_ranges
-from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.report import EVENTS, RELATIONS, CharSpan, RawSentence, ReadReport
 from pipeline.listed import batched
 from pipeline.schema import Sentence
 
 PER_DOCUMENT: Final = 50
 INDEX: Final = "index.jsonl"
 _KINDS: Final = {
-    "R": "relations",
-    "*": "relations",
-    "E": "events",
+    "R": RELATIONS,
+    "*": RELATIONS,
+    "E": EVENTS,
     "A": "attributes",
     "M": "attributes",
     "N": "normalisations",

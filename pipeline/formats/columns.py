@@ -9,13 +9,15 @@ they are given with; see :mod:`pipeline.formats.offsets`.
 from __future__ import annotations
 
 import ast
+import contextlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.foreign import hint
-from pipeline.formats.report import CharSpan, Fields, RawSentence, ReadReport
+from pipeline.formats.report import EVENTS, RELATIONS, CharSpan, Fields, RawSentence, ReadReport
 
 WORDS: Final = ("tokens", "words", "tokenized_text")
 # Beside "ner", "tags" are often parts of speech.
@@ -24,7 +26,8 @@ TEXT: Final = ("text", "sentence", "content")
 SPANS: Final = ("spans", "entities", "ents", "labels", "label", "ner", "annotation")
 IDS: Final = ("id", "sent_id", "guid")
 USUAL: Final = Fields()
-RELATIONS: Final = "relations"
+BESIDE: Final = (RELATIONS, EVENTS)
+"""Fields with what is annotated beside entities, which is counted and not read."""
 OFFSETS: Final = "offsets"
 """A record's own word for what its spans count; our exports for doccano have it."""
 
@@ -43,9 +46,10 @@ _NAMED: Final = ("ner_tags", "tags", "labels", "ner", "label", "spans", "entitie
 
 
 class RecordReader:
-    """Turns records into sentences.
+    """Turns records into sentences; counts what they hold beside entities.
 
     Args:
+        report: What is told of that.
         origin: What to name in messages; the record's line or row number is added.
         names: Names of integer tags by column, as far as the file tells.
         default_names: Names of integer tags in any column (``label_names`` of a data source).
@@ -57,6 +61,7 @@ class RecordReader:
 
     def __init__(
         self,
+        report: ReadReport,
         origin: str,
         *,
         names: Mapping[str, Sequence[str]] | None = None,
@@ -66,6 +71,7 @@ class RecordReader:
         spans: Sequence[str] = SPANS,
         fields: Fields = USUAL,
     ) -> None:
+        self.report = report
         self.origin = origin
         tags, words = fields
         self._named = [name for name in (tags if labelled else None, words) if name]
@@ -90,6 +96,7 @@ class RecordReader:
                 f"no {missing[0]!r}, which word_column or tag_column names; the record has "
                 f"{', '.join(record) or 'nothing'}",
             )
+        self.count_beside(record)
         own = next((record[k] for k in IDS if record.get(k) is not None), None)
         sentence = RawSentence(
             id=None if own is None else str(own), line=line, keep_longest=self.keep_longest
@@ -287,16 +294,16 @@ class RecordReader:
             )
         return CharSpan(start, end, kind, surface)
 
+    def count_beside(self, record: Mapping[str, Any]) -> None:
+        """Count what a record holds beside entities, where labels are read."""
+        for kind in BESIDE if self.labelled else ():
+            found = record.get(kind)
+            if isinstance(found, Mapping):  # by columns
+                found = next((v for v in found.values() if isinstance(v, list)), None)
+            self.report.leave_out(kind, len(found) if isinstance(found, list) else 0)
+
     def _error(self, line: int, message: str) -> DataError:
         return DataError(f"{self.origin}:{line}: {message}")
-
-
-def count_relations(record: Mapping[str, Any], report: ReadReport) -> None:
-    """Count the relations of a record, which are not read."""
-    found = record.get(RELATIONS)
-    if isinstance(found, Mapping):  # by columns
-        found = next((v for v in found.values() if isinstance(v, list)), None)
-    report.leave_out(RELATIONS, len(found) if isinstance(found, list) else 0)
 
 
 def _are_strings(items: Any) -> bool:
@@ -355,6 +362,11 @@ def _by_length(item: Mapping[str, Any]) -> tuple[Any, Any]:
     return None, None
 
 
+def _python_list(text: str) -> Any:
+    # Arrays of numpy have no commas: ['O' 'B-PER'].
+    return ast.literal_eval(re.sub(r"(['\"])\s+(?=['\"])", r"\1, ", text))
+
+
 def split_list(text: str) -> list[Any]:
     """Return the items of a list that is written as one string: ``O O B-PER``, ``B-per,I-per,O``.
 
@@ -362,11 +374,10 @@ def split_list(text: str) -> list[Any]:
     """
     bare = text.strip()
     if bare[:1] == "[" and bare[-1:] == "]":
-        try:
-            # Arrays of numpy have no commas: ['O' 'B-PER'].
-            value = ast.literal_eval(re.sub(r"(['\"])\s+(?=['\"])", r"\1, ", bare))
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            value = None
+        value = None
+        for parse in (_python_list, json.loads):
+            with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+                value = value or parse(bare)
         if value is None and re.fullmatch(r"\[[\d\s]+\]", bare):  # [1 0], as numpy writes it
             value = [int(number) for number in bare[1:-1].split()]
         if isinstance(value, list):

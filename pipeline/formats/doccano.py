@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 
 from pipeline.disk import written_whole
 from pipeline.errors import DataError
-from pipeline.formats.columns import RecordReader, count_relations
+from pipeline.formats.columns import RecordReader
 from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.label_studio import char_ranges
@@ -53,6 +53,7 @@ class Doccano(Format):
         """Yield one sentence or document per record."""
         path, source = self.request.file, self.request.source
         reader = RecordReader(
+            report,
             str(path),
             default_names=source.label_names,
             labelled=self.request.labelled,
@@ -74,8 +75,7 @@ class Doccano(Format):
             plain["id"] = record.get("sentence_id", record.get("id"))
             if isinstance(record.get("words"), list):
                 plain["words"] = record["words"]
-            if self.request.labelled:
-                count_relations(record, report)
+            reader.count_beside(record)
             yield reader(plain, line)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from pipeline.errors import DataError, suggest
-from pipeline.formats.columns import RecordReader, count_relations
+from pipeline.formats.columns import RecordReader
 from pipeline.formats.format import RECORDS, Format, Request, Sample
 from pipeline.formats.parquet import checked_records, class_labels
 from pipeline.formats.report import RawSentence, ReadReport
@@ -64,6 +64,7 @@ class Hub(Format):
             DataError: If the columns do not fit.
         """
         reader = RecordReader(
+            report,
             self._where,
             names=class_labels(self._data.features.arrow_schema),
             default_names=self.request.source.label_names,
@@ -72,8 +73,6 @@ class Hub(Format):
         )
         batches = self._data.with_format("arrow").iter(batch_size=_BATCH)
         for row, record in enumerate(checked_records(batches, self._where), 1):
-            if self.request.labelled:
-                count_relations(record, report)
             yield reader(record, row)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pipeline.disk import written_whole
 from pipeline.errors import DataError
-from pipeline.formats.columns import TEXT, WORDS, RecordReader, count_relations
+from pipeline.formats.columns import TEXT, WORDS, RecordReader
 from pipeline.formats.format import ENCODED, JSON_SUFFIXES, RECORDS, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
@@ -38,6 +38,7 @@ class JsonLines(Format):
         """
         path, source = self.request.file, self.request.source
         reader = RecordReader(
+            report,
             str(path),
             default_names=source.label_names,
             labelled=self.request.labelled,
@@ -50,8 +51,6 @@ class JsonLines(Format):
                         f"{path}:{number}: a JSON object was expected, not a "
                         f"{type(record).__name__}"
                     )
-                if self.request.labelled:
-                    count_relations(record, report)
                 yield reader(record, number)
 
 

@@ -18,7 +18,7 @@ from pipeline.disk import write_atomic, written_whole
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
-from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.report import RELATIONS, CharSpan, RawSentence, ReadReport
 from pipeline.schema import Sentence
 
 MODEL_VERSION = "xlner"
@@ -167,7 +167,9 @@ class LabelStudio(Format):
             if regions is None:
                 continue
             entities = [r for r in regions if _is_entity(r)]
-            report.leave_out(REGIONS, len(regions) - len(entities))
+            relations = sum("from_id" in r for r in regions)
+            report.leave_out(RELATIONS, relations)
+            report.leave_out(REGIONS, len(regions) - len(entities) - relations)
             controls.update(str(r[CONTROL]) for r in entities if CONTROL in r)
             if chosen is not None:
                 other = [r for r in entities if r.get(CONTROL) != chosen]

@@ -15,16 +15,15 @@ import pyarrow.parquet as pq
 from pipeline.disk import written_whole
 from pipeline.errors import DataError
 from pipeline.formats.columns import (
+    BESIDE,
     IDS,
     OFFSETS,
-    RELATIONS,
     SPANS,
     TAGS,
     TEXT,
     TYPES,
     WORDS,
     RecordReader,
-    count_relations,
 )
 from pipeline.formats.files import require_file
 from pipeline.formats.format import RECORDS, Format, Sample
@@ -35,7 +34,7 @@ from pipeline.listed import each, listed
 from pipeline.schema import Sentence
 
 _BATCH = 1000
-_COLUMNS = frozenset((*WORDS, *TAGS, *TEXT, *SPANS, *IDS, OFFSETS, RELATIONS))
+_COLUMNS = frozenset((*WORDS, *TAGS, *TEXT, *SPANS, *IDS, OFFSETS, *BESIDE))
 
 
 class Parquet(Format):
@@ -72,6 +71,7 @@ class Parquet(Format):
             with source:
                 schema = source.schema_arrow
                 reader = RecordReader(
+                    report,
                     str(file),
                     names=class_labels(schema),
                     default_names=request.source.label_names,
@@ -83,8 +83,6 @@ class Parquet(Format):
                 batches = source.iter_batches(batch_size=_BATCH, columns=columns)
                 for record in checked_records(batches, str(file)):
                     row += 1
-                    if request.labelled:
-                        count_relations(record, report)
                     yield reader(record, row)
 
 

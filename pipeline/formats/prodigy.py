@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import RecordReader, count_relations
+from pipeline.formats.columns import RecordReader
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
@@ -49,7 +49,7 @@ class Prodigy(Format):
                 records are answers to single spans; with file and line.
         """
         path, source, labelled = self.request.file, self.request.source, self.request.labelled
-        reader = RecordReader(str(path), labelled=labelled, keep_longest=True)
+        reader = RecordReader(report, str(path), labelled=labelled, keep_longest=True)
         annotators = _Annotators(str(path), labelled=labelled)
         read = binary = 0
         for line, record in read_records(path, source.encoding):
@@ -66,8 +66,7 @@ class Prodigy(Format):
             if annotators.said(record, line):
                 report.leave_out(REPEATED)
                 continue
-            if labelled:
-                count_relations(record, report)
+            reader.count_beside(record)
             plain = {"text": record["text"], "spans": record.get("spans") or []}
             tokens = record.get("tokens")
             if isinstance(tokens, list) and tokens:

@@ -14,6 +14,10 @@ from pipeline.schema import Span
 LONG_SENTENCE: Final = 200
 """A sentence of more words than this is hardly one."""
 
+RELATIONS: Final = "relations"
+EVENTS: Final = "events"
+"""What many formats hold beside entities; no tagger learns from it, and it is left out."""
+
 MAX_EXAMPLES: Final = 5
 """How many places of a repair are named in a report."""
 

@@ -46,7 +46,7 @@ class SpacyJson(Format):
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
         """Yield one sentence or document per tuple, or one per sentence of the older JSON."""
         path = self.request.file
-        reader = RecordReader(str(path), labelled=self.request.labelled, keep_longest=True)
+        reader = RecordReader(report, str(path), labelled=self.request.labelled, keep_longest=True)
         read, before = 0, report.left_out[UNANNOTATED]
         for line, record in self._records():
             if isinstance(record, dict) and isinstance(record.get("paragraphs"), list):
@@ -65,6 +65,7 @@ class SpacyJson(Format):
                     f'{path}:{line}: not ["text", {{"entities": [[start, end, label], …]}}]: '
                     f"{record!r:.80}"
                 )
+            reader.count_beside(record[1])
             entities = [list(e) if isinstance(e, tuple) else e for e in record[1]["entities"]]
             yield reader({"text": record[0], "spans": entities}, line)
         left = report.left_out[UNANNOTATED] - before

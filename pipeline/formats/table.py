@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import IDS, SPANS, TAGS, TEXT, WORDS, RecordReader, split_list
+from pipeline.formats.columns import BESIDE, IDS, SPANS, TAGS, TEXT, WORDS, RecordReader, split_list
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
 from pipeline.formats.report import Fields, RawSentence, ReadReport
@@ -74,6 +74,7 @@ class Table(Format):
             raise DataError(f"{path}:{first[0]}: two columns have one name: {', '.join(names)}")
         fields = Fields(*(name and _plain(name) for name in self.request.fields))
         reader = RecordReader(
+            report,
             str(path),
             default_names=source.label_names,
             labelled=self.request.labelled,
@@ -140,4 +141,6 @@ def _record(cells: dict[str, str], fields: Fields) -> dict[str, Any]:
         elif name in labels:
             known = name if name == fields.tags or name in TAGS or name in SPANS else "tags"
             record.setdefault(known, split_list(cell))
+        elif name in BESIDE:
+            record[name] = split_list(cell) if cell.strip()[:1] == "[" else [cell] * bool(cell)
     return record

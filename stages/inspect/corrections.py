@@ -29,7 +29,7 @@ from pipeline.formats.label_studio import (
 )
 from pipeline.formats.offsets import Reading, SurfaceError, resolve
 from pipeline.formats.reading import read_raw
-from pipeline.formats.report import CharSpan, RawSentence
+from pipeline.formats.report import RELATIONS, CharSpan, RawSentence
 from pipeline.formats.resolving import longest
 from pipeline.formats.schemes import TagError
 from pipeline.schema import Sentence, Span
@@ -157,7 +157,8 @@ def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterato
         if raw.tags is not None:
             raw.spans = _decoded(raw, path)
         yield raw if raw.char_spans is None else _in_code_points(raw, changes)
-    changes.not_reviewed, changes.other_regions = report.unreviewed, report.left_out[REGIONS]
+    changes.not_reviewed = report.unreviewed
+    changes.other_regions = report.left_out[REGIONS] + report.left_out[RELATIONS]
     changes.skipped = report.left_out[CANCELLED] + report.left_out[UNLABELLED]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +102,7 @@ def test_label_studio_regions(tmp_path: Path) -> None:
             "data": {"text": text},
             "annotations": [
                 {"result": [region(0, 4, "X")]},
-                {"result": [region(0, 4, "PER", "ORG"), {"type": "relation"}]},
+                {"result": [region(0, 4, "PER", "ORG"), {"type": "choices"}]},
                 {"result": [region(8, 12, "LOC")], "was_cancelled": True},
             ],
         },
@@ -128,7 +130,8 @@ def test_label_studio_regions(tmp_path: Path) -> None:
     assert found.report.left_out == {
         "cancelled tasks": 1,
         "tasks without annotation": 1,
-        "regions that are no entities": 2,
+        "regions that are no entities": 1,
+        "relations": 1,
         "annotations beside the one that counts": 2,
     }
     assert found.report.overlapping_spans == 1
@@ -215,10 +218,13 @@ def test_prodigy_answers_to_single_spans_are_no_full_labels(
     assert brief(read(path, labelled=False)) == [(["Anna", "in", "Bonn"], [])]
 
 
-@pytest.mark.parametrize("tool", ["prodigy", "doccano", "jsonl", "parquet", "hub"])
-def test_relations_are_counted(tool: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "tool", ["prodigy", "doccano", "jsonl", "parquet", "hub", "table", "label-studio"]
+)
+def test_relations_and_events_are_counted(tool: str, tmp_path: Path) -> None:
     relations = [{"id": 1, "from_id": 1, "to_id": 2, "type": "in"}] * 2
     record: dict[str, Any] = {"text": "Anna slept", "relations": relations}
+    record["events"] = [{"trigger": 1}]
     at = {"label": "PER"}
     if tool == "doccano":
         record |= {"entities": [{"id": 1, "start_offset": 0, "end_offset": 4} | at]}
@@ -229,12 +235,23 @@ def test_relations_are_counted(tool: str, tmp_path: Path) -> None:
     if tool in ("parquet", "hub"):
         data = pytest.importorskip("datasets").Dataset.from_list([record])
         _ = data.to_parquet(str(path)) if tool == "parquet" else data.save_to_disk(str(path))
+    elif tool == "table":
+        more = json.dumps([relations[0] | {"more": None}, {}])
+        cells = {k: str(v) for k, v in record.items()} | {"relations": more}
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([cells, cells.values()])
+    elif tool == "label-studio":
+        entity = {"type": "labels", "value": {"start": 0, "end": 4, "labels": ["PER"]}}
+        others = [{"type": "relation", "labels": ["in"], **r} for r in relations]
+        task = {"data": {"text": record["text"]}, "annotations": [{"result": [entity, *others]}]}
+        path.write_text(json.dumps([task]), encoding="utf-8")
     else:
         lines(path, [record])
     found = stream(path)
     assert found.report.format == tool
     assert brief(found) == [(["Anna", "slept"], [(0, 1, "PER")])]
-    assert found.report.left_out == {"relations": 2}
+    events = {} if tool == "label-studio" else {"events": 1}
+    assert found.report.left_out == {"relations": 2, **events}
 
 
 @pytest.mark.parametrize("minimal", [True, False])
