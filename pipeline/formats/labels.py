@@ -76,15 +76,16 @@ def require_known_types(
     """
     known = listed(known, f"{key}: the known types")
     unknown = sorted(set(each(found, f"{key}: the types found")) - set(known))
-    if unknown and not known:
+    if not unknown:
+        return
+    has = f"{key}: has the entity types {', '.join(unknown)}"
+    if not known:
         raise DataError(
-            f"{key}: has the entity types {', '.join(unknown)}, and {reference} has no entity at "
-            "all: see whether labels.map takes them away, or tag_column names another column"
+            f"{has}, and {reference} has no entity at all: see whether labels.map takes them away, "
+            "or tag_column names another column"
         )
-    if unknown:
-        example = ", ".join(f"{t}: {nearest_type(t, known) or 'O'}" for t in unknown)
-        raise DataError(
-            f"{key}: has the entity types {', '.join(unknown)}, which {reference} does not have "
-            f"({', '.join(sorted(known)) or 'none'}); rename or drop them, "
-            f"for example labels.map: {{{example}}}"
-        )
+    example = ", ".join(f"{t}: {nearest_type(t, known) or 'O'}" for t in unknown)
+    raise DataError(
+        f"{has}, which {reference} does not have ({', '.join(sorted(known))}); rename or drop "
+        f"them, for example labels.map: {{{example}}}"
+    )

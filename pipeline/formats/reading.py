@@ -319,14 +319,13 @@ def _refuse_idle(
     """
     if not labelled:
         _refuse(source, ABOUT_LABELS, "is about labels, and none are read here:", where)
-    read = FORMATS[name].options
     # A path may stand for a data set of the hub, and the other way round.
-    if source.hub is not None and (name != "hub" or source.path is not None):
-        if name == "hub" and source.format == "auto":
-            return
-        splits = True
-        read |= FORMATS["hub"].options | FORMATS[source.format if name == "hub" else name].options
-    if not splits:
+    either = source.hub is not None and source.path is not None
+    if either and name == "hub" and source.format == "auto":  # what the path holds is not known
+        return
+    kinds = {name, "hub", source.format} - {"auto"} if either else {name}
+    read = frozenset[str]().union(*(FORMATS[kind].options for kind in kinds))
+    if not splits and not either:
         _refuse(source, {"split"}, "does nothing for a path that is one data set:", where)
     idle = f"does nothing for {name}, as which this is read: set another format, or"
     _refuse(source, CHOSEN - read, idle, where)
@@ -335,6 +334,8 @@ def _refuse_idle(
 def _refuse_unused(source: DataSource, found: str, where: str) -> None:
     """Refuse options about tags where all entities are spans, and the other way round."""
     idle = POSITIONED if found == "tags" else TAGGED
+    if source.documents == "keep":  # which is what becomes of records with tags
+        idle -= {"documents"}
     _refuse(source, idle, f"does nothing, as the entities of this are {found}:", where)
 
 

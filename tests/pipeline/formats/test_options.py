@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import DataSource
 from pipeline.errors import DataError
 from pipeline.formats import FORMATS, read_labelled, write_parquet
-from pipeline.formats.format import ABOUT_LABELS, CHOSEN
+from pipeline.formats.format import ABOUT_LABELS, CHOSEN, POSITIONED
 from pipeline.schema import Sentence, Span
 from stages.inspect.corrections import export
 from tests.pipeline.formats.helpers import brief, read, save
@@ -93,9 +93,11 @@ def test_options_about_tags_where_there_are_spans_and_about_spans_where_there_ar
             read(path, **{key: VALUES[key]})
     tags = {"tokens": ["Anna", "slept"], "ner_tags": ["B-PER", "O"]}
     save(path, json.dumps(tags))
-    for key in ("offsets", "span_end", "documents"):
+    for key in sorted(POSITIONED):
+        value = "split" if key == "documents" else VALUES[key]
         with pytest.raises(DataError, match=f"{key} does nothing, as the entities .* are tags"):
-            read(path, **{key: VALUES[key]})
+            read(path, **{key: value})
+    assert len(read(path, documents="keep")) == 1
     both = f"{json.dumps(spans)}\n{json.dumps(tags)}\n"
     save(path, both)
     assert len(read(path, scheme="iob2", offsets="characters")) == 2
