@@ -19,6 +19,10 @@ _TOLERANCE: Final = {"float32": 1e-4, "bfloat16": 0.1, "int8": 0.2}
 
 _PROBE: Final = ([2, 3, 5, 7, 11, 13], [4, 6, 8, 9])
 
+# Times that sentences of so many tokens are computed at once, to see whether that changes them.
+_LENGTHS: Final = (3, 5, 9, 13)
+_TIMES: Final = (1, 4, 16)
+
 _log = logging.getLogger(__name__)
 
 
@@ -62,3 +66,19 @@ def _agrees(layers: Layers, expected: torch.Tensor, tolerance: float) -> bool:
         # An operation that this build of torch, or this processor, does not have.
         return False
     return bool((given - expected).norm() <= tolerance * expected.norm())
+
+
+def independent(layers: Layers) -> bool:
+    """Whether a sentence's states are the same to the bit whatever it is computed with.
+
+    Tried on made-up sentences: each alone, all together, in large and in full batches. Padding,
+    activations quantised per batch, and products that add up in another order where there are more
+    rows all show there.
+    """
+    if layers.padded:
+        return False
+    sentences = [[2 + (k * length) % 11 for k in range(length)] for length in _LENGTHS]
+    alone = torch.cat([layers([s]) for s in sentences])
+    full = (layers.rows or 0) // len(alone)
+    times = [n for n in (*_TIMES, full) if n]
+    return all(torch.equal(layers(sentences * n)[: len(alone)], alone) for n in times)

@@ -71,7 +71,7 @@ def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
         pairs: The corpus.
         folder: Where to write what :func:`build` reads as ``collected``.
     """
-    # Means, trust and hints are learnt from samples that are much the same.
+    # Means, trust and hints are learnt from samples that are much the same, and aligned afterwards.
     plan = replace(plan, setting=replace(plan.setting, memory=StateMemory()))
     statistical = plan.statistical()
     for index in range(len(plan.members)):

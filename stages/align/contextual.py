@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,11 @@ from transformers import AutoTokenizer
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.loaded import loaded
-from stages.align.backends import encoder_layers
+from stages.align.backends import encoder_layers, independent
 from stages.align.embedding_aligner import EmbeddingAligner, Extraction
 from stages.align.embeddings import Embed, Embedder
-from stages.align.layers import Dtype, layer_to_read, max_subwords, read_config
+from stages.align.layers import Dtype, Layers, layer_to_read, max_subwords, read_config
+from stages.align.remembered import StateMemory
 from stages.align.subwords import (
     Specials,
     SubwordCutter,
@@ -60,16 +61,38 @@ def contextual_aligner(
         source, limit = _encoder_side(folder)
         target = source
     longest = max(len(s.before) + len(s.after) for _, s in (source, target))
-    device = torch_device(setting.device)
-    how = layer, dtype, device, setting.batch_tokens
-    embed: Embed = Embedder(
-        loaded(folder, how, partial(encoder_layers, folder, *how)),
-        max_subwords(config, limit, longest),
-        setting.batch_tokens,
-    )
-    if setting.memory is not None:
-        embed = setting.memory.of((folder, how), embed)
+    room = max_subwords(config, limit, longest)
+    how = layer, dtype, torch_device(setting.device), setting.batch_tokens
+    encoder = loaded(folder, how, lambda: _Encoder(encoder_layers(folder, *how)))
+    embed = encoder.embed((folder, how, room), room, setting)
     return EmbeddingAligner(name, embed, source, target, extraction)
+
+
+class _Encoder:
+    """An encoder, and what it has computed where that may be taken for other corpora, too."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._layers = layers
+        self._memory: StateMemory | None = None
+
+    def embed(self, whose: Hashable, room: int, setting: Setting) -> Embed:
+        """Return what embeds sentences, windows of at most ``room`` subwords.
+
+        Args:
+            whose: Tells the states from those of other models.
+            room: Subwords that fit beside the special tokens.
+            setting: What goes for every aligner.
+        """
+        embed = Embedder(self._layers, room, setting.batch_tokens)
+        memory = setting.memory
+        if memory is None:
+            return embed if self._memory is None else self._memory.looking(whose, embed)
+        if self._memory is not None:
+            memory.take_over(self._memory)
+        # Otherwise links would tell which other tasks this process has done.
+        if independent(self._layers):
+            self._memory = memory
+        return memory.keeping(whose, embed)
 
 
 def _encoder_side(folder: Path) -> tuple[tuple[SubwordCutter, Specials], int | None]:

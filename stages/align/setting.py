@@ -25,7 +25,7 @@ class Setting:
         kept: The least probability of a link that what is learnt must know of.
         floor: The least probability of a link that is handed out; ``ASSERTED``: none that was
             considered but not chosen.
-        memory: Keeps what an encoder computes, where the same sentences are asked for again.
+        memory: While aligners learn: keeps what an encoder computes.
     """
 
     source: str | None

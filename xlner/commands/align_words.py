@@ -225,6 +225,7 @@ def _run(
     config: AlignConfig, context: AlignmentContext, pairs: list[WordPair]
 ) -> tuple[list[list[Link]], str]:
 
+    from pipeline.loaded import keeping
     from pipeline.progress import Progress
     from stages.align.build import build, learn
     from stages.align.kinds.base import PairsToLearn
@@ -233,7 +234,8 @@ def _run(
 
     planned = plan(config, context)
     progress = Progress()
-    with tempfile.TemporaryDirectory() as folder:
+    # What the encoder computed while aligners learnt is kept with it.
+    with tempfile.TemporaryDirectory() as folder, keeping():
         learn(
             planned,
             PairsToLearn(
