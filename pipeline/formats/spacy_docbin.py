@@ -64,13 +64,14 @@ class DocBinFile(Format):
 
 
 def _docs(path: Path) -> Iterator[Any]:
-    spacy = _spacy()
+    _spacy()
     from spacy.tokens import DocBin
+    from spacy.vocab import Vocab
 
     with open_bytes(path) as file:
         data = file.read()
     try:
-        yield from DocBin().from_bytes(data).get_docs(spacy.blank("xx").vocab)
+        yield from DocBin().from_bytes(data).get_docs(Vocab())
     except Exception as error:
         # zlib, msgpack, numpy and spaCy each have errors of their own for what they cannot parse.
         raise DataError(

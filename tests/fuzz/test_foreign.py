@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 from pathlib import Path
@@ -33,6 +34,7 @@ AT = st.integers(-2, 14)
 JSON_KINDS = ["label-studio", "prodigy", "doccano", "spacy-json", "jsonl"]
 
 
+@functools.cache
 def written(name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = WRITERS[name][1](Path(folder), ROWS)
