@@ -83,51 +83,90 @@ def test_they_are_completed(site: Path) -> None:
     assert run(site, code).stdout.strip() == "['diagonal']"
 
 
+WRONG = [
+    (
+        "align: {aligner: diagonal, shift: -1}",
+        "align.shift: Input should be greater than or equal to 0",
+    ),
+    (
+        "align: {aligner: simalign, shift: 1}",
+        "aligner 'simalign' has no such key; the one that has it: diagonal",
+    ),
+    (
+        "align: {aligner: diagonal, layer: 1}",
+        "aligner 'diagonal' has no such key",
+    ),
+    (
+        "align: {aligner: diagnal}",
+        "'diagnal' is not allowed (did you mean 'diagonal'?)",
+    ),
+    (
+        "translate: {translator: louder, marks: 0}",
+        "translate.marks: Input should be greater",
+    ),
+    (
+        "translate: {translator: bergamot, beam_size: 2}",
+        "translator 'bergamot' has no such key; those that have it: auto, ctranslate2",
+    ),
+    (
+        "translate: {marks: 2}",
+        "the one that has it: louder",
+    ),
+    (
+        "project: {method: same_words, scor: 1}",
+        "unknown key 'project.scor' (did you mean 'score'?)",
+    ),
+    (
+        "project: {filters: {max_words: 0}}",
+        "project.filters.max_words: Input should be greater than or equal to 1",
+    ),
+    (
+        "project: {filters: {max_word: 1}}",
+        "unknown key 'project.filters.max_word' (did you mean 'max_words'?)",
+    ),
+    (
+        "evaluate: {metrics: [{metric: sentences_right, least: -1}]}",
+        "evaluate.metrics.0.least: Input should be greater",
+    ),
+    (
+        "evaluate: {metrics: [{metric: exact, least: 1}]}",
+        "has no such key; the one that has it: sentences_right",
+    ),
+    (
+        "train: {fusion: concat, share: 1}",
+        "the one that has it: weighted",
+    ),
+    (
+        "synthesize: {weights: {reversed: 1}, reversed: {times: 0}}",
+        "synthesize.reversed.times: Input should be greater",
+    ),
+    (
+        "data: {train: {path: x, format: shoutd}}",
+        "did you mean 'shouted'",
+    ),
+]
+CHECK_ALL = """
+import sys
+from xlner.commands.run import main
+for config in sys.argv[1:]:
+    sys.argv = ["run_pipeline", config, "--dry-run"]
+    try:
+        main()
+    except SystemExit as left:
+        print(left.code, file=sys.stderr)
+    print("----", file=sys.stderr)
+"""
+
+
 def test_their_options_are_checked(site: Path, tmp_path: Path) -> None:
-    config = tmp_path / "c.yaml"
-
-    def told(text: str) -> str:
-        config.write_text(text)
-        done = command(site, "run_pipeline", str(config), "--dry-run")
-        return done.stdout + done.stderr
-
-    assert "align.shift: Input should be greater than or equal to 0" in told(
-        "align: {aligner: diagonal, shift: -1}"
-    )
-    assert "aligner 'simalign' has no such key; the one that has it: diagonal" in told(
-        "align: {aligner: simalign, shift: 1}"
-    )
-    assert "aligner 'diagonal' has no such key" in told("align: {aligner: diagonal, layer: 1}")
-    assert "'diagnal' is not allowed (did you mean 'diagonal'?)" in told(
-        "align: {aligner: diagnal}"
-    )
-    assert "translate.marks: Input should be greater" in told(
-        "translate: {translator: louder, marks: 0}"
-    )
-    assert "translator 'bergamot' has no such key; those that have it: auto, ctranslate2" in told(
-        "translate: {translator: bergamot, beam_size: 2}"
-    )
-    assert "the one that has it: louder" in told("translate: {marks: 2}")
-    assert "unknown key 'project.scor' (did you mean 'score'?)" in told(
-        "project: {method: same_words, scor: 1}"
-    )
-    assert "project.filters.max_words: Input should be greater than or equal to 1" in told(
-        "project: {filters: {max_words: 0}}"
-    )
-    assert "unknown key 'project.filters.max_word' (did you mean 'max_words'?)" in told(
-        "project: {filters: {max_word: 1}}"
-    )
-    assert "evaluate.metrics.0.least: Input should be greater" in told(
-        "evaluate: {metrics: [{metric: sentences_right, least: -1}]}"
-    )
-    assert "has no such key; the one that has it: sentences_right" in told(
-        "evaluate: {metrics: [{metric: exact, least: 1}]}"
-    )
-    assert "the one that has it: weighted" in told("train: {fusion: concat, share: 1}")
-    assert "synthesize.reversed.times: Input should be greater" in told(
-        "synthesize: {weights: {reversed: 1}, reversed: {times: 0}}"
-    )
-    assert "did you mean 'shouted'" in told("data: {train: {path: x, format: shoutd}}")
+    configs = [tmp_path / f"{number}.yaml" for number in range(len(WRONG))]
+    for path, (text, _) in zip(configs, WRONG, strict=True):
+        path.write_text(text)
+    done = run(site, CHECK_ALL, *map(str, configs))
+    *told, last = done.stderr.split("----\n")
+    assert not last and len(told) == len(WRONG), done.stderr
+    for said, (text, message) in zip(told, WRONG, strict=True):
+        assert message in said and said.endswith("\n2\n"), text
 
 
 def test_an_aligner_and_a_projector_in_the_commands(site: Path, tmp_path: Path) -> None:
