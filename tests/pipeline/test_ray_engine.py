@@ -28,6 +28,7 @@ from tests.tiny.encoders import build_family
 from tests.tiny.translators import build_marian
 from xlner.api import Runner, load_config
 
+pytestmark = pytest.mark.slow
 ROWS = 60  # of the toy stages, in parts of 10
 ROW_STAGES = ("translate", "align", "project")
 
@@ -229,7 +230,6 @@ def test_translate_align_and_project_give_the_bytes_of_the_local_engine(
             "arms=[projected]",
             "data.train.limit=40",
             f"engine={engine}",
-            f"workers={2 if engine == 'ray' else 1}",
         ]
         runner = Runner(load_config(str(path), settings), tmp_path / engine)
         runner.run(Selection(last="project"))

@@ -19,6 +19,7 @@ from tests.pipeline.test_ray_engine import apart, cluster, connected
 from tests.pipeline.test_side_by_side import pids, seen
 from xlner.api import Runner
 
+pytestmark = pytest.mark.slow
 __all__ = ["apart", "cluster", "connected"]
 
 

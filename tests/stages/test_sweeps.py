@@ -154,6 +154,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_sweep_in_a_run(bert: Path, tmp_path: Path) -> None:
     write_corpus(tmp_path)
     runner = make_runner(tmp_path, bert, tmp_path / "runs")
