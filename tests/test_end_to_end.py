@@ -18,12 +18,13 @@ import pytest
 from pipeline.artifacts import RunFolder
 from pipeline.config import DataSource
 from pipeline.formats.reading import read_labelled
+from pipeline.plan import Selection
 from pipeline.resources import shipped_configs, shipped_root
 from tests.reliability.tiny_run import STAGES
 from tests.shared_data import shared_data
 from tests.tiny.encoders import build_family
 from tests.tiny.translators import build_marian
-from xlner.api import load_config
+from xlner.api import Runner, load_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ONE_LANGUAGE = ["--set", "arms=[projected]", "--set", "languages=[de]"]
@@ -35,16 +36,6 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_marian(folder / "translator", tags=(">>de<<", ">>es<<"), pair=None)
     build_family("bert", folder).rename(folder / "encoder")
     return folder
-
-
-@pytest.fixture(scope="session")
-def clean_run(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
-    """The run that the interrupted ones are compared with, never interrupted itself."""
-    folder = tmp_path_factory.mktemp("clean")
-    path = write_tiny_config(folder, tiny_models)
-    done = call("run_pipeline", str(path), *ONE_LANGUAGE, "--until", "project", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "artifacts/runs/tiny"
 
 
 @pytest.fixture
@@ -148,42 +139,33 @@ def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("stage", "sent"),
-    [
-        ("translate", signal.SIGKILL),
-        ("align", signal.SIGKILL),
-        ("train", signal.SIGKILL),
-        ("align", signal.SIGINT),
-    ],
-)
-def test_an_interrupted_run_continues_and_ends_with_the_same_data(
-    config: Path, clean_run: Path, stage: str, sent: signal.Signals
-) -> None:
+def test_ctrl_c_stops_a_run_and_the_next_one_ends_with_the_same_data(config: Path) -> None:
+    """With all that the command loads; ``reliability/test_kills.py`` has every stage and signal."""
     folder = config.parent
-    command = [str(Path(sys.executable).with_name("run_pipeline")), str(config), *ONE_LANGUAGE]
+    words = [str(config), *ONE_LANGUAGE, "--until", "project"]
+    command = [str(Path(sys.executable).with_name("run_pipeline")), *words]
     process = subprocess.Popen(
         command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
     )
     run = folder / "artifacts/runs/tiny"
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
-        if list((run / stage).rglob("*.partial")):
+        if list((run / "align").rglob("*.partial")):
             break
         time.sleep(0.002)
-    assert process.poll() is None, f"the run ended before {stage} was seen"
-    process.send_signal(sent)
+    assert process.poll() is None, "the run ended before align was seen"
+    process.send_signal(signal.SIGINT)
     _, told = process.communicate()
-    if sent == signal.SIGINT:
-        assert process.returncode == 1
-        assert "stopped; what is finished is kept, run the same command again" in told
-        assert "Traceback" not in told
-    else:
-        assert process.returncode == -sent
-    again = call("run_pipeline", str(config), *ONE_LANGUAGE, cwd=folder)
+    assert process.returncode == 1
+    assert "stopped; what is finished is kept, run the same command again" in told
+    assert "Traceback" not in told
+    again = call("run_pipeline", *words, "--jobs", "1", cwd=folder)
     assert again.returncode == 0, again.stderr
+
+    never_stopped = Runner(load_config(str(config), ONE_LANGUAGE[1::2]), folder / "whole")
+    never_stopped.run(Selection(last="project"))
     assert projected(run)
-    assert projected(run) == projected(clean_run)
+    assert projected(run) == projected(never_stopped.folder.path)
 
 
 @pytest.mark.slow
@@ -208,6 +190,8 @@ def test_hub_ids_are_found_in_the_local_hub_cache(
     done = call(
         "run_pipeline",
         "conll_large",
+        "--jobs=1",
+        "--until=train",
         *(f"--set={s}" for s in (
             f"data.root={tmp_path / 'corpora'}",
             "languages=[de]",
@@ -219,7 +203,7 @@ def test_hub_ids_are_found_in_the_local_hub_cache(
             "train.fusion_layer=1",
             "align.layer=1",
             "align.aligner=simalign",
-            "arms=[fused,projected]",
+            "arms=[projected]",
         )),
         cwd=tmp_path,
     )  # fmt: skip
@@ -231,15 +215,25 @@ def test_hub_ids_are_found_in_the_local_hub_cache(
     }
 
 
-SIMALIGN_ALONE = """
+THREE_WAYS = """
 import json, sys
 from simalign import SentenceAligner
+from xlner.commands.align_words import main
+pairs, *commands = json.load(sys.stdin)
 aligner = SentenceAligner(matching_methods="a")
-pairs = json.load(sys.stdin)
-print(json.dumps([sorted(aligner.get_word_aligns(*pair)["inter"]) for pair in pairs]))
+links = [sorted(aligner.get_word_aligns(*pair)["inter"]) for pair in pairs]
+for command in commands:
+    sys.argv = ["align_words", *command]
+    try:
+        main()
+    except SystemExit as left:
+        assert not left.code, command
+print(json.dumps(links))
 """
+"""In one process, since each would load torch and transformers."""
 
 
+@pytest.mark.slow
 def test_simalign_finds_its_default_model_in_the_local_hub_cache(
     tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,24 +262,28 @@ def test_simalign_finds_its_default_model_in_the_local_hub_cache(
     AutoModel.from_config(shape).save_pretrained(checkpoint)
     lay_out_hub(tmp_path / "hf", "bert-base-multilingual-cased", checkpoint)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    alone = subprocess.run(
-        [sys.executable, "-c", SIMALIGN_ALONE],
-        input=json.dumps(pairs),
+    # Its precision is float32; ours is the machine's by default.
+    ways = {"simalign_reference": [], "simalign": ["--dtype=float32"]}
+    commands = [
+        [
+            *map(str, texts), "--target-lang=de", *precision, f"--aligner={aligner}",
+            "--model=bert-base-multilingual-cased", "-o", aligner,
+        ]
+        for aligner, precision in ways.items()
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", THREE_WAYS],
+        input=json.dumps([pairs, *commands]),
         env=environment(),
+        cwd=tmp_path,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    wanted = json.loads(alone.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    wanted = json.loads(done.stdout.splitlines()[-1])
     assert sum(map(len, wanted)) > 100
-    # Its precision is float32; ours is the machine's by default.
-    for aligner, precision in (("simalign_reference", []), ("simalign", ["--dtype=float32"])):
-        done = call(
-            "align_words", *map(str, texts), "--target-lang=de", *precision,
-            f"--aligner={aligner}", "--model=bert-base-multilingual-cased", "-o", aligner,
-            cwd=tmp_path,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+    for aligner in ways:
         lines = (tmp_path / aligner).read_text(encoding="utf-8").splitlines()
         found = [sorted([int(n) for n in k.split("-")] for k in line.split()) for line in lines]
         assert found == wanted

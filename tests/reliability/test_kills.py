@@ -25,7 +25,7 @@ from tests.reliability.zygote import Zygote
 KILLS = int(os.environ.get("XLNER_KILLS", "5"))
 SEED = os.environ.get("XLNER_KILL_SEED", "1")
 # So that five kills, too, fall into stages of both kinds.
-ORDER = ("self_train", "align", "report", "translate", "synthesize", "train", "prepare", "predict",
+ORDER = ("train", "align", "translate", "self_train", "synthesize", "report", "prepare", "predict",
          "project", "evaluate")  # fmt: skip
 assert set(ORDER) == set(STAGES)
 
@@ -52,7 +52,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     rng = random.Random(f"{SEED}:{number}")
     config = str(write_config(tmp_path / "tiny.yaml", models))
     run = tmp_path / "artifacts/runs/tiny"
-    stage = ORDER[number // 2 % len(ORDER)] if number % 2 else None
+    stage = None if number % 2 else ORDER[number // 2 % len(ORDER)]
     after = rng.uniform(0, clean.stages[stage] if stage else clean.seconds)
     killed = zygote.run([config], tmp_path, after=after, stage=run / stage if stage else None)
     # A run that was quicker than the clean one may have ended before.
@@ -68,8 +68,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(max(2, KILLS // 5)))
-def test_a_run_of_two_jobs_that_is_killed_goes_on_with_one_or_two(
+@pytest.mark.parametrize("number", range(max(1, KILLS // 5)))
+def test_a_run_of_two_jobs_that_is_killed_goes_on_with_two_or_one(
     number: int, tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
 ) -> None:
     rng = random.Random(f"{SEED}:two:{number}")
@@ -82,7 +82,7 @@ def test_a_run_of_two_jobs_that_is_killed_goes_on_with_one_or_two(
     at_work = sorted(str(p.relative_to(run)) for p in run.rglob("*.partial"))
     when = f"killed after {after:.3f} s of {stage}, at work on {at_work}"
 
-    again = zygote.run([config, "--jobs", str(1 + number % 2)], tmp_path)
+    again = zygote.run([config, "--jobs", str(2 - number % 2)], tmp_path)
     assert again.code == 0, f"{when}\n{again.told}"
     assert contents(run) == clean.contents, when
     assert files(tmp_path) == clean.files, when
@@ -135,7 +135,8 @@ def test_a_stopped_run_says_so_and_leaves_a_clean_state(
     assert "Traceback" not in stopped.told
     assert not leftovers(tmp_path)
 
-    again = zygote.run([config], tmp_path)
+    # In one process, whose Python need not be started: that two go on is tested above.
+    again = zygote.run([config, "--jobs", "1"], tmp_path)
     assert again.code == 0, again.told
     assert contents(run) == clean.contents
     assert files(tmp_path) == clean.files
