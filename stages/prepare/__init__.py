@@ -41,6 +41,7 @@ _COUNTED = (
 )
 
 
+_COMPARED = 200  # sentences whose words are compared with those of text
 _SAMPLE = 2000  # sentences that a preview looks at
 
 
@@ -157,6 +158,7 @@ class PrepareStage(RunStage):
         """
         from pipeline.formats import map_spans, require_known_types
         from pipeline.formats.schemes import is_type
+        from stages.prepare.segmentation import cut_otherwise
         from stages.prepare.sources import is_joined
 
         config, task = context.config, context.task
@@ -171,6 +173,7 @@ class PrepareStage(RunStage):
             sentences = damaged(sentences, damage, config.seed)
         types: dict[str, int] = {}
         removed = 0
+        compared: list[list[str]] = []
         names = dict(config.labels.map)
         if corpus.key not in _PROJECTED:
             names |= {old: "O" for old, new in names.items() if new in config.labels.ignore}
@@ -183,6 +186,8 @@ class PrepareStage(RunStage):
             label = f"{self.name} {task.unit}"
             with context.progress.task(label, total=total, unit="sentences") as bar:
                 for sentence in sentences:
+                    if len(compared) < _COMPARED:
+                        compared.append(sentence.words)
                     before = len(sentence.spans)
                     sentence.spans = map_spans(sentence.spans, names)
                     removed += before - len(sentence.spans)
@@ -207,6 +212,8 @@ class PrepareStage(RunStage):
             report.warn(f"{corpus.name}: {report.origin} has no entity: {says}")
         if report.empty_sentences and joining is None:
             context.drop("empty_sentence", report.empty_sentences)
+        if _words_meet_others(config, corpus) and (told := cut_otherwise(compared, corpus.lang)):
+            report.warn(f"{corpus.name}: {report.origin}: {told}")
         if joining is not None:
             if report.empty_sentences:
                 context.count("empty_parallel_sentences", report.empty_sentences)
@@ -257,6 +264,16 @@ def _unread(config: RunConfig, read: Collection[str]) -> Iterator[str]:
         names = [f"data.{key}"] if len(unread) == len(those) else unread
         for name in dict.fromkeys(names):
             yield f"{name}: nothing in this run reads it; it is {config.data.about(key)}"
+
+
+def _words_meet_others(config: RunConfig, corpus: Corpus) -> bool:
+    """Whether taggers are measured on words that were given, having learnt from split text."""
+    from stages.prepare.sources import translations
+
+    measured = corpus.key in _MEASURED and corpus.lang in config.languages
+    if not measured or not config.section("prepare", PrepareConfig).tokenise:
+        return False
+    return not any(c.labelled for c in translations(config, "parallel", corpus.lang))
 
 
 def _no_type(name: str, sentence: Sentence, found: str) -> str:

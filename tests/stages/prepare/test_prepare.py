@@ -465,3 +465,27 @@ def test_types_are_not_mapped_away_because_training_data_has_none(tmp_path: Path
     told = failure(tmp_path, {"train": {"path": "none"}, "dev": {"path": "en"}})
     assert "data.dev: has the entity types PER, and data.train has no entity at all" in told
     assert "labels.map: {" not in told
+
+
+def test_words_that_are_cut_otherwise_than_text_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["安娜", "住", "在", "上海", "的", "办事处", "附近", "。"]
+    tags = ["B-PER", "O", "O", "B-LOC", "O", "O", "O", "O"]
+    save(tmp_path / "en", TRAIN)
+    save(tmp_path / "words", "".join(f"{w} {t}\n" for w, t in zip(words, tags, strict=True)))
+    inside = [(c, t if n == 0 else t.replace("B-", "I-"))
+              for w, t in zip(words, tags, strict=True) for n, c in enumerate(w)]  # fmt: skip
+    save(tmp_path / "letters", "".join(f"{c} {t}\n" for c, t in inside))
+
+    def told(test: str, **more: Any) -> list[str]:
+        caplog.clear()
+        data = {"train": {"path": "en"}, "test": {"path": test}}
+        run(tmp_path, data, languages=["zh"], **more)
+        return [m for m in caplog.messages if "is split here" in m]
+
+    assert told("words") == []
+    (line,) = told("letters")
+    assert line.startswith("data.test: letters: only 23% of its words are words of Chinese text")
+    assert "'安 娜 住 在 上 海 的 办', which is '安娜 住在 上海 的 办事 处 附近 。' there" in line
+    assert told("letters", prepare={"tokenise": False}) == []
