@@ -311,6 +311,7 @@ def test_a_run_translates_by_theirs(site: Path, tmp_path: Path) -> None:
     assert [r["text"] for r in rows] == ["ANNA SLEEPS !!", "WE SAW ANNA !!"]
 
 
+@pytest.mark.slow
 def test_a_tagger_with_their_fusion(site: Path, tmp_path: Path) -> None:
     from tests.tiny.encoders import build_family
 

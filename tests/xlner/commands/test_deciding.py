@@ -41,6 +41,7 @@ def run(runs: Path, *arguments: str, sets: list[str] = SMALL) -> subprocess.Comp
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_filters_that_move_are_decided_anew_without_a_model(tmp_path: Path) -> None:
     run(tmp_path / "moved")
     plan = run(tmp_path / "moved", "--dry-run", sets=SMALL + STRICT).stdout
