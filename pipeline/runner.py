@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
 from pipeline.slots import Here, Processes, Slots, stopping
+from pipeline.stage import Ref
 from pipeline.step_process import Setup, on_this_machine
 from pipeline.work import Work
 
@@ -170,10 +171,13 @@ class Runner(Planner):
                 continue
             for ref in (*step.task.inputs.values(), *step.task.side_inputs.values()):
                 if by_ref[ref].state == "not selected":
+                    stale = set(_stale(ref, by_ref))
+                    first = min(stale, key=self.registry.rank)
+                    alone = f", or run_stage {first} first" if len(stale) == 1 else ""
                     raise ConfigError(
                         f"{step.task.ref} needs {ref}, which is not up to date "
                         f"({by_ref[ref].why}); start from an earlier stage: "
-                        f"run_pipeline --from {ref.stage}, or run_stage {ref.stage} first"
+                        f"run_pipeline --from {first}{alone}"
                     )
 
     def _save_config(self) -> None:
@@ -204,3 +208,13 @@ class Runner(Planner):
                 if renderable is not None:
                     shown.append(renderable)
         return shown
+
+
+def _stale(ref: Ref, steps: Mapping[Ref, Step]) -> Iterator[str]:
+    """Yield the stages of a task and of all that it reads that are not up to date."""
+    if steps[ref].state != "not selected":
+        return
+    yield ref.stage
+    task = steps[ref].task
+    for need in (*task.inputs.values(), *task.side_inputs.values()):
+        yield from _stale(need, steps)

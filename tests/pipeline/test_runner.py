@@ -123,8 +123,11 @@ def test_force_redoes_the_selected_stages_only(tmp_path: Path) -> None:
 
 def test_from_refuses_to_build_on_what_is_out_of_date(tmp_path: Path) -> None:
     make_runner(tmp_path).run()
-    with pytest.raises(ConfigError, match=r"report/all needs align/de, which is not up to date"):
+    told = "report/all needs align/de, which is not up to date.*--from align, or run_stage align f"
+    with pytest.raises(ConfigError, match=told):
         make_runner(tmp_path, align={"offset": 3}).run(Selection(first="report"))
+    with pytest.raises(ConfigError, match="an earlier stage: run_pipeline --from prepare$"):
+        make_runner(tmp_path, seed=14).run(Selection(first="report"))
 
 
 def test_unknown_and_reversed_selections(tmp_path: Path) -> None:
