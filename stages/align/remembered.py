@@ -31,9 +31,12 @@ class StateMemory:
 
     def take_over(self, before: StateMemory) -> None:
         """Take what was kept for another corpus; it goes where room is wanted."""
-        if before is not self:
-            self._before.update({**before._before, **before._kept})
-            self._left -= sum(map(len, self._before.values()))
+        if before is self:
+            return
+        found = {**self._before, **before._before, **before._kept}
+        self._before = {key: states for key, states in found.items() if key not in self._kept}
+        held = sum(map(len, self._kept.values())) + sum(map(len, self._before.values()))
+        self._left = _MOST_SUBWORDS - held
 
     def keeping(self, model: Hashable, embed: Embed) -> Embed:
         """Return what embeds as ``embed`` does, each distinct sentence once.

@@ -105,6 +105,19 @@ def test_what_another_corpus_left_makes_room(monkeypatch: pytest.MonkeyPatch) ->
     assert counted.computed[2:] == [[8], [8]], "what this corpus asked for stays"
 
 
+def test_two_encoders_may_have_left_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "_MOST_SUBWORDS", 4)
+    before, memory, counted = StateMemory(), StateMemory(), Counted()
+    before.keeping("model", Counted())([sentence(5), sentence(7)])
+    embed = memory.keeping("model", counted)
+    memory.take_over(before)
+    embed([sentence(7)])
+    memory.take_over(before)
+    embed([sentence(1, 2)])
+    embed([sentence(1, 2), sentence(5), sentence(7)])
+    assert counted.computed == [[1, 2]], "there was room for two more"
+
+
 def test_models_do_not_share_states() -> None:
     memory, first, second = StateMemory(), Counted(), Counted()
     memory.keeping("first", first)([sentence(5)])
