@@ -24,7 +24,7 @@ def read(path: Path, lang: str = "de", **options: Any) -> list[Sentence]:
 
 def stream(path: Path, lang: str = "de", **options: Any) -> SentenceStream:
     fields = {k: options.pop(k) for k in list(options) if k in DataSource.model_fields}
-    return read_labelled(DataSource(**fields), lang, path=path, **options)
+    return read_labelled(DataSource(path=str(path), **fields), lang, path=path, **options)
 
 
 def brief(sentences: Iterable[Sentence]) -> list[tuple[list[str], list[tuple[int, int, str]]]]:
