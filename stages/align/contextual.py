@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,9 +91,13 @@ class _Encoder:
         if self._memory is not None:
             memory.take_over(self._memory)
         # Otherwise links would tell which other tasks this process has done.
-        if independent(self._layers):
+        if self._independent:
             self._memory = memory
         return memory.keeping(whose, embed)
+
+    @cached_property
+    def _independent(self) -> bool:
+        return independent(self._layers)
 
 
 def _encoder_side(folder: Path) -> tuple[tuple[SubwordCutter, Specials], int | None]:
