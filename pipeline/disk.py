@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import os
 import re
@@ -157,25 +158,34 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     final = path.resolve()
     temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        if final.exists():
-            shutil.copymode(final, temporary)
-        temporary.replace(final)
-    except OSError as error:
-        if error.filename == str(temporary):  # errors name the file that was asked for
-            error.filename = str(path)
-        raise
+        with _called(path, temporary):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            if final.exists():
+                shutil.copymode(final, temporary)
+            temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _called(path: Path, temporary: Path) -> Iterator[None]:
+    """Have errors name what was asked for, not the name under which it is written."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error.filename, str):
+            error.filename = error.filename.replace(str(temporary), str(path))
+        raise
 
 
 @contextlib.contextmanager
 def folder_whole(folder: Path) -> Iterator[Path]:
     """Yield a folder to fill, whose content gets into ``folder`` once it is whole.
 
-    Where the filling fails or is stopped, there is no folder, or it stays empty.
+    Where the filling fails or is stopped, there is no folder, or it stays empty; what a process
+    that was killed has left of it is cleared away.
 
     Args:
         folder: New or empty.
@@ -185,25 +195,24 @@ def folder_whole(folder: Path) -> Iterator[Path]:
     """
     final = folder.resolve()
     there = final.is_dir()
+    for place in (final.parent, final):
+        sweep_dead(place / final.name)
     if there and any(final.iterdir()):
         raise ConfigError(f"{folder} holds something already; name a new folder")
     if final.exists() and not there:
         raise ConfigError(f"{folder} is a file; name a new folder")
     # A folder that is there may be where a disk is mounted: filled in place, not replaced.
     temporary = (final if there else final.parent) / f".{final.name}.{os.getpid()}.tmp"
-    temporary.mkdir(parents=True)
     try:
-        yield temporary
-        sync_tree(temporary)
-        if there:
-            for path in temporary.iterdir():
-                path.replace(final / path.name)
-        else:
-            temporary.replace(final)
-    except OSError as error:
-        if error.filename is not None:  # errors name the file that was asked for
-            error.filename = str(error.filename).replace(str(temporary), str(folder))
-        raise
+        with _called(folder, temporary):
+            temporary.mkdir(parents=True)
+            yield temporary
+            sync_tree(temporary)
+            if there:
+                for path in temporary.iterdir():
+                    path.replace(final / path.name)
+            else:
+                temporary.replace(final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -223,14 +232,18 @@ def sweep(folder: Path, *, deep: bool = False) -> None:
 
 
 def sweep_dead(path: Path) -> None:
-    """Delete unfinished versions of a file that several processes may write at the same time.
+    """Delete unfinished versions of a file or folder that several processes may write at once.
 
     Those of processes that are alive on this machine stay. That of a living one elsewhere may go:
     its :func:`write_atomic` then raises :class:`FileNotFoundError`.
     """
-    for found in path.parent.glob(f".{path.name}.*.tmp"):
+    for found in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         pid = found.name.removesuffix(".tmp").rpartition(".")[2]
-        if pid.isdigit() and not is_alive(int(pid)):
+        if not pid.isdigit() or is_alive(int(pid)):
+            continue
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
             found.unlink(missing_ok=True)
 
 

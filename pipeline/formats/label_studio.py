@@ -56,8 +56,13 @@ def write_label_studio(items: Iterable[tuple[Sentence, str | None]], path: Path)
         The number of sentences written.
 
     Raises:
-        ConfigError: If the file for the interface holds something else.
+        ConfigError: If there is no place for the interface, or something else is there.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigError(
+            f"{path}: is no file that the labelling interface could stand beside; name one, such "
+            "as tasks.json"
+        )
     beside = path.with_suffix(".xml")
     if beside == path:
         raise ConfigError(f"{path}: the labelling interface gets this name; call the file .json")

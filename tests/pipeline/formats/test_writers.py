@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.disk import folder_whole, sweep_dead
 from pipeline.errors import ConfigError, DataError
 from pipeline.formats import write_conll, write_jsonl, write_parquet, write_pharaoh
 from pipeline.formats.brat import write_brat
@@ -160,6 +163,24 @@ def test_a_folder_is_there_whole_or_not_at_all(
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_what_a_killed_process_left_of_a_folder_is_in_nobodys_way(
+    there: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a [1]"
+    if there:
+        folder.mkdir()
+    script = "import os, sys; from pathlib import Path; from pipeline.disk import folder_whole\n"
+    script += "with folder_whole(Path(sys.argv[1])) as new:\n"
+    script += "    (new / 'part').touch(); os.kill(os.getpid(), 9)"
+    killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
+    assert killed.returncode == -9 and len(list(tmp_path.rglob("part"))) == 1
+    with folder_whole(folder) as new:
+        (new / "whole").touch()
+        sweep_dead((folder if there else tmp_path) / folder.name)  # that of the living stays
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["whole"]
+
+
 def _plain(items: Iterable[tuple[Sentence, None]]) -> Iterator[Sentence]:
     return (sentence for sentence, _ in items)
 
@@ -182,6 +203,10 @@ def test_label_studios_interface_takes_no_other_files_place(tmp_path: Path) -> N
         assert beside.read_text() == other and not path.exists()
     with pytest.raises(ConfigError, match=r"call the file \.json"):
         write_label_studio(items, tmp_path / "b.xml")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="pipe: is no file that the labelling interface"):
+        write_label_studio(items, tmp_path / "pipe")
+    assert not (tmp_path / "pipe.xml").exists()
 
 
 def test_who_may_read_a_file_stays_as_it_was(tmp_path: Path) -> None:
