@@ -39,10 +39,10 @@ _WIDE_MARKS: Final = {
 
 
 def require_file(path: Path) -> None:
-    """Check that ``path`` is a file.
+    """Check that ``path`` is a file, which can be read again and again.
 
     Raises:
-        DataError: If it is missing or a folder.
+        DataError: If it is missing, a folder or a pipe.
     """
     if path.is_dir():
         names = sorted(p.name for p in path.iterdir())[:10]
@@ -52,6 +52,12 @@ def require_file(path: Path) -> None:
     if not path.exists():
         near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(f"{path}: file not found{suggest(path.name, near)}")
+    if path.is_fifo():
+        # Whoever looks at its format has taken its first lines from those who read it.
+        raise DataError(
+            f"{path}: is a pipe, which gives its text once, and files are read several times here; "
+            "write it to a file, and name that"
+        )
 
 
 def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:

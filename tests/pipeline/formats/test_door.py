@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,15 @@ def test_what_is_not_read_is_named(name: str, tmp_path: Path) -> None:
 def test_lists_of_values_are_no_splits(tmp_path: Path) -> None:
     record = {"context": "Anna slept", "start_position": [0], "end_position": [0]}
     assert "files of their own" not in failure(dump(tmp_path / "a.json", [record]))
+
+
+def test_a_pipe_is_not_read_as_an_empty_file() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"Anna slept\n")
+    os.close(writer)
+    with pytest.raises(DataError, match="is a pipe, which gives its text once"):
+        texts(Path(f"/dev/fd/{reader}"))
+    os.close(reader)
 
 
 # -- plain text --------------------------------------------------------------------------------
