@@ -8,6 +8,7 @@ that wants hard links takes those of 0.5 and above, and one that weighs evidence
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -22,6 +23,11 @@ WordPair = tuple[list[str], list[str]]
 
 ASSERTED: Final = 0.5
 """The probability from which a link counts as asserted."""
+
+MOST_CELLS: Final = 16_000_000
+"""The most pairs of words of one sentence pair, 4,000 times 4,000: such a pair takes 1.5 GB."""
+
+_log = logging.getLogger(__name__)
 
 
 class Aligner(ABC):
@@ -44,17 +50,36 @@ class Aligner(ABC):
 
         Returns:
             For every pair, in order, its links sorted by (source, target), each pair of words at
-            most once. An empty list says that the pair is unaligned.
+            most once. An empty list says that the pair is unaligned, as all are that have more than
+            :data:`MOST_CELLS`; these are warned of.
 
         Raises:
             DataError: If a side is one string instead of its words.
         """
         given = enumerate(listed(pairs, "align: the sentence pairs"))
-        return self._align([_pair(pair, k) for k, pair in given], advance)
+        return self._align(_of_sentences([_pair(pair, k) for k, pair in given]), advance)
 
     @abstractmethod
     def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs, which are lists of words; see :meth:`align`."""
+
+
+def _of_sentences(pairs: list[WordPair]) -> list[WordPair]:
+    """Empty the pairs that are too long for memory to hold what could be linked in them."""
+    long = [k for k, (source, target) in enumerate(pairs) if len(source) * len(target) > MOST_CELLS]
+    if long:
+        source, target = pairs[long[0]]
+        _log.warning(
+            "align: %d sentence pairs are too long to be aligned and get no links, first the one "
+            "of %d and %d words that begins with %r; split them into sentences",
+            len(long),
+            len(source),
+            len(target),
+            " ".join(source[:5]),
+        )
+    for k in long:
+        pairs[k] = ([], [])
+    return pairs
 
 
 def _pair(pair: Iterable[Iterable[str]], number: int) -> WordPair:

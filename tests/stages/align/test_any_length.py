@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.schema import Link
+from pipeline.task import Advance
 from stages.align.build import build, learn
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
+from stages.word_alignment.aligner import WordPair
 from stages.word_alignment.statistical.aligner import MAX_WORDS
+from tests.stages.align.fixed import Fixed
 from tests.stages.align.test_command import run, write
 from tests.tiny.translators import build_marian
 
@@ -116,3 +120,23 @@ def test_a_corpus_of_long_or_of_blank_lines(
     assert len(shown.splitlines()) == lines and bool(shown.strip()) == (0 < words <= MAX_WORDS)
     told = "every sentence pair has a side of more than 150 words" in caplog.text
     assert told == (words > MAX_WORDS), "no link, but a message"
+
+
+def test_pairs_that_no_memory_holds_get_no_links_and_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Lengths(Fixed):
+        """Notes how long the pairs are that it is given."""
+
+        def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
+            self.lengths = [(len(a), len(b)) for a, b in pairs]
+            return [[Link(0, 0, 1.0)] if a and b else [] for a, b in pairs]
+
+    aligner = Lengths("lengths")
+    pairs = [(["a"], ["b"]), (["Anna", "x"] * 10_000, ["y"] * 20_000), (["c"] * 9_000, ["d"])]
+    links = aligner.align(pairs)
+    assert aligner.lengths == [(1, 1), (0, 0), (9_000, 1)]
+    assert [len(found) for found in links] == [1, 0, 1]
+    [told] = caplog.messages
+    assert "1 sentence pairs are too long" in told and "20000 and 20000 words" in told
+    assert "'Anna x Anna x Anna'" in told
