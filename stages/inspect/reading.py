@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.artifacts import Artifact, RunFolder
-from pipeline.errors import ConfigError, DataError, suggest
-from pipeline.manifest import MANIFEST
+from pipeline.errors import ConfigError, DamagedError, DataError, suggest
+from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.schema import Link, Span, spans_of
 from pipeline.stage import Ref
 from stages.inspect.view import View, ViewedSpan
@@ -16,6 +16,8 @@ from stages.several_sources import VOTES
 
 SPAN_STAGES: Final = ("project", "translate", "align", "synthesize", "predict", "prepare")
 """The stages that can be looked at."""
+_MADE_FROM: Final = {"translations": "translate", "alignments": "align"}
+"""Inputs that rows are looked at beside, and the stages that make them."""
 
 
 def find_run(name: str, runs_dir: Path) -> RunFolder:
@@ -94,17 +96,19 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
     """
     artifact = Artifact(run.path / stage / unit)
     if stage == "project":
-        # An arm of one's own projects along the run's links: <arm>/<lang>.
-        pair = unit if run.artifact(Ref("align", unit)) is not None else unit.rpartition("/")[2]
+        links = Ref("align", _pair(run, unit))
         gold = run.artifact(Ref("prepare", f"parallel/{unit.rpartition('/')[2]}"))
-        # Labels of rivals came along no links of ours.
+        # Labels of rivals came along no links of ours, nor do labels along links made since.
         rival = "rival" in artifact.manifest.identity.get("task", {})
-        aligned = None if rival else run.artifact(Ref("align", pair))
+        other = rival or str(links) in changed_inputs(run, stage, unit)
+        aligned = None if other else run.artifact(links)
         yield from projected_views(artifact, aligned, gold)
     elif stage == "align":
         translations = run.artifact(Ref("translate", unit))
         if translations is None:
             raise DataError(f"{run.path}: links without their translations: translate/{unit}")
+        if changed := changed_inputs(run, stage, unit):
+            raise DataError(f"{run.path}: align/{unit}: " + "; ".join(changed.values()))
         for row, linked in _together(translations, artifact):
             yield _translated(row, linked)
     elif stage == "translate":
@@ -113,6 +117,38 @@ def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
     else:
         for row in artifact.rows():
             yield _plain(row)
+
+
+def changed_inputs(run: RunFolder, stage: str, unit: str) -> dict[str, str]:
+    """Return what is wrong with the translations and links that a dataset was made from.
+
+    Returns:
+        By output (``align/de``), in words, where it was made anew since or is damaged. Of one that
+        is gone, nothing.
+    """
+    made_from = Artifact(run.path / stage / unit).manifest.identity.get("inputs", {})
+    found = {}
+    for name, of in _MADE_FROM.items():
+        ref = Ref(of, _pair(run, unit))
+        if name not in made_from:
+            continue
+        try:
+            now = run.artifact(ref)
+            if now is None:
+                continue
+            if now.manifest.fingerprint != made_from[name]:
+                found[str(ref)] = f"{ref} was made anew since; run the pipeline again"
+            elif damage := now.damage(contents=True):
+                raise DamagedError(f"{now.folder / str(damage[0])}; {MADE_AGAIN}")
+        except DamagedError as error:
+            found[str(ref)] = str(error)
+    return found
+
+
+def _pair(run: RunFolder, unit: str) -> str:
+    """Return the unit of the translations and links of a unit of ``project`` or ``align``."""
+    # An arm of one's own projects along the run's links: <arm>/<lang>.
+    return unit if run.artifact(Ref("align", unit)) is not None else unit.rpartition("/")[2]
 
 
 def has_gold(run: RunFolder, lang: str) -> bool:

@@ -163,7 +163,7 @@ def inspect_labels(
     """Look at projected labels: why each was kept or dropped; export and import corrections."""
     with reported_errors():
         from pipeline.errors import ConfigError
-        from stages.inspect.reading import choose_unit, find_run
+        from stages.inspect.reading import changed_inputs, choose_unit, find_run
         from stages.inspect.selection import RowSelection
 
         folder = find_run(run, runs_dir)
@@ -180,6 +180,9 @@ def inspect_labels(
             )
         one_of("--format", format_, STYLES)
         units = choose_unit(folder, stage, lang, unit)
+        for looked_at in units if stage == "project" else ():
+            for changed in changed_inputs(folder, stage, looked_at).values():
+                tell(f"warning: {stage}/{looked_at} holds what was projected before: {changed}")
         if corrected is not None:
             _import(folder, units, corrected, import_format, out, as_json)
         elif summary:

@@ -188,6 +188,35 @@ def test_nothing_is_folded_where_there_is_room(run: Path) -> None:
     assert "1 sentence\n" in call(run, "--lang", "de", "--id", "odd-1")
 
 
+def test_labels_are_not_shown_with_links_of_other_translations(tmp_path: Path) -> None:
+    run = write_run(tmp_path, languages=["de"], arms=[], sentences=5)
+
+    def told(stage: str, **changes: object) -> None:
+        path = run / stage / "de" / "_manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    shown = ("--lang", "de", "--json")
+    made_from = {"translations": "0" * 64, "alignments": "0" * 64}
+    for stage in ("project", "align"):
+        told(stage, identity={"inputs": made_from})
+    before = records(run, *shown[:2])
+    assert len(before) == 5 and any(record["links"] for record in before)
+
+    part = run / "translate" / "de" / "part-00000.parquet"
+    part.write_bytes(content := part.read_bytes()[:-1])
+    result = CliRunner().invoke(app, [str(run), *shown])
+    assert [json.loads(line) for line in result.stdout.splitlines()] == before
+    assert f"{part} has {len(content):,} bytes instead of" in result.stderr
+
+    told("align", fingerprint="1" * 64)
+    result = CliRunner().invoke(app, [str(run), *shown])
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert rows == [record | {"links": []} for record in before]
+    assert "align/de was made anew since; run the pipeline again" in result.stderr
+    told("translate", fingerprint="1" * 64)
+    assert "translate/de was made anew since" in call(run, *shown, "--stage", "align", code=1)
+
+
 def test_the_summary_counts_what_the_rows_hold(run: Path) -> None:
     rows = records(run, "--lang", "de")
     (found,) = json.loads(call(run, "--lang", "de", "--summary", "--json"))
