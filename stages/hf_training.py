@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import logging
+import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from transformers import TrainerCallback
 
 from stages.machine import fastest_precision
+
+_log = logging.getLogger(__name__)
 
 
 class ProgressBar(TrainerCallback):
@@ -43,18 +49,36 @@ class ProgressBar(TrainerCallback):
 
 
 def last_checkpoint(folder: Path) -> str | None:
-    """Return the newest complete checkpoint in ``folder``, or ``None``.
+    """Return the newest complete checkpoint in ``folder``, or ``None``; others are deleted.
 
     ``trainer_state.json`` is written last; a checkpoint whose state does not parse was cut short.
+    One with a file that a power cut or a copy has cut short is warned of: it was complete.
     """
     complete: list[tuple[int, Path]] = []
-    for path in folder.glob("checkpoint-*"):
+    for path in sorted(folder.glob("checkpoint-*")):
         try:
             state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            cut = next((f for f in sorted(path.iterdir()) if not _is_whole(f)), None)
+            if cut is not None:
+                _log.warning("%s is damaged: training does not go on from this checkpoint", cut)
         except (FileNotFoundError, ValueError):
-            continue
-        complete.append((int(state["global_step"]), path))
+            cut = path
+        if cut is None:
+            complete.append((int(state["global_step"]), path))
+        else:  # the Trainer would keep it and delete new ones, whose numbers are smaller
+            shutil.rmtree(path, ignore_errors=True)
     return str(max(complete)[1]) if complete else None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of weights or of torch has its end."""
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, "pt"):
+                return True
+        except SafetensorError:
+            return False
+    return path.suffix not in (".pt", ".pth", ".bin") or zipfile.is_zipfile(path)
 
 
 @contextlib.contextmanager

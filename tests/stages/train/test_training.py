@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,7 +99,7 @@ def test_it_learns_and_the_seed_decides_every_bit(family: Family, tmp_path: Path
 
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
-    family: Family, tmp_path: Path
+    family: Family, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = {"checkpoint_steps": 4, "max_steps": 24, "gradient_accumulation": 2}
     train(tmp_path / "whole", family("bert"), **options)
@@ -122,10 +124,20 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert last_checkpoint(work / "checkpoints") == str(work / "checkpoints" / "checkpoint-8")
     assert (work / "best-8.safetensors").exists()
+    # Nor is a checkpoint gone on from of which a power cut has left a part.
+    files = {p.name for p in (work / "checkpoints" / "checkpoint-8").iterdir()}
+    cut = {"model.safetensors", "optimizer.pt", "rng_state.pth"}
+    assert cut < files
+    for name in cut:
+        copy = shutil.copytree(work / "checkpoints", tmp_path / f"cut-{name}")
+        os.truncate(copy / "checkpoint-8" / name, 200)
+        assert last_checkpoint(copy) is None and not list(copy.iterdir())
+        assert f"{name} is damaged: training does not go on" in caplog.messages[-1]
     # What a kill in the middle of writing a checkpoint leaves behind is not used.
     (work / "checkpoints" / "checkpoint-99").mkdir()
     train(tmp_path / "out", family("bert"), work=work, **options)
     assert same(tmp_path / "whole", tmp_path / "out")
+    assert sum("is damaged" in told for told in caplog.messages) == len(cut)
     whole, out = ((tmp_path / n / "training.json").read_text() for n in ("whole", "out"))
     assert json.loads(whole)["history"] == json.loads(out)["history"]
 
