@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.formats import SentenceStream, Tokenizer
     from pipeline.schema import Sentence
     from stages.prepare.joining import Joining
+    from stages.prepare.segmentation import Splitter
     from stages.prepare.sources import Corpus
 
 _PROJECTED = frozenset({"train", "parallel", "rivals"})
@@ -158,12 +159,13 @@ class PrepareStage(RunStage):
         """
         from pipeline.formats import map_spans, require_known_types
         from pipeline.formats.schemes import is_type
-        from stages.prepare.segmentation import cut_otherwise
+        from stages.prepare.segmentation import Splitter, cut_otherwise
         from stages.prepare.sources import is_joined
 
         config, task = context.config, context.task
         corpus = _corpus(config, task)
-        stream = _read(config, corpus)
+        splitter = Splitter(corpus.lang)
+        stream = _read(config, corpus, splitter)
         report = stream.report
         joining = _joining(config, corpus, stream) if is_joined(config, corpus) else None
         sentences: Iterable[Sentence] = joining or stream
@@ -212,6 +214,8 @@ class PrepareStage(RunStage):
             report.warn(f"{corpus.name}: {report.origin} has no entity: {says}")
         if report.empty_sentences and joining is None:
             context.drop("empty_sentence", report.empty_sentences)
+        if told := splitter.cut_again():
+            report.warn(f"{corpus.name}: {report.origin}: {told}")
         if _words_meet_others(config, corpus) and (told := cut_otherwise(compared, corpus.lang)):
             report.warn(f"{corpus.name}: {report.origin}: {told}")
         if joining is not None:
@@ -301,6 +305,7 @@ def _corpus(config: RunConfig, task: Task) -> Corpus:
 def _read(
     config: RunConfig,
     corpus: Corpus,
+    splitter: Splitter | None = None,
     *,
     keep_empty: bool = False,
     limited: bool = True,
@@ -325,7 +330,7 @@ def _read(
         docstarts=keep_empty,
         # The two sides match row by row, so no row of one side becomes several.
         keep_documents=joined or is_translated(config, corpus),
-        tokenizer=_tokenizer(config, corpus.lang),
+        tokenizer=_tokenizer(config, corpus.lang, splitter),
         sample=sample,
     )
 
@@ -346,14 +351,14 @@ def _joining(config: RunConfig, corpus: Corpus, stream: SentenceStream) -> Joini
     )
 
 
-def _tokenizer(config: RunConfig, lang: str) -> Tokenizer:
+def _tokenizer(config: RunConfig, lang: str, splitter: Splitter | None) -> Tokenizer:
     from pipeline.formats import offsets_by, whitespace_offsets
 
     if not config.section("prepare", PrepareConfig).tokenise:
         return whitespace_offsets
-    from stages.tokenise import tokenise
+    from stages.prepare.segmentation import Splitter
 
-    return offsets_by(lambda text: tokenise(text, lang))
+    return offsets_by(splitter or Splitter(lang))
 
 
 def _known_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> tuple[list[str] | None, str]:

@@ -489,3 +489,26 @@ def test_words_that_are_cut_otherwise_than_text_are_told(
     assert line.startswith("data.test: letters: only 23% of its words are words of Chinese text")
     assert "'安 娜 住 在 上 海 的 办', which is '安娜 住在 上海 的 办事 处 附近 。' there" in line
     assert told("letters", prepare={"tokenise": False}) == []
+
+
+def test_words_between_spaces_that_are_split_again_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path / "en", TRAIN)
+
+    def told(lang: str, text: str, **more: Any) -> list[str]:
+        caplog.clear()
+        save(tmp_path / "text", f"{text}\n")
+        data = {"train": {"path": "en"}, "unlabelled": {lang: {"path": "text"}}}
+        run(tmp_path, data, languages=[lang], **more)
+        return [m for m in caplog.messages if "words between spaces were" in m]
+
+    (line,) = told("zh", "安娜 住 在 上海 的 办事处 附近 。")
+    assert line.startswith("data.unlabelled.zh: text: its 8 words between spaces were split into 9")
+    assert "'安娜 住 在 上海 的 办事处 附近 。' as '安娜 住 在 上海 的 办事 处 附近'" in line
+    assert told("zh", "安娜 住 在 上海 的 办事处 附近 。", prepare={"tokenise": False}) == []
+    assert told("zh", "安娜住在上海的办事处附近。 她 很好。") == []
+    assert told("th", "ในปี 2019 ทาโร่ ยามาดะเดินทางจากกรุงเทพไปเบอร์ลิน") == []
+    (line,) = told("th", "ใน ปี 2019 ทาโร่ ยามาดะ เดินทาง จาก กรุงเทพ ไป เบอร์ลิน")
+    assert "ทา โร่ ยา มา ดะ" in line
+    assert told("de", "Anna wohnt in Bonn.") == []
