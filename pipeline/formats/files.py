@@ -6,10 +6,10 @@ import codecs
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final, cast
 
 from pipeline.errors import DataError, suggest
-from pipeline.formats.packed import open_bytes
+from pipeline.formats.packed import open_bytes, packing
 
 _HEAD: Final = 65536
 _MAGIC: Final = {
@@ -94,10 +94,15 @@ def read_stream(file: IO[bytes], name: str, encoding: str = "utf-8") -> Iterator
     Raises:
         DataError: If it is binary, or not in this encoding; with the line.
     """
+    buffered = io.BufferedReader(cast(Any, file))
+    head = buffered.peek(_HEAD)
+    if (packed := packing(head)) is not None:
+        raise DataError(f"{name}: packed ({packed}): name the file, or unpack it on the way")
     if _is_wide(encoding):
-        yield from _decoded_as_whole(name, file, encoding, "\n")
+        yield from _decoded_as_whole(name, buffered, encoding, "\n")
     else:
-        yield from _decoded_line_by_line(name, file, encoding)
+        _refuse_binary(name, head)
+        yield from _decoded_line_by_line(name, buffered, encoding)
 
 
 def _is_wide(encoding: str) -> bool:
@@ -108,14 +113,14 @@ def _is_wide(encoding: str) -> bool:
     return name.startswith(("utf-16", "utf-32"))
 
 
-def _looks_like(path: Path, what: str, encoding: str) -> str:
+def _looks_like(path: Path | str, what: str, encoding: str) -> str:
     return (
         f"{path}: looks like {what} text: set encoding: {encoding} "
         f"(--encoding {encoding} on the command line)"
     )
 
 
-def _refuse_binary(path: Path, head: bytes) -> None:
+def _refuse_binary(path: Path | str, head: bytes) -> None:
     for mark, name in _WIDE_MARKS.items():
         if head.startswith(mark):
             raise DataError(_looks_like(path, name.upper(), name))

@@ -50,8 +50,14 @@ def inner_name(path: Path) -> str:
 
 def is_packed(path: Path) -> bool:
     """Whether a file is packed, by its first bytes."""
-    head = _starts(path)
-    return head.startswith(_ZIP) or any(head.startswith(magic) for magic in _STREAMS)
+    return packing(_starts(path)) is not None
+
+
+def packing(head: bytes) -> str | None:
+    """Return by what a file is packed that begins so; ``None`` if it is not."""
+    if head.startswith(_ZIP):
+        return "zip"
+    return next((name for magic, (name, _) in _STREAMS.items() if head.startswith(magic)), None)
 
 
 def open_bytes(path: Path) -> IO[bytes]:

@@ -137,21 +137,23 @@ class Changes:
     examples: list[str] = field(default_factory=list)
 
 
-def read_corrected(path: Path, format_: str | None, changes: Changes) -> Iterator[RawSentence]:
+def read_corrected(
+    path: Path, format_: str | None, changes: Changes, encoding: str = "utf-8"
+) -> Iterator[RawSentence]:
     """Yield the sentences of a corrected file, each with its id and words.
 
     Raises:
         ConfigError: If the format is not one that can be read.
         DataError: If the file does not fit it.
     """
-    name = format_ or detect_format(path)
+    name = format_ or detect_format(path, encoding=encoding)
     if name not in READABLE:
         raise ConfigError(
             f"--import: cannot read {name!r}{suggest(name, READABLE)}; "
             f"formats: {', '.join(READABLE)}"
         )
     # As they are, since read_labelled leaves out words that have nothing to see.
-    source = DataSource(format=name)
+    source = DataSource(format=name, encoding=encoding)
     raws, report = read_raw(source, "und", path=path, labelled=True)
     for raw in raws:
         if raw.tags is not None:
@@ -197,7 +199,11 @@ _TRIED: Final = (
 
 
 def import_corrected(
-    path: Path, known: dict[str, Sentence], changes: Changes, format_: str | None = None
+    path: Path,
+    known: dict[str, Sentence],
+    changes: Changes,
+    format_: str | None = None,
+    encoding: str = "utf-8",
 ) -> Iterator[Sentence]:
     """Yield corrected sentences with the ids, words and languages of the run.
 
@@ -206,12 +212,13 @@ def import_corrected(
         known: The run's sentences by id.
         changes: Is told what changed.
         format_: One of :data:`READABLE`; detected if not given.
+        encoding: Of the file.
 
     Raises:
         DataError: If a sentence has no id, comes twice, or has other words than in the run.
     """
     seen: set[str] = set()
-    for number, raw in enumerate(read_corrected(path, format_, changes), 1):
+    for number, raw in enumerate(read_corrected(path, format_, changes, encoding), 1):
         where = f"{path}: sentence {number}" + (f" ({raw.id})" if raw.id else "")
         if raw.id is None:
             raise DataError(f"{where} has no id; keep the fields that the export wrote")

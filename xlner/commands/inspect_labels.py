@@ -15,6 +15,7 @@ import typer
 from xlner.commands.options import (
     DEFAULT_RUNS,
     AsJson,
+    Encoding,
     Idle,
     RunsDir,
     complete_reason,
@@ -153,6 +154,7 @@ def inspect_labels(
         typer.Option(help="Format of --import; default: detected."),
         Idle(without="--import"),
     ] = None,
+    encoding: Annotated[Encoding, Idle(without="--import")] = "utf-8",
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="Where --import writes: .jsonl, .conll or .parquet."),
@@ -184,7 +186,7 @@ def inspect_labels(
             for changed in changed_inputs(folder, stage, looked_at).values():
                 tell(f"warning: {stage}/{looked_at} holds what was projected before: {changed}")
         if corrected is not None:
-            _import(folder, units, corrected, import_format, out, as_json)
+            _import(folder, units, corrected, (import_format, encoding), out, as_json)
         elif summary:
             _summary(folder, units, as_json)
         elif export is not None:
@@ -351,7 +353,7 @@ def _import(
     run: RunFolder,
     units: list[str],
     path: Path,
-    format_: str | None,
+    how: tuple[str | None, str],
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -369,7 +371,7 @@ def _import(
             known[sentence.id] = sentence
     to_write("--out", out, path)
     changes = Changes()
-    sentences = list(import_corrected(path, known, changes, format_))
+    sentences = list(import_corrected(path, known, changes, *how))
     write(sentences, out)
     told = dataclasses.asdict(changes)
     if as_json:

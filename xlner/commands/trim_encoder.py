@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xlner.commands.options import AsJson
+from xlner.commands.options import AsJson, Encoding
 from xlner.commands.shared import command, print_json, quiet_libraries, reported_errors, tell
 
 if TYPE_CHECKING:
@@ -34,13 +34,14 @@ def trim_encoder(
         int | None,
         typer.Option(min=1, help="Keep this many subwords; default: all that the words need."),
     ] = None,
+    encoding: Encoding = "utf-8",
     as_json: AsJson = False,
 ) -> None:
     """Cut an encoder's vocabulary to the subwords that some languages need."""
     with reported_errors():
         quiet_libraries()
         codes = [code.strip() for code in languages.split(",") if code.strip()]
-        report = _trim(model, codes, text or [], subwords, out)
+        report = _trim(model, codes, text or [], encoding, subwords, out)
         if as_json:
             print_json(report.as_dict())
         for line in report.lines():
@@ -48,7 +49,12 @@ def trim_encoder(
 
 
 def _trim(
-    name: str, languages: list[str], files: list[Path], subwords: int | None, out: Path
+    name: str,
+    languages: list[str],
+    files: list[Path],
+    encoding: str,
+    subwords: int | None,
+    out: Path,
 ) -> TrimReport:
     from pipeline.errors import ConfigError
     from pipeline.languages import canonical
@@ -75,7 +81,7 @@ def _trim(
     for code in listed:
         words[f"{code} (list)"] = listed_words(code, backend)
     for file in files:
-        words[str(file)] = dict(count_file(file, backend))
+        words[str(file)] = dict(count_file(file, backend, encoding))
     return trim(source, words, out, size=subwords)
 
 

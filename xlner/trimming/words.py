@@ -16,7 +16,7 @@ _CAPITALISED: Final = 0.2
 """Share of a listed word's frequency given to its capitalised form: the lists have no case."""
 
 
-def count_file(path: Path, backend: Any) -> Counter[str]:
+def count_file(path: Path, backend: Any, encoding: str = "utf-8") -> Counter[str]:
     """Count the words of a file after normalisation and pre-tokenisation by `backend`.
 
     The file may be plain text, one sentence a line, or any format of labelled data.
@@ -27,7 +27,7 @@ def count_file(path: Path, backend: Any) -> Counter[str]:
     from pipeline.config import DataSource
     from pipeline.formats.reading import read_raw
 
-    rows, _ = read_raw(DataSource(path=str(path)), "en", path=path)
+    rows, _ = read_raw(DataSource(path=str(path), encoding=encoding), "en", path=path)
     texts = (row.text if row.text is not None else " ".join(row.words or ()) for row in rows)
     counts = count_words(texts, backend)
     if not counts:

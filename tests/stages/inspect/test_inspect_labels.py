@@ -258,6 +258,16 @@ def test_export_and_import_through_the_command(run: Path, tmp_path: Path) -> Non
     assert "name the one to import" in repeated
 
 
+def test_a_corrected_file_in_another_encoding(run: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "a.conll", tmp_path / "b.conll"
+    call(run, "--lang", "de", "--export", "conll", path)
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-16")
+    shown = call(run, "--lang", "de", "--import", path, "-o", out, code=1)
+    assert "(--encoding utf-16 on the command line)" in " ".join(shown.split())
+    shown = call(run, "--lang", "de", "--import", path, "--encoding", "utf-16", "-o", out)
+    assert "changed: 0" in shown and out.read_text(encoding="utf-8").count("\n# id = ") > 9
+
+
 def test_export_takes_what_the_filters_choose(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "dropped.jsonl"
     call(run, "--lang", "sw", "--only", "dropped", "--type", "PER", "--export", "doccano", out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import importlib
 import io
 import pkgutil
@@ -71,6 +72,8 @@ def test_labels_of_text_in_another_encoding(tmp_path: Path) -> None:
         ("Anna\nBonn\n".encode("utf-16"), "utf-16", ["Anna", "Bonn"]),
         (b"ok\ncaf\xe9\n", "utf-8", "standard input:2: byte 0xe9 (byte 4 of the line)"),
         (b"a\0b\n", "utf-8", "standard input:1: a binary file"),
+        ("Anna\n".encode("utf-16"), "utf-8", "standard input: looks like UTF-16 text"),
+        (gzip.compress(b"Anna\n"), "utf-8", "standard input: packed (gzip): name the file"),
     ],
 )
 def test_standard_input_is_read_as_files_are(

@@ -44,6 +44,19 @@ def test_an_encoder_is_cut_to_text(
     assert "% of words tokenised as before" in shown.err
 
 
+def test_text_in_another_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = encoder_folder("WordPiece", tmp_path / "full")
+    text = tmp_path / "de.txt"
+    text.write_text("\n".join(SENTENCES), encoding="utf-16")
+    command = (model, "--text", text, "-o", tmp_path / "cut")
+    assert run(monkeypatch, *command) == 1
+    assert "(--encoding utf-16 on the command line)" in " ".join(capsys.readouterr().err.split())
+    assert run(monkeypatch, *command, "--encoding", "utf-16") == 0
+    assert "100.0 % of words tokenised as before" in capsys.readouterr().err
+
+
 def test_languages_are_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
