@@ -32,6 +32,7 @@ def encoder_layers(
     dtype: Dtype = "float32",
     device: str = "cpu",
     batch_tokens: int = 2048,
+    learnt: Path | None = None,
 ) -> Layers:
     """Load the lower layers of an encoder into what computes them quickest (docs/alignment.md).
 
@@ -42,11 +43,12 @@ def encoder_layers(
         dtype: The precision.
         device: A torch device.
         batch_tokens: The most tokens that it will get at once.
+        learnt: Weights that take the place of its own.
 
     Raises:
         ModelError: If the checkpoint cannot be loaded.
     """
-    encoder = load_encoder(folder)
+    encoder = load_encoder(folder, learnt)
     if torch.device(device).type == "cpu" and supported(dtype) and of_a_family(encoder):
         whole = TorchLayers(folder, layer, encoder=encoder)
         expected = whole(_PROBE)
@@ -54,7 +56,7 @@ def encoder_layers(
         if _agrees(packed, expected, _TOLERANCE[dtype]):
             return packed
         _log.warning("%s: computing without padding goes wrong here; computing with it", folder)
-        encoder = load_encoder(folder)
+        encoder = load_encoder(folder, learnt)
     return TorchLayers(folder, layer, dtype, device, encoder=encoder)
 
 

@@ -10,6 +10,8 @@ from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import Plan
 from stages.align.remembered import StateMemory
 from stages.word_alignment.aligner import ASSERTED, Aligner
+from stages.word_alignment.pair_source import sample
+from stages.word_alignment.statistical.aligner import MAX_WORDS
 
 NOTHING: Final = Path("nothing-was-learnt")
 """For ``collected`` where no aligner learns: it is not looked at."""
@@ -22,12 +24,7 @@ def build(plan: Plan, collected: Path = NOTHING) -> Aligner:
         plan: What to build.
         collected: Folder with what :func:`learn` wrote.
     """
-    weights = _weights(plan, collected)
-    if _judged(plan, weights):
-        from stages.align.agreement import trusts
-
-        for place, trust in trusts(collected).items():
-            weights[place] *= trust
+    weights = _trusted(plan, collected)
     asked = [k for k, weight in enumerate(weights) if weight > 0]
     # A mean is one of probabilities: what a member holds for unlikely is less than nothing.
     alone = len(asked) == 1
@@ -49,6 +46,17 @@ def _weights(plan: Plan, collected: Path) -> list[float]:
 
         words = learnt_words(plan.place(statistical, collected))
     return [member.weight_at(words) for member in plan.members]
+
+
+def _trusted(plan: Plan, collected: Path) -> list[float]:
+    """Return the weights of the members, multiplied by how far they are trusted."""
+    weights = _weights(plan, collected)
+    if _judged(plan, weights):
+        from stages.align.agreement import trusts
+
+        for place, trust in trusts(collected).items():
+            weights[place] *= trust
+    return weights
 
 
 def _judged(plan: Plan, weights: list[float]) -> list[int]:
@@ -77,6 +85,32 @@ def learn(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
     for index in range(len(plan.members)):
         if index != statistical:
             _learn(plan, index, pairs, folder)
+    _learn_statistical(plan, pairs, folder)
+    if any(m.made.fine_tunes for m in plan.members):
+        _fine_tune(plan, pairs, folder)
+    if any(m.made.fine_tunes and m.by_agreement for m in plan.members):
+        # Who guides them, and is judged by them, knows more now.
+        _learn_statistical(plan, pairs, folder)
+
+
+def _fine_tune(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
+    """Let encoders learn what all members together link; not those that nobody will ask."""
+    from stages.align.fine_tuning import CELLS
+
+    chosen = sample(pairs.own, pairs.extra, CELLS, MAX_WORDS).pairs
+    if not chosen:
+        return
+    linked = list(zip(chosen, build(plan, folder).align(chosen), strict=True))
+    for index, weight in enumerate(_trusted(plan, folder)):
+        member = plan.members[index]
+        if member.made.fine_tunes and weight > 0 and plan.members.index(member) == index:
+            place = plan.place(index, folder)
+            member.made.fine_tune(linked, pairs, plan.setting, plan.folders[index], place)
+
+
+def _learn_statistical(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
+    """Let statistics learn, guided by encoders, and judge these."""
+    statistical = plan.statistical()
     if statistical is None:
         return
     guides = [k for k, m in enumerate(plan.members) if m.guides]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transformers import AutoTokenizer
 
@@ -29,30 +29,32 @@ if TYPE_CHECKING:
     from stages.align.setting import EncoderOptions, Setting
 
 
-def contextual_aligner(
-    name: str,
-    folder: Path,
-    options: EncoderOptions,
-    dtype: Dtype,
-    setting: Setting,
-    extraction: Extraction,
-    *,
-    of_translator: bool,
-) -> EmbeddingAligner:
-    """Build an aligner that links words by the states of an encoder.
+class Reader(NamedTuple):
+    """How a model reads sentences.
+
+    Attributes:
+        layer: Whose states links are made by.
+        sides: Cuts words into subwords, and the special tokens around them: source, then target.
+        room: Subwords that fit beside the special tokens.
+    """
+
+    layer: int
+    sides: tuple[tuple[SubwordCutter, Specials], tuple[SubwordCutter, Specials]]
+    room: int
+
+
+def reader(folder: Path, options: EncoderOptions, setting: Setting, of_translator: bool) -> Reader:
+    """Return how a model reads sentences.
 
     Args:
-        name: What it is called in the column ``aligner``.
         folder: The model.
         options: Which states.
-        dtype: Their precision.
         setting: What goes for every aligner.
-        extraction: How links come from the states.
         of_translator: Whether the model is a translator.
 
     Raises:
         ConfigError: If the layer does not exist, or the translator does not know a language.
-        ModelError: If the model cannot be loaded.
+        ModelError: If the tokenizer cannot be loaded.
     """
     config = read_config(folder)
     layer = layer_to_read(options.layer, config, str(folder), translator=of_translator)
@@ -62,11 +64,36 @@ def contextual_aligner(
         source, limit = _encoder_side(folder)
         target = source
     longest = max(len(s.before) + len(s.after) for _, s in (source, target))
-    room = max_subwords(config, limit, longest)
-    how = layer, dtype, torch_device(setting.device), setting.batch_tokens
+    return Reader(layer, (source, target), max_subwords(config, limit, longest))
+
+
+def contextual_aligner(
+    name: str,
+    folder: Path,
+    reads: Reader,
+    dtype: Dtype,
+    setting: Setting,
+    extraction: Extraction,
+    learnt: Path | None,
+) -> EmbeddingAligner:
+    """Build an aligner that links words by the states of an encoder.
+
+    Args:
+        name: What it is called in the column ``aligner``.
+        folder: The model.
+        reads: How it reads sentences.
+        dtype: The precision of its states.
+        setting: What goes for every aligner.
+        extraction: How links come from the states.
+        learnt: Weights that take the place of the model's own (:mod:`stages.align.fine_tuning`).
+
+    Raises:
+        ModelError: If the model cannot be loaded.
+    """
+    how = reads.layer, dtype, torch_device(setting.device), setting.batch_tokens, learnt
     encoder = loaded(folder, how, lambda: _Encoder(encoder_layers(folder, *how)))
-    embed = encoder.embed((folder, how, room), room, setting)
-    return EmbeddingAligner(name, embed, source, target, extraction)
+    embed = encoder.embed((folder, how, reads.room), reads.room, setting)
+    return EmbeddingAligner(name, embed, *reads.sides, extraction)
 
 
 class _Encoder:

@@ -141,7 +141,7 @@ class TorchLayers:
         self.device = device
         self.layer = layer
         encoder = encoder or load_encoder(folder)
-        self._pad = encoder.config.pad_token_id or 0
+        self.pad: int = encoder.config.pad_token_id or 0
         self._caught: Any = None
         self._from_states = False
         self._cut(encoder)
@@ -183,7 +183,7 @@ class TorchLayers:
         """Return the hidden states ``(tokens of all sentences, width)`` in float32."""
         import torch
 
-        ids, mask = padded(batch, self._pad)
+        ids, mask = padded(batch, self.pad)
         inputs: dict[str, torch.Tensor] = {"input_ids": torch.from_numpy(ids).to(self.device)}
         real = torch.from_numpy(mask).to(self.device)
         if not mask.all():
@@ -213,8 +213,12 @@ def padded(
     return ids, mask.astype(np.int64)
 
 
-def load_encoder(folder: Path) -> Any:
+def load_encoder(folder: Path, learnt: Path | None = None) -> Any:
     """Load a checkpoint with ``AutoModel``; of an encoder-decoder model, the encoder.
+
+    Args:
+        folder: The checkpoint.
+        learnt: Weights that take the place of its own (:mod:`stages.align.fine_tuning`).
 
     Raises:
         ModelError: If that fails.
@@ -232,6 +236,14 @@ def load_encoder(folder: Path) -> Any:
         raise ModelError(f"{folder}: cannot be loaded as an encoder: {error}") from error
     if model.config.is_encoder_decoder:
         model = model.get_encoder()
+    if learnt is not None:
+        from safetensors.torch import load_file
+
+        weights, own = load_file(learnt), model.state_dict()
+        strange = [n for n, w in weights.items() if n not in own or own[n].shape != w.shape]
+        if strange:
+            raise ModelError(f"{learnt}: weights of another model than {folder}: {strange[0]}, …")
+        model.load_state_dict(weights, strict=False)
     return model.eval()
 
 

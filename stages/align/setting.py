@@ -72,3 +72,9 @@ class EncoderOptions(LayerOptions):
         True,
         description="match subwords that stand for a space alone (▁ before a comma), as simalign",
     )
+    fine_tune: int = Field(
+        0,
+        ge=0,
+        description="let the encoder learn the links found at first before it aligns, so many "
+        "passes over a sample of the pairs; each half of them learns for the other",
+    )

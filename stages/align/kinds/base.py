@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pipeline.kinded import Kind, O_co
 from pipeline.task import no_advance
 from stages.align.setting import Setting
-from stages.word_alignment.aligner import Aligner
+from stages.word_alignment.aligner import Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from pipeline.progress import Progress
+    from pipeline.schema import Link
     from stages.align.context import AlignmentContext
     from stages.word_alignment.statistical.hints import Hint
 
@@ -63,11 +64,13 @@ class AlignerKind(Kind[O_co]):
         needs: The model that it reads, by its name in the section ``models``, if any. Its options
             may have a ``model`` that is taken instead.
         learns: Whether it learns from the whole corpus first.
+        fine_tunes: Whether its model then learns from the links of all.
         judged: Whether its weight in an ensemble may go by its agreement with ``statistical``.
     """
 
     needs: ClassVar[Literal["encoder", "translator"] | None] = None
     learns: bool = False
+    fine_tunes: bool = False
     judged: ClassVar[bool] = False
 
     def problems(
@@ -79,6 +82,25 @@ class AlignerKind(Kind[O_co]):
     def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
         """Learn from the whole corpus and write that into the folder ``to``."""
         raise NotImplementedError(f"{type(self).__name__} learns, but does not say how")
+
+    def fine_tune(
+        self,
+        linked: Sequence[tuple[WordPair, Sequence[Link]]],
+        pairs: PairsToLearn,
+        setting: Setting,
+        model: Path | None,
+        learnt: Path,
+    ) -> None:
+        """Let its model learn links, and add that to the folder ``learnt``.
+
+        Args:
+            linked: A sample of the pairs, and what links their words.
+            pairs: The corpus.
+            setting: What goes for every aligner.
+            model: Folder of the model that it :attr:`needs`.
+            learnt: What :meth:`learn` wrote.
+        """
+        raise NotImplementedError(f"{type(self).__name__} fine-tunes, but does not say how")
 
     @abstractmethod
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVar
 
 from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import EncoderOptions, Setting
-from stages.machine import fastest_precision
-from stages.word_alignment.aligner import Aligner
+from stages.machine import fastest_precision, torch_device
+from stages.word_alignment.aligner import Aligner, WordPair
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
+    from pipeline.schema import Link
     from stages.align.context import AlignmentContext
-    from stages.align.embedding_aligner import EmbeddingAligner, Extraction, Means
+    from stages.align.contextual import Reader
+    from stages.align.embedding_aligner import EmbeddingAligner, Extraction
     from stages.align.layers import Dtype
+
+_WEIGHTS: Final = "learnt.safetensors"
 
 
 E = TypeVar("E", bound=EncoderOptions, covariant=True)
@@ -35,7 +39,8 @@ class EncoderKind(AlignerKind[E]):
     def __init__(self, options: E) -> None:
         super().__init__(options)
         # Means are learnt, so that what is taken off does not depend on how pairs are batched.
-        self.learns = options.center
+        self.learns = options.center or options.fine_tune > 0
+        self.fine_tunes = options.fine_tune > 0
 
     def precision(self, device: str) -> Dtype:
         """Return the precision that its encoder is computed in on a device."""
@@ -56,6 +61,8 @@ class EncoderKind(AlignerKind[E]):
         problem = layer_problem(options.layer, model.config, model.name)
         if problem:
             yield "layer", problem
+        elif self.fine_tunes and options.layer == 0:
+            yield "fine_tune", "layer 0 has nothing that learns; name a higher one, or leave it out"
 
     def named(self) -> str:
         """Return what the column ``aligner`` says."""
@@ -67,29 +74,98 @@ class EncoderKind(AlignerKind[E]):
 
     def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
         """Learn the mean states of both languages (see :meth:`AlignerKind.learn`)."""
-        from stages.align.centring import learn_means
+        if self.options.center:
+            self._learn_means(pairs, setting, model, to, None)
 
-        learn_means(self._aligner(setting, model, None), pairs.own, pairs.extra, to)
+    def fine_tune(
+        self,
+        linked: Sequence[tuple[WordPair, Sequence[Link]]],
+        pairs: PairsToLearn,
+        setting: Setting,
+        model: Path | None,
+        learnt: Path,
+    ) -> None:
+        """Let the encoder learn links, on each half of them (:meth:`AlignerKind.fine_tune`)."""
+        from stages.align.fine_tuning import HALVES, LinkedPair, fine_tune, half_of, save, updates
+
+        assert model is not None
+        reads = self._reads(setting, model)
+        sides = zip(*(pair for pair, _ in linked), strict=True)
+        cut = [cutter(s) for (cutter, _), s in zip(reads.sides, sides, strict=True)]
+        how = self._extraction(setting, learnt)
+        passes = self.options.fine_tune
+        for half in range(HALVES):
+            others = [
+                LinkedPair(source, target, links)
+                for (pair, links), source, target in zip(linked, *cut, strict=True)
+                if half_of(pair) != half
+                and min(len(source), len(target)) > 0
+                and max(len(source), len(target)) <= reads.room
+            ]
+            with pairs.shown("fine-tune", updates(len(others), passes), "updates") as advance:
+                specials = reads.sides[0][1], reads.sides[1][1]
+                device = torch_device(setting.device)
+                weights = fine_tune(
+                    model, reads.layer, specials, others, how, passes, device, advance
+                )
+            folder = learnt / f"half-{half}"
+            save(weights, folder / _WEIGHTS)
+            if self.options.center:
+                self._learn_means(pairs, setting, model, folder, folder / _WEIGHTS)
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Load the encoder up to its layer (see :meth:`AlignerKind.load`)."""
+        halves = sorted(learnt.glob("half-*")) if self.fine_tunes else []
+        if not halves:
+            return self._aligner(setting, model, self._extraction(setting, learnt), None)
+        from stages.align.fine_tuning import Halves
+
+        return Halves(
+            [
+                self._aligner(setting, model, self._extraction(setting, half), half / _WEIGHTS)
+                for half in halves
+            ]
+        )
+
+    def _extraction(self, setting: Setting, learnt: Path) -> Extraction:
         from stages.align.centring import read_means
 
-        return self._aligner(setting, model, read_means(learnt) if self.options.center else None)
+        centre = read_means(learnt) if self.options.center else None
+        return replace(self._uncentred(setting), centre=centre)
+
+    def _uncentred(self, setting: Setting) -> Extraction:
+        return replace(self.extraction(setting), marks=self.options.space_marks)
+
+    def _learn_means(
+        self,
+        pairs: PairsToLearn,
+        setting: Setting,
+        model: Path | None,
+        to: Path,
+        weights: Path | None,
+    ) -> None:
+        from stages.align.centring import learn_means
+
+        aligner = self._aligner(setting, model, self._uncentred(setting), weights)
+        learn_means(aligner, pairs.own, pairs.extra, to)
+
+    def _reads(self, setting: Setting, model: Path) -> Reader:
+        from stages.align.contextual import reader
+
+        return reader(model, self.options, setting, self.of_translator)
 
     def _aligner(
-        self, setting: Setting, model: Path | None, centre: Means | None
+        self, setting: Setting, model: Path | None, extraction: Extraction, weights: Path | None
     ) -> EmbeddingAligner:
         from stages.align.contextual import contextual_aligner
 
         assert model is not None
-        marks = self.options.space_marks
         return contextual_aligner(
             self.named(),
             model,
-            self.options,
+            self._reads(setting, model),
             self.precision(setting.device),
             setting,
-            replace(self.extraction(setting), centre=centre, marks=marks),
-            of_translator=self.of_translator,
+            extraction,
+            weights,
         )
