@@ -103,7 +103,7 @@ def _fine_tune(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
     linked = list(zip(chosen, build(plan, folder).align(chosen), strict=True))
     for index, weight in enumerate(_trusted(plan, folder)):
         member = plan.members[index]
-        if member.made.fine_tunes and weight > 0 and plan.members.index(member) == index:
+        if member.made.fine_tunes and weight > 0 and plan.is_first(index):
             place = plan.place(index, folder)
             member.made.fine_tune(linked, pairs, plan.setting, plan.folders[index], place)
 
@@ -135,5 +135,5 @@ def _learn_statistical(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
 def _learn(plan: Plan, index: int, pairs: PairsToLearn, folder: Path) -> None:
     """Let one aligner learn, if it does, and no equal one has."""
     member = plan.members[index]
-    if member.made.learns and plan.members.index(member) == index:
+    if member.made.learns and plan.is_first(index):
         member.made.learn(pairs, plan.setting, plan.folders[index], plan.place(index, folder))

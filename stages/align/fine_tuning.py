@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from pipeline.schema import Link
 from pipeline.task import Advance
+from stages.align.contextual import Reader
 from stages.align.embedding_aligner import Extraction
 from stages.align.layers import TorchLayers, load_encoder, padded
 from stages.align.subwords import SentenceSubwords, Specials
@@ -86,8 +87,7 @@ class LinkedPair:
 
 def fine_tune(
     folder: Path,
-    layer: int,
-    specials: tuple[Specials, Specials],
+    reads: Reader,
     pairs: Sequence[LinkedPair],
     how: Extraction,
     passes: int,
@@ -102,8 +102,7 @@ def fine_tune(
 
     Args:
         folder: The encoder.
-        layer: Whose states links are made by; at least 1.
-        specials: The special tokens of either side.
+        reads: How it reads sentences; of a layer above the embeddings.
         pairs: What to learn from.
         how: How links are read off the states; ``centre`` is taken off while it learns, too.
         passes: How many times all pairs are seen.
@@ -116,8 +115,8 @@ def fine_tune(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         encoder = load_encoder(folder)
-        learning = _learning(encoder, layer)
-        layers = TorchLayers(folder, layer, device=device, encoder=encoder)
+        learning = _learning(encoder, reads.layer)
+        layers = TorchLayers(folder, reads.layer, device=device, encoder=encoder)
         layers.encoder.train()
         optimizer = torch.optim.AdamW(learning.values(), lr=_RATE, weight_decay=0.0)
         batches = [b for k in range(passes) for b in _batches(pairs, random.Random(_SEED + k))]
@@ -125,7 +124,7 @@ def fine_tune(
             optimizer, lambda step: _share(step, max(1, len(batches)))
         )
         for batch in batches:
-            loss = _loss(layers, specials, batch, how)
+            loss = _loss(layers, reads, batch, how)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(learning.values(), 1.0)
@@ -171,13 +170,10 @@ def _batches(pairs: Sequence[LinkedPair], rng: random.Random) -> Iterator[list[L
 
 
 def _loss(
-    layers: TorchLayers,
-    specials: tuple[Specials, Specials],
-    batch: Sequence[LinkedPair],
-    how: Extraction,
+    layers: TorchLayers, reads: Reader, batch: Sequence[LinkedPair], how: Extraction
 ) -> torch.Tensor:
     sides = [[p.source for p in batch], [p.target for p in batch]]
-    states = [_states(layers, s, around) for s, around in zip(sides, specials, strict=True)]
+    states = [_states(layers, s, around) for s, (_, around) in zip(sides, reads.sides, strict=True)]
     lost = []
     for k, pair in enumerate(batch):
         source, target = (_Units(states[side][k], sides[side][k], how, side) for side in (0, 1))

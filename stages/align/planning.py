@@ -65,6 +65,10 @@ class Plan:
         """Return the folder where a member learns; equal members share one."""
         return collected / str(self.members.index(self.members[index]))
 
+    def is_first(self, index: int) -> bool:
+        """Return whether no equal member stands before one: it learns for all of them."""
+        return self.members.index(self.members[index]) == index
+
     def statistical(self) -> int | None:
         """Return the number of the member ``statistical``, if there is one."""
         names = [m.aligner for m in self.members]

@@ -75,7 +75,8 @@ class EncoderKind(AlignerKind[E]):
     def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
         """Learn the mean states of both languages (see :meth:`AlignerKind.learn`)."""
         if self.options.center:
-            self._learn_means(pairs, setting, model, to, None)
+            assert model is not None
+            self._learn_means(pairs, setting, model, to, None, self._reads(setting, model))
 
     def fine_tune(
         self,
@@ -103,26 +104,27 @@ class EncoderKind(AlignerKind[E]):
                 and max(len(source), len(target)) <= reads.room
             ]
             with pairs.shown("fine-tune", updates(len(others), passes), "updates") as advance:
-                specials = reads.sides[0][1], reads.sides[1][1]
                 device = torch_device(setting.device)
-                weights = fine_tune(
-                    model, reads.layer, specials, others, how, passes, device, advance
-                )
+                weights = fine_tune(model, reads, others, how, passes, device, advance)
             folder = learnt / f"half-{half}"
             save(weights, folder / _WEIGHTS)
             if self.options.center:
-                self._learn_means(pairs, setting, model, folder, folder / _WEIGHTS)
+                self._learn_means(pairs, setting, model, folder, folder / _WEIGHTS, reads)
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Load the encoder up to its layer (see :meth:`AlignerKind.load`)."""
         halves = sorted(learnt.glob("half-*")) if self.fine_tunes else []
+        assert model is not None
+        reads = self._reads(setting, model)
         if not halves:
-            return self._aligner(setting, model, self._extraction(setting, learnt), None)
+            return self._aligner(setting, model, self._extraction(setting, learnt), None, reads)
         from stages.align.fine_tuning import Halves
 
         return Halves(
             [
-                self._aligner(setting, model, self._extraction(setting, half), half / _WEIGHTS)
+                self._aligner(
+                    setting, model, self._extraction(setting, half), half / _WEIGHTS, reads
+                )
                 for half in halves
             ]
         )
@@ -140,13 +142,14 @@ class EncoderKind(AlignerKind[E]):
         self,
         pairs: PairsToLearn,
         setting: Setting,
-        model: Path | None,
+        model: Path,
         to: Path,
         weights: Path | None,
+        reads: Reader,
     ) -> None:
         from stages.align.centring import learn_means
 
-        aligner = self._aligner(setting, model, self._uncentred(setting), weights)
+        aligner = self._aligner(setting, model, self._uncentred(setting), weights, reads)
         learn_means(aligner, pairs.own, pairs.extra, to)
 
     def _reads(self, setting: Setting, model: Path) -> Reader:
@@ -155,17 +158,14 @@ class EncoderKind(AlignerKind[E]):
         return reader(model, self.options, setting, self.of_translator)
 
     def _aligner(
-        self, setting: Setting, model: Path | None, extraction: Extraction, weights: Path | None
+        self,
+        setting: Setting,
+        model: Path,
+        extraction: Extraction,
+        weights: Path | None,
+        reads: Reader,
     ) -> EmbeddingAligner:
         from stages.align.contextual import contextual_aligner
 
-        assert model is not None
-        return contextual_aligner(
-            self.named(),
-            model,
-            self._reads(setting, model),
-            self.precision(setting.device),
-            setting,
-            extraction,
-            weights,
-        )
+        dtype = self.precision(setting.device)
+        return contextual_aligner(self.named(), model, reads, dtype, setting, extraction, weights)
