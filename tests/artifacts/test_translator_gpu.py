@@ -182,7 +182,7 @@ def test_a_bart_that_was_trained_is_an_ordinary_model(
     fresh, kit = kit, started / "kit"
     environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin"}
     command = [sys.executable, "run.py", "--device", "cpu", "--smoke", "--hold", "--of", "1"]
-    command += ["--tokens", "200", "--slow-wait", "0", "--warm", "0.0001"]
+    command += ["--tokens", "200", "--slow-wait", "0", "--warm", "0.0001", "--sample", "20", "20"]
     for more in (["--out", "out"], ["--cool", "out/state.pt", "--out", "cool"]):
         done = subprocess.run(
             [*command, *more], cwd=kit, env=environment, capture_output=True, text=True
@@ -272,6 +272,46 @@ def test_the_loss_in_blocks_is_that_of_cross_entropy(started: Path) -> None:
     for name, a, b in zip(model.params, found, expected, strict=True):
         assert a is not None and b is not None and torch.allclose(a, b, atol=1e-6), name
     assert found[list(model.params).index("bias")].abs().max() > 0
+
+
+def test_a_sample_of_subwords_stands_for_all(started: Path) -> None:
+    """On average, in the sum that the loss is the logarithm of; the gold ones are always there."""
+    sampling = loaded(SCRIPTS / "sampling.py")
+    generator = torch.Generator().manual_seed(1)
+    scores = torch.randn(200, generator=generator)
+    gold = torch.tensor([150, 3, 150, 199])
+    sampler = sampling.Sampler(torch.arange(200).flip(0), 10, 40)
+    sums = []
+    torch.manual_seed(1)
+    for _ in range(400):
+        kept, places, weighed = sampler.draw(gold)
+        assert kept[places].tolist() == gold.tolist()
+        assert (kept[:10] == torch.arange(10)).all() and len(kept) == 10 + 2 + 40
+        sums.append((scores[kept] + weighed).exp().sum())
+    assert torch.stack(sums).mean() == pytest.approx(float(scores.exp().sum()), rel=0.01)
+    # With all drawn, the loss and its gradients are those without a sample.
+    sys.path.insert(0, str(started / "kit"))
+    try:
+        model = _bart(started / "kit", 40)
+    finally:
+        sys.path.remove(str(started / "kit"))
+    source, target = (torch.randint(39, (3, 7), generator=generator) for _ in range(2))
+    weights = list(model.params.values())
+    plain = model.loss(source, target, 0.1)
+    model.training = True
+    torch.manual_seed(2)  # of what drops out
+    whole = model.loss(source, target, 0.1)
+    wanted = torch.autograd.grad(whole, weights)
+    model.sampler = sampling.Sampler(torch.ones(39), 5, 39)
+    torch.manual_seed(2)
+    sampled = model.loss(source, target, 0.1)
+    assert torch.allclose(sampled, whole)
+    for a, b in zip(torch.autograd.grad(sampled, weights), wanted, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+    # And validation looks at all.
+    model.training = False
+    model.sampler = sampling.Sampler(torch.ones(39), 1, 1)
+    assert torch.equal(model.loss(source, target, 0.1), plain)
 
 
 def test_a_schedule_that_holds_and_a_part_that_waits(kit: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model_recipes.shared.vocabulary_loss import vocabulary_loss
+
+if TYPE_CHECKING:
+    from sampling import Sampler
 
 PLAIN = {
     "out": "self_attn.out_proj",
@@ -81,6 +84,7 @@ class Model:
         master: All weights in float32; what the optimiser changes.
         grad: All gradients, in the type that is computed in.
         training: Whether to drop out.
+        sampler: Draws the subwords that a training step looks at; `None`: all.
     """
 
     others: ClassVar[dict[str, str]] = {}
@@ -91,6 +95,7 @@ class Model:
     ) -> None:
         self.shape, self.size = shape, size
         self.training = True
+        self.sampler: Sampler | None = None
         rows = self.rows()
         self.parameters = sum(math.prod(dims) for _, dims in rows)
         self._slices: dict[str, tuple[int, int, tuple[int, ...]]] = {}
@@ -247,7 +252,17 @@ class Model:
         there = (wanted != self.size - 1).nonzero().flatten()
         hidden, wanted = hidden.index_select(0, there), wanted.index_select(0, there)
         weight, bias = self._output()
-        return vocabulary_loss(hidden, weight, wanted, bias, smoothing)
+        if self.sampler is None or not self.training:
+            return vocabulary_loss(hidden, weight, wanted, bias, smoothing)
+        kept, place, weighed = self.sampler.draw(wanted)
+        some = weight.index_select(0, kept)
+        offset = weighed if bias is None else bias.index_select(0, kept) + weighed
+        loss = vocabulary_loss(hidden, some, place, offset)
+        # Smoothing is linear in the scores, so it costs little over all subwords.
+        own = (hidden * some.index_select(0, place)).sum(1) - hidden @ weight.mean(0)
+        if bias is not None:
+            own = own + bias[wanted] - bias.mean()
+        return loss + smoothing * own.mean()
 
     @torch.no_grad()
     def greedy(self, source: Tensor, longest: int) -> Tensor:

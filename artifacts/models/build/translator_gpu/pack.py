@@ -48,7 +48,7 @@ MODULES = {
     "translator": ("bitext", "tags", "names", "bilingual", "variation"),
     "shared": ("vocabulary_loss",),
 }
-SCRIPTS = ("run.py", "model.py", "bart.py", "trainer.py", "batches.py")
+SCRIPTS = ("run.py", "model.py", "bart.py", "trainer.py", "batches.py", "sampling.py")
 BASE = 35
 """A phrase is four characters, its word numbers counted from this code on."""
 MOST_WORDS = 88
