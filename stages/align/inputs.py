@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.config import DataSource
 from pipeline.errors import DataError
@@ -13,8 +14,19 @@ from stages.word_alignment.aligner import WordPair
 SEPARATOR = "|||"
 
 
+class Reading(Protocol):
+    """Says how a file is read, given its format where that is known."""
+
+    def __call__(self, path: Path, known: str | None) -> DataSource:
+        """Return how a file is read."""
+
+
+def _plainly(path: Path, known: str | None) -> DataSource:
+    return DataSource(format=known or detect_format(path, labelled=False))
+
+
 def read_word_pairs(
-    source: Path, target: Path | None = None, encoding: str = "utf-8"
+    source: Path, target: Path | None = None, how: Reading = _plainly
 ) -> list[WordPair]:
     """Read the pairs from two files, line by line, or from one with ``source ||| target`` lines.
 
@@ -23,15 +35,15 @@ def read_word_pairs(
     Args:
         source: The source side, or the file of pairs.
         target: The target side.
-        encoding: Of the files.
+        how: Says how a file is read, given its format where that is known.
 
     Raises:
         DataError: If a file cannot be read, the numbers of sentences differ, or a line of a file of
             pairs does not have one separator.
     """
     if target is None:
-        return _read_one_file(source, encoding)
-    first, second = _read_side(source, encoding), _read_side(target, encoding)
+        return _read_one_file(source, how(source, "text").encoding)
+    first, second = (_read_side(path, how(path, None)) for path in (source, target))
     if len(first) != len(second):
         raise DataError(
             f"{source} has {len(first)} sentences but {target} has {len(second)}; "
@@ -53,21 +65,20 @@ def _read_one_file(path: Path, encoding: str) -> list[WordPair]:
     return pairs
 
 
-def _read_side(path: Path, encoding: str) -> list[list[str]]:
-    kind = detect_format(path, labelled=False, encoding=encoding)
-    if kind == "conll":
-        return _read_conll(path, encoding)
-    if kind == "text":
-        return [_words(line) for _, line in read_lines(path, encoding)]
+def _read_side(path: Path, how: DataSource) -> list[list[str]]:
+    if how.format == "conll":
+        return _read_conll(path, how)
+    if how.format == "text":
+        return [_words(line) for _, line in read_lines(path, how.encoding)]
     raise DataError(
-        f"{path}: is {kind}; allowed: plain tokenised text with a sentence per line, CoNLL, or "
-        f"one file of 'source {SEPARATOR} target' lines"
+        f"{path}: is {how.format}; allowed: plain tokenised text with a sentence per line, CoNLL, "
+        f"or one file of 'source {SEPARATOR} target' lines"
     )
 
 
-def _read_conll(path: Path, encoding: str) -> list[list[str]]:
+def _read_conll(path: Path, how: DataSource) -> list[list[str]]:
     report, evidence = ReadReport(str(path), "conll"), conll.PrefixEvidence()
-    file = conll.Conll(Request(path, DataSource(encoding=encoding), "und", labelled=False), report)
+    file = conll.Conll(Request(path, how, "und", labelled=False), report)
     sentences = [raw.words or [] for raw in file.read(report)]
     for words in sentences:
         evidence.feed(words)

@@ -15,11 +15,13 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
 from stages.align.config import AlignConfig
 from stages.align.kinds import ALIGNERS
+from xlner.commands.files import Files, advised
 from xlner.commands.options import (
     AsJson,
     Device,
     Encoding,
     Idle,
+    MoreData,
     MoreOptions,
     Out,
     completing,
@@ -97,6 +99,7 @@ def align_words(
         int, typer.Option(help="Number of the first word in --gold."), Idle(without="--gold")
     ] = 1,
     encoding: Encoding = "utf-8",
+    data: MoreData = None,
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch of the encoder.")] = 2048,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -131,7 +134,7 @@ def align_words(
                 probs,
                 (gold, gold_base),
                 as_json,
-                encoding,
+                Files(encoding, data or ()),
             )
 
 
@@ -158,7 +161,7 @@ def _align(
     probs: bool,
     gold: tuple[Path | None, int],
     as_json: bool,
-    encoding: str,
+    how: Files,
 ) -> None:
     from pipeline.formats import read_pharaoh
     from stages.align.inputs import read_word_pairs
@@ -167,9 +170,10 @@ def _align(
 
     quiet_libraries()
     context = _context(config, langs)
-    pairs = [
-        (clean_words(a), clean_words(b)) for a, b in read_word_pairs(*files, encoding=encoding)
-    ]
+    with advised():
+        read = read_word_pairs(*files, how.of)
+        how.refuse_idle()
+    pairs = [(clean_words(a), clean_words(b)) for a, b in read]
     reference = list(read_pharaoh(gold[0], base=gold[1])) if gold[0] else None
     if reference is not None and len(reference) != len(pairs):
         raise DataError(f"{len(pairs)} sentence pairs but {gold[0]} has {len(reference)} lines")

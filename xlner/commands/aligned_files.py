@@ -8,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.config import DataSource
 from pipeline.errors import DataError
 
 if TYPE_CHECKING:
     from pipeline.formats import PharaohLine
     from pipeline.schema import Sentence
     from stages.project.batch import Batch
+    from xlner.commands.files import Files
 
 _SURE: Final = 3  # pairs with links, none of them to a word 0, that are no chance
 _FROM_ONE: Final = "; if the file counts words from 1, give --links-base 1"
@@ -35,7 +35,7 @@ def read_corpus(
     links: Path,
     langs: tuple[str, str],
     score: bool,
-    encoding: str,
+    files: Files,
     links_base: int | None = None,
 ) -> AlignedFiles:
     """Read two sides of sentence pairs and their links, row for row.
@@ -46,7 +46,7 @@ def read_corpus(
         links: A line of links per pair.
         langs: The languages of both sides.
         score: Whether the labels of the other side are read, too.
-        encoding: Encoding of text files.
+        files: How files are read.
         links_base: The number that the first word has in the file of links; ``None``: 0, unless
             the links speak against it.
 
@@ -59,8 +59,9 @@ def read_corpus(
     from stages.project.build import BATCH_ROWS
     from stages.project.words import Vocabulary
 
-    labelled = _SentenceFile(source, langs[0], encoding, labels=True)
-    others = _SentenceFile(target, langs[1], encoding, labels=score)
+    labelled = _SentenceFile(source, langs[0], files, labels=True)
+    others = _SentenceFile(target, langs[1], files, labels=score)
+    files.refuse_idle()
     aligned = read_pharaoh(links, base=links_base or 0)
     corpus, vocabulary = AlignedFiles(), Vocabulary()
     counted = _Counted()
@@ -131,20 +132,15 @@ class _SentenceFile(Iterator["Sentence"]):
         has_labels: Whether the file has labels; known once it is read.
     """
 
-    def __init__(self, path: Path, lang: str, encoding: str, *, labels: bool) -> None:
+    def __init__(self, path: Path, lang: str, files: Files, *, labels: bool) -> None:
         from pipeline.formats import detect_format, read_labelled
 
-        # Whether a file has labels is seen from its content, whatever is wanted of it.
-        form = detect_format(path, labelled=False, encoding=encoding)
-        if form == "text" and labels:
+        # A format that was named is that of labels.
+        known = None if labels else detect_format(path, labelled=False, encoding=files.encoding)
+        how = files.of(path, known, labelled=labels)
+        if how.format == "text" and labels:
             raise DataError(f"{path} is plain text: it has no labels")
-        self._stream = read_labelled(
-            DataSource(format=form, encoding=encoding),
-            lang,
-            path=path,
-            labelled=labels,
-            keep_empty=True,
-        )
+        self._stream = read_labelled(how, lang, path=path, labelled=labels, keep_empty=True)
         self._path = path
         self._words: dict[str, str] = {}
         self.has_labels = self._stream.report.scheme is not None

@@ -108,13 +108,16 @@ def option_name(key: str) -> str:
     return "--" + key.rpartition(".")[2].replace("_", "-")
 
 
-def with_more(options: dict[str, Any], more: Iterable[str], example: str) -> Callable[[str], str]:
+def with_more(
+    options: dict[str, Any], more: Iterable[str], example: str, option: str = "--option"
+) -> Callable[[str], str]:
     """Add what ``--option KEY=VALUE`` gave to options.
 
     Args:
         options: What the options of the command gave; gets the others.
         more: What ``--option`` gave.
         example: What would be right there, for errors.
+        option: The option that gave it.
 
     Returns:
         What a key is called by errors: as it was typed.
@@ -124,11 +127,11 @@ def with_more(options: dict[str, Any], more: Iterable[str], example: str) -> Cal
     """
     from pipeline.config import apply_override
 
-    given = tuple(apply_override(options, text, "--option", example) for text in more)
+    given = tuple(apply_override(options, text, option, example) for text in more)
 
     def typed(key: str) -> str:
         own = not any(key == g or key.startswith(f"{g}.") for g in given)
-        return option_name(key) if own else f"--option {key}"
+        return option_name(key) if own else f"{option} {key}"
 
     return typed
 
@@ -204,4 +207,12 @@ BatchTokens = Annotated[
 ]
 Encoding = Annotated[
     str, typer.Option(help="Encoding of text files: utf-8, utf-16, latin-1, cp1252 …")
+]
+MoreData = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        metavar="KEY=VALUE",
+        help="How files are read: a key of a data source, as tag_column=2 or scheme=io.",
+    ),
 ]

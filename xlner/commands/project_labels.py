@@ -19,9 +19,11 @@ from pipeline.models import locate
 from stages.project.config import ProjectConfig, method_of, min_link_problem
 from stages.project.methods import METHODS
 from xlner.commands.aligned_files import AlignedFiles, read_corpus
+from xlner.commands.files import Files, advised
 from xlner.commands.options import (
     AsJson,
     Encoding,
+    MoreData,
     MoreOptions,
     Out,
     completing,
@@ -85,6 +87,7 @@ def project_labels(
         typer.Option(min=0, max=1, help="Number of the first word in LINKS; default: 0."),
     ] = None,
     encoding: Encoding = "utf-8",
+    data: MoreData = None,
     report: Annotated[
         Path | None, typer.Option(help="JSONL: every span with score, method and reason.")
     ] = None,
@@ -101,7 +104,9 @@ def project_labels(
         langs = (source_lang, target_lang)
         config = _config(method, solver, min_score, min_link, translator, more or [])
         translate = _translate(translator, langs) if translator is not None else None
-        corpus = read_corpus(source, target, links, langs, score, encoding, links_base)
+        with advised():
+            files = Files(encoding, data or ())
+            corpus = read_corpus(source, target, links, langs, score, files, links_base)
         if translate is not None:
             _translate_entities(corpus.batches, translate)
         counted = _Counts(keep=as_json and out is None, tags=score)

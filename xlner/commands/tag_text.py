@@ -19,6 +19,7 @@ from xlner.commands.options import (
     Device,
     Encoding,
     Idle,
+    MoreData,
     Out,
     completing,
     language,
@@ -36,6 +37,7 @@ from xlner.commands.shared import (
 if TYPE_CHECKING:
     from pipeline.formats.report import RawSentence
     from stages.tagger.word_tagger import Entity, WordTagger
+    from xlner.commands.files import Files
 
 ABOUT = "Tag the named entities in a file."
 FORMATS = ("jsonl", "conll", "text")
@@ -73,6 +75,7 @@ def tag_text(
         bool, typer.Option("--words", help="Text is split into words by spaces already.")
     ] = False,
     encoding: Encoding = "utf-8",
+    data: MoreData = None,
     constrained: Annotated[
         bool,
         typer.Option(help="Only valid IOB2 sequences (Viterbi), or each word by itself."),
@@ -94,8 +97,11 @@ def tag_text(
         one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
         to_write("--out", out, file)
         quiet_libraries()
-        items = _read(file, lang, words, encoding)
-        first = list(islice(items, 1))  # a file that cannot be read is told of before loading
+        from xlner.commands.files import Files, advised
+
+        items = _read(file, lang, words, Files(encoding, data or ()))
+        with advised():
+            first = list(islice(items, 1))  # a file that cannot be read is told of before loading
         tagger = _load(
             model,
             device=device,
@@ -132,25 +138,26 @@ def _load(model: str, **options: Any) -> WordTagger:
     return load_tagger(source.download(), **options)
 
 
-def _read(file: Path, lang: str, split: bool, encoding: str) -> Iterator[_Item]:
+def _read(file: Path, lang: str, split: bool, files: Files) -> Iterator[_Item]:
     """Yield the sentences of a file; every line of plain text is one, empty ones too."""
-    from pipeline.config import DataSource
-    from pipeline.formats import detect_format, read_labelled
+    from pipeline.formats import read_labelled
     from pipeline.formats.files import read_lines, read_stream
     from pipeline.formats.reading import read_raw
 
-    if str(file) == "-":
-        yield from _lines(read_stream(sys.stdin.buffer, "standard input", encoding), split)
-    elif detect_format(file, labelled=False, encoding=encoding) == "text":
-        yield from _lines(read_lines(file, encoding), split)
+    stream = str(file) == "-"
+    how = files.of(file, "text" if stream else None)
+    files.refuse_idle()
+    if stream:
+        yield from _lines(read_stream(sys.stdin.buffer, "standard input", how.encoding), split)
+    elif how.format == "text":
+        yield from _lines(read_lines(file, how.encoding), split)
     else:
-        source = DataSource.model_validate({"path": str(file), "encoding": encoding})
-        texts, _ = read_raw(source, lang, path=file)
+        texts, _ = read_raw(how, lang, path=file)
         first = next(texts, None)
         if first is not None and first.text is not None:
             yield from _records(chain([first], texts), split)
             return
-        for sentence in read_labelled(source, lang, path=file, labelled=False, keep_empty=True):
+        for sentence in read_labelled(how, lang, path=file, labelled=False, keep_empty=True):
             yield sentence.id, None, sentence.words
 
 

@@ -1,4 +1,4 @@
-"""Text in other encodings, and the options that messages name."""
+"""How commands read files: encodings, ``--data``, and the options that messages name."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pipeline.errors import DataError
 from pipeline.kinded import JoinedConfig
 from xlner import commands
 from xlner.commands import align_words, project_labels, tag_text
+from xlner.commands.files import Files
 
 ROOT = Path(__file__).parents[3]
 
@@ -63,6 +64,66 @@ def test_labels_of_text_in_another_encoding(tmp_path: Path) -> None:
     assert code == 0 and shown.count("René\tB-PER") == 3, error
 
 
+def test_labels_in_a_column_and_a_scheme_that_are_named(tmp_path: Path) -> None:
+    source, target, links = (tmp_path / name for name in ("s.conll", "t.txt", "l"))
+    source.write_text("Anna PER\nSmith PER\nkam O\n\n" * 3)
+    target.write_text("Anna Smith came\n" * 3)
+    links.write_text("0-0 1-1 2-2\n" * 3)
+    files = (source, target, links)
+    named: tuple[str, ...] = ()
+    # What errors advise is followed, word for word but for the number of the column.
+    for advised, more in (("--data tag_column=…", "1"), ("--data scheme=io", "")):
+        code, _, error = called(project_labels.project_labels, *files, *named)
+        assert code == 1 and advised in error.partition("(on the command line: ")[2], error
+        named += tuple(advised.replace("…", more).split())
+    code, shown, error = called(project_labels.project_labels, *files, *named)
+    assert code == 0 and shown.count("Smith\tI-PER") == 3, error
+    # The other side has no labels to be read; a key for both goes to both.
+    source.write_text("1 Anna N B-PER\n2 Smith N I-PER\n3 kam V O\n\n" * 3)
+    files = (source, tmp_path / "t.conll", links)
+    files[1].write_text("1 Anna _\n2 Smith _\n3 came _\n\n" * 3)
+    named = ("--data", "tag_column=3", "--data", "word_column=1")
+    code, shown, error = called(project_labels.project_labels, *files, *named)
+    assert code == 0 and shown.count("Smith\tI-PER") == 3, error
+    code, _, error = called(
+        project_labels.project_labels, *files, *named, "--data", "offsets=words"
+    )
+    assert code == 1 and error.startswith("error: --data offsets: does nothing for"), error
+    assert "s.conll (conll)" in error and "labels not read" in error
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("limit=3", "--data limit: is for configs"),
+        ("path=x", "--data path: is for configs"),
+        ("shceme=io", "--data shceme"),
+        ("scheme=iob3", "--data scheme"),
+        ("scheme", "tag_column=2"),
+    ],
+)
+def test_data_that_is_none(tmp_path: Path, given: str, said: str) -> None:
+    (tmp_path / "t").write_text("Anna kam\n")
+    for function in (align_words.align_words, tag_text.tag_text):
+        code, _, error = called(function, tmp_path / "t", tmp_path / "t", "--data", given)
+        assert code == 2 and said in error, error
+
+
+def test_words_of_a_column_that_is_named(tmp_path: Path) -> None:
+    source, target = tmp_path / "s.conll", tmp_path / "t.txt"
+    source.write_text("x Anna O\ny kam O\n\n" * 3)
+    target.write_text("Anna kam\n" * 3)
+    given = (align_words.align_words, source, target, "--aligner", "statistical")
+    code, shown, error = called(*given, "--data", "word_column=1")
+    assert code == 0 and shown == "0-0 1-1\n" * 3, error
+    code, _, error = called(*given, "--data", "scheme=io")
+    assert code == 1 and "--data scheme: does nothing for" in error
+    files = Files("utf-8", ["word_column=1"])
+    assert [words for *_, words in tag_text._read(source, "en", False, files)] == [
+        ["Anna", "kam"]
+    ] * 3
+
+
 @pytest.mark.parametrize(
     ("given", "encoding", "expected"),
     [
@@ -81,7 +142,7 @@ def test_standard_input_is_read_as_files_are(
 ) -> None:
     wrong = io.TextIOWrapper(io.BytesIO(given), encoding="ascii", errors="surrogateescape")
     monkeypatch.setattr(sys, "stdin", wrong)
-    texts = (text for _, text, _ in tag_text._read(Path("-"), "en", False, encoding))
+    texts = (text for _, text, _ in tag_text._read(Path("-"), "en", False, Files(encoding, ())))
     if isinstance(expected, str):
         with pytest.raises(DataError) as error:
             list(texts)

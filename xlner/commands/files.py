@@ -1,0 +1,94 @@
+"""How a command reads its files: ``--encoding``, and ``--data`` for other keys of a data source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.config import DataSource
+from pipeline.errors import ConfigError, DataError
+from pipeline.explain import read_as
+from xlner.commands.options import with_more
+
+_OTHERS: Final = ("path", "hub", "hub_config", "split", "revision", "limit")
+"""Keys that say which sentences are read; a command is given its files, and reads them whole."""
+_ADVISED: Final = re.compile(
+    r"\b(scheme|entity_type|tag_column|word_column|label_names|span_end"
+    r"|(?<=set )(?:format|columns|offsets|documents))\b(?:: ([\w.+-]*\w))?"
+)
+
+
+class Files:
+    """What was said of the files of a command; each key goes to the files that can use it."""
+
+    def __init__(self, encoding: str, more: Iterable[str]) -> None:
+        """Check what was given.
+
+        Args:
+            encoding: Of text files.
+            more: What ``--data`` gave.
+
+        Raises:
+            ConfigError: If that is no key of a data source, or not one for a command.
+        """
+        given: dict[str, Any] = {"encoding": encoding}
+        typed = with_more(given, more, "tag_column=2", "--data")
+        if wrong := [key for key in _OTHERS if key in given]:
+            raise ConfigError([f"--data {key}: is for configs; leave it out" for key in wrong])
+        self._source = read_as(DataSource, given, typed)
+        self._idle = self._source.model_fields_set - {"encoding", "format"}
+        self._read: list[str] = []
+
+    @property
+    def encoding(self) -> str:
+        """Of text files."""
+        return self._source.encoding
+
+    def of(self, path: Path, known: str | None = None, *, labelled: bool = False) -> DataSource:
+        """Return how one file is read, with its format.
+
+        Args:
+            path: The file.
+            known: Its format, where there is no choice; otherwise the one that was given, or as
+                which it is recognised.
+            labelled: Whether its labels are read.
+        """
+        from pipeline.formats import FORMATS, detect_format
+        from pipeline.formats.format import ABOUT_LABELS
+
+        form = known or self._source.format
+        if form == "auto":
+            # Whether a file has labels is seen from its content, whatever is wanted of it.
+            form = detect_format(path, labelled=False, encoding=self.encoding)
+        taken = FORMATS[form].options - (frozenset() if labelled else ABOUT_LABELS)
+        self._idle -= taken
+        self._read.append(f"{path} ({form}{'' if labelled else ', labels not read'})")
+        kept = {"encoding", *taken & self._source.model_fields_set}
+        return DataSource(format=form, **{key: getattr(self._source, key) for key in kept})
+
+    def refuse_idle(self) -> None:
+        """Refuse keys that no file could use.
+
+        Raises:
+            DataError: If there is one.
+        """
+        for key in sorted(self._idle):
+            raise DataError(f"--data {key}: does nothing for {', '.join(self._read)}; remove it")
+
+
+@contextmanager
+def advised() -> Iterator[None]:
+    """Let errors that advise keys of a data source say how a command is given them."""
+    try:
+        yield
+    except DataError as error:
+        found = dict[str, str]()
+        for key, value in _ADVISED.findall(str(error)):
+            found[key] = found.get(key) or value
+        if not found or "--data" in str(error):
+            raise
+        said = ", ".join(f"--data {key}={value or '…'}" for key, value in found.items())
+        raise DataError(f"{error} (on the command line: {said})") from None
