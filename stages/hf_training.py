@@ -8,7 +8,7 @@ import json
 import logging
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +48,24 @@ class ProgressBar(TrainerCallback):
         self._bar.note(", ".join(f"{k} {v}" for k, v in self._remarks.items()))
 
 
-def last_checkpoint(folder: Path) -> str | None:
+def last_checkpoint(
+    folder: Path, beside: Callable[[list[dict[str, Any]]], list[Path]] = lambda history: []
+) -> str | None:
     """Return the newest complete checkpoint in ``folder``, or ``None``; others are deleted.
 
     ``trainer_state.json`` is written last; a checkpoint whose state does not parse was cut short.
     One with a file that a power cut or a copy has cut short is warned of: it was complete.
+
+    Args:
+        folder: Where the checkpoints are.
+        beside: Says which other files one needs, by its history.
     """
     complete: list[tuple[int, Path]] = []
     for path in sorted(folder.glob("checkpoint-*")):
         try:
             state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-            cut = next((f for f in sorted(path.iterdir()) if not _is_whole(f)), None)
+            files = [*sorted(path.iterdir()), *beside(state["log_history"])]
+            cut = next((f for f in files if not _is_whole(f)), None)
             if cut is not None:
                 _log.warning("%s is damaged: training does not go on from this checkpoint", cut)
         except (FileNotFoundError, ValueError):
@@ -71,12 +78,12 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a file of weights or of torch has its end."""
+    """Whether a file is there, and one of weights or of torch has its end."""
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, "pt"):
                 return True
-        except SafetensorError:
+        except (FileNotFoundError, SafetensorError):
             return False
     return path.suffix not in (".pt", ".pth", ".bin") or zipfile.is_zipfile(path)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_model
 from transformers import TrainerCallback
+
+from pipeline.disk import written_whole
 
 
 class BestWeights(TrainerCallback):
@@ -36,6 +37,13 @@ class BestWeights(TrainerCallback):
         """Return the file of the weights of an update."""
         return self._folder / f"best-{step}.safetensors"
 
+    def needed(self, history: list[dict[str, Any]]) -> list[Path]:
+        """Return what a training with this history loads in the end, if it is not bettered."""
+        scored = [entry for entry in history if entry.get("eval_f1") is not None]
+        return (
+            [self.file(max(scored, key=lambda entry: entry["eval_f1"])["step"])] if scored else []
+        )
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Take up where a checkpoint left off."""
         for entry in state.log_history:
@@ -46,10 +54,8 @@ class BestWeights(TrainerCallback):
         step = int(state.global_step)
         if self._note(kwargs["metrics"]["eval_f1"], step) and state.is_world_process_zero:
             self._folder.mkdir(parents=True, exist_ok=True)
-            # The name of an unfinished file, so that one that a stop leaves behind is cleared away.
-            temporary = self._folder / f".best.{os.getpid()}.tmp"
-            save_model(kwargs["model"], str(temporary))
-            temporary.replace(self.file(step))
+            with written_whole(self.file(step)) as new:
+                save_model(kwargs["model"], str(new))
             if not self._resumable:
                 self._tidy()
         evaluated = [e["step"] for e in state.log_history if "eval_f1" in e]

@@ -223,7 +223,8 @@ class TaggerTrainer(Trainer):
             self.add_callback(ProgressBar(bar))
             try:
                 with quiet(), libraries_set_aside(), self._above_frozen_layers():
-                    self.train(resume_from_checkpoint=last_checkpoint(self._checkpoints))
+                    begun = last_checkpoint(self._checkpoints, self.best.needed)
+                    self.train(resume_from_checkpoint=begun)
             finally:
                 close_trackers(self._options.report_to)
         steps = int(self.state.global_step)

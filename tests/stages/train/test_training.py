@@ -23,6 +23,7 @@ from stages.tagger.encoding import WordEncoder, load_tokenizer
 from stages.tagger.labels import LabelSet
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
+from stages.train.callbacks import BestWeights
 from stages.train.config import TrainConfig
 from stages.train.data import TrainingSentence, TrainingSet, plan_batches, repeat_examples
 from stages.train.loss import tagging_loss
@@ -133,11 +134,19 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
         os.truncate(copy / "checkpoint-8" / name, 200)
         assert last_checkpoint(copy) is None and not list(copy.iterdir())
         assert f"{name} is damaged: training does not go on" in caplog.messages[-1]
+    # Nor one whose best weights, which are beside it, have been cut short or lost.
+    for spoil in (lambda path: os.truncate(path, 200), Path.unlink):
+        copy = shutil.copytree(work, tmp_path / f"best-{len(list(tmp_path.iterdir()))}")
+        spoil(copy / "best-8.safetensors")
+        needed = BestWeights(copy, None, True).needed
+        assert last_checkpoint(copy / "checkpoints", needed) is None
+        assert "best-8.safetensors is damaged" in caplog.messages[-1]
+    assert last_checkpoint(work / "checkpoints", BestWeights(work, None, True).needed) is not None
     # What a kill in the middle of writing a checkpoint leaves behind is not used.
     (work / "checkpoints" / "checkpoint-99").mkdir()
     train(tmp_path / "out", family("bert"), work=work, **options)
     assert same(tmp_path / "whole", tmp_path / "out")
-    assert sum("is damaged" in told for told in caplog.messages) == len(cut)
+    assert sum("is damaged" in told for told in caplog.messages) == len(cut) + 2
     whole, out = ((tmp_path / n / "training.json").read_text() for n in ("whole", "out"))
     assert json.loads(whole)["history"] == json.loads(out)["history"]
 
