@@ -42,6 +42,7 @@ _SURFACES: Final = ("text", "word", "surface", "mention", "surface_form", "entit
 _FORMS: Final = ("text", "word", "form", "token", "orth")
 _TOKEN_TAGS: Final = ("ner", "ner_tag", "entity", "tag", "label")
 _SHOWN: Final = ("spans", "entities", "labels", "label")
+_ADVICE: Final = "; if one of them holds the {what}, name it as {key}"
 _NAMED: Final = ("ner_tags", "tags", "labels", "ner", "label", "spans", "entities")
 
 
@@ -74,7 +75,8 @@ class RecordReader:
         self.report = report
         self.origin = origin
         tags, words = fields
-        self._named = [name for name in (tags if labelled else None, words) if name]
+        named = {"word_column": words} | ({"tag_column": tags} if labelled else {})
+        self._named = [(key, name) for key, name in named.items() if name]
         self._tags: Sequence[str] = (tags,) if tags else TAGS
         self._spans: Sequence[str] = (tags,) if tags else spans
         self._words_in: Sequence[str] = (words,) if words else WORDS
@@ -90,10 +92,10 @@ class RecordReader:
         Raises:
             DataError: If the record has no words or text, or its labels do not fit them.
         """
-        if missing := [name for name in self._named if name not in record]:
+        if missing := [(key, name) for key, name in self._named if name not in record]:
             raise self._error(
                 line,
-                f"no {missing[0]!r}, which word_column or tag_column names; the record has "
+                f"no {missing[0][1]!r}, which {missing[0][0]} names; the record has "
                 f"{', '.join(record) or 'nothing'}",
             )
         self.count_beside(record)
@@ -114,7 +116,8 @@ class RecordReader:
             raise self._error(
                 line,
                 "neither words (tokens or words) nor text (text or sentence); "
-                f"the record has {', '.join(record) or 'nothing'}{hint(record)}",
+                f"the record has {', '.join(record) or 'nothing'}"
+                f"{hint(record) or _ADVICE.format(what='words or text', key='word_column')}",
             )
         sentence.text = text
         if self.labelled:
@@ -160,8 +163,8 @@ class RecordReader:
             return
         raise self._error(
             line,
-            f"words without labels: none of the columns {', '.join(_NAMED)}; "
-            f"the record has {', '.join(record)}",
+            f"words without labels: none of the columns {', '.join(_NAMED)}; the record has "
+            f"{', '.join(record)}{_ADVICE.format(what='labels', key='tag_column')}",
         )
 
     def _label_text(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:
@@ -188,8 +191,8 @@ class RecordReader:
         raise self._error(
             line,
             f"a text without its entities (none of {', '.join(_SHOWN)}); the record has "
-            f"{', '.join(record)}: if one of them holds the labels, rename it; a text that has no "
-            "entities says so with an empty list",
+            f"{', '.join(record)}{_ADVICE.format(what='labels', key='tag_column')}; "
+            "a text that has no entities says so with an empty list",
         )
 
     def _spans_of(self, record: Mapping[str, Any], line: int) -> tuple[str, list[Any]] | None:

@@ -354,7 +354,7 @@ def resolve(
             raise SurfaceError(
                 f"{sentence}span [{span.start}, {span.end}) {span.type} is {said!r} in the text, "
                 f"but its own text is {span.surface!r} (positions read as {reading}, which more "
-                "spans fit than any other way); correct it, or set offsets: to the unit",
+                "spans fit than any other way); correct it, or set offsets to the unit",
                 span.line,
             )
     if reading.unit == "words":

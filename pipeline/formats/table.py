@@ -73,6 +73,14 @@ class Table(Format):
         if len(set(names)) < len(names):
             raise DataError(f"{path}:{first[0]}: two columns have one name: {', '.join(names)}")
         fields = Fields(*(name and _plain(name) for name in self.request.fields))
+        named = {"word_column": fields.words}
+        named |= {"tag_column": fields.tags} if self.request.labelled else {}
+        for key, name in named.items():
+            if name and name not in names:
+                raise DataError(
+                    f"{path}:{first[0]}: no {name!r}, which {key} names; the columns are "
+                    f"{', '.join(names)}"
+                )
         reader = RecordReader(
             report,
             str(path),

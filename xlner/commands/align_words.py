@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
 from stages.align.config import AlignConfig
 from stages.align.kinds import ALIGNERS
-from xlner.commands.files import Files, advised
+from xlner.commands.files import Files
 from xlner.commands.options import (
     AsJson,
     Device,
@@ -170,7 +170,7 @@ def _align(
 
     quiet_libraries()
     context = _context(config, langs)
-    with advised():
+    with how.advised():
         read = read_word_pairs(*files, how.of)
         how.refuse_idle()
     pairs = [(clean_words(a), clean_words(b)) for a, b in read]

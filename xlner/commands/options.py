@@ -130,7 +130,7 @@ def with_more(
     given = tuple(apply_override(options, text, option, example) for text in more)
 
     def typed(key: str) -> str:
-        own = not any(key == g or key.startswith(f"{g}.") for g in given)
+        own = not any(f"{key}.".startswith(f"{g}.") or g.startswith(f"{key}.") for g in given)
         return option_name(key) if own else f"{option} {key}"
 
     return typed

@@ -97,11 +97,10 @@ def tag_text(
         one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
         to_write("--out", out, file)
         quiet_libraries()
-        from xlner.commands.files import Files, advised
+        from xlner.commands.files import Files
 
         items = _read(file, lang, words, Files(encoding, data or ()))
-        with advised():
-            first = list(islice(items, 1))  # a file that cannot be read is told of before loading
+        first = list(islice(items, 1))  # a file that cannot be read is told of before loading
         tagger = _load(
             model,
             device=device,
@@ -145,20 +144,21 @@ def _read(file: Path, lang: str, split: bool, files: Files) -> Iterator[_Item]:
     from pipeline.formats.reading import read_raw
 
     stream = str(file) == "-"
-    how = files.of(file, "text" if stream else None)
-    files.refuse_idle()
-    if stream:
-        yield from _lines(read_stream(sys.stdin.buffer, "standard input", how.encoding), split)
-    elif how.format == "text":
-        yield from _lines(read_lines(file, how.encoding), split)
-    else:
-        texts, _ = read_raw(how, lang, path=file)
-        first = next(texts, None)
-        if first is not None and first.text is not None:
-            yield from _records(chain([first], texts), split)
-            return
-        for sentence in read_labelled(how, lang, path=file, labelled=False, keep_empty=True):
-            yield sentence.id, None, sentence.words
+    with files.advised():
+        how = files.of(file, "text" if stream else None)
+        files.refuse_idle()
+        if stream:
+            yield from _lines(read_stream(sys.stdin.buffer, "standard input", how.encoding), split)
+        elif how.format == "text":
+            yield from _lines(read_lines(file, how.encoding), split)
+        else:
+            texts, _ = read_raw(how, lang, path=file)
+            first = next(texts, None)
+            if first is not None and first.text is not None:
+                yield from _records(chain([first], texts), split)
+                return
+            for sentence in read_labelled(how, lang, path=file, labelled=False, keep_empty=True):
+                yield sentence.id, None, sentence.words
 
 
 def _records(records: Iterable[RawSentence], split: bool) -> Iterator[_Item]:

@@ -93,12 +93,14 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
         ("[3]", "a JSON object was expected, not a int"),
         (
             '{"tok": ["a"]}',
-            "neither words (tokens or words) nor text (text or sentence); the record has tok",
+            "neither words (tokens or words) nor text (text or sentence); the record has tok; if "
+            "one of them holds the words or text, name it as word_column",
         ),
         (
             '{"tokens": ["a"]}',
             "words without labels: none of the columns ner_tags, tags, labels, ner, label, spans, "
-            "entities; the record has tokens",
+            "entities; the record has tokens; if one of them holds the labels, name it as "
+            "tag_column",
         ),
         ('{"tokens": ["a", "b"], "ner_tags": ["O"]}', "2 words but 1 ner_tags"),
         ('{"tokens": ["a", 3], "ner_tags": ["O", "O"]}', "tokens holds 3, which is not a string"),
@@ -116,8 +118,8 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
         (
             '{"text": "a b"}',
             "a text without its entities (none of spans, entities, labels, label); the record has "
-            "text: if one of them holds the labels, rename it; a text that has no entities says so "
-            "with an empty list",
+            "text; if one of them holds the labels, name it as tag_column; a text that has no "
+            "entities says so with an empty list",
         ),
         (
             '{"text": "a b", "spans": [[0, 9, "PER"]]}',
@@ -366,8 +368,11 @@ def test_tag_column_and_word_column_name_fields(name: str, tmp_path: Path) -> No
         save(path, json.dumps(record))
     assert brief(read(path, **options)) == ANN
     for key in options:
-        with pytest.raises(DataError, match="'nix', which word_column or|no labels .nix.*has text"):
+        with pytest.raises(
+            DataError, match=f"'nix', which {key} names|no labels .nix.*has text"
+        ) as error:
             read(path, **(options | {key: "nix"}))
+        assert name != "a.csv" or "the columns are sentence, tags, fine, clean" in str(error.value)
         with pytest.raises(DataError, match=f"{key}: 1: name the field"):
             read(path, **(options | {key: 1}))
 

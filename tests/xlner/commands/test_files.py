@@ -6,12 +6,16 @@ import ast
 import gzip
 import importlib
 import io
+import json
 import pkgutil
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -92,9 +96,102 @@ def test_labels_in_a_column_and_a_scheme_that_are_named(tmp_path: Path) -> None:
     assert "s.conll (conll)" in error and "labels not read" in error
 
 
+TAGGED = "Anna B-PER\nSmith I-PER\nkam O\n\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "given", "said"),
+    [
+        # Keys that were given need no advice, least of all a value taken from the complaint.
+        ("s.conll", TAGGED, ("tag_column=9",), "there is no column 9; rows have 2 columns"),
+        (
+            "s.conll",
+            TAGGED,
+            ("word_column=x",),
+            "there is no column 'x'; the columns are not named",
+        ),
+        ("s.conll", TAGGED, ("entity_type=X",), "all tags name a type: remove entity_type"),
+        ("a.jsonl", '{"tokens": ["a"], "x": ["O"]}\n', ("tag_column=2",), "name the field instead"),
+        (
+            "a.jsonl",
+            '{"tokens": ["a"], "x": ["O"]}\n',
+            ("tag_column=y",),
+            "the record has tokens, x",
+        ),
+        ("s.csv", "sentence,tags\nAnna kam,B-PER O\n", ("tag_column=y",), "are sentence, tags"),
+        # Names of files and folders are no advice.
+        ("my scheme.conll", TAGGED * 2, (), "line by line"),
+        ("set scheme/label_names", TAGGED * 2, ("format=conll",), "line by line"),
+    ],
+)
+def test_errors_do_not_advise_what_helps_nobody(
+    tmp_path: Path, name: str, text: str, given: tuple[str, ...], said: str
+) -> None:
+    source, target, links = tmp_path / name, tmp_path / "t.txt", tmp_path / "l"
+    source.parent.mkdir(exist_ok=True)
+    source.write_text(text)
+    target.write_text("Anna Smith came\n" * 3)
+    links.write_text("0-0\n" * 3)
+    more = [part for key in given for part in ("--data", key)]
+    code, _, error = called(project_labels.project_labels, source, target, links, *more)
+    assert code == 1 and error.endswith(said), error
+
+
+def test_advised_names_with_spaces_can_be_pasted(tmp_path: Path) -> None:
+    source, target, links = tmp_path / "s.jsonl", tmp_path / "t.txt", tmp_path / "l"
+    record = {"text": "Anna kam", "my spans": [[0, 4, "PER"]], "entities": [[0, 8, "PER"]]}
+    record["spans"] = record["my spans"]
+    source.write_text(json.dumps(record) + "\n")
+    target.write_text("Anna came\n")
+    links.write_text("0-0 1-1\n")
+    code, _, error = called(project_labels.project_labels, source, target, links)
+    advice = error.partition("(on the command line: ")[2].removesuffix(")")
+    assert code == 1 and advice.startswith("--data tag_column="), error
+    code, _, error = called(
+        project_labels.project_labels, source, target, links, *shlex.split(advice)
+    )
+    assert code == 0, error
+    said = r"line: --data 'tag_column=NE TAG', --data word_column=…, --data scheme=io\)$"
+    with pytest.raises(DataError, match=said), Files("utf-8", ()).advised():
+        raise DataError("f: set tag_column: NE TAG (and word_column); or set scheme: io")
+
+
+def test_keys_are_used_or_refused(tmp_path: Path) -> None:
+    pairs, plain, record = (tmp_path / n for n in ("pairs.txt", "t.txt", "s.parquet"))
+    pairs.write_text("Anna kam ||| Anna came\n" * 3)
+    plain.write_text("René came\n" * 3, encoding="latin-1")
+    code, _, error = called(
+        *(align_words.align_words, pairs, "--aligner", "statistical", "--data", "format=conll")
+    )
+    assert code == 1 and error.startswith("error: --data format: does nothing for"), error
+    with pytest.raises(DataError, match="--data format: does nothing for -"):
+        next(tag_text._read(Path("-"), "en", False, Files("utf-8", ["format=conll"])))
+    # An encoding is for files of text; the other side may be none.
+    row = {"tokens": ["René", "kam"], "ner_tags": ["B-PER", "O"]}
+    pq.write_table(pa.Table.from_pylist([row] * 3), record)
+    (tmp_path / "l").write_text("0-0 1-1\n" * 3)
+    code, shown, error = called(
+        *(project_labels.project_labels, record, plain, tmp_path / "l", "--encoding", "latin-1")
+    )
+    assert code == 0 and shown.count("René\tB-PER") == 3, error
+    with pytest.raises(DataError, match=r"^--encoding: does nothing for .*s\.parquet"):
+        next(tag_text._read(record, "en", False, Files("latin-1", ())))
+
+
+def test_what_is_wrong_far_below_is_advised_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"tokens": ["Anna"]}\n' * 5 + '{"body": "Anna kam"}\n')
+    items = tag_text._read(path, "en", False, Files("utf-8", ()))
+    with pytest.raises(DataError, match=r"a\.jsonl:6: .*: --data word_column=…\)$"):
+        list(items)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        ("documents=split", "--data documents: is for configs"),
+        ("a.b=3", "unknown key '--data a'; allowed: format, scheme"),
+        ("tag_column.x=1", "--data tag_column:"),
         ("limit=3", "--data limit: is for configs"),
         ("path=x", "--data path: is for configs"),
         ("shceme=io", "--data shceme"),
