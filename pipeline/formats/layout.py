@@ -270,9 +270,12 @@ def _with_columns(
             _refuse_unknown_header(found, tags)
         if tags is not None and wanted.names:
             refuse_other_name(found, tags)
+    # The same words and sentences with labels and without: links count them.
+    beside = tags if wanted.labelled else _probable_tags(found, word)
+    at = beside.index if beside else None
     if word is None:
-        word = choose_word(found, tags.index if tags else None)
-    ids, sentence, flags = sentence_columns(found, word, tags.index if tags else None)
+        word = choose_word(found, at)
+    ids, sentence, flags = sentence_columns(found, word, at)
     layout = replace(base, word=word, ids=ids, sentence=sentence, flags=flags)
     if not wanted.labelled:
         return layout, True
@@ -285,6 +288,14 @@ def _with_columns(
         )
     sure = given is not None or tags.strength > 0
     return replace(layout, tag=tags.index, key=tags.key, known=tags.known), sure
+
+
+def _probable_tags(found: Columns, word: int | None) -> TagColumn | None:
+    """Return the column of tags of a file whose labels are not read, if it is plain."""
+    try:
+        return choose_tags(found, word)
+    except DataError:  # several; which of them matters to labels alone
+        return None
 
 
 def _refuse_unknown_header(found: Columns, tags: TagColumn) -> None:

@@ -308,7 +308,7 @@ class AmbiguousError(ValueError):
 
 
 class SurfaceError(ValueError):
-    """A span that is another string in the text than it says.
+    """A span that is another string in the text than it says, or counts words where none are.
 
     Attributes:
         line: The line of the span, if it has one of its own.
@@ -333,7 +333,7 @@ def resolve(
         stated: Whether the user states the reading: then another surface string is only counted.
 
     Raises:
-        SurfaceError: If a span is another string than it says.
+        SurfaceError: If a span is another string than it says, or counts words of a text alone.
     """
     if not raw.char_spans:
         if raw.words is not None and raw.char_spans is not None:
@@ -341,6 +341,13 @@ def resolve(
         return raw
     if raw.unit is not None:
         reading = Reading(raw.unit)  # type: ignore[arg-type]
+    sentence = f"sentence {raw.id!r}: " if raw.id else ""
+    if reading.unit == "words" and raw.words is None:
+        raise SurfaceError(
+            f"{sentence}positions of spans are to be read as words, but this is a text without a "
+            "list of its words; give them (tokens), or correct offsets",
+            raw.char_spans[0].line,
+        )
     place = _Place(raw)
     for span in raw.char_spans:
         found = place.range(span, reading)
@@ -350,7 +357,6 @@ def resolve(
         report.other_surfaces += 1
         said = place.text[found[0] : found[1]]
         if not loosely and not stated:
-            sentence = f"sentence {raw.id!r}: " if raw.id else ""
             raise SurfaceError(
                 f"{sentence}span [{span.start}, {span.end}) {span.type} is {said!r} in the text, "
                 f"but its own text is {span.surface!r} (positions read as {reading}, which more "

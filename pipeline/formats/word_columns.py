@@ -32,11 +32,11 @@ def choose_word(found: Columns, tag: int | None) -> int:
     if found.ontonotes and found.width > 10:
         return 3
     others = [i for i in range(found.width) if i != tag]
-    if found.width < 3:
+    if len(others) < 2:
         return others[0] if others else 0
     others = [i for i in others if not _counts(found, i)] or others[:1]
     others = [i for i in others if not _is_parts_of_speech(found, i)] or others
-    if len(set(found.values(others[0]))) * 2 > len(found.rows):
+    if found.width < 3 or len(set(found.values(others[0]))) * 2 > len(found.rows):
         return others[0]
     # Values that come again and again may be words, but hardly if another column has far more.
     words = {i: _distinct_words(found, i) for i in others}

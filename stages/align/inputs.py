@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -43,13 +44,33 @@ def read_word_pairs(
     """
     if target is None:
         return _read_one_file(source, how(source, "text").encoding)
-    first, second = (_read_side(path, how(path, None)) for path in (source, target))
+    ways = [how(path, None) for path in (source, target)]
+    first, second = map(_read_side, (source, target), ways)
     if len(first) != len(second):
-        raise DataError(
-            f"{source} has {len(first)} sentences but {target} has {len(second)}; "
-            "they must be the same sentences, line by line"
-        )
+        forms = [way.format for way in ways]
+        raise DataError(other_numbers((source, target), forms, (len(first), len(second))))
     return list(zip(first, second, strict=True))
+
+
+def other_numbers(paths: tuple[Path, Path], forms: Sequence[str], sizes: tuple[int, int]) -> str:
+    """Return that two files do not have the same number of sentences.
+
+    Args:
+        paths: Both sides.
+        forms: The formats that they were read as.
+        sizes: Their numbers of sentences.
+    """
+    (left, a), (right, b) = (
+        (f"{path} (read as {form})", form) for path, form in zip(paths, forms, strict=True)
+    )
+    more = sizes[1] > sizes[0]
+    words = ""
+    if a != b and (a, b)[more] == "text":  # a word a line, taken for a sentence each?
+        words = f"; if {paths[more]} has a word per line, give its name the suffix .conll"
+    return (
+        f"{left} has {sizes[0]} sentences but {right} has {sizes[1]}; "
+        f"they must be the same sentences, line by line{words}"
+    )
 
 
 def _read_one_file(path: Path, encoding: str) -> list[WordPair]:

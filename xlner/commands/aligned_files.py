@@ -55,6 +55,7 @@ def read_corpus(
             number, or labels are missing.
     """
     from pipeline.formats import read_pharaoh
+    from stages.align.inputs import other_numbers
     from stages.project.batch import Batch, LabelledPair
     from stages.project.build import BATCH_ROWS
     from stages.project.words import Vocabulary
@@ -73,7 +74,13 @@ def read_corpus(
                 len(corpus.sources) + len(chunk) + sum(1 for _ in rest)
                 for chunk, rest in ((left, labelled), (right, others), (lines, aligned))
             ]
-            raise DataError(_other_lengths((source, target, links), sizes))
+            if sizes[0] != sizes[1]:
+                forms = (labelled.format, others.format)
+                raise DataError(other_numbers((source, target), forms, (sizes[0], sizes[1])))
+            raise DataError(
+                f"{source} has {sizes[0]} sentences but {links} has {sizes[2]} lines; "
+                "there must be one line of links per pair (an empty one for none)"
+            )
         if not left:
             break
         pairs = [
@@ -112,36 +119,31 @@ class _Counted:
         self.from_one = self.from_one and all(k.source and k.target for row in found for k in row)
 
 
-def _other_lengths(paths: tuple[Path, Path, Path], sizes: list[int]) -> str:
-    (source, target, links), (left, right, lines) = paths, sizes
-    if left != right:
-        return (
-            f"{source} has {left} sentences but {target} has {right}; "
-            "they must be the same sentences, line by line"
-        )
-    return (
-        f"{source} has {left} sentences but {links} has {lines} lines; "
-        "there must be one line of links per pair (an empty one for none)"
-    )
-
-
 class _SentenceFile(Iterator["Sentence"]):
     """The sentences of a file, empty ones included; equal words are one string in memory.
 
     Attributes:
+        format: The format that it is read as.
         has_labels: Whether the file has labels; known once it is read.
     """
 
     def __init__(self, path: Path, lang: str, files: Files, *, labels: bool) -> None:
         from pipeline.formats import detect_format, read_labelled
+        from pipeline.formats.foreign import refuse_foreign
+        from pipeline.formats.format import Sample
 
         # A format that was named is that of labels.
         known = None if labels else detect_format(path, labelled=False, encoding=files.encoding)
         how = files.of(path, known, labelled=labels)
         if how.format == "text" and labels:
-            raise DataError(f"{path} is plain text: it has no labels")
+            refuse_foreign(Sample(path, encoding=files.encoding))
+            raise DataError(
+                f"{path} is read as plain text, which has no labels; if it has some, set format to "
+                "what it is"
+            )
         self._stream = read_labelled(how, lang, path=path, labelled=labels, keep_empty=True)
         self._path = path
+        self.format = how.format
         self._words: dict[str, str] = {}
         self.has_labels = self._stream.report.scheme is not None
 

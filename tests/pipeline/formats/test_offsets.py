@@ -79,6 +79,22 @@ def test_the_users_word_counts_more(tmp_path: Path) -> None:
     assert brief(read(path, offsets="words", span_end="inclusive"))[0][1] == [(0, 5, "X")]
 
 
+@pytest.mark.parametrize("stated", ["by the user", "by the record"])
+def test_words_of_a_text_alone_cannot_be_counted(stated: str, tmp_path: Path) -> None:
+    record: dict[str, object] = {"text": "Ann Lee slept", "spans": [[0, 2, "PER"]]}
+    options = {"offsets": "words"} if stated == "by the user" else {}
+    record |= {} if options else {"offsets": "words"}
+    words = {"tokens": ["Ann", "Lee", "slept"]}
+    path = lines(tmp_path / "a.jsonl", [record | words, {"text": "It rained", "spans": []}])
+    assert brief(read(path, **options)) == [
+        (words["tokens"], [(0, 2, "PER")]),
+        (["It", "rained"], []),
+    ]
+    path = lines(tmp_path / "a.jsonl", [record | words, record])
+    with pytest.raises(DataError, match=r"a\.jsonl:2: positions .* words, .* without a list"):
+        read(path, **options)
+
+
 def test_inclusive_words_without_a_text(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl", [{"tokens": ["Ann", "slept"], "spans": [[0, 0, "PER"]]}])
     found = stream(path)

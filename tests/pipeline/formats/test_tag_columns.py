@@ -440,3 +440,31 @@ def test_documents_for_sentences_are_warned_about_by_name(tmp_path: Path) -> Non
     )
     short = save(tmp_path / "b.txt", "Eva B-PER\n" + "fell O\n" * 199)
     assert not stream(short).report.warnings
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["{w} {t}", "{t} {w}", "{n} {w} {t}", "{t} {n} {w}", "{w} {w} {t}", "{n} {t} {w}", "{t} x {w}"],
+)
+def test_the_same_words_without_labels(row: str, tmp_path: Path) -> None:
+    text = "".join(
+        "".join(
+            f"{row.format(w=w, t=t, n=n)}\n"
+            for n, (w, t) in enumerate(zip(words, tags.split(), strict=True), 1)
+        )
+        + "\n"
+        for words, tags in zip(WORDS, TAGS, strict=True)
+    )
+    path = save(tmp_path / "a.conll", text)
+    assert brief(stream(path)) == RIGHT
+    assert [s.words for s in read(path, labelled=False)] == [*map(list, WORDS)]
+
+
+@pytest.mark.parametrize("row", ["{n}\t{w}", "{w}\t{n}", "{n}\t{w}\tx", "{w}\tx"])
+def test_numbers_are_no_words_where_there_are_no_tags(row: str, tmp_path: Path) -> None:
+    text = "".join(
+        "".join(f"{row.format(w=w, n=n)}\n" for n, w in enumerate(words, 1)) + "\n"
+        for words in WORDS
+    )
+    path = save(tmp_path / "a.conll", text)
+    assert [s.words for s in read(path, labelled=False)] == [*map(list, WORDS)]

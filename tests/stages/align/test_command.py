@@ -108,7 +108,7 @@ def test_counts_that_differ_name_both(tmp_path: Path, bert: Path) -> None:
     target = write(tmp_path / "t.txt", ["a", "b"])
     code, _, error = run(source, target, "--aligner", "simalign", "--model", bert)
     assert code == 1
-    assert f"{source} has 3 sentences but {target} has 2" in error
+    assert f"{source} (read as text) has 3 sentences but {target} (read as text) has 2" in error
     pairs = write(tmp_path / "p", ["a ||| b"])
     gold = write(tmp_path / "g", ["1-1", "1-1"])
     code, _, error = run(pairs, "--gold", gold, "--aligner", "simalign", "--model", bert)

@@ -164,7 +164,7 @@ def test_plain_text_target_and_report(files: dict[str, Path], method: str) -> No
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("target.conll", "Ja O\n", "has 3 sentences but"),
+        ("target.conll", "Ja O\n", r"\(read as conll\) has 3 sentences but"),
         ("links", "0-0\n", "but .* has 1 lines"),
         ("links", "0-0\n0-9\n\n", "the link 0-9 is outside its 1 source and 1 target words"),
         ("links", "0-0\nx\n\n", "'x' is not a link"),
@@ -185,7 +185,7 @@ def test_scoring_needs_labels(files: dict[str, Path]) -> None:
     files["target.conll"].write_text("Angela Merkel verließ Bonn\nJa\nUlm wartet\n")
     result = run(files, "--score")
     assert result.exit_code == 1
-    assert "it has no labels" in " ".join(result.output.split())
+    assert "which has no labels" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

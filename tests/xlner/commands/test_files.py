@@ -137,6 +137,33 @@ def test_errors_do_not_advise_what_helps_nobody(
     assert code == 1 and error.endswith(said), error
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_text_that_is_conll(tmp_path: Path, known: bool) -> None:
+    source, target, links = tmp_path / "s.txt", tmp_path / "t.txt", tmp_path / "l"
+    source.write_text("Anna PER\nSmith PER\nkam 0\n\n" * 3)
+    target.write_text(("Anna NN\nSmith NN\ncame VB\n\n" if known else "Anna Smith came\n") * 3)
+    links.write_text("0-0 1-1 2-2\n" * 3)
+    given: tuple[str, ...] = ()
+    for advised, more in (
+        ("--data format=…", "conll"),
+        ("--data tag_column=…", "1"),
+        ("--data scheme=io", ""),
+    ):
+        code, _, error = called(project_labels.project_labels, source, target, links, *given)
+        assert code == 1 and advised in error.partition("(on the command line: ")[2], error
+        given += tuple(advised.replace("…", more).split())
+    if known:  # the other side has no labels, and is not what was named
+        code, _, error = called(project_labels.project_labels, source, target, links, *given)
+        assert code == 1 and "s.txt (read as conll) has 3 sentences but" in error, error
+        assert f"if {target} has a word per line, give its name the suffix .conll" in error
+        target = target.rename(target.with_suffix(".conll"))
+    code, shown, error = called(project_labels.project_labels, source, target, links, *given)
+    assert code == 0 and shown.count("Smith\tI-PER") == 3, error
+    source.write_text("[Anna Smith](PER) kam\n" * 3)
+    code, _, error = called(project_labels.project_labels, source, target, links)
+    assert code == 1 and "entities marked inside it" in error
+
+
 def test_advised_names_with_spaces_can_be_pasted(tmp_path: Path) -> None:
     source, target, links = tmp_path / "s.jsonl", tmp_path / "t.txt", tmp_path / "l"
     record = {"text": "Anna kam", "my spans": [[0, 4, "PER"]], "entities": [[0, 8, "PER"]]}
