@@ -47,16 +47,22 @@ class Measured:
         folder: The model.
         cache_dir: Gets the converted model.
         limit: At most so many sentences of each set.
+        consensus: `translate.decoding.consensus`, for chrF.
     """
 
-    def __init__(self, folder: Path, cache_dir: Path, limit: int | None) -> None:
+    def __init__(
+        self, folder: Path, cache_dir: Path, limit: int | None, consensus: int | None = None
+    ) -> None:
         self.folder, self.cache_dir, self.limit = folder, cache_dir, limit
+        self.consensus = consensus
 
     def texts(self, source: str, target: str, texts: Sequence[str]) -> list[str]:
-        """Best hypotheses with the default options."""
+        """Best hypotheses with the default options, or by consensus."""
+        from stages.translate.decoding import DecodingConfig
         from stages.translate.translator import Translator
 
-        translator = Translator(self.folder, source, target, cache=self.cache_dir)
+        config = DecodingConfig(consensus=self.consensus)
+        translator = Translator(self.folder, source, target, config, cache=self.cache_dir)
         return [hypotheses[0].text for hypotheses in translator.translate(texts)]
 
     def sentences(
@@ -316,12 +322,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--json", type=Path, help="figures; parts not measured now are kept")
     parser.add_argument("--limit", type=int, help="at most so many sentences of each set")
+    parser.add_argument("--consensus", type=int, help="chrF by consensus of so many translations")
     arguments = parser.parse_args()
     results: dict[str, Rows] = {}
     if arguments.json and arguments.json.exists():
         results = json.loads(arguments.json.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
-        model = Measured(arguments.folder, Path(folder), arguments.limit)
+        model = Measured(arguments.folder, Path(folder), arguments.limit, arguments.consensus)
         for part in arguments.only:
             results[part] = PARTS[part](model)
             print(f"\n{part}\n" + "\n".join(table(results[part])), flush=True)

@@ -18,6 +18,7 @@ from stages.tokenise import UNSPACED_LANGUAGES
 from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.cleaning import plain_quotes
 from stages.translate.codes import Languages
+from stages.translate.consensus import by_agreement
 from stages.translate.conversion import converted, max_positions
 from stages.translate.decoding import DecodingConfig
 from stages.translate.precision import resolve_device
@@ -128,6 +129,7 @@ class Translator(BaseTranslator):
         changes: dict[str, Any] = {
             "beam_size": max(size, self.config.beam_size),
             "num_hypotheses": size,
+            "consensus": None,
             "repetition_penalty": repetition_penalty or self.config.repetition_penalty,
         }
         other.config = self.config.model_copy(update=changes)
@@ -215,8 +217,8 @@ class Translator(BaseTranslator):
             max_batch_size=0,
             max_input_length=0,
             asynchronous=True,
-            beam_size=config.beam_size,
-            num_hypotheses=config.num_hypotheses,
+            beam_size=config.beams,
+            num_hypotheses=config.found,
             length_penalty=config.length_penalty,
             repetition_penalty=config.repetition_penalty,
             no_repeat_ngram_size=config.no_repeat_ngram_size,
@@ -239,13 +241,20 @@ class Translator(BaseTranslator):
     ) -> Iterator[tuple[_Section, list[Hypothesis]]]:
         for section, item in zip(batch, pending, strict=True):
             result = item.result()
-            yield (
-                section,
-                [
-                    self._hypothesis(tokens, score)
-                    for tokens, score in zip(result.hypotheses, result.scores, strict=True)
-                ],
-            )
+            found = [
+                self._hypothesis(tokens, score)
+                for tokens, score in zip(result.hypotheses, result.scores, strict=True)
+            ]
+            if self.config.consensus is not None:
+                found = self._agreed(found)
+            yield section, found
+
+    def _agreed(self, found: list[Hypothesis]) -> list[Hypothesis]:
+        """Return as many as are wanted, those first that the others agree with."""
+        # What is of no use says nothing about the others.
+        useful = [h for h in found if h.reason is None]
+        ranked = [useful[k] for k in by_agreement([h.text for h in useful])]
+        return [*ranked, *(h for h in found if h.reason)][: self.config.num_hypotheses]
 
     def _hypothesis(self, tokens: Sequence[str], score: float) -> Hypothesis:
         text = self.subwords.decode(tokens)
