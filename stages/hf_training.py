@@ -10,7 +10,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 from transformers import TrainerCallback
@@ -18,6 +18,8 @@ from transformers import TrainerCallback
 from stages.machine import fastest_precision
 
 _log = logging.getLogger(__name__)
+_NEEDED: Final = ("model.safetensors", "optimizer.pt", "scheduler.pt")
+"""Without the last two the Trainer would go on with a new optimiser, and say nothing."""
 
 
 class ProgressBar(TrainerCallback):
@@ -54,7 +56,7 @@ def last_checkpoint(
     """Return the newest complete checkpoint in ``folder``, or ``None``; others are deleted.
 
     ``trainer_state.json`` is written last; a checkpoint whose state does not parse was cut short.
-    One with a file that a power cut or a copy has cut short is warned of: it was complete.
+    One of which a power cut or a copy has cut or lost a file is warned of: it was complete.
 
     Args:
         folder: Where the checkpoints are.
@@ -64,10 +66,13 @@ def last_checkpoint(
     for path in sorted(folder.glob("checkpoint-*")):
         try:
             state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-            files = [*sorted(path.iterdir()), *beside(state["log_history"])]
-            cut = next((f for f in files if not _is_whole(f)), None)
+            files = {*path.iterdir(), *(path / name for name in _NEEDED)}
+            files |= set(beside(state["log_history"]))
+            cut = next((f for f in sorted(files) if not _is_whole(f)), None)
             if cut is not None:
-                _log.warning("%s is damaged: training does not go on from this checkpoint", cut)
+                _log.warning(
+                    "%s is damaged or missing: training does not go on from this checkpoint", cut
+                )
         except (FileNotFoundError, ValueError):
             cut = path
         if cut is None:

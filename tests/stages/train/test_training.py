@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from pipeline.errors import DataError, ModelError
 from stages.hf_training import last_checkpoint
@@ -99,6 +99,25 @@ def test_it_learns_and_the_seed_decides_every_bit(family: Family, tmp_path: Path
     assert history["best_f1"] == result.best_f1
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "scheduler.pt"])
+def test_a_checkpoint_without_one_of_its_files_is_not_gone_on_from(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for step in (4, 12):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        save_file({"weight": torch.zeros(3)}, folder / "model.safetensors")
+        for file in ("optimizer.pt", "scheduler.pt"):
+            torch.save({}, folder / file)
+        state = {"global_step": step, "log_history": []}
+        (folder / "trainer_state.json").write_text(json.dumps(state))
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-12")
+    (tmp_path / "checkpoint-12" / name).unlink()
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-4")
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-4"]
+    assert [f"{name} is damaged or missing" in told for told in caplog.messages] == [True]
+
+
 def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     family: Family, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -133,7 +152,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
         copy = shutil.copytree(work / "checkpoints", tmp_path / f"cut-{name}")
         os.truncate(copy / "checkpoint-8" / name, 200)
         assert last_checkpoint(copy) is None and not list(copy.iterdir())
-        assert f"{name} is damaged: training does not go on" in caplog.messages[-1]
+        assert f"{name} is damaged or missing: training does not go on" in caplog.messages[-1]
     # Nor one whose best weights, which are beside it, have been cut short or lost.
     for spoil in (lambda path: os.truncate(path, 200), Path.unlink):
         copy = shutil.copytree(work, tmp_path / f"best-{len(list(tmp_path.iterdir()))}")
