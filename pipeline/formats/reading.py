@@ -176,7 +176,7 @@ def read_labelled(
     )
     report.own_ids = own_ids == records > 0
     if any_tags:
-        settings.decoder = _decoder(scheme_evidence, source, opened.where, report)
+        settings.decoder = choose_decoder(scheme_evidence, source, opened.where, report)
     if opened.may_have_prefix and prefix_evidence.prefix:
         settings.prefix = prefix_evidence.prefix
         report.layout = f"{report.layout}, prefix {settings.prefix!r}"
@@ -204,10 +204,20 @@ def read_raw(
     return opened.read(report), report
 
 
-def _decoder(
+def choose_decoder(
     evidence: SchemeEvidence, source: DataSource, where: str, report: ReadReport
 ) -> TagDecoder:
-    """Choose how the tags of a source are to be read, from all of them."""
+    """Choose how the tags of a source are to be read, from all of them.
+
+    Args:
+        evidence: Has seen the tags.
+        source: What the user states of them.
+        where: What errors name.
+        report: Is told what was chosen.
+
+    Raises:
+        DataError: If they are in no scheme, or in another than is stated.
+    """
     values = evidence.values()
     fit = evidence.fit()
     report.scheme_detected = source.scheme == "auto"

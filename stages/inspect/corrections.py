@@ -13,7 +13,6 @@ from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.formats import (
     ReadReport,
     detect_format,
-    spans_from_tags,
     write_conll,
     write_jsonl,
     write_parquet,
@@ -27,11 +26,17 @@ from pipeline.formats.label_studio import (
     char_ranges,
     write_label_studio,
 )
-from pipeline.formats.offsets import Reading, SurfaceError, resolve
-from pipeline.formats.reading import read_raw
+from pipeline.formats.offsets import (
+    AmbiguousError,
+    OffsetEvidence,
+    Reading,
+    SurfaceError,
+    resolve,
+)
+from pipeline.formats.reading import choose_decoder, read_raw
 from pipeline.formats.report import RELATIONS, CharSpan, RawSentence
 from pipeline.formats.resolving import longest
-from pipeline.formats.schemes import TagError
+from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
 from pipeline.schema import Sentence, Span
 from stages.inspect.view import View
 
@@ -154,22 +159,52 @@ def read_corrected(
         )
     # As they are, since read_labelled leaves out words that have nothing to see.
     source = DataSource(format=name, encoding=encoding)
-    raws, report = read_raw(source, "und", path=path, labelled=True)
+    stream, report = read_raw(source, "und", path=path, labelled=True)
+    raws = list(stream)
+    tags, positions = SchemeEvidence(), OffsetEvidence()
     for raw in raws:
         if raw.tags is not None:
-            raw.spans = _decoded(raw, path)
-        yield raw if raw.char_spans is None else _in_code_points(raw, changes)
+            tags.feed(raw.tags)
+        elif raw.words and name == "jsonl":
+            positions.feed(raw)
+    try:
+        reading, note = positions.decide()
+    except AmbiguousError as error:
+        raise DataError(f"{path}: {error}") from None
+    if note:
+        report.warn(f"{path}: {note}")
+    decode = choose_decoder(tags, source, str(path), report)
+    for raw in raws:
+        if raw.tags is not None:
+            raw.spans = _decoded(raw, decode, path)
+        if raw.char_spans is None:
+            yield raw
+        elif raw.unit or (raw.words and name == "jsonl"):
+            yield _placed(raw, reading, path, changes)
+        else:
+            yield _in_code_points(raw, changes)
     changes.not_reviewed = report.unreviewed
     changes.other_regions = report.left_out[REGIONS] + report.left_out[RELATIONS]
     changes.skipped = report.left_out[CANCELLED] + report.left_out[UNLABELLED]
 
 
-def _decoded(raw: RawSentence, path: Path) -> list[Span]:
+def _decoded(raw: RawSentence, decode: TagDecoder, path: Path) -> list[Span]:
     try:
-        return spans_from_tags(raw.tags or ())
+        return decode(raw.tags or ())[0]
     except TagError as error:
         line = raw.lines[error.index] if raw.lines else raw.line
         raise DataError(f"{path}:{line}: {error}") from None
+
+
+def _placed(raw: RawSentence, reading: Reading, path: Path, changes: Changes) -> RawSentence:
+    """Return a sentence with words, or a unit of its own, with spans in words or code points."""
+    report = ReadReport("", "")
+    try:
+        found = resolve(raw, reading, report)
+    except SurfaceError as error:
+        raise DataError(f"{path}:{error.line or raw.line}: {error}") from None
+    changes.other_text += report.other_surfaces
+    return found
 
 
 def _in_code_points(raw: RawSentence, changes: Changes) -> RawSentence:

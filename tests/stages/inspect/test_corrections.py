@@ -311,6 +311,45 @@ def test_what_does_not_fit_is_said(
         list(import_corrected(write_records(path, record), {one.id: one}, Changes()))
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"spans": [[0, 2, "PER"], [4, 5, "LOC"]]},
+        {"spans": [[0, 1, "PER"], [4, 4, "LOC"]]},
+        {"spans": [[0, 2, "PER"], [4, 5, "LOC"]], "offsets": "words"},
+        {"text": "Anna Smith kam aus Bonn .", "spans": [[0, 10, "PER"], [19, 23, "LOC"]]},
+        {
+            "text": "Anna Smith kam aus Bonn .",
+            "spans": [[0, 2, "PER"], [4, 5, "LOC"]],
+            "offsets": "words",
+        },
+        {  # what tag_text writes
+            "entities": [
+                {"start": 0, "end": 2, "type": "PER", "score": 0.9, "text": "Anna Smith"},
+                {"start": 4, "end": 5, "type": "LOC", "score": 0.9, "text": "Bonn"},
+            ]
+        },
+        {"ner_tags": ["B-PER", "E-PER", "O", "O", "S-LOC", "O"]},
+        {"ner_tags": ["PER", "PER", "O", "O", "LOC", "O"]},
+    ],
+)
+def test_labels_of_words_in_any_form(labels: dict[str, object], tmp_path: Path) -> None:
+    words = ["Anna", "Smith", "kam", "aus", "Bonn", "."]
+    record = {"id": "a", "tokens": words} | labels
+    changes = Changes()
+    path = write_records(tmp_path / "out.jsonl", record)
+    (back,) = import_corrected(path, {"a": Sentence("a", "de", words)}, changes)
+    assert back.spans == [Span(0, 2, "PER"), Span(4, 5, "LOC")]
+    assert (changes.snapped, changes.other_text) == (0, 0)
+
+
+def test_positions_that_cannot_be_read_lose_no_labels(tmp_path: Path) -> None:
+    record = {"id": "a", "text": "Anna Smith", "spans": [[0, 2, "PER"]], "offsets": "words"}
+    path = write_records(tmp_path / "out.jsonl", record)
+    with pytest.raises(DataError, match=r"out\.jsonl:1: sentence 'a': positions"):
+        list(import_corrected(path, {"a": Sentence("a", "de", ["Anna", "Smith"])}, Changes()))
+
+
 def test_a_sentence_that_comes_twice(one: Sentence, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     export([(one, None)], "doccano", path)
