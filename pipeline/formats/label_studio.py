@@ -153,8 +153,9 @@ class LabelStudio(Format):
         """Yield one sentence or document per annotated task, with the spans of its last annotation.
 
         Tasks that nobody annotated keep the labels that they came with, and are left out if they
-        have none; what was cancelled is left out. All are counted. Of several controls of the
-        labelling interface, the one that ``tag_column`` names is read, or all.
+        have none and labels are to be read; what was cancelled is left out. All are counted. Of
+        several controls of the labelling interface, the one that ``tag_column`` names is read, or
+        all.
 
         Raises:
             DataError: If it is not such a file, with the line, or has no such control.
@@ -166,7 +167,8 @@ class LabelStudio(Format):
             if not isinstance(task, dict):
                 raise DataError(f"{where}: a task was expected, not {task!r:.80}")
             if isinstance(task.get("data"), dict):
-                data, regions = task["data"], _regions(task, where, report)
+                data = task["data"]
+                regions = _regions(task, where, report, self.request.labelled)
             else:
                 data, regions = task, _minimal_regions(task) or []
             if regions is None:
@@ -225,17 +227,19 @@ def _is_region(value: Any) -> bool:
 
 
 def _regions(
-    task: Mapping[str, Any], where: str, report: ReadReport
+    task: Mapping[str, Any], where: str, report: ReadReport, labelled: bool
 ) -> list[Mapping[str, Any]] | None:
     """Return the regions of a task's ground truth, else of its last annotation.
 
-    ``None`` if the task is to be left out.
+    ``None`` if the task is to be left out; where no labels are read, that is what was cancelled.
     """
     done = _objects(task.get("annotations") or task.get("completions"), where)
     valid = [a for a in done if not a.get("was_cancelled")]
     if done and not valid:
         report.leave_out(CANCELLED)
         return None
+    if not valid and not labelled:
+        return []
     if not valid:
         valid = _objects(task.get("predictions"), where)
         report.unreviewed += bool(valid)

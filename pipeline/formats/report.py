@@ -271,22 +271,24 @@ class ReadReport:
             said[-1] += f", {long} (the first: line {place})"
         if self.labelled:
             said.append(self._types())
-        repaired = [
-            _counted(_REPAIRS.get(k, f"{{n}} {k}"), n) for k, n in self.repaired_tags.items()
-        ]
-        counts = {k: getattr(self, k) for k in _COUNTERS}
-        at = {k: places[0].removeprefix(f"{self.origin}:") for k, places in self.examples.items()}
-        repaired += [
-            _counted(_COUNTERS[k], n).replace("{first}", f"line {at.get(k)}")
-            for k, n in counts.items()
-            if n
-        ]
-        repaired += [f"{n:,} {kind} left out" for kind, n in sorted(self.left_out.items()) if n]
-        if repaired:
+        if repaired := self.repairs():
             said.append("repaired: " + ", ".join(repaired))
-        text = f"{self.origin}: {'; '.join(said)}"
-        # What a file brings along must not reach the terminal as a command to it.
-        return "".join(c if c.isprintable() else "\ufffd" for c in text)
+        return _printable(f"{self.origin}: {'; '.join(said)}")
+
+    def repairs(self, *, empty_kept: bool = False) -> list[str]:
+        """Return what was repaired and left out, in words.
+
+        Args:
+            empty_kept: Whether empty sentences were handed over all the same.
+        """
+        found = [_counted(_REPAIRS.get(k, f"{{n}} {k}"), n) for k, n in self.repaired_tags.items()]
+        at = {k: places[0].removeprefix(f"{self.origin}:") for k, places in self.examples.items()}
+        for key, phrase in _COUNTERS.items():
+            n = getattr(self, key)
+            if n and not (key == "empty_sentences" and empty_kept):
+                found.append(_counted(phrase, n).replace("{first}", f"line {at.get(key)}"))
+        found += [f"{n:,} {kind} left out" for kind, n in sorted(self.left_out.items()) if n]
+        return [_printable(text) for text in found]
 
     def _types(self) -> str:
         common = sorted(self.spans.items(), key=lambda item: (-item[1], item[0]))
@@ -305,6 +307,11 @@ class ReadReport:
             if name not in ("labelled", "words_seen", "empty_end") and (value or name in always):
                 notes[name] = value
         return notes
+
+
+def _printable(text: str) -> str:
+    """Return a text without what a file may bring along as a command to the terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _count(n: int, what: str) -> str:

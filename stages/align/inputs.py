@@ -65,7 +65,8 @@ def other_numbers(paths: tuple[Path, Path], forms: Sequence[str], sizes: tuple[i
     )
     more = sizes[1] > sizes[0]
     words = ""
-    if a != b and (a, b)[more] == "text":  # a word a line, taken for a sentence each?
+    several = sizes[more] >= 2 * sizes[not more]
+    if several and a != b and (a, b)[more] == "text":  # a word a line, taken for a sentence each?
         words = f"; if {paths[more]} has a word per line, give its name the suffix .conll"
     return (
         f"{left} has {sizes[0]} sentences but {right} has {sizes[1]}; "

@@ -22,11 +22,19 @@ _FROM_ONE: Final = "; if the file counts words from 1, give --links-base 1"
 
 @dataclass(slots=True)
 class AlignedFiles:
-    """Two aligned files: the sentences of both sides, and batches of them for the projector."""
+    """Two aligned files: the sentences of both sides, and batches of them for the projector.
+
+    Attributes:
+        sources: The sentences of the labelled side.
+        targets: Those of the other.
+        batches: Both, with their links.
+        repaired: What was repaired and left out in reading, in words.
+    """
 
     sources: list[Sentence] = field(default_factory=list)
     targets: list[Sentence] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
 
 
 def read_corpus(
@@ -76,7 +84,9 @@ def read_corpus(
             ]
             if sizes[0] != sizes[1]:
                 forms = (labelled.format, others.format)
-                raise DataError(other_numbers((source, target), forms, (sizes[0], sizes[1])))
+                message = other_numbers((source, target), forms, (sizes[0], sizes[1]))
+                told = "".join(f"; {text}" for text in (*labelled.repaired(), *others.repaired()))
+                raise DataError(message + told)
             raise DataError(
                 f"{source} has {sizes[0]} sentences but {links} has {sizes[2]} lines; "
                 "there must be one line of links per pair (an empty one for none)"
@@ -102,6 +112,7 @@ def read_corpus(
         )
     if score and not others.has_labels:
         raise DataError(f"--score: {target} has no labels to score against")
+    corpus.repaired = [*labelled.repaired(), *others.repaired()]
     return corpus
 
 
@@ -146,6 +157,11 @@ class _SentenceFile(Iterator["Sentence"]):
         self.format = how.format
         self._words: dict[str, str] = {}
         self.has_labels = self._stream.report.scheme is not None
+
+    def repaired(self) -> list[str]:
+        """Return what was repaired and left out, in words; complete once the file is read."""
+        found = self._stream.report.repairs(empty_kept=True)
+        return [f"{self._path}: {', '.join(found)}"] if found else []
 
     def __next__(self) -> Sentence:
         """Return the next sentence.

@@ -107,6 +107,8 @@ def project_labels(
         files = Files(encoding, data or ())
         with files.advised():
             corpus = read_corpus(source, target, links, langs, score, files, links_base)
+        for repaired in corpus.repaired:
+            tell(repaired)
         if translate is not None:
             _translate_entities(corpus.batches, translate)
         counted = _Counts(keep=as_json and out is None, tags=score)

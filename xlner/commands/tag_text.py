@@ -152,13 +152,17 @@ def _read(file: Path, lang: str, split: bool, files: Files) -> Iterator[_Item]:
         elif how.format == "text":
             yield from _lines(read_lines(file, how.encoding), split)
         else:
-            texts, _ = read_raw(how, lang, path=file)
+            texts, report = read_raw(how, lang, path=file)
             first = next(texts, None)
             if first is not None and first.text is not None:
                 yield from _records(chain([first], texts), split)
-                return
-            for sentence in read_labelled(how, lang, path=file, labelled=False, keep_empty=True):
-                yield sentence.id, None, sentence.words
+            else:
+                read = read_labelled(how, lang, path=file, labelled=False, keep_empty=True)
+                report = read.report
+                for sentence in read:
+                    yield sentence.id, None, sentence.words
+            if told := report.repairs(empty_kept=True):
+                tell(f"{file}: {', '.join(told)}")
 
 
 def _records(records: Iterable[RawSentence], split: bool) -> Iterator[_Item]:

@@ -275,6 +275,38 @@ def test_standard_input_is_read_as_files_are(
         assert list(texts) == expected
 
 
+def test_what_files_leave_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    region = {"start": 0, "end": 4, "text": "Anna", "labels": ["PER"]}
+    done: list[dict[str, Any]] = [
+        {"annotations": [{"result": [{"type": "labels", "value": region}]}]},
+        {"annotations": [{"result": [], "was_cancelled": True}]},
+        {"annotations": []},
+    ]
+    tasks = [{"id": i, "data": {"text": "Anna kam"}} | more for i, more in enumerate(done)]
+    source, target, links = tmp_path / "s.json", tmp_path / "t.txt", tmp_path / "l"
+    source.write_text(json.dumps(tasks))
+    target.write_text("Anna came\n" * 3)
+    links.write_text("0-0 1-1\n" * 3)
+    told = f"{source}: 1 cancelled tasks left out, 1 tasks without annotation left out"
+    code, _, error = called(project_labels.project_labels, source, target, links)
+    assert code == 1 and "has 1 sentences" in error and error.endswith(told), error
+    target.write_text("Anna came\n")
+    links.write_text("0-0 1-1\n")
+    code, _, error = called(project_labels.project_labels, source, target, links)
+    assert code == 0 and told in error, error
+    # Where no labels are read, none need to be there.
+    read = tag_text._read(source, "en", False, Files("utf-8", ()))
+    assert [name for name, *_ in read] == ["0", "2"]
+    assert capsys.readouterr().err == f"{source}: 1 cancelled tasks left out\n"
+    source = source.with_suffix(".conll")
+    source.write_text("Anna I-PER\nkam O\n\n\n# id = b\n\nBob B-PER\nging I-LOC\n")
+    target.write_text("Anna came\n\nBob went\n")
+    links.write_text("0-0 1-1\n\n0-0 1-1\n")
+    named = ("--data", "scheme=iob2")
+    code, _, error = called(project_labels.project_labels, source, target, links, *named)
+    assert code == 0 and f"{source}: 2 I- with no B- before it, read as B- 3 sent" in error, error
+
+
 def strings(tree: ast.AST) -> list[str]:
     """The texts of a module that are no docstrings."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
