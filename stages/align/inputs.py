@@ -65,7 +65,7 @@ def other_numbers(paths: tuple[Path, Path], forms: Sequence[str], sizes: tuple[i
     )
     more = sizes[1] > sizes[0]
     words = ""
-    several = sizes[more] >= 2 * sizes[not more]
+    several = 0 < 2 * sizes[not more] <= sizes[more]
     if several and a != b and (a, b)[more] == "text":  # a word a line, taken for a sentence each?
         words = f"; if {paths[more]} has a word per line, give its name the suffix .conll"
     return (

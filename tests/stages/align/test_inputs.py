@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import DataError
 from stages.align.inputs import read_word_pairs
 
 PAIRS = [
@@ -30,3 +31,23 @@ def test_sides_in_any_form_are_read_alike(source: str, target: str, tmp_path: Pa
     first.write_text(side(0, source))
     second.write_text(side(1, target))
     assert [tuple(p) for p in read_word_pairs(first, second)] == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("lines", "hinted"), [(16, True), (8, True), (5, False), (3, False), (0, False)]
+)
+def test_words_in_lines_are_thought_of_where_there_are_many(
+    lines: int, hinted: bool, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "s.conll", tmp_path / "t.txt"
+    source.write_text("Anna O\nkam O\n\n" * 4)
+    target.write_text("Anna x\n" * lines)
+    for sides in ((source, target), (target, source)):
+        with pytest.raises(DataError, match=r"t\.txt \(read as text\) has") as error:
+            read_word_pairs(*sides)
+        assert (f"if {target} has a word per line" in str(error.value)) == hinted
+    # A file of text beside another one has a sentence per line.
+    source = source.rename(tmp_path / "s.txt")
+    source.write_text("Anna kam\n")
+    with pytest.raises(DataError, match="line by line$"):
+        read_word_pairs(source, target)
