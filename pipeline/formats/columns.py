@@ -42,7 +42,8 @@ _SURFACES: Final = ("text", "word", "surface", "mention", "surface_form", "entit
 _FORMS: Final = ("text", "word", "form", "token", "orth")
 _TOKEN_TAGS: Final = ("ner", "ner_tag", "entity", "tag", "label")
 _SHOWN: Final = ("spans", "entities", "labels", "label")
-_ADVICE: Final = "; if one of them holds the {what}, name it as {key}"
+ADVICE: Final = "; if one of them holds the {what}, name it as {key}"
+"""What errors add that list fields or columns."""
 _NAMED: Final = ("ner_tags", "tags", "labels", "ner", "label", "spans", "entities")
 
 
@@ -117,7 +118,7 @@ class RecordReader:
                 line,
                 "neither words (tokens or words) nor text (text or sentence); "
                 f"the record has {', '.join(record) or 'nothing'}"
-                f"{hint(record) or _ADVICE.format(what='words or text', key='word_column')}",
+                f"{hint(record) or ADVICE.format(what='words or text', key='word_column')}",
             )
         sentence.text = text
         if self.labelled:
@@ -164,7 +165,7 @@ class RecordReader:
         raise self._error(
             line,
             f"words without labels: none of the columns {', '.join(_NAMED)}; the record has "
-            f"{', '.join(record)}{_ADVICE.format(what='labels', key='tag_column')}",
+            f"{', '.join(record)}{ADVICE.format(what='labels', key='tag_column')}",
         )
 
     def _label_text(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:
@@ -191,7 +192,7 @@ class RecordReader:
         raise self._error(
             line,
             f"a text without its entities (none of {', '.join(_SHOWN)}); the record has "
-            f"{', '.join(record)}{_ADVICE.format(what='labels', key='tag_column')}; "
+            f"{', '.join(record)}{ADVICE.format(what='labels', key='tag_column')}; "
             "a text that has no entities says so with an empty list",
         )
 

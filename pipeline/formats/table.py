@@ -12,7 +12,17 @@ from itertools import islice
 from typing import Any, ClassVar, Final
 
 from pipeline.errors import DataError
-from pipeline.formats.columns import BESIDE, IDS, SPANS, TAGS, TEXT, WORDS, RecordReader, split_list
+from pipeline.formats.columns import (
+    ADVICE,
+    BESIDE,
+    IDS,
+    SPANS,
+    TAGS,
+    TEXT,
+    WORDS,
+    RecordReader,
+    split_list,
+)
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
 from pipeline.formats.report import Fields, RawSentence, ReadReport
@@ -73,14 +83,19 @@ class Table(Format):
         if len(set(names)) < len(names):
             raise DataError(f"{path}:{first[0]}: two columns have one name: {', '.join(names)}")
         fields = Fields(*(name and _plain(name) for name in self.request.fields))
-        named = {"word_column": fields.words}
-        named |= {"tag_column": fields.tags} if self.request.labelled else {}
-        for key, name in named.items():
+        wanted = {"word_column": (fields.words, _CONTENT, "words or text")}
+        if self.request.labelled:
+            wanted["tag_column"] = fields.tags, _LABELS, "labels"
+        for key, (name, usual, what) in wanted.items():
             if name and name not in names:
-                raise DataError(
-                    f"{path}:{first[0]}: no {name!r}, which {key} names; the columns are "
-                    f"{', '.join(names)}"
-                )
+                missing, advice = f"no {name!r}, which {key} names", ""
+            elif not name and not usual & set(names):
+                missing, advice = f"no column of {what}", ADVICE.format(what=what, key=key)
+            else:
+                continue
+            raise DataError(
+                f"{path}:{first[0]}: {missing}; the columns are {', '.join(names)}{advice}"
+            )
         reader = RecordReader(
             report,
             str(path),

@@ -108,7 +108,7 @@ class Files:
                     found[key] = found.get(key) or value or ""
             if not found or "--data" in str(error):
                 raise
-            said = ", ".join(
+            said = " ".join(
                 "--data " + (shlex.quote(f"{key}={value}") if value else f"{key}=…")
                 for key, value in found.items()
             )

@@ -119,12 +119,14 @@ TAGGED = "Anna B-PER\nSmith I-PER\nkam O\n\n" * 3
             "the record has tokens, x",
         ),
         ("s.csv", "sentence,tags\nAnna kam,B-PER O\n", ("tag_column=y",), "are sentence, tags"),
+        ("s.csv", "body,mark\nAnna kam,B-PER O\n", ("format=table",), "--data word_column=…)"),
+        ("s.csv", "text,mark\nAnna kam,B-PER O\n", ("format=table",), "--data tag_column=…)"),
         # Names of files and folders are no advice.
         ("my scheme.conll", TAGGED * 2, (), "line by line"),
         ("set scheme/label_names", TAGGED * 2, ("format=conll",), "line by line"),
     ],
 )
-def test_errors_do_not_advise_what_helps_nobody(
+def test_errors_advise_what_helps_alone(
     tmp_path: Path, name: str, text: str, given: tuple[str, ...], said: str
 ) -> None:
     source, target, links = tmp_path / name, tmp_path / "t.txt", tmp_path / "l"
@@ -178,7 +180,7 @@ def test_advised_names_with_spaces_can_be_pasted(tmp_path: Path) -> None:
         project_labels.project_labels, source, target, links, *shlex.split(advice)
     )
     assert code == 0, error
-    said = r"line: --data 'tag_column=NE TAG', --data word_column=…, --data scheme=io\)$"
+    said = r"line: --data 'tag_column=NE TAG' --data word_column=… --data scheme=io\)$"
     with pytest.raises(DataError, match=said), Files("utf-8", ()).advised():
         raise DataError("f: set tag_column: NE TAG (and word_column); or set scheme: io")
 
