@@ -358,7 +358,7 @@ def test_tags_in_one_string(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="tags holds 2 tags, but its text has 3 words"):
         read(path)
     path = lines(tmp_path / "c.jsonl", [{"text": "Anna slept", "mine": "B-PER O"}])
-    with pytest.raises(DataError, match="the record has text, mine: if one of them holds the lab"):
+    with pytest.raises(DataError, match="the record has text, mine; if one of them holds the lab"):
         read(path)
 
 
