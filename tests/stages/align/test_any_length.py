@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +35,6 @@ KINDS: dict[str, dict[str, Any]] = {
     for name in ("statistical", "softmax", "simalign_reference", "translator", "back_translation")
 } | {f"simalign-{m}": {"aligner": "simalign", "method": m} for m in ("inter", "itermax", "match")}
 KINDS |= {"words": {"aligner": "simalign", "token_type": "word"}, "ensemble": ENSEMBLE}
-if importlib.util.find_spec("eflomal"):
-    KINDS["eflomal"] = {"aligner": "eflomal"}
 
 LENGTHS = st.one_of(st.integers(0, 5), st.sampled_from([60, 70, 151]))
 
@@ -83,6 +80,14 @@ def test_pairs_of_any_length(
 ) -> None:
     pairs = made_of(lengths, seed)
     assert_whole(linked(KINDS[kind], around, pairs, tmp_path_factory.mktemp("learnt")), pairs)
+
+
+def test_pairs_of_any_length_by_eflomal(tmp_path: Path, around: AlignmentContext) -> None:
+    """Once, not as often as the others: it starts processes, and takes seconds."""
+    pytest.importorskip("eflomal", reason='pip install "xlner[eflomal]"')
+    lengths = [(0, 3), (2, 0), (0, 0), (1, 1), (5, 3), (151, 2), (1, 60), (70, 151), (60, 60)]
+    pairs = made_of(lengths)
+    assert_whole(linked({"aligner": "eflomal"}, around, pairs, tmp_path), pairs)
 
 
 @pytest.mark.parametrize("kind", ["statistical", "simalign-inter", "translator", "ensemble"])
