@@ -40,9 +40,8 @@ class BestWeights(TrainerCallback):
     def needed(self, history: list[dict[str, Any]]) -> list[Path]:
         """Return what a training with this history loads in the end, if it is not bettered."""
         scored = [entry for entry in history if entry.get("eval_f1") is not None]
-        return (
-            [self.file(max(scored, key=lambda entry: entry["eval_f1"])["step"])] if scored else []
-        )
+        best = max(scored, key=lambda entry: entry["eval_f1"], default=None)
+        return [] if best is None else [self.file(best["step"])]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Take up where a checkpoint left off."""

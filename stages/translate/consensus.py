@@ -40,7 +40,7 @@ def chrf(texts: Sequence[str]) -> npt.NDArray[np.float64]:
     """
     bare = ["".join(text.split()) for text in texts]
     precision = np.zeros((len(texts), len(texts)))
-    recall, orders = np.zeros_like(precision), np.zeros_like(precision)
+    orders = np.zeros_like(precision)
     for order in range(1, _ORDERS + 1):
         grams = [Counter(t[k : k + order] for k in range(len(t) - order + 1)) for t in bare]
         numbers = {gram: n for n, gram in enumerate(set[str]().union(*grams))}
@@ -52,8 +52,8 @@ def chrf(texts: Sequence[str]) -> npt.NDArray[np.float64]:
         for k, row in enumerate(counts):
             shared = np.minimum(row, counts).sum(1)
             precision[k] += np.where(there[k], shared / max(total[k], 1), 0)
-            recall[k] += np.where(there[k], shared / np.maximum(total, 1), 0)
         orders += there
-    precision, recall = precision / np.maximum(orders, 1), recall / np.maximum(orders, 1)
+    precision /= np.maximum(orders, 1)
+    recall = precision.T  # what two share is the same from both sides
     weighed = np.maximum(_BETA**2 * precision + recall, np.finfo(np.float64).tiny)
     return (1 + _BETA**2) * precision * recall / weighed
