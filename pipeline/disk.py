@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -167,6 +167,20 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_lines(path: str | Path, lines: Iterable[str]) -> int:
+    """Write lines, which bring their ends, in UTF-8 as :func:`written_whole` does.
+
+    Returns:
+        The number of lines (or groups of them) that were given.
+    """
+    count = 0
+    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
+        for line in lines:
+            file.write(line)
+            count += 1
+    return count
 
 
 @contextlib.contextmanager

@@ -20,8 +20,8 @@ from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import parse_json
-from pipeline.formats.label_studio import char_ranges
 from pipeline.formats.report import EVENTS, RELATIONS, CharSpan, RawSentence, ReadReport
+from pipeline.formats.words import joined
 from pipeline.listed import batched
 from pipeline.schema import Sentence
 
@@ -151,8 +151,7 @@ def write_brat(items: Iterable[tuple[Sentence, str | None]], folder: Path) -> in
             position, number = 0, 0
             texts, notes = [], []
             for sentence, source in chunk:
-                text = " ".join(sentence.words)
-                ranges = char_ranges(sentence.words)
+                text, ranges = joined(sentence.words)
                 for span in sentence.spans:
                     number += 1
                     start, end = ranges[span.start][0], ranges[span.end - 1][1]

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.foreign import hint
+from pipeline.formats.format import Request
 from pipeline.formats.report import EVENTS, RELATIONS, CharSpan, Fields, RawSentence, ReadReport
 
 WORDS: Final = ("tokens", "words", "tokenized_text")
@@ -25,7 +26,6 @@ TAGS: Final = ("ner_tags", "ner", "word_labels", "bio_tags", "iob_tags", "tags",
 TEXT: Final = ("text", "sentence", "content")
 SPANS: Final = ("spans", "entities", "ents", "labels", "label", "ner", "annotation")
 IDS: Final = ("id", "sent_id", "guid")
-USUAL: Final = Fields()
 BESIDE: Final = (RELATIONS, EVENTS)
 """Fields with what is annotated beside entities, which is counted and not read."""
 OFFSETS: Final = "offsets"
@@ -51,31 +51,30 @@ class RecordReader:
     """Turns records into sentences; counts what they hold beside entities.
 
     Args:
+        request: What is to be read: whether labels, and what the data source says of the records.
         report: What is told of that.
-        origin: What to name in messages; the record's line or row number is added.
+        where: What errors name, if not the path; the record's line or row number is added.
         names: Names of integer tags by column, as far as the file tells.
-        default_names: Names of integer tags in any column (``label_names`` of a data source).
-        labelled: Whether to read labels.
         keep_longest: Whether of spans that overlap the longest is kept, rather than all refused.
         spans: The fields in which spans are looked for, the likeliest first.
-        fields: The fields to read; default: the first of the usual names.
+        fields: The fields to read, if not those of the request; ``None``: the first usual name.
     """
 
     def __init__(
         self,
+        request: Request,
         report: ReadReport,
-        origin: str,
+        where: str | None = None,
         *,
         names: Mapping[str, Sequence[str]] | None = None,
-        default_names: Sequence[str] | None = None,
-        labelled: bool = True,
         keep_longest: bool = False,
         spans: Sequence[str] = SPANS,
-        fields: Fields = USUAL,
+        fields: Fields | None = None,
     ) -> None:
         self.report = report
-        self.origin = origin
-        tags, words = fields
+        self.origin = where or str(request.path)
+        self.labelled = labelled = request.labelled
+        tags, words = fields or request.fields
         named = {"word_column": words} | ({"tag_column": tags} if labelled else {})
         self._named = [(key, name) for key, name in named.items() if name]
         self._tags: Sequence[str] = (tags,) if tags else TAGS
@@ -83,8 +82,7 @@ class RecordReader:
         self._words_in: Sequence[str] = (words,) if words else WORDS
         self._text_in: Sequence[str] = (words,) if words else TEXT
         self.names = dict(names or {})
-        self.default_names = default_names
-        self.labelled = labelled
+        self.default_names = request.source.label_names
         self.keep_longest = keep_longest
 
     def __call__(self, record: Mapping[str, Any], line: int) -> RawSentence:

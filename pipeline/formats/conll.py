@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Final
 
-from pipeline.disk import written_whole
+from pipeline.disk import write_lines
 from pipeline.errors import DataError
 from pipeline.formats.evidence import NOTHING, pairs_of
 from pipeline.formats.files import read_lines
@@ -260,13 +261,8 @@ def write_conll(sentences: Iterable[Sentence], path: str | Path) -> int:
         DataError: If a word, id or type cannot be written: it is empty, has a tab or a line break,
             or would be read as something else.
     """
-    count = 0
-    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
-        file.write("# global.columns = FORM NER\n")
-        for sentence in each(sentences, "write_conll: the sentences"):
-            file.write(conll_rows(sentence))
-            count += 1
-    return count
+    rows = map(conll_rows, each(sentences, "write_conll: the sentences"))
+    return write_lines(path, chain(["# global.columns = FORM NER\n"], rows)) - 1
 
 
 def conll_rows(sentence: Sentence) -> str:

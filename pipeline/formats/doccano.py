@@ -11,19 +11,17 @@ character" has to stay off.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from pipeline.disk import written_whole
 from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
 from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
-from pipeline.formats.json_text import read_records
-from pipeline.formats.label_studio import char_ranges
+from pipeline.formats.json_text import read_records, write_json_lines
 from pipeline.formats.offsets import Unit, unit_edges
-from pipeline.formats.report import Fields, RawSentence, ReadReport
+from pipeline.formats.report import RawSentence, ReadReport
+from pipeline.formats.words import joined
 from pipeline.schema import Sentence
 
 UTF16: Final[Unit] = "utf-16"
@@ -52,15 +50,7 @@ class Doccano(Format):
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
         """Yield one sentence or document per record."""
         path, source = self.request.file, self.request.source
-        reader = RecordReader(
-            report,
-            str(path),
-            default_names=source.label_names,
-            labelled=self.request.labelled,
-            keep_longest=True,
-            spans=_FIELDS,
-            fields=Fields(self.request.fields.tags),
-        )
+        reader = RecordReader(self.request, report, keep_longest=True, spans=_FIELDS)
         fields = (str(source.tag_column),) if source.tag_column else _FIELDS
         for line, record in read_records(path, source.encoding):
             if not isinstance(record, dict) or not isinstance(_text(record), str):
@@ -106,24 +96,20 @@ def write_doccano(items: Iterable[tuple[Sentence, str | None]], path: Path) -> i
     Returns:
         The number of sentences written.
     """
-    count = 0
-    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
-        for sentence, source in items:
-            ranges = char_ranges(sentence.words)
-            text = " ".join(sentence.words)
-            units = unit_edges(text, UTF16)
-            record = {
-                "text": text,
-                "label": [
-                    [units[ranges[s.start][0]], units[ranges[s.end - 1][1]], s.type]
-                    for s in sentence.spans
-                ],
-                "offsets": UTF16,
-                "sentence_id": sentence.id,
-                "lang": sentence.lang,
-                "source": source or "",
-                "words": sentence.words,
-            }
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            count += 1
-    return count
+    return write_json_lines(path, (_record(sentence, source) for sentence, source in items))
+
+
+def _record(sentence: Sentence, source: str | None) -> dict[str, Any]:
+    text, ranges = joined(sentence.words)
+    units = unit_edges(text, UTF16)
+    return {
+        "text": text,
+        "label": [
+            [units[ranges[s.start][0]], units[ranges[s.end - 1][1]], s.type] for s in sentence.spans
+        ],
+        "offsets": UTF16,
+        "sentence_id": sentence.id,
+        "lang": sentence.lang,
+        "source": source or "",
+        "words": sentence.words,
+    }

@@ -46,9 +46,8 @@ def require_file(path: Path) -> None:
     """
     if path.is_dir():
         names = sorted(p.name for p in path.iterdir())[:10]
-        raise DataError(
-            f"{path}: is a folder, not a file; name one of its files ({', '.join(names)})"
-        )
+        listed = ", ".join(names) or "it has none"
+        raise DataError(f"{path}: is a folder, not a file; name one of its files ({listed})")
     if not path.exists():
         near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(f"{path}: file not found{suggest(path.name, near)}")

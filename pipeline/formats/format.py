@@ -121,7 +121,6 @@ class Request:
 
     Attributes:
         path: The file or folder; ``None`` for a data set of the hub.
-        files: For formats that join files: those to read, in order, if not ``path`` itself.
         source: The options of the data source.
         lang: Language of the words.
         labelled: Whether to read labels; without, they are not even looked at.
@@ -132,7 +131,6 @@ class Request:
     source: DataSource
     lang: str
     labelled: bool
-    files: tuple[Path, ...] = ()
     docstarts: bool = False
 
     @property
@@ -172,8 +170,7 @@ class Format(ABC):
         about: One line for help texts and tables.
         suffixes: Suffixes of its files, if it has some of its own.
         has_labels: Whether it has labels.
-        takes_folders: Whether a folder, rather than a file, can be of this format.
-        joins_files: Whether it reads several files as one table (``request.files``).
+        takes_folders: Whether a folder, rather than a file, can be one data set of this format.
         options: The options of a data source that it reads, of those that are not for all formats
             (:data:`CHOSEN`): the others are refused. ``encoding`` says that it is text,
             ``documents`` that a record may be a document of several sentences.
@@ -185,7 +182,6 @@ class Format(ABC):
     suffixes: ClassVar[frozenset[str]] = frozenset()
     has_labels: ClassVar[bool] = True
     takes_folders: ClassVar[bool] = False
-    joins_files: ClassVar[bool] = False
     options: ClassVar[frozenset[str]] = ENCODED
     last_resort: ClassVar[bool] = False
     may_have_prefix: bool = False

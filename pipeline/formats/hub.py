@@ -63,14 +63,8 @@ class Hub(Format):
         Raises:
             DataError: If the columns do not fit.
         """
-        reader = RecordReader(
-            report,
-            self._where,
-            names=class_labels(self._data.features.arrow_schema),
-            default_names=self.request.source.label_names,
-            labelled=self.request.labelled,
-            fields=self.request.fields,
-        )
+        names = class_labels(self._data.features.arrow_schema)
+        reader = RecordReader(self.request, report, self._where, names=names)
         batches = self._data.with_format("arrow").iter(batch_size=_BATCH)
         for row, record in enumerate(checked_records(batches, self._where), 1):
             yield reader(record, row)

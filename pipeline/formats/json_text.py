@@ -1,14 +1,15 @@
-"""Parsing JSON that somebody else wrote: what Python would trip over later is refused at once."""
+"""JSON that somebody else wrote, where what Python would trip over later is refused; JSON Lines."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline.disk import write_lines
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 
@@ -61,6 +62,11 @@ def read_records(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, Any
         return
     text = "\n".join(line for _, line in chain(head, lines))
     yield from _values(text, path)
+
+
+def write_json_lines(path: str | Path, records: Iterable[Any]) -> int:
+    """Write records as JSON Lines, and return how many."""
+    return write_lines(path, (json.dumps(r, ensure_ascii=False) + "\n" for r in records))
 
 
 def _is_json_lines(first: str, head: list[str]) -> bool:

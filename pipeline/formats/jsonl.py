@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.disk import written_whole
 from pipeline.errors import DataError
 from pipeline.formats.columns import TEXT, WORDS, RecordReader
 from pipeline.formats.format import ENCODED, JSON_SUFFIXES, RECORDS, Format, Sample
-from pipeline.formats.json_text import read_records
+from pipeline.formats.json_text import read_records, write_json_lines
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.listed import each
@@ -37,13 +35,7 @@ class JsonLines(Format):
             DataError: If one is not a JSON object or its fields do not fit, with file and line.
         """
         path, source = self.request.file, self.request.source
-        reader = RecordReader(
-            report,
-            str(path),
-            default_names=source.label_names,
-            labelled=self.request.labelled,
-            fields=self.request.fields,
-        )
+        reader = RecordReader(self.request, report)
         for number, value in read_records(path, source.encoding):
             for record in _rows(value):
                 if not isinstance(record, dict):
@@ -86,15 +78,15 @@ def write_jsonl(sentences: Iterable[Sentence], path: str | Path) -> int:
     Returns:
         The number of sentences written.
     """
-    count = 0
-    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
-        for sentence in each(sentences, "write_jsonl: the sentences"):
-            record = {
-                "id": sentence.id,
-                "lang": sentence.lang,
-                "tokens": sentence.words,
-                "ner_tags": tags_from_spans(sentence.spans, len(sentence.words)),
+    return write_json_lines(
+        path,
+        (
+            {
+                "id": s.id,
+                "lang": s.lang,
+                "tokens": s.words,
+                "ner_tags": tags_from_spans(s.spans, len(s.words)),
             }
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            count += 1
-    return count
+            for s in each(sentences, "write_jsonl: the sentences")
+        ),
+    )

@@ -10,6 +10,7 @@ from pipeline.errors import DataError
 from pipeline.formats.files import require_file
 from pipeline.formats.foreign import refuse_foreign, refuse_xml
 from pipeline.formats.format import Format, Sample
+from pipeline.formats.splits import local_files
 from pipeline.kinds import Kinds
 
 FORMATS: Final[Kinds[type[Format]]] = format_table.FORMATS
@@ -17,7 +18,7 @@ FORMATS: Final[Kinds[type[Format]]] = format_table.FORMATS
 
 
 def detect_format(path: Path, *, labelled: bool = True, encoding: str = "utf-8") -> str:
-    """Tell the format of a local file or folder by its name and content.
+    """Tell the format of a local file by its name and content; of a folder, that of its files.
 
     A text file without labels to read is ``conll`` if its rows have equal widths and a column of
     tags, or hold one word each with blank lines between sentences.
@@ -25,7 +26,9 @@ def detect_format(path: Path, *, labelled: bool = True, encoding: str = "utf-8")
     Raises:
         DataError: If it is missing, or a folder of nothing that can be read.
     """
-    if not path.is_dir():
+    if path.is_dir():
+        path = local_files(path)[0]  # itself, where it is one data set as a whole
+    else:
         require_file(path)
     sample = Sample(path, encoding=encoding, labelled=labelled)
     for name in sorted(FORMATS, key=lambda n: FORMATS[n].last_resort):

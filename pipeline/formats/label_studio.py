@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Final
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from pipeline.disk import write_atomic, written_whole
+from pipeline.disk import write_atomic, write_lines
 from pipeline.errors import ConfigError, DataError, suggest
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RELATIONS, CharSpan, RawSentence, ReadReport
+from pipeline.formats.words import joined
 from pipeline.schema import Sentence
 
 MODEL_VERSION = "xlner"
@@ -34,15 +35,6 @@ _MIN: Final = frozenset({"annotation_id", "annotator"})
 _NO_TEXT: Final = frozenset(
     {"id", "sentence_id", "lang", "source", "created_at", "updated_at", "meta", "inner_id"}
 )
-
-
-def char_ranges(words: list[str]) -> list[tuple[int, int]]:
-    """Return the character range of each word in ``" ".join(words)``."""
-    ranges, position = [], 0
-    for word in words:
-        ranges.append((position, position + len(word)))
-        position += len(word) + 1
-    return ranges
 
 
 def write_label_studio(items: Iterable[tuple[Sentence, str | None]], path: Path) -> int:
@@ -71,16 +63,17 @@ def write_label_studio(items: Iterable[tuple[Sentence, str | None]], path: Path)
             f"{beside} holds something else than a labelling interface of ours, which would "
             f"take its place; name another file than {path.name}"
         )
-    count = 0
     types: set[str] = set()
-    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
-        file.write("[")
+
+    def tasks() -> Iterator[str]:
+        before = "["
         for sentence, source in items:
             types.update(s.type for s in sentence.spans)
-            file.write(",\n" if count else "\n")
-            file.write(json.dumps(_task(sentence, source), ensure_ascii=False))
-            count += 1
-        file.write("\n]\n")
+            yield f"{before}\n{json.dumps(_task(sentence, source), ensure_ascii=False)}"
+            before = ","
+        yield "\n]\n" if before == "," else "[\n]\n"
+
+    count = write_lines(path, tasks()) - 1
     write_atomic(beside, interface(sorted(types)).encode())
     return count
 
@@ -106,8 +99,7 @@ def interface(types: Iterable[str]) -> str:
 
 
 def _task(sentence: Sentence, source: str | None) -> dict[str, Any]:
-    text = " ".join(sentence.words)
-    ranges = char_ranges(sentence.words)
+    text, ranges = joined(sentence.words)
     regions = []
     for number, span in enumerate(sentence.spans):
         start, end = ranges[span.start][0], ranges[span.end - 1][1]

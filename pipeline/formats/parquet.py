@@ -38,23 +38,19 @@ _COLUMNS = frozenset((*WORDS, *TAGS, *TEXT, *SPANS, *IDS, OFFSETS, *BESIDE))
 
 
 class Parquet(Format):
-    """Parquet files, one or a folder of them."""
+    """Parquet files."""
 
     about: ClassVar[str] = "Parquet: the columns of HF data sets, with their ClassLabel names"
     suffixes: ClassVar[frozenset[str]] = frozenset({".parquet"})
     options: ClassVar[frozenset[str]] = RECORDS
-    takes_folders: ClassVar[bool] = True
-    joins_files: ClassVar[bool] = True
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:
-        """Whether it is a Parquet file by name or content, or a folder with some."""
-        if sample.is_folder:
-            return any(sample.path.glob("*.parquet"))
+        """Whether it is a Parquet file by name or content."""
         return sample.suffix in cls.suffixes or sample.head.startswith(b"PAR1")
 
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
-        """Yield one sentence per row; the rows of several files are counted through.
+        """Yield one sentence per row.
 
         Integer tags take their names from the ``ClassLabel`` features that HF data sets keep in the
         schema, or from ``label_names``.
@@ -62,43 +58,20 @@ class Parquet(Format):
         Raises:
             DataError: If it is not a Parquet file or its columns do not fit.
         """
-        request, row = self.request, 0
-        for file in request.files or parquet_files(request.file):
-            try:
-                source = pq.ParquetFile(_unpacked(file))
-            except (pa.ArrowException, OSError, ValueError) as error:  # names of no UTF-8
-                raise DataError(f"{file}: not a Parquet file: {error}") from None
-            with source:
-                schema = source.schema_arrow
-                reader = RecordReader(
-                    report,
-                    str(file),
-                    names=class_labels(schema),
-                    default_names=request.source.label_names,
-                    labelled=request.labelled,
-                    fields=request.fields,
-                )
-                wanted = _COLUMNS | set(request.fields)
-                columns = [n for n in schema.names if n in wanted]
-                batches = source.iter_batches(batch_size=_BATCH, columns=columns)
-                for record in checked_records(batches, str(file)):
-                    row += 1
-                    yield reader(record, row)
-
-
-def parquet_files(path: Path) -> list[Path]:
-    """Return the Parquet files that ``path`` names: itself, or those in the folder, sorted.
-
-    Raises:
-        DataError: If there is none.
-    """
-    if path.is_dir():
-        files = sorted(path.glob("*.parquet"))
-        if not files:
-            raise DataError(f"{path}: the folder has no .parquet files")
-        return files
-    require_file(path)
-    return [path]
+        file = self.request.file
+        require_file(file)
+        try:
+            source = pq.ParquetFile(_unpacked(file))
+        except (pa.ArrowException, OSError, ValueError) as error:  # names of no UTF-8
+            raise DataError(f"{file}: not a Parquet file: {error}") from None
+        with source:
+            schema = source.schema_arrow
+            reader = RecordReader(self.request, report, names=class_labels(schema))
+            wanted = _COLUMNS | set(self.request.fields)
+            columns = [n for n in schema.names if n in wanted]
+            batches = source.iter_batches(batch_size=_BATCH, columns=columns)
+            for row, record in enumerate(checked_records(batches, str(file)), 1):
+                yield reader(record, row)
 
 
 def _unpacked(path: Path) -> Path | io.BytesIO:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pipeline.disk import written_whole
+from pipeline.disk import write_lines
 from pipeline.errors import DataError
 from pipeline.formats.files import read_lines
 from pipeline.listed import each
@@ -90,17 +90,18 @@ def write_pharaoh(
     Returns:
         The number of lines written.
     """
-    count = 0
-    with written_whole(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
-        for line in each(lines, "write_pharaoh: the lines of links"):
-            pair = line if isinstance(line, PharaohLine) else PharaohLine(list(line))
-            marked = [(k, "-") for k in pair.sure] + [(k, "p") for k in pair.possible]
-            marked.sort(key=lambda m: (m[0].source, m[0].target))
-            items = (
-                f"{k.source + base}{mark}{k.target + base}"
-                + (f":{k.prob:.6g}" if probabilities else "")
-                for k, mark in marked
-            )
-            file.write(" ".join(items) + "\n")
-            count += 1
-    return count
+    pairs = each(lines, "write_pharaoh: the lines of links")
+    return write_lines(path, (pharaoh_line(pair, base, probabilities) + "\n" for pair in pairs))
+
+
+def pharaoh_line(
+    line: PharaohLine | Iterable[Link], base: int = 0, probabilities: bool = False
+) -> str:
+    """Return the links of one pair as :func:`write_pharaoh` writes them."""
+    pair = line if isinstance(line, PharaohLine) else PharaohLine(list(line))
+    marked = [(k, "-") for k in pair.sure] + [(k, "p") for k in pair.possible]
+    marked.sort(key=lambda m: (m[0].source, m[0].target))
+    return " ".join(
+        f"{k.source + base}{mark}{k.target + base}" + (f":{k.prob:.6g}" if probabilities else "")
+        for k, mark in marked
+    )

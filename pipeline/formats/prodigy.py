@@ -49,7 +49,7 @@ class Prodigy(Format):
                 records are answers to single spans; with file and line.
         """
         path, source, labelled = self.request.file, self.request.source, self.request.labelled
-        reader = RecordReader(report, str(path), labelled=labelled, keep_longest=True)
+        reader = RecordReader(self.request, report, keep_longest=True)
         annotators = _Annotators(str(path), labelled=labelled)
         read = binary = 0
         for line, record in read_records(path, source.encoding):

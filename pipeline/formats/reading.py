@@ -300,16 +300,8 @@ def _open(
     report = ReadReport(origin or str(path), name)
     if doubt := doubtful_split(path, files, source.split):
         report.warn(f"{report.origin}: {doubt}")
-    if kind.joins_files and files != [path]:
-        opened = kind(Request(path, source, lang, labelled, tuple(files)), report)
-    elif len(files) > 1:
-        parts = [
-            kind(Request(f, source, lang, labelled, docstarts=docstarts), report) for f in files
-        ]
-        opened = _Several(parts, str(path))
-    else:
-        opened = kind(Request(files[0], source, lang, labelled, docstarts=docstarts), report)
-    return opened, report
+    parts = [kind(Request(f, source, lang, labelled, docstarts), report) for f in files]
+    return _Several(parts, str(path)) if len(parts) > 1 else parts[0], report
 
 
 def _refuse_idle(

@@ -46,7 +46,7 @@ class SpacyJson(Format):
     def read(self, report: ReadReport) -> Iterator[RawSentence]:
         """Yield one sentence or document per tuple, or one per sentence of the older JSON."""
         path = self.request.file
-        reader = RecordReader(report, str(path), labelled=self.request.labelled, keep_longest=True)
+        reader = RecordReader(self.request, report, keep_longest=True)
         read, before = 0, report.left_out[UNANNOTATED]
         for line, record in self._records():
             if isinstance(record, dict) and isinstance(record.get("paragraphs"), list):

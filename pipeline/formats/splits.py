@@ -125,7 +125,7 @@ def is_one_data_set(folder: Path) -> bool:
 
     sample = Sample(folder)
     kinds = (FORMATS[name] for name in FORMATS)
-    return any(k.takes_folders and not k.joins_files and k.sniff(sample) for k in kinds)
+    return any(kind.takes_folders and kind.sniff(sample) for kind in kinds)
 
 
 def has_splits(path: Path) -> bool:

@@ -96,13 +96,7 @@ class Table(Format):
             raise DataError(
                 f"{path}:{first[0]}: {missing}; the columns are {', '.join(names)}{advice}"
             )
-        reader = RecordReader(
-            report,
-            str(path),
-            default_names=source.label_names,
-            labelled=self.request.labelled,
-            fields=fields,
-        )
+        reader = RecordReader(self.request, report, fields=fields)
         rows = csv.reader((f"{line}\n" for _, line in lines), delimiter=separator, strict=True)
         while True:
             line = first[0] + rows.line_num + 1

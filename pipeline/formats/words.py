@@ -7,7 +7,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from pipeline.formats.report import CharSpan
@@ -107,6 +107,12 @@ def cuts(text: str, position: int) -> bool:
 def is_mark(character: str) -> bool:
     """Whether a character is a combining mark."""
     return unicodedata.category(character).startswith("M")
+
+
+def joined(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+    """Return words as one text with a space between, and where each of them lies in it."""
+    ends = accumulate(len(word) + 1 for word in words)
+    return " ".join(words), [(e - 1 - len(w), e - 1) for w, e in zip(words, ends, strict=True)]
 
 
 def locate_words(text: str, words: Sequence[str]) -> list[tuple[int, int]] | None:

@@ -23,7 +23,6 @@ from pipeline.formats.label_studio import (
     CANCELLED,
     REGIONS,
     UNLABELLED,
-    char_ranges,
     write_label_studio,
 )
 from pipeline.formats.offsets import (
@@ -37,6 +36,7 @@ from pipeline.formats.reading import choose_decoder, read_raw
 from pipeline.formats.report import RELATIONS, CharSpan, RawSentence
 from pipeline.formats.resolving import longest
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
+from pipeline.formats.words import joined
 from pipeline.schema import Sentence, Span
 from stages.inspect.view import View
 
@@ -290,7 +290,7 @@ def word_spans(
     Raises:
         DataError: If a span leaves the text or covers no word.
     """
-    ranges = char_ranges(words)
+    whole, ranges = joined(words)
     length = ranges[-1][1] if ranges else 0
     found = []
     for span in spans:
@@ -302,7 +302,7 @@ def word_spans(
             )
         first, last = inside[0], inside[-1]
         # Spaces at the ends are no words, and leaving them out moves nothing.
-        text = " ".join(words)[span.start : span.end]
+        text = whole[span.start : span.end]
         start = span.start + len(text) - len(text.lstrip(" "))
         end = span.end - (len(text) - len(text.rstrip(" ")))
         changes.snapped += (start, end) != (ranges[first][0], ranges[last][1])

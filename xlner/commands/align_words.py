@@ -163,7 +163,7 @@ def _align(
     as_json: bool,
     how: Files,
 ) -> None:
-    from pipeline.formats import read_pharaoh
+    from pipeline.formats.pharaoh import pharaoh_line, read_pharaoh, write_pharaoh
     from stages.align.inputs import read_word_pairs
     from stages.translate.cleaning import clean_words
     from stages.word_alignment.aligner import asserted
@@ -189,10 +189,13 @@ def _align(
             "aer": result.aer,
             "gold_links": result.sure,
         }
-    if out is not None or not as_json:
-        _write(links, out, probs)
+    if out is not None:
+        write_pharaoh(links, out, probabilities=probs)
+    elif not as_json:
+        for found in links:
+            typer.echo(pharaoh_line(found, probabilities=probs))
     if as_json:
-        rows = None if out else [[_link(k, probs) for k in found] for found in links]
+        rows = [pharaoh_line(found, probabilities=probs).split() for found in links]
         print_json(summary | ({"out": str(out)} if out else {"alignments": rows}))
     else:
         _tell(summary, out)
@@ -254,20 +257,6 @@ def _run(
         # The folder stays until all is aligned: what was learnt is read when it is first asked for.
         with progress.task("align", len(pairs), unit="pairs") as bar:
             return aligner.align(pairs, bar.advance), aligner.name
-
-
-def _link(link: Link, probs: bool) -> str:
-    return f"{link.source}-{link.target}" + (f":{link.prob:.6g}" if probs else "")
-
-
-def _write(links: list[list[Link]], out: Path | None, probs: bool) -> None:
-    from pipeline.formats import write_pharaoh
-
-    if out is None:
-        for found in links:
-            typer.echo(" ".join(_link(k, probs) for k in found))
-        return
-    write_pharaoh(links, out, probabilities=probs)
 
 
 def _summary(links: list[list[Link]], pairs: list[WordPair], name: str) -> dict[str, Any]:

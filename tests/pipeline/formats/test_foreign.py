@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import DataError
 from pipeline.formats import FORMATS, detect_format
-from pipeline.formats.label_studio import char_ranges
+from pipeline.formats.words import joined
 from pipeline.schema import Sentence, Span
 from stages.inspect.corrections import FORMATS as EXPORTS
 from stages.inspect.corrections import export
@@ -58,7 +58,7 @@ def rows(draw: st.DrawFn) -> list[Row]:
 
 def chars(row: Row) -> tuple[str, list[tuple[int, int, str]]]:
     words, spans = row
-    at = char_ranges(words)
+    at = joined(words)[1]
     return " ".join(words), [(at[a][0], at[b - 1][1], kind) for a, b, kind in spans]
 
 
@@ -110,7 +110,7 @@ def doccano_entities(folder: Path, given: list[Row]) -> Path:
 def prodigy(folder: Path, given: list[Row]) -> Path:
     records = []
     for words, spans in given:
-        at = char_ranges(words)
+        at = joined(words)[1]
         tokens = [
             {"text": w, "start": a, "end": b, "id": i}
             for i, (w, (a, b)) in enumerate(zip(words, at, strict=True))

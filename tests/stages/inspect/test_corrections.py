@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError
 from pipeline.formats import ReadReport, Request, detect_format
-from pipeline.formats.label_studio import char_ranges
-from pipeline.formats.words import invisible
+from pipeline.formats.words import invisible, joined
 from pipeline.schema import Sentence, Span
 from stages.inspect.corrections import (
     FOLDERS,
@@ -195,7 +194,7 @@ def test_changes_are_counted_by_kind(one: Sentence, tmp_path: Path) -> None:
     export([(one, None)], "doccano", path)
     record = json.loads(path.read_text(encoding="utf-8"))
     # The emoji in front of the words counts as two.
-    ranges = [(start + 1, end + 1) for start, end in char_ranges(one.words)]
+    ranges = [(start + 1, end + 1) for start, end in joined(one.words)[1]]
     record["label"] = [
         [ranges[2][0], ranges[2][1], "PER"],  # moved
         [ranges[4][0], ranges[4][1], "LOC"],  # retyped
@@ -260,7 +259,7 @@ def test_label_studio_takes_the_last_annotation_that_was_not_cancelled(
     one: Sentence, tmp_path: Path
 ) -> None:
     def region(word: int, kind: str) -> dict[str, object]:
-        start, end = char_ranges(one.words)[word]
+        start, end = joined(one.words)[1][word]
         return {"type": "labels", "value": {"start": start, "end": end, "labels": [kind]}}
 
     annotations = [
