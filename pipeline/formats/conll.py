@@ -80,7 +80,7 @@ class Conll(Format):
         id_line = comments = documents = 0
         width, word_at, tag_at, separator = layout.width, layout.word, layout.tag, layout.separator
         borders = _Borders(layout)
-        careful = layout.rows_have_ids or width == 1 or layout.key is not None or borders.any
+        careful = layout.ids is not None or width == 1 or layout.key is not None or borders.any
         careful = careful or separator in ",;|"
         skipped: list[str] = []
         spaced = separator == " "
@@ -216,7 +216,7 @@ class _Borders:
 
 
 def _is_comment(line: str, parts: list[str], layout: Layout, *, at_start: bool) -> bool:
-    if layout.rows_have_ids:
+    if layout.ids is not None:
         return True
     if not layout.fits(parts) and COMMENT.match(line):
         return True

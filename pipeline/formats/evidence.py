@@ -49,23 +49,13 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A first row that names the columns."""
-
-    names: list[str]
-
-
-def find_header(row: Sequence[str], asked: Sequence[str]) -> Header | None:
-    """Return the header that a first row is: it names words and tags, or what the user asks for."""
-    if asked and any(name in row for name in asked):
-        return Header(list(row))
-    names = [plain_name(c) for c in row]
-    has_word = any(n in WORD_NAMES for n in names)
-    has_tags = any(n in _ALL_TAG_NAMES for n in names)
-    if has_word and has_tags and not any((c and c in OUTSIDE) or c[1:2] == "-" for c in row):
-        return Header(list(row))
-    return None
+def is_header(row: Sequence[str], asked: Sequence[str]) -> bool:
+    """Whether a first row names the columns: words and tags, or what the user asks for."""
+    if any(name in row for name in asked):
+        return True
+    names = {plain_name(c) for c in row}
+    named = bool(names & WORD_NAMES and names & _ALL_TAG_NAMES)
+    return named and not any((c and c in OUTSIDE) or c[1:2] == "-" for c in row)
 
 
 @dataclass(frozen=True, slots=True)

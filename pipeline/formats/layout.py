@@ -18,10 +18,9 @@ from typing import Final
 from pipeline.errors import DataError, suggest
 from pipeline.formats.evidence import (
     Columns,
-    Header,
     TagColumn,
     choose_tags,
-    find_header,
+    is_header,
     no_tags,
     refuse_other_name,
 )
@@ -74,18 +73,13 @@ class Layout:
     open_width: bool = False
     known: str | None = None
 
-    @property
-    def rows_have_ids(self) -> bool:
-        """Whether a column counts the words, as in CoNLL-U."""
-        return self.ids is not None
-
     def __str__(self) -> str:
         columns = f"word in column {self.word}"
         if self.tag is not None:
             where = f"{self.key}= of column {self.tag}" if self.key else f"column {self.tag}"
             columns += f", tag in {where} of {self.width}"
         remarks = [f"{_SEPARATORS[self.separator]}-separated, {columns}"]
-        if self.rows_have_ids:
+        if self.ids is not None:
             remarks.append("CoNLL-U rows")
         if self.sentence:
             remarks.append(f"a sentence per value of column {', '.join(map(str, self.sentence))}")
@@ -150,9 +144,7 @@ def _read_sample(path: Path, encoding: str, limit: int | None) -> _Sample:
             named = line.lstrip("# ").split()
             if found and not sample.rows:
                 sample.names = found[1].split()
-            elif not (sample.rows or sample.header or COMMENT.match(line)) and find_header(
-                named, ()
-            ):
+            elif not (sample.rows or sample.header or COMMENT.match(line)) and is_header(named, ()):
                 sample.header = number, named
             else:
                 sample.ontonotes = sample.ontonotes or line.startswith("#begin document")
@@ -214,19 +206,18 @@ def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]
     separator = _separator(texts)
     base = Layout(separator, 0, 0, None, explicit=wanted.names is None and names is not None)
     rows = [base.split(line) for line in texts]
-    header: Header | None = None
+    headed = False
     widths = Counter(map(len, rows))
     if names is None and sample.header and widths[len(sample.header[1])] * 2 > len(rows):
         names, base = sample.header[1], replace(base, header=sample.header[0])
     if rows and (names is None or wanted.names):
         named = [w for w in (wanted.word, wanted.tag) if isinstance(w, str)]
-        header = find_header(rows[0], named)
-        if header is not None:
-            names = wanted.names or header.names
+        headed = is_header(rows[0], named)
+        if headed:
+            names = wanted.names or rows[0]
             base = replace(base, header=sample.rows[0][0])
             if len(rows) == 1:
                 raise DataError(f"{path}:{base.header}: a header row, but no rows after it")
-    skip = int(header is not None)
     width = len(names) if names else widths.most_common(1)[0][0]
     if sample.ontonotes and not names:
         width = min(map(len, rows))
@@ -235,7 +226,7 @@ def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]
         (n, r, i in sample.first)
         for i, ((n, _), r) in enumerate(zip(sample.rows, rows, strict=True))
     ]
-    fitting = [k for k in kept[skip:] if base.fits(k[1])]
+    fitting = [k for k in kept[headed:] if base.fits(k[1])]
     if names and not fitting and rows and base.header is None:
         raise DataError(
             f"{path}:{kept[0][0]}: {len(names)} columns are named ({', '.join(names)}), but rows "
@@ -252,7 +243,7 @@ def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]
         ontonotes=base.open_width,
         blank_lines=len(sample.first) > 1,
     )
-    regular = len(fitting) >= _REGULAR * (len(rows) - skip)
+    regular = len(fitting) >= _REGULAR * (len(rows) - headed)
     return _with_columns(base, found, wanted, regular)
 
 

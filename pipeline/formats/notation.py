@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -41,6 +41,7 @@ _ANSWERS: Final = frozenset({"yes", "no", "true", "false", "none", "null", "nan"
 _JOINED: Final = re.compile(r"[|;,+/&#]")
 NEARLY_ALL: Final = 0.9
 _MANY_TYPES: Final = 100
+_CORRECT: Final = "; correct the tag"
 
 
 def is_type(text: str, *, strict: bool = True) -> bool:
@@ -273,23 +274,25 @@ def _may_be_plain(values: Mapping[str, int], inside: Counter[str], sign: str) ->
     return len(inside) <= min(_MANY_TYPES, max(few, inside.total() // 2))
 
 
-class BracketError(ValueError):
-    """A bracket that does not fit those before it.
+class TagError(ValueError):
+    """A tag that its scheme does not have, or that does not fit those before it.
 
     Attributes:
         index: The word in the sentence.
+        tag: The tag.
     """
 
-    def __init__(self, index: int, message: str) -> None:
+    def __init__(self, index: int, tag: str, why: str) -> None:
         self.index = index
-        super().__init__(message)
+        self.tag = tag
+        super().__init__(f"tag {tag!r} {why}")
 
 
-def brackets(tags: list[str]) -> list[tuple[str, str]]:
+def brackets(tags: Sequence[str]) -> list[tuple[str, str]]:
     """Return prefix and type of every tag of a sentence in brackets: ``(PER*``, ``*)``, ``(LOC)``.
 
     Raises:
-        BracketError: If brackets are nested, not closed, or closed without having been opened.
+        TagError: If brackets are nested, not closed, or closed without having been opened.
     """
     found: list[tuple[str, str]] = []
     current = ""
@@ -299,12 +302,12 @@ def brackets(tags: list[str]) -> list[tuple[str, str]]:
             if tag in OUTSIDE and not current:
                 found.append(("O", ""))
                 continue
-            raise BracketError(i, "is neither *, (TYPE*, *) nor (TYPE)")
+            raise TagError(i, tag, f"is neither *, (TYPE*, *) nor (TYPE){_CORRECT}")
         opened, closed = parts[1], parts[3] is not None
         if opened and current:
-            raise BracketError(i, f"opens an entity within one of type {current}")
+            raise TagError(i, tag, f"opens an entity within one of type {current}{_CORRECT}")
         if closed and not (opened or current):
-            raise BracketError(i, "closes an entity, but none is open")
+            raise TagError(i, tag, f"closes an entity, but none is open{_CORRECT}")
         if opened:
             found.append(("B", opened))
             current = opened
@@ -313,7 +316,6 @@ def brackets(tags: list[str]) -> list[tuple[str, str]]:
         if closed:
             current = ""
     if current:
-        raise BracketError(
-            len(tags) - 1, f"is the last, and the entity of type {current} is not closed"
-        )
+        why = f"is the last, and the entity of type {current} is not closed{_CORRECT}"
+        raise TagError(len(tags) - 1, tags[-1], why)
     return found

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Final, Literal
 
+from pipeline.errors import DataError
+from pipeline.formats.encoding import without_halves
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
-from pipeline.formats.words import cuts, is_mark, locate_words
+from pipeline.formats.words import SpanError, cuts, is_mark, locate_words
 from pipeline.schema import Span
 
 Unit = Literal["characters", "words", "utf-16", "utf-8", "graphemes"]
@@ -127,13 +129,16 @@ class OffsetEvidence:
         # Where there are words only, they are what is counted unless that does not fit.
         return sorted(self._readings, key=lambda r: (r.inclusive, (r.unit == "words") == has_text))
 
-    def decide(self) -> tuple[Reading, str | None]:
+    def decide(self, where: str) -> tuple[Reading, str | None]:
         """Return the reading that the spans fit, and a sentence for the user where one is due.
 
         Where none fits, it is the one that fits most: its first misfit is an error later on.
 
+        Args:
+            where: What errors name.
+
         Raises:
-            AmbiguousError: If they fit in several ways, none of them the usual one.
+            DataError: If they fit in several ways, none of them the usual one.
         """
         order = [r for r in self._order(self._with_text > 0) if self._possible(r)]
         if not order or not self.spans:
@@ -147,9 +152,9 @@ class OffsetEvidence:
                 return first, self._cut_words(first)
             if len(found) > 1 and self.surfaces < self.spans:
                 ways = ", or as ".join(map(str, found.values()))
-                raise AmbiguousError(
-                    f"the spans do not all fit as {first}, but they do as {ways}; set offsets and "
-                    "span_end of this data source to what it is"
+                raise DataError(
+                    f"{where}: the spans do not all fit as {first}, but they do as {ways}; set "
+                    "offsets and span_end of this data source to what it is"
                 )
             if found:
                 reading = min(found.values(), key=order.index)
@@ -283,8 +288,7 @@ def unit_edges(text: str, unit: Unit) -> list[int]:
     from icu4py.breakers import CharacterBreaker
 
     edges = [0]
-    clean = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
-    for number, cluster in enumerate(CharacterBreaker(clean, "root"), 1):
+    for number, cluster in enumerate(CharacterBreaker(without_halves(text), "root"), 1):
         edges += [number - 1] * (len(str(cluster)) - 1) + [number]
     return edges
 
@@ -303,22 +307,6 @@ def _plain(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
-class AmbiguousError(ValueError):
-    """Spans that do not fit in the usual way, and do so in several others."""
-
-
-class SurfaceError(ValueError):
-    """A span that is another string in the text than it says, or counts words where none are.
-
-    Attributes:
-        line: The line of the span, if it has one of its own.
-    """
-
-    def __init__(self, message: str, line: int | None = None) -> None:
-        super().__init__(message)
-        self.line = line
-
-
 def resolve(
     raw: RawSentence, reading: Reading, report: ReadReport, *, stated: bool = False
 ) -> RawSentence:
@@ -333,7 +321,7 @@ def resolve(
         stated: Whether the user states the reading: then another surface string is only counted.
 
     Raises:
-        SurfaceError: If a span is another string than it says, or counts words of a text alone.
+        SpanError: If a span is another string than it says, or counts words of a text alone.
     """
     if not raw.char_spans:
         if raw.words is not None and raw.char_spans is not None:
@@ -343,7 +331,7 @@ def resolve(
         reading = Reading(raw.unit)  # type: ignore[arg-type]
     sentence = f"sentence {raw.id!r}: " if raw.id else ""
     if reading.unit == "words" and raw.words is None:
-        raise SurfaceError(
+        raise SpanError(
             f"{sentence}positions of spans are to be read as words, but this is a text without a "
             "list of its words; give them (tokens), or correct offsets",
             raw.char_spans[0].line,
@@ -357,7 +345,7 @@ def resolve(
         report.other_surfaces += 1
         said = place.text[found[0] : found[1]]
         if not loosely and not stated:
-            raise SurfaceError(
+            raise SpanError(
                 f"{sentence}span [{span.start}, {span.end}) {span.type} is {said!r} in the text, "
                 f"but its own text is {span.surface!r} (positions read as {reading}, which more "
                 "spans fit than any other way); correct it, or set offsets to the unit",

@@ -21,13 +21,13 @@ from pipeline.formats.format import (
 )
 from pipeline.formats.kinds import FORMATS, detect_format
 from pipeline.formats.layout import DOCSTART
-from pipeline.formats.notation import OUTSIDE, STANDARD, Notation
+from pipeline.formats.notation import OUTSIDE, STANDARD, Notation, TagError
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
 from pipeline.formats.resolving import RecordEvidence, count_splits, place
-from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
+from pipeline.formats.schemes import SchemeEvidence, TagDecoder
 from pipeline.formats.splits import doubtful_split, has_splits, local_files
 from pipeline.formats.words import (
-    SpanBorderError,
+    SpanError,
     Tokenizer,
     drop_invisible,
     whitespace_offsets,
@@ -462,7 +462,7 @@ def _from_text(
         ]
     try:
         words, word_spans, split = words_from_text(sentence, spans, settings.tokenizer)
-    except SpanBorderError as error:
+    except SpanError as error:
         raise DataError(f"{place(raw, settings.where)}: {error}") from None
     count_splits(report, place(raw, report.origin), sentence, spans, split)
     return words, word_spans

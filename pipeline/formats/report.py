@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pipeline.schema import Span
+from pipeline.terminal import printable
 
 LONG_SENTENCE: Final = 200
-"""A sentence of more words than this is hardly one."""
+"""A sentence of more words than this is hardly one; a longer record may be a document."""
 
 RELATIONS: Final = "relations"
 EVENTS: Final = "events"
@@ -273,7 +274,7 @@ class ReadReport:
             said.append(self._types())
         if repaired := self.repairs():
             said.append("repaired: " + ", ".join(repaired))
-        return _printable(f"{self.origin}: {'; '.join(said)}")
+        return printable(f"{self.origin}: {'; '.join(said)}", keep="")
 
     def repairs(self, *, empty_kept: bool = False) -> list[str]:
         """Return what was repaired and left out, in words.
@@ -288,7 +289,7 @@ class ReadReport:
             if n and not (key == "empty_sentences" and empty_kept):
                 found.append(_counted(phrase, n).replace("{first}", f"line {at.get(key)}"))
         found += [f"{n:,} {kind} left out" for kind, n in sorted(self.left_out.items()) if n]
-        return [_printable(text) for text in found]
+        return [printable(text, keep="") for text in found]
 
     def _types(self) -> str:
         common = sorted(self.spans.items(), key=lambda item: (-item[1], item[0]))
@@ -307,11 +308,6 @@ class ReadReport:
             if name not in ("labelled", "words_seen", "empty_end") and (value or name in always):
                 notes[name] = value
         return notes
-
-
-def _printable(text: str) -> str:
-    """Return a text without what a file may bring along as a command to the terminal."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _count(n: int, what: str) -> str:

@@ -8,24 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from pipeline.config import DataSource
 from pipeline.errors import DataError
-from pipeline.formats.offsets import (
-    AmbiguousError,
-    OffsetEvidence,
-    Reading,
-    SurfaceError,
-    resolve,
-)
-from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.offsets import OffsetEvidence, Reading, resolve
+from pipeline.formats.report import LONG_SENTENCE, CharSpan, RawSentence, ReadReport
 from pipeline.formats.sentences import split_document, split_text, split_words
-from pipeline.formats.words import SpanBorderError, cuts, locate_words, words_from_text
+from pipeline.formats.words import SpanError, cuts, locate_words, words_from_text
 from pipeline.schema import Span
-
-LONG: Final = 200
-"""Words from which on a record of several sentences is a document."""
 
 S = TypeVar("S", CharSpan, Span)
 
@@ -63,7 +54,7 @@ class RecordEvidence:
             return
         if raw.text is not None:
             count = len(split_text(raw.text, self._lang))
-            long = len(raw.text.split()) > LONG or "\n" in raw.text.strip()
+            long = len(raw.text.split()) > LONG_SENTENCE or "\n" in raw.text.strip()
         else:
             count, long = len(split_words(raw.words or (), self._lang)), True
         self._records += 1
@@ -76,10 +67,7 @@ class RecordEvidence:
         Raises:
             DataError: If the spans fit in several ways.
         """
-        try:
-            reading, note = self._offsets.decide()
-        except AmbiguousError as error:
-            raise DataError(f"{where}: {error}") from None
+        reading, note = self._offsets.decide(where)
         if self._offsets.spans:
             report.offsets = str(reading)
         elif self._offsets.stated:
@@ -120,10 +108,8 @@ class Resolver:
                 found = resolve(raw, self.reading, report, stated=self.stated)
                 if found.words is not None and found.char_spans is not None:
                     found = _in_words(found, report)
-            except SurfaceError as error:
+            except SpanError as error:
                 raise DataError(f"{place(raw, self.where, error.line)}: {error}") from None
-            except SpanBorderError as error:
-                raise DataError(f"{place(raw, self.where)}: {error}") from None
             if raw.keep_longest:
                 self._keep_longest(found, report)
             if not self.split or not _may_be_document(raw):
@@ -148,7 +134,7 @@ def _may_be_document(raw: RawSentence) -> bool:
     # Who gives the words of a record means a sentence, unless it is too long for one.
     if raw.tags is not None:
         return False
-    return raw.words is None or raw.may_be_document or len(raw.words) > LONG
+    return raw.words is None or raw.may_be_document or len(raw.words) > LONG_SENTENCE
 
 
 def longest(spans: Sequence[S]) -> list[S]:
@@ -196,7 +182,7 @@ def _in_words(raw: RawSentence, report: ReadReport) -> RawSentence:
     text, words = raw.text or "", raw.words or []
     located = locate_words(text, words)
     if located is None:
-        raise SpanBorderError(
+        raise SpanError(
             "the words of the record are not those of its text, in which the spans count; remove "
             "the words or correct them"
         )

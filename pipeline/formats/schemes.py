@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.errors import DataError
-from pipeline.formats.notation import OUTSIDE, STANDARD, BracketError, Fit, Notation, brackets, fit
+from pipeline.formats.notation import OUTSIDE, STANDARD, Fit, Notation, TagError, brackets, fit
 from pipeline.listed import each, words_of
 from pipeline.schema import Span, overlapping
 
@@ -43,20 +43,6 @@ class Repair:
 
     index: int
     kind: RepairKind
-
-
-class TagError(ValueError):
-    """A tag that its scheme does not have, or several tags in one cell.
-
-    Attributes:
-        index: The word in the sentence.
-        tag: The tag.
-    """
-
-    def __init__(self, index: int, tag: str, why: str) -> None:
-        self.index = index
-        self.tag = tag
-        super().__init__(f"tag {tag!r} {why}")
 
 
 def looks_like_tag(text: str) -> bool:
@@ -139,13 +125,11 @@ class TagDecoder:
 
     def _from_brackets(self, tags: Sequence[str]) -> tuple[list[Span], list[Repair]]:
         try:
-            parsed = brackets(list(tags))
-        except BracketError as error:
-            tag = tags[error.index]
-            if self.notation.several(tag):
-                raise TagError(error.index, tag, self._why_not(tag)) from None
-            raise TagError(error.index, tag, f"{error}; correct the tag") from None
-        return _from_open(parsed, strict=False)
+            return _from_open(brackets(tags), strict=False)
+        except TagError as error:
+            if self.notation.several(error.tag):
+                raise TagError(error.index, error.tag, self._why_not(error.tag)) from None
+            raise
 
 
 def _from_open(

@@ -15,10 +15,10 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import Final, TypeVar
 
+from pipeline.formats.encoding import without_halves
 from pipeline.formats.report import CharSpan, RawSentence
 from pipeline.schema import Span
 
-_HALF: Final = re.compile("[\ud800-\udfff]")
 _LAST_WORD: Final = re.compile(r"(?:^|[\s(\[{\"'“„«‹/-])([^\s(\[{\"'“„«‹/-]+)\.$")
 _ORDINAL: Final = re.compile(r"\d{1,2}")
 _ORDINALS: Final = frozenset(
@@ -142,7 +142,7 @@ def _icu_ranges(text: str, lang: str) -> list[tuple[int, int]]:
 
     # Positions of ICU count UTF-16; the pieces themselves do not. Half a surrogate pair is no
     # character: ICU gets the mark for that in its place.
-    pieces = [len(str(p)) for p in SentenceBreaker(_HALF.sub("\ufffd", text), lang)]
+    pieces = [len(str(p)) for p in SentenceBreaker(without_halves(text), lang)]
     ends = list(accumulate(pieces, initial=0))
     return list(pairwise(ends))
 

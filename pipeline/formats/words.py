@@ -131,8 +131,16 @@ def locate_words(text: str, words: Sequence[str]) -> list[tuple[int, int]] | Non
     return found
 
 
-class SpanBorderError(ValueError):
-    """A character span that cannot be turned into words."""
+class SpanError(ValueError):
+    """A span that is not in its text, or cannot be turned into words.
+
+    Attributes:
+        line: The line of the span, if it has one of its own.
+    """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 def words_from_text(
@@ -151,18 +159,18 @@ def words_from_text(
         The words, the word spans, and the number of words that were split.
 
     Raises:
-        SpanBorderError: If a span is empty, leaves the text, overlaps another or covers no word.
+        SpanError: If a span is empty, leaves the text, overlaps another or covers no word.
     """
     ordered = sorted(spans, key=lambda s: (s.start, s.end))
     for span in ordered:
         if not 0 <= span.start < span.end <= len(text):
-            raise SpanBorderError(
+            raise SpanError(
                 f"span [{span.start}, {span.end}) {span.type} does not fit a text of "
                 f"{len(text)} characters"
             )
     for first, second in pairwise(ordered):
         if second.start < first.end:
-            raise SpanBorderError(
+            raise SpanError(
                 f"spans [{first.start}, {first.end}) {first.type} and [{second.start}, "
                 f"{second.end}) {second.type} overlap; keep one of them"
             )
@@ -180,7 +188,7 @@ def words_from_text(
     for span in ordered:
         begin, stop = bisect_left(starts, span.start), bisect_right(ends, span.end)
         if begin >= stop:
-            raise SpanBorderError(
+            raise SpanError(
                 f"span [{span.start}, {span.end}) {span.type} covers no word: "
                 f"{text[span.start : span.end]!r}"
             )

@@ -25,18 +25,13 @@ from pipeline.formats.label_studio import (
     UNLABELLED,
     write_label_studio,
 )
-from pipeline.formats.offsets import (
-    AmbiguousError,
-    OffsetEvidence,
-    Reading,
-    SurfaceError,
-    resolve,
-)
+from pipeline.formats.notation import TagError
+from pipeline.formats.offsets import OffsetEvidence, Reading, resolve
 from pipeline.formats.reading import choose_decoder, read_raw
 from pipeline.formats.report import RELATIONS, CharSpan, RawSentence
 from pipeline.formats.resolving import longest
-from pipeline.formats.schemes import SchemeEvidence, TagDecoder, TagError
-from pipeline.formats.words import joined
+from pipeline.formats.schemes import SchemeEvidence, TagDecoder
+from pipeline.formats.words import SpanError, joined
 from pipeline.schema import Sentence, Span
 from stages.inspect.view import View
 
@@ -167,10 +162,7 @@ def read_corrected(
             tags.feed(raw.tags)
         elif raw.words and name == "jsonl":
             positions.feed(raw)
-    try:
-        reading, note = positions.decide()
-    except AmbiguousError as error:
-        raise DataError(f"{path}: {error}") from None
+    reading, note = positions.decide(str(path))
     if note:
         report.warn(f"{path}: {note}")
     decode = choose_decoder(tags, source, str(path), report)
@@ -201,7 +193,7 @@ def _placed(raw: RawSentence, reading: Reading, path: Path, changes: Changes) ->
     report = ReadReport("", "")
     try:
         found = resolve(raw, reading, report)
-    except SurfaceError as error:
+    except SpanError as error:
         raise DataError(f"{path}:{error.line or raw.line}: {error}") from None
     changes.other_text += report.other_surfaces
     return found
@@ -218,7 +210,7 @@ def _in_code_points(raw: RawSentence, changes: Changes) -> RawSentence:
         one = replace(raw, words=None, char_spans=[span])
         for reading, stated in _TRIED:
             report = ReadReport("", "")
-            with contextlib.suppress(SurfaceError):
+            with contextlib.suppress(SpanError):
                 spans += resolve(one, reading, report, stated=stated).char_spans or ()
                 changes.other_text += report.other_surfaces
                 break

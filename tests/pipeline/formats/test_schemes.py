@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.formats.notation import TagError
 from pipeline.formats.schemes import (
     SCHEMES,
     Repair,
     Scheme,
     SchemeEvidence,
     TagDecoder,
-    TagError,
     spans_from_tags,
     tags_from_spans,
 )

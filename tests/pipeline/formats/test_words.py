@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.formats.report import CharSpan
 from pipeline.formats.words import (
-    SpanBorderError,
+    SpanError,
     drop_invisible,
     invisible,
     offsets_by,
@@ -59,7 +59,7 @@ def test_white_space_at_the_ends_of_a_span_is_ignored() -> None:
     ],
 )
 def test_bad_spans(spans: list[CharSpan], message: str) -> None:
-    with pytest.raises(SpanBorderError) as error:
+    with pytest.raises(SpanError) as error:
         words_from_text("in Bonn", spans, whitespace_offsets)
     assert str(error.value) == message
 
