@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from stages.several_sources import VOTES
 
 SPAN_STAGES: Final = ("project", "translate", "align", "synthesize", "predict", "prepare")
 """The stages that can be looked at."""
+TRACED: Final = ("project", "align")
+"""Those whose rows are looked at beside what they were made from."""
 _MADE_FROM: Final = {"translations": "translate", "alignments": "align"}
 """Inputs that rows are looked at beside, and the stages that make them."""
 
@@ -89,34 +92,40 @@ def choose_unit(run: RunFolder, stage: str, lang: str | None, unit: str | None) 
     return [unit_of(run, stage, lang)]
 
 
-def views(run: RunFolder, stage: str, unit: str) -> Iterator[View]:
+def views(
+    run: RunFolder, stage: str, unit: str, changed: Mapping[str, str] | None = None
+) -> Iterator[View]:
     """Yield the sentences of one unit of a stage, part by part; memory holds one part.
 
     Projected and aligned sentences come with their links, where the run still has them.
+
+    Args:
+        run: The run.
+        stage: One of :data:`SPAN_STAGES`.
+        unit: Its unit.
+        changed: What :func:`changed_inputs` says of it, where that was asked already: it reads
+            every file of translations and links.
     """
+    if changed is None and stage in TRACED:
+        changed = changed_inputs(run, stage, unit)
     artifact = Artifact(run.path / stage / unit)
     if stage == "project":
         links = Ref("align", _pair(run, unit))
         gold = run.artifact(Ref("prepare", f"parallel/{unit.rpartition('/')[2]}"))
         # Labels of rivals came along no links of ours, nor do labels along links made since.
         rival = "rival" in artifact.manifest.identity.get("task", {})
-        other = rival or str(links) in changed_inputs(run, stage, unit)
+        other = rival or str(links) in (changed or ())
         aligned = None if other else run.artifact(links)
         yield from projected_views(artifact, aligned, gold)
     elif stage == "align":
         translations = run.artifact(Ref("translate", unit))
         if translations is None:
             raise DataError(f"{run.path}: links without their translations: translate/{unit}")
-        if changed := changed_inputs(run, stage, unit):
+        if changed:
             raise DataError(f"{run.path}: align/{unit}: " + "; ".join(changed.values()))
-        for row, linked in _together(translations, artifact):
-            yield _translated(row, linked)
-    elif stage == "translate":
-        for row in artifact.rows():
-            yield _translated(row, None)
+        yield from starmap(_view, _together(translations, artifact))
     else:
-        for row in artifact.rows():
-            yield _plain(row)
+        yield from map(_view, artifact.rows())
 
 
 def changed_inputs(run: RunFolder, stage: str, unit: str) -> dict[str, str]:
@@ -168,7 +177,11 @@ def projected_views(
         parallel: The target side as it was given (``data.parallel``): gold labels, if it has any.
     """
     gold = iter(parallel.rows()) if parallel is not None and has_labels(parallel) else None
-    for view in _with_links(projected, aligned):
+    if aligned is None:
+        found: Iterator[View] = map(_view, projected.rows())
+    else:
+        found = starmap(_view, _together(projected, aligned))
+    for view in found:
         if gold is not None:
             row = next(gold, None)
             if row is None or row["id"] != view.id:
@@ -190,15 +203,6 @@ def has_labels(labelled: Artifact) -> bool:
     )
 
 
-def _with_links(projected: Artifact, aligned: Artifact | None) -> Iterator[View]:
-    if aligned is None:
-        for row in projected.rows():
-            yield _projected(row, [])
-        return
-    for row, linked in _together(projected, aligned):
-        yield _projected(row, linked["links"])
-
-
 def _together(first: Artifact, second: Artifact) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     for one, two in zip(first.tables(), second.tables(), strict=True):
         if one.column("id") != two.column("id"):
@@ -209,11 +213,12 @@ def _together(first: Artifact, second: Artifact) -> Iterator[tuple[dict[str, Any
         yield from zip(one.to_pylist(), two.to_pylist(), strict=True)
 
 
-def _links(rows: Sequence[Mapping[str, Any]]) -> list[Link]:
-    return [Link(r["source"], r["target"], r["prob"]) for r in rows]
-
-
-def _projected(row: Mapping[str, Any], links: Sequence[Mapping[str, Any]]) -> View:
+def _view(row: Mapping[str, Any], aligned: Mapping[str, Any] | None = None) -> View:
+    """Return a row of any of the stages as it is shown, with the row of its links."""
+    reason, kept = row.get("reason"), row.get("kept")
+    if "reason" in row and "kept" not in row:  # of a translation, nothing else is decided
+        reason = reason or (aligned["reason"] if aligned else None)
+        kept = reason is None
     return View(
         id=row["id"],
         lang=row["lang"],
@@ -221,48 +226,22 @@ def _projected(row: Mapping[str, Any], links: Sequence[Mapping[str, Any]]) -> Vi
         spans=[
             ViewedSpan(
                 Span(s["start"], s["end"], s["type"], s["score"]),
-                s["kept"],
-                s["reason"],
-                s["source"],
-                s["method"],
+                s.get("kept", True),
+                s.get("reason"),
+                s.get("source"),
+                s.get("method"),
             )
-            for s in row["spans"]
+            for s in row.get("spans") or ()
         ],
-        source_id=row["source_id"],
-        source_lang=row["source_lang"],
-        source_words=row["source_words"],
-        source_spans=spans_of(row, "source_spans"),
-        lost=[(item["source"], item["reason"]) for item in row["lost"]],
-        scores={item["name"]: item["value"] for item in row.get("scores") or ()},
-        links=_links(links),
-        kept=row["kept"],
-        reason=row["reason"],
-    )
-
-
-def _translated(row: Mapping[str, Any], aligned: Mapping[str, Any] | None) -> View:
-    reason = row["reason"] or (aligned["reason"] if aligned else None)
-    return View(
-        id=row["id"],
-        lang=row["lang"],
-        words=row["words"],
-        source_id=row["source_id"],
-        source_lang=row["source_lang"],
-        source_words=row["source_words"],
-        source_spans=spans_of(row, "source_spans"),
-        links=_links(aligned["links"]) if aligned else [],
-        kept=reason is None,
-        reason=reason,
-    )
-
-
-def _plain(row: Mapping[str, Any]) -> View:
-    return View(
-        id=row["id"],
-        lang=row["lang"],
-        words=row["words"],
-        spans=[ViewedSpan(s) for s in spans_of(row)],
         source_id=row.get("source_id"),
-        kept=row.get("kept"),
-        reason=row.get("reason"),
+        source_lang=row.get("source_lang"),
+        source_words=row.get("source_words") or [],
+        source_spans=spans_of({"spans": row.get("source_spans") or ()}),
+        lost=[(item["source"], item["reason"]) for item in row.get("lost") or ()],
+        scores={item["name"]: item["value"] for item in row.get("scores") or ()},
+        links=[
+            Link(k["source"], k["target"], k["prob"]) for k in (aligned["links"] if aligned else ())
+        ],
+        kept=kept,
+        reason=reason,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 DEFAULT_SAMPLE = 20
 """Sentences shown where nothing else is said: a screen or two."""
 
+Units = Mapping[str, Mapping[str, str]]
+"""The units of a stage, and what is wrong with what each was made from."""
 STYLES = ("pretty", "conll", "jsonl")
 _WHOLE = ("--summary", "--import")  # they look at all sentences, and show none
 
@@ -165,7 +167,7 @@ def inspect_labels(
     """Look at projected labels: why each was kept or dropped; export and import corrections."""
     with reported_errors():
         from pipeline.errors import ConfigError
-        from stages.inspect.reading import changed_inputs, choose_unit, find_run
+        from stages.inspect.reading import TRACED, changed_inputs, choose_unit, find_run
         from stages.inspect.selection import RowSelection
 
         folder = find_run(run, runs_dir)
@@ -181,14 +183,17 @@ def inspect_labels(
                 "--only, --type, --reason, --contains, --id and --stage"
             )
         one_of("--format", format_, STYLES)
-        units = choose_unit(folder, stage, lang, unit)
-        for looked_at in units if stage == "project" else ():
-            for changed in changed_inputs(folder, stage, looked_at).values():
-                tell(f"warning: {stage}/{looked_at} holds what was projected before: {changed}")
+        units = {
+            name: changed_inputs(folder, stage, name) if stage in TRACED else {}
+            for name in choose_unit(folder, stage, lang, unit)
+        }
+        for name, changed in units.items() if stage == "project" else ():
+            for what in changed.values():
+                tell(f"warning: project/{name} holds what was projected before: {what}")
         if corrected is not None:
             _import(folder, units, corrected, (import_format, encoding), out, as_json)
         elif summary:
-            _summary(folder, units, as_json)
+            _summary(folder, list(units), as_json)
         elif export is not None:
             narrowed = only or reason or id_ or stage != "project"
             if not narrowed:
@@ -208,7 +213,7 @@ def inspect_labels(
 def _stream(
     run: RunFolder,
     stage: str,
-    units: list[str],
+    units: Units,
     selection: RowSelection | None = None,
     encoder: str | None = None,
 ) -> Iterator[View]:
@@ -219,32 +224,32 @@ def _stream(
     from stages.inspect.selection import JUDGED
 
     if selection is not None and selection.only == "wrong" and stage == "project":
-        units = [u for u in units if has_gold(run, u)]
+        units = {u: changed for u, changed in units.items() if has_gold(run, u)}
         if not units:
             raise ConfigError(
                 "--only wrong: this run has no gold labels on the target side (data.parallel); "
                 "--only likely-wrong shows what speaks against a label"
             )
-    for unit in units:
-        found = views(run, stage, unit)
+    for unit, changed in units.items():
+        found = views(run, stage, unit, changed)
         if selection is not None and selection.only in JUDGED:
             if stage != "project":
                 raise ConfigError(f"--only {selection.only} looks at the stage project only")
             if encoder is not None:
-                found = _unlike_others(run, unit, encoder, found)
+                learnt_from = views(run, stage, unit, changed)
+                found = _unlike_others(unit, learnt_from, encoder, found)
             found = judged(found, Renderings.of(Artifact(run.path / stage / unit)))
         yield from found
 
 
 def _unlike_others(
-    run: RunFolder, unit: str, encoder: str, found: Iterator[View]
+    unit: str, learnt_from: Iterator[View], encoder: str, found: Iterator[View]
 ) -> Iterator[View]:
     """Return sentences with what the labels of the others make of theirs."""
     from pipeline.models import locate
     from stages.inspect.out_of_sample import OutOfSample, WordStates
-    from stages.inspect.reading import views
 
-    learnt = OutOfSample.learn(views(run, "project", unit), WordStates(locate(encoder).download()))
+    learnt = OutOfSample.learn(learnt_from, WordStates(locate(encoder).download()))
     if learnt is None:
         tell(f"{unit}: too few labelled sentences to learn from some and judge the others")
         return found
@@ -351,7 +356,7 @@ def _counted(views: Iterator[View], counts: Counter[bool | None]) -> Iterator[Vi
 
 def _import(
     run: RunFolder,
-    units: list[str],
+    units: Units,
     path: Path,
     how: tuple[str | None, str],
     out: Path | None,
@@ -364,11 +369,10 @@ def _import(
         raise ConfigError("--import: say where to write the labelled data: -o labelled.jsonl")
     write = labelled_writer("--out", out)
     known: dict[str, Sentence] = {}
-    for unit in units:
-        for sentence, _ in as_items(_stream(run, "project", [unit]), run.path.name):
-            if sentence.id in known:
-                raise ConfigError("--lang: ids repeat in every language; name the one to import")
-            known[sentence.id] = sentence
+    for sentence, _ in as_items(_stream(run, "project", units), run.path.name):
+        if sentence.id in known:
+            raise ConfigError("--lang: ids repeat in every language; name the one to import")
+        known[sentence.id] = sentence
     to_write("--out", out, path)
     changes = Changes()
     sentences = list(import_corrected(path, known, changes, *how))
