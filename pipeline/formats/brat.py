@@ -63,9 +63,12 @@ class Brat(Format):
         """Yield one document per file; of what we exported, one sentence per line."""
         path, labelled = self.request.file, self.request.labelled
         if path.is_dir() and (path / INDEX).is_file():
-            for raw in read_brat(path):
-                raw.keep_longest = True
-                yield raw if labelled else RawSentence(words=raw.words, id=raw.id, line=raw.line)
+            names = _type_names(path / "types.json")
+            for name, group in groupby(_records(path / INDEX), key=itemgetter(0)):
+                records = list(group)
+                if labelled:
+                    _label(records, path / f"{name}.ann", names, report)
+                yield from (raw for _, _, raw in records)
             return
         texts = sorted(path.glob("*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
         alone = sorted(p.name for p in path.glob("*.txt") if not p.with_suffix(".ann").is_file())
@@ -78,22 +81,18 @@ class Brat(Format):
             yield self._document(notes, report)
 
     def _document(self, notes: Path, report: ReadReport) -> RawSentence:
-        text_file = notes.with_suffix(".txt")
-        if not text_file.is_file():
-            raise DataError(f"{notes}: its text, {text_file.name}, is missing")
         encoding = self.request.source.encoding
-        raw = RawSentence(
-            text=_read(text_file, encoding), id=notes.stem, line=1, file=notes, keep_longest=True
-        )
+        text = _read(notes.with_suffix(".txt"), encoding)
+        raw = RawSentence(text=text, id=notes.stem, line=1, file=notes, keep_longest=True)
         if self.request.labelled:
-            raw.char_spans = _entities(notes, _read(notes, encoding), raw.text or "", report)
+            raw.char_spans = _entities(notes, encoding, text, report)
         return raw
 
 
-def _entities(notes: Path, content: str, text: str, report: ReadReport) -> list[CharSpan]:
+def _entities(notes: Path, encoding: str, text: str, report: ReadReport) -> list[CharSpan]:
     whole: list[CharSpan] = []
     parted: list[CharSpan] = []
-    for number, line in enumerate(content.split("\n"), 1):
+    for number, line in enumerate(_read(notes, encoding).split("\n"), 1):
         line = line.rstrip("\r")
         if not line.strip():
             continue
@@ -200,31 +199,20 @@ def _read(path: Path, encoding: str = "utf-8") -> str:
     try:
         with path.open(encoding=encoding, newline="") as file:
             return file.read().removeprefix("\ufeff")
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing") from None
     except UnicodeError as error:
         raise DataError(f"{path}: not {encoding} ({error}); set encoding") from None
 
 
-def read_brat(folder: Path) -> Iterator[RawSentence]:
-    """Yield the sentences of a brat collection that :func:`write_brat` wrote.
-
-    A discontinuous entity counts from its first to its last character. Relations, events,
-    attributes and notes are not looked at.
-
-    Raises:
-        DataError: If files are missing or an annotation does not fit, with file and line.
-    """
-    index = folder / INDEX
-    if not index.is_file():
-        raise DataError(f"{folder}: no {INDEX}: only collections that were exported here are read")
-    types_file = folder / "types.json"
-    back: dict[str, str] = {}
-    if types_file.is_file():
-        named = parse_json(_read(types_file), str(types_file))
-        if not isinstance(named, dict) or not all(isinstance(k, str) for k in named.values()):
-            raise DataError(f"{types_file}: not the types that the export wrote")
-        back = {kind: name for name, kind in named.items()}
-    for name, group in groupby(_records(index), key=itemgetter(0)):
-        yield from _document(folder, name, list(group), back)
+def _type_names(path: Path) -> dict[str, str]:
+    """Return our names of brat's types, as :func:`write_brat` left them."""
+    if not path.is_file():
+        return {}
+    named = parse_json(_read(path), str(path))
+    if not isinstance(named, dict) or not all(isinstance(k, str) for k in named.values()):
+        raise DataError(f"{path}: not the types that the export wrote")
+    return {kind: name for name, kind in named.items()}
 
 
 _Record = tuple[str, int, RawSentence]
@@ -252,36 +240,29 @@ def _records(index: Path) -> Iterator[_Record]:
             or start < 0
         ):
             raise DataError(f"{where}: document, start or id is missing or was changed")
-        yield name, start, RawSentence(id=str(own), words=words, text=" ".join(words))
+        yield name, start, RawSentence(id=str(own), words=words, keep_longest=True)
 
 
-def _document(
-    folder: Path, name: str, records: list[_Record], back: dict[str, str]
-) -> Iterator[RawSentence]:
-    path = folder / f"{name}.ann"
-    if not path.is_file():
-        raise DataError(f"{path} is missing")
-    places = [(start, start + len(sentence.text or "")) for _, start, sentence in records]
-    found: list[tuple[int, int, str]] = []
-    for number, line in enumerate(_read(path).split("\n"), 1):
-        if not line.startswith("T"):
-            continue
-        match = _ENTITY.match(line)
-        # At most nine digits: a text of a gigabyte is none.
-        positions = [int(n) for n in re.findall(r"\d{1,9}", match[2])] if match else []
-        if match is None or len(positions) < 2:
-            raise DataError(f"{path}:{number}: not an entity: {line!r}")
-        begin, finish = min(positions), max(positions)
-        if not any(begin < stop and start < finish for start, stop in places):
+def _label(
+    records: list[_Record], notes: Path, names: Mapping[str, str], report: ReadReport
+) -> None:
+    """Give the sentences of one document their text, and each its share of the entities."""
+    texts = [" ".join(raw.words or ()) for _, _, raw in records]
+    starts = [start for _, start, _ in records]
+    places = [(start, start + len(text)) for start, text in zip(starts, texts, strict=True)]
+    found = _entities(notes, "utf-8", "".join(f"{text}\n" for text in texts), report)
+    for span in found:
+        if not any(span.start < stop and start < span.end for start, stop in places):
             raise DataError(
-                f"{path}:{number}: an entity that lies in no sentence of {name}.txt: {line!r}; "
-                "remove it, or put it where it belongs"
+                f"{notes}:{span.line}: an entity that lies in no sentence of {notes.stem}.txt: "
+                f"{span.type} {span.start} {span.end}; remove it, or put it where it belongs"
             )
-        found.append((begin, finish, back.get(match[1], match[1])))
-    for (begin, end), (_, _, sentence) in zip(places, records, strict=True):
-        sentence.char_spans = [
-            CharSpan(max(a, begin) - begin, min(b, end) - begin, kind)
-            for a, b, kind in found
-            if a < end and begin < b
+    for (_, _, raw), text, (begin, end) in zip(records, texts, places, strict=True):
+        raw.text = text
+        raw.char_spans = [
+            CharSpan(
+                max(s.start, begin) - begin, min(s.end, end) - begin, names.get(s.type, s.type)
+            )
+            for s in found
+            if s.start < end and begin < s.end
         ]
-        yield sentence

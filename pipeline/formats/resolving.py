@@ -118,9 +118,7 @@ class Resolver:
             parts, crossing = split_document(found, self.lang)
             report.documents += len(parts) > 1
             report.crossing_spans += crossing
-            for part in parts:
-                part.file = raw.file
-                yield part
+            yield from parts
 
     def _keep_longest(self, raw: RawSentence, report: ReadReport) -> None:
         where = place(raw, report.origin)

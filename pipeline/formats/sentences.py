@@ -107,16 +107,20 @@ def split_document(raw: RawSentence, lang: str) -> tuple[list[RawSentence], int]
         ranges, crossed = keep_whole(split_words(raw.words, lang), raw.spans or ())
     else:
         return [raw], 0
+    return parts_of(raw, ranges), crossed
+
+
+def parts_of(raw: RawSentence, ranges: Sequence[tuple[int, int]]) -> list[RawSentence]:
+    """Return the sentences of a document in these ranges, of words or of its text."""
     if len(ranges) < 2:
-        return [raw], crossed
-    parts = [_part(raw, a, b) for a, b in ranges]
-    if raw.id is not None:
-        parts = [replace(p, id=f"{raw.id}-{n}") for n, p in enumerate(parts, 1)]
-    return parts, crossed
+        return [raw]
+    return [_part(raw, number, a, b) for number, (a, b) in enumerate(ranges, 1)]
 
 
-def _part(raw: RawSentence, start: int, end: int) -> RawSentence:
-    part = RawSentence(line=raw.line)
+def _part(raw: RawSentence, number: int, start: int, end: int) -> RawSentence:
+    part = RawSentence(
+        id=None if raw.id is None else f"{raw.id}-{number}", line=raw.line, file=raw.file
+    )
     if raw.text is not None:
         part.text = raw.text[start:end]
         if raw.char_spans is not None:

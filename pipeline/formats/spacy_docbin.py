@@ -11,7 +11,7 @@ from pipeline.errors import DataError, XlnerError
 from pipeline.formats.format import Format, Sample
 from pipeline.formats.packed import open_bytes
 from pipeline.formats.report import CharSpan, RawSentence, ReadReport
-from pipeline.formats.sentences import keep_whole
+from pipeline.formats.sentences import keep_whole, parts_of
 from pipeline.schema import Sentence, Span
 
 
@@ -98,18 +98,8 @@ def _sentences(doc: Any, number: int) -> Iterator[RawSentence]:
             may_be_document=True,
         )
         return
-    parts, _ = keep_whole([(s.start, s.end) for s in doc.sents], spans)
-    for count, (start, end) in enumerate(parts, 1):
-        yield RawSentence(
-            words=words[start:end],
-            spans=[
-                Span(s.start - start, s.end - start, s.type)
-                for s in spans
-                if start <= s.start and s.end <= end
-            ],
-            id=own if own is None or len(parts) == 1 else f"{own}-{count}",
-            line=number,
-        )
+    raw = RawSentence(words=words, spans=spans, id=own, line=number)
+    yield from parts_of(raw, keep_whole([(s.start, s.end) for s in doc.sents], spans)[0])
 
 
 def write_docbin(sentences: Iterable[Sentence], path: Path) -> int:

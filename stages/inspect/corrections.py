@@ -116,7 +116,7 @@ class Changes:
         skipped: Sentences that the annotator had cancelled, or that were not reviewed and hold no
             labels from before either; left out (Label Studio).
         missing: Sentences of the run that the file does not have; those skipped aside.
-        other_regions: Regions that are no entities (choices, relations); left out (Label Studio).
+        other_regions: Regions that are no entities (choices, relations); left out.
         other_text: Regions whose own text is another than at their positions, which count.
         examples: The first few changes, in words.
     """
@@ -176,6 +176,7 @@ def read_corrected(
         else:
             yield _in_code_points(raw, changes)
     changes.not_reviewed = report.unreviewed
+    changes.overlapping += report.overlapping_spans
     changes.other_regions = report.left_out[REGIONS] + report.left_out[RELATIONS]
     changes.skipped = report.left_out[CANCELLED] + report.left_out[UNLABELLED]
 
