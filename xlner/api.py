@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config as machinery
-from pipeline import plan, runner
+from pipeline import runner
 from pipeline.config import RunConfig
 from pipeline.progress import Progress
 from pipeline.registry import Registry
@@ -34,19 +34,6 @@ def parse_config(raw: Mapping[str, Any], *, origin: str = "config") -> RunConfig
         ConfigError: With every problem found, each naming its key.
     """
     return machinery.parse_config(raw, origin=origin, model=STAGES.config_type())
-
-
-class Planner(plan.Planner):
-    """A planner of xlner's stages; see :class:`pipeline.plan.Planner` for the arguments."""
-
-    def __init__(
-        self,
-        config: RunConfig,
-        runs_dir: str | Path,
-        progress: Progress | None = None,
-        registry: Registry = STAGES,
-    ) -> None:
-        super().__init__(config, Path(runs_dir), progress, registry)
 
 
 class Runner(runner.Runner):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -261,8 +260,13 @@ def write_conll(sentences: Iterable[Sentence], path: str | Path) -> int:
         DataError: If a word, id or type cannot be written: it is empty, has a tab or a line break,
             or would be read as something else.
     """
-    rows = map(conll_rows, each(sentences, "write_conll: the sentences"))
-    return write_lines(path, chain(["# global.columns = FORM NER\n"], rows)) - 1
+    return write_lines(path, conll_lines(each(sentences, "write_conll: the sentences"))) - 1
+
+
+def conll_lines(sentences: Iterable[Sentence]) -> Iterator[str]:
+    """Yield what :func:`write_conll` writes, from its first line on; it raises the same."""
+    yield "# global.columns = FORM NER\n"
+    yield from map(conll_rows, sentences)
 
 
 def conll_rows(sentence: Sentence) -> str:

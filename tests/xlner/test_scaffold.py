@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.errors import ConfigError
 from pipeline.resources import resolve_path
-from xlner.api import Planner, load_config
+from xlner.api import Runner, load_config
 from xlner.scaffold import SHIPPED_LANGUAGES, look_into, write_config
 
 PLAIN = "Heute kam Angela Merkel nach Berlin .\n"
@@ -27,7 +27,7 @@ def touch(folder: Path, *names: str, text: str = "Berlin B-LOC\n") -> None:
 def checked(path: Path) -> list[str]:
     """Check a config as --dry-run does; return its tasks."""
     config = load_config(str(path), [])
-    planner = Planner(config, path.parent / "runs")
+    planner = Runner(config, path.parent / "runs")
     tasks = planner.tasks()
     planner.check(tasks)
     return [str(t.ref) for t in tasks]

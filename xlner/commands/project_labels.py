@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -252,6 +251,7 @@ def _write(
     out: Path | None,
     lang: str,
 ) -> None:
+    from pipeline.formats.conll import conll_lines
     from pipeline.schema import Sentence, Span
 
     sentences = (
@@ -263,16 +263,10 @@ def _write(
         )
         for row in rows
     )
-    if out is not None:
+    if out is None:  # all of it, or an error and nothing
+        data_stream().writelines(list(conll_lines(sentences)))
+    else:
         write(sentences, out)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "projected.conll"
-        write(sentences, path)
-        stream = data_stream()
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                stream.write(line)
 
 
 def _reported(rows: Iterable[Row], file: TextIO) -> Iterator[Row]:

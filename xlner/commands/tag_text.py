@@ -176,8 +176,7 @@ def _records(records: Iterable[RawSentence], split: bool) -> Iterator[_Item]:
 
 
 def _lines(lines: Iterable[tuple[int, str]], split: bool) -> Iterator[_Item]:
-    for number, line in lines:
-        text = line.rstrip("\r\n")
+    for number, text in lines:
         yield str(number), None if split else text, text.split() if split else ()
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from xlner.commands.options import AsJson, Encoding
 from xlner.commands.shared import command, print_json, quiet_libraries, reported_errors, tell
-
-if TYPE_CHECKING:
-    from xlner.trimming import TrimReport
 
 ABOUT = "Cut an encoder's vocabulary to the subwords that some languages need."
 
@@ -39,50 +37,34 @@ def trim_encoder(
 ) -> None:
     """Cut an encoder's vocabulary to the subwords that some languages need."""
     with reported_errors():
+        from pipeline.errors import ConfigError
+        from pipeline.languages import canonical
+        from pipeline.models import locate
+        from xlner.trimming import trim_encoder as trim
+        from xlner.trimming.trim import fast_tokenizer
+        from xlner.trimming.words import count_file, listed_languages, listed_words
+
         quiet_libraries()
-        codes = [code.strip() for code in languages.split(",") if code.strip()]
-        report = _trim(model, codes, text or [], encoding, subwords, out)
+        files = text or []
+        codes = [canonical(code.strip()) for code in languages.split(",") if code.strip()]
+        if not codes and not files:
+            raise ConfigError("say for which languages: --languages de,sw, or --text FILE, or both")
+        source = locate(model)
+        backend = fast_tokenizer(source.download()).backend_tokenizer
+        listed = listed_languages(codes) if codes else []
+        if missing := ", ".join(code for code in codes if code not in listed):
+            if not files:
+                raise ConfigError(
+                    f"there is no frequency list for {missing}: give text with --text"
+                )
+            tell(f"no frequency list for {missing}: these languages count by --text alone")
+        words = {f"{code} (list)": listed_words(code, backend) for code in listed}
+        words |= {str(file): dict(count_file(file, backend, encoding)) for file in files}
+        report = trim(source, words, out, size=subwords)
         if as_json:
-            print_json(report.as_dict())
+            print_json(asdict(report))
         for line in report.lines():
             tell(line)
-
-
-def _trim(
-    name: str,
-    languages: list[str],
-    files: list[Path],
-    encoding: str,
-    subwords: int | None,
-    out: Path,
-) -> TrimReport:
-    from pipeline.errors import ConfigError
-    from pipeline.languages import canonical
-    from pipeline.models import locate
-    from xlner.trimming import trim_encoder as trim
-    from xlner.trimming.trim import fast_tokenizer
-    from xlner.trimming.words import count_file, listed_languages, listed_words
-
-    if not languages and not files:
-        raise ConfigError("say for which languages: --languages de,sw, or --text FILE, or both")
-    source = locate(name)
-    folder = source.download()
-    backend = fast_tokenizer(folder).backend_tokenizer
-    words: dict[str, dict[str, float]] = {}
-    codes = [canonical(code) for code in languages]
-    listed = listed_languages(codes) if codes else []
-    missing = [code for code in codes if code not in listed]
-    if missing and not files:
-        raise ConfigError(
-            f"there is no frequency list for {', '.join(missing)}: give text with --text"
-        )
-    if missing:
-        tell(f"no frequency list for {', '.join(missing)}: these languages count by --text alone")
-    for code in listed:
-        words[f"{code} (list)"] = listed_words(code, backend)
-    for file in files:
-        words[str(file)] = dict(count_file(file, backend, encoding))
-    return trim(source, words, out, size=subwords)
 
 
 main = command(trim_encoder, "trim_encoder", ABOUT)

@@ -5,7 +5,6 @@ Most of a multilingual encoder is embeddings of subwords that a user's languages
 time to fine-tune, and what is kept computes the same to the bit.
 """
 
-from xlner.trimming.report import TrimReport
-from xlner.trimming.trim import trim_encoder
+from xlner.trimming.trim import TrimReport, trim_encoder
 
 __all__ = ["TrimReport", "trim_encoder"]

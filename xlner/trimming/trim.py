@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,47 @@ from pipeline.errors import ModelError
 from pipeline.models import ModelSource
 from stages.encoder_facts import OFFSET_POSITIONS
 from xlner.trimming.kinds import kind_of
-from xlner.trimming.report import TrimReport, compare
-from xlner.trimming.selection import added_tokens, choose
+from xlner.trimming.selection import Segmenter, added_tokens, choose
 from xlner.trimming.words import together
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenisation:
+    """How the words of one text or list fare; shares are of running words."""
+
+    words: float
+    as_before: float
+    """Share of words with the same subwords as before."""
+    subwords_before: float
+    """Subwords per word."""
+    subwords_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrimReport:
+    """Subwords, parameters and bytes (of weights and tokenizer) before and after."""
+
+    subwords_before: int
+    subwords_after: int
+    parameters_before: int
+    parameters_after: int
+    bytes_before: int
+    bytes_after: int
+    texts: dict[str, Tokenisation] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """Return the report for people."""
+        found = [
+            f"subwords: {self.subwords_before:,} -> {self.subwords_after:,}",
+            f"parameters: {self.parameters_before:,} -> {self.parameters_after:,}",
+            f"size: {self.bytes_before / 1e6:.1f} MB -> {self.bytes_after / 1e6:.1f} MB",
+        ]
+        for name, text in self.texts.items():
+            found.append(
+                f"{name}: {100 * text.as_before:.1f} % of words tokenised as before; subwords per "
+                f"word {text.subwords_before:.2f} -> {text.subwords_after:.2f}"
+            )
+        return found
 
 
 def trim_encoder(
@@ -77,6 +116,21 @@ def trim_encoder(
             bytes_after=_bytes(new),
             texts={n: compare(c, kind.model, cut_tokenizer["model"]) for n, c in words.items()},
         )
+
+
+def compare(
+    words: Mapping[str, float], before: dict[str, Any], after: dict[str, Any]
+) -> Tokenisation:
+    """Compare two model sections of a ``tokenizer.json`` on weighted words."""
+    old, new = Segmenter(before), Segmenter(after)
+    total = same = first = second = 0.0
+    for word, weight in words.items():
+        was, now = old(word), new(word)
+        total += weight
+        same += weight * (was == now)
+        first += weight * len(was)
+        second += weight * len(now)
+    return Tokenisation(total, same / total, first / total, second / total)
 
 
 def fast_tokenizer(folder: Path) -> Any:
