@@ -108,13 +108,13 @@ def _entities(notes: Path, encoding: str, text: str, report: ReadReport) -> list
         gaps = [text[a:b] for (_, a), (b, _) in pairwise(positions)]
         said = line.split("\t", 2)[2] if line.count("\t") >= 2 else None
         if any(g.strip() for g in gaps):
-            report.discontinuous_spans += 1
+            report.count("discontinuous_spans")
             parted.append(CharSpan(start, end, match[1], None, number))
         else:
             whole.append(CharSpan(start, end, match[1], said, number))
     # From its first part to its last, an entity may take in others, which are surer.
     kept = [p for p in parted if not any(p.start < w.end and w.start < p.end for w in whole)]
-    report.overlapping_spans += len(parted) - len(kept)
+    report.count("overlapping_spans", len(parted) - len(kept))
     return whole + kept
 
 

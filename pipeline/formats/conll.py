@@ -43,15 +43,7 @@ class Conll(Format):
 
     def __init__(self, request: Request, report: ReadReport) -> None:
         super().__init__(request, report)
-        source = request.source
-        self.layout = detect_layout(
-            request.file,
-            encoding=source.encoding,
-            columns=source.columns,
-            word_column=source.word_column,
-            tag_column=source.tag_column,
-            labelled=request.labelled,
-        )
+        self.layout = detect_layout(request.file, request.source, labelled=request.labelled)
         report.layout = str(self.layout)
         self.may_have_prefix = not self.layout.explicit
 

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from pipeline.config import DataSource
 from pipeline.errors import DataError, suggest
 from pipeline.formats.evidence import (
     Columns,
@@ -159,15 +160,12 @@ def _read_sample(path: Path, encoding: str, limit: int | None) -> _Sample:
 
 def detect_layout(
     path: Path,
+    source: DataSource,
     *,
-    encoding: str = "utf-8",
-    columns: list[str] | None = None,
-    word_column: int | str | None = None,
-    tag_column: int | str | None = None,
     labelled: bool = True,
     quick: bool = False,
 ) -> Layout:
-    """Find out how the rows of a file are built, from its lines and what the user knows.
+    """Find out how the rows of a file are built, from its lines and what the user says of it.
 
     The tags are in the one column whose values fit a notation of tags. Where several do, a header,
     ``# global.columns`` or the known layout of a corpus decides.
@@ -175,46 +173,35 @@ def detect_layout(
     Raises:
         DataError: If the file has no rows, no such column, or if it is not clear which it is.
     """
-    wanted = _Wanted(columns, word_column, tag_column, labelled)
-    sample = _read_sample(path, encoding, _SNIFFED)
+    sample = _read_sample(path, source.encoding, _SNIFFED)
     try:
-        layout, sure = _layout(path, sample, wanted)
+        layout, sure = _layout(path, sample, source, labelled)
         if sure or quick or sample.whole:
             return layout
     except DataError:
         if quick or sample.whole:
             raise
-    return _layout(path, _read_sample(path, encoding, _LOOKED_AT), wanted)[0]
+    return _layout(path, _read_sample(path, source.encoding, _LOOKED_AT), source, labelled)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What the user says of a file."""
-
-    names: list[str] | None
-    word: int | str | None
-    tag: int | str | None
-    labelled: bool
-
-
-def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]:
+def _layout(path: Path, sample: _Sample, wanted: DataSource, labelled: bool) -> tuple[Layout, bool]:
     """Return the layout, and whether the sample decided it."""
-    names = wanted.names or sample.names
+    names = wanted.columns or sample.names
     if not sample.rows and names is None:
         raise DataError(f"{path}: no rows: the file is empty or has only blank lines and comments")
     texts = [line for _, line in sample.rows]
     separator = _separator(texts)
-    base = Layout(separator, 0, 0, None, explicit=wanted.names is None and names is not None)
+    base = Layout(separator, 0, 0, None, explicit=wanted.columns is None and names is not None)
     rows = [base.split(line) for line in texts]
     headed = False
     widths = Counter(map(len, rows))
     if names is None and sample.header and widths[len(sample.header[1])] * 2 > len(rows):
         names, base = sample.header[1], replace(base, header=sample.header[0])
-    if rows and (names is None or wanted.names):
-        named = [w for w in (wanted.word, wanted.tag) if isinstance(w, str)]
+    if rows and (names is None or wanted.columns):
+        named = [w for w in (wanted.word_column, wanted.tag_column) if isinstance(w, str)]
         headed = is_header(rows[0], named)
         if headed:
-            names = wanted.names or rows[0]
+            names = wanted.columns or rows[0]
             base = replace(base, header=sample.rows[0][0])
             if len(rows) == 1:
                 raise DataError(f"{path}:{base.header}: a header row, but no rows after it")
@@ -244,31 +231,31 @@ def _layout(path: Path, sample: _Sample, wanted: _Wanted) -> tuple[Layout, bool]
         blank_lines=len(sample.first) > 1,
     )
     regular = len(fitting) >= _REGULAR * (len(rows) - headed)
-    return _with_columns(base, found, wanted, regular)
+    return _with_columns(base, found, wanted, labelled, regular)
 
 
 def _with_columns(
-    base: Layout, found: Columns, wanted: _Wanted, regular: bool
+    base: Layout, found: Columns, wanted: DataSource, labelled: bool, regular: bool
 ) -> tuple[Layout, bool]:
-    word = _column(found, "word_column", wanted.word)
+    word = _column(found, "word_column", wanted.word_column)
     given: TagColumn | None = None
-    if wanted.tag is not None and wanted.labelled:
-        given = _tag_column(found, wanted.tag)
+    if wanted.tag_column is not None and labelled:
+        given = _tag_column(found, wanted.tag_column)
     tags = given
-    if tags is None and wanted.labelled:
+    if tags is None and labelled:
         tags = choose_tags(found, word)
         if tags is not None and base.header is None:
             _refuse_unknown_header(found, tags)
-        if tags is not None and wanted.names:
+        if tags is not None and wanted.columns:
             refuse_other_name(found, tags)
     # The same words and sentences with labels and without: links count them.
-    beside = tags if wanted.labelled else _probable_tags(found, word)
+    beside = tags if labelled else _probable_tags(found, word)
     at = beside.index if beside else None
     if word is None:
         word = choose_word(found, at)
     ids, sentence, flags = sentence_columns(found, word, at)
     layout = replace(base, word=word, ids=ids, sentence=sentence, flags=flags)
-    if not wanted.labelled:
+    if not labelled:
         return layout, True
     if tags is None:
         raise no_tags(found, regular)

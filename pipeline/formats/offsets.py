@@ -342,7 +342,7 @@ def resolve(
         same, loosely = _is_surface(place.text, found, span.surface)
         if found is None or found[0] < 0 or same:
             continue
-        report.other_surfaces += 1
+        report.count("other_surfaces")
         said = place.text[found[0] : found[1]]
         if not loosely and not stated:
             raise SpanError(

@@ -375,9 +375,8 @@ def _sentences(
         count = len(words)
         words, spans, lost = drop_invisible(words, spans)
         if len(words) != count:
-            report.invisible_words += count - len(words)
-            report.lost_spans += lost
-            report.example("invisible_words", place(raw, report.origin))
+            report.count("invisible_words", count - len(words), place(raw, report.origin))
+            report.count("lost_spans", lost)
         name = raw.id if raw.id is not None else f"{settings.id_prefix}-{number}"
         if settings.has_ids:
             if name in seen:
@@ -438,11 +437,8 @@ def _decode(raw: RawSentence, settings: _Settings, report: ReadReport) -> list[S
 
 def _repaired(word: str, report: ReadReport) -> str:
     better = repair(word)
-    if better is None:
-        report.unrepaired_words += 1
-        return word
-    report.repaired_words += 1
-    return better
+    report.count("unrepaired_words" if better is None else "repaired_words")
+    return word if better is None else better
 
 
 def _from_text(
@@ -452,8 +448,8 @@ def _from_text(
     spans = raw.char_spans or []
     if settings.repair and not sentence.isascii():
         better = repair_text(sentence)
-        report.repaired_words += better.repaired
-        report.unrepaired_words += better.unrepaired
+        report.count("repaired_words", better.repaired)
+        report.count("unrepaired_words", better.unrepaired)
         sentence, at = better.text, better.positions
         # What does not fit the text is left as it is, to be refused below.
         spans = [

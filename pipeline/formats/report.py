@@ -24,20 +24,19 @@ MAX_EXAMPLES: Final = 5
 
 _MUCH: Final = 0.05
 _SHOWN_TYPES: Final = 20
-_REPAIRS: Final = {
+_TAGS: Final = {
     "inside_without_begin": "{n} I- with no B- before it, read as B-",
     "end_without_begin": "{n} E- with nothing to end",
     "unclosed": "{n} without an end",
     "odd_outside": "{n} with another sign for outside",
 }
-_COUNTERS: Final = {
+REPAIRS: Final = {
     "repaired_words": "{n} words decoded once more",
     "unrepaired_words": "{n} words that do not decode",
     "invisible_words": "{n} words without a visible character left out",
     "lost_spans": "{n} entities of such words left out",
     "split_words": "{n} words split at the border of an entity",
     "cut_spans": "{n} entities that begin or end between two letters (the first: {first})",
-    "empty_sentences": "{n} empty sentences left out",
     "other_surfaces": "{n} entities whose own text differs in case, spaces or accents",
     "repeated_spans": "{n} entities that were there twice",
     "overlapping_spans": "{n} entities left out that overlap another",
@@ -142,21 +141,9 @@ class ReadReport:
         sentences: Sentences read (within the limit, without empty ones).
         tokens: Words of these sentences.
         spans: Spans of these sentences by type, under the types' names in the file.
+        repaired: What was repaired or left out, by kind: a key of :data:`REPAIRS`.
         repaired_tags: Tags outside the scheme's rules that were repaired, by kind.
-        repaired_words: Words that were decoded once more.
-        unrepaired_words: Non-ASCII words of a double-encoded source that do not decode.
-        invisible_words: Words with no visible character, which were left out.
-        lost_spans: Spans that consisted of such words only.
-        split_words: Words that were split at the border of a character span.
-        cut_spans: Spans that begin or end between two letters of a word.
         offsets: In what the positions of spans count, where that was to be found out.
-        other_surfaces: Spans whose own text is not quite that of their positions.
-        repeated_spans: Spans left out as the same one, of the same type, is there already.
-        overlapping_spans: Spans left out as they share words with one that is longer, stands before
-            it or is surer.
-        discontinuous_spans: Spans of several parts, read from the first part to the last.
-        documents: Records of several sentences that were split.
-        crossing_spans: Spans across a border of such sentences, which were kept together.
         left_out: Records and annotations that are no labelled text, by kind.
         unreviewed: Records that nobody has annotated, with the labels that they came with.
         empty_sentences: Sentences without words, which were left out.
@@ -186,20 +173,9 @@ class ReadReport:
     sentences: int = 0
     tokens: int = 0
     spans: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     repaired_tags: Counter[str] = field(default_factory=Counter)
-    repaired_words: int = 0
-    unrepaired_words: int = 0
-    invisible_words: int = 0
-    lost_spans: int = 0
-    split_words: int = 0
-    cut_spans: int = 0
     offsets: str | None = None
-    other_surfaces: int = 0
-    repeated_spans: int = 0
-    overlapping_spans: int = 0
-    discontinuous_spans: int = 0
-    documents: int = 0
-    crossing_spans: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     unreviewed: int = 0
     empty_sentences: int = 0
@@ -212,6 +188,13 @@ class ReadReport:
         """Keep a warning, and log it."""
         self.warnings.append(message)
         _log.warning("%s", message)
+
+    def count(self, kind: str, number: int = 1, where: str | None = None) -> None:
+        """Count what was repaired or left out, and keep the place, if it is given."""
+        if number:
+            self.repaired[kind] += number
+            if where is not None:
+                self.example(kind, where)
 
     def example(self, kind: str, where: str) -> None:
         """Keep a place where something was repaired, up to :data:`MAX_EXAMPLES` of each kind."""
@@ -282,12 +265,13 @@ class ReadReport:
         Args:
             empty_kept: Whether empty sentences were handed over all the same.
         """
-        found = [_counted(_REPAIRS.get(k, f"{{n}} {k}"), n) for k, n in self.repaired_tags.items()]
+        found = [_counted(_TAGS.get(k, f"{{n}} {k}"), n) for k, n in self.repaired_tags.items()]
         at = {k: places[0].removeprefix(f"{self.origin}:") for k, places in self.examples.items()}
-        for key, phrase in _COUNTERS.items():
-            n = getattr(self, key)
-            if n and not (key == "empty_sentences" and empty_kept):
-                found.append(_counted(phrase, n).replace("{first}", f"line {at.get(key)}"))
+        for kind, phrase in REPAIRS.items():
+            if n := self.repaired[kind]:
+                found.append(_counted(phrase, n).replace("{first}", f"line {at.get(kind)}"))
+        if self.empty_sentences and not empty_kept:
+            found.append(f"{self.empty_sentences:,} empty sentences left out")
         found += [f"{n:,} {kind} left out" for kind, n in sorted(self.left_out.items()) if n]
         return [printable(text, keep="") for text in found]
 

@@ -116,8 +116,8 @@ class Resolver:
                 yield found
                 continue
             parts, crossing = split_document(found, self.lang)
-            report.documents += len(parts) > 1
-            report.crossing_spans += crossing
+            report.count("documents", int(len(parts) > 1))
+            report.count("crossing_spans", crossing)
             yield from parts
 
     def _keep_longest(self, raw: RawSentence, report: ReadReport) -> None:
@@ -150,13 +150,8 @@ def longest(spans: Sequence[S]) -> list[S]:
 def _counted_longest(spans: Sequence[S], report: ReadReport, where: str) -> list[S]:
     kept = longest(spans)
     distinct = len({(s.start, s.end, s.type) for s in spans})
-    for kind, lost in (
-        ("repeated_spans", len(spans) - distinct),
-        ("overlapping_spans", distinct - len(kept)),
-    ):
-        if lost:
-            setattr(report, kind, getattr(report, kind) + lost)
-            report.example(kind, where)
+    report.count("repeated_spans", len(spans) - distinct, where)
+    report.count("overlapping_spans", distinct - len(kept), where)
     return kept
 
 
@@ -167,12 +162,8 @@ def count_splits(
 
     A mark that belongs to no entity leaves its word there; a letter hardly ever does.
     """
-    cut = sum(cuts(text, s.start) or cuts(text, s.end) for s in spans)
-    report.split_words += split
-    report.cut_spans += cut
-    for kind, number in (("split_words", split), ("cut_spans", cut)):
-        if number:
-            report.example(kind, where)
+    report.count("split_words", split, where)
+    report.count("cut_spans", sum(cuts(text, s.start) or cuts(text, s.end) for s in spans), where)
 
 
 def _in_words(raw: RawSentence, report: ReadReport) -> RawSentence:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
+from pipeline.config import DataSource
 from pipeline.errors import DataError
 from pipeline.formats.format import Sample
 from pipeline.formats.layout import DOCSTART, MARKS, Layout, detect_layout
@@ -25,25 +25,25 @@ def looks_like_conll(sample: Sample) -> bool:
 
     A single word that looks like a tag (``S-Bahn``, ``O``, ``E-mail``) makes no column of tags.
     """
-    path, encoding = sample.path, sample.encoding
     lines = [line for _, line in sample.lines]
     rows = [li for li in lines if li.strip() and li[0] != "#" and li not in MARKS]
     rows = [li for li in rows if li[:10].upper() != DOCSTART]
     if not rows:
         return False
     if all(len(r.split()) == 1 for r in rows):
-        return _has_a_word_a_line(lines) or _has_tags(path, encoding, rows)
-    return _has_tags(path, encoding, rows)
+        return _has_a_word_a_line(lines) or _has_tags(sample, rows)
+    return _has_tags(sample, rows)
 
 
-def _has_tags(path: Path, encoding: str, rows: list[str]) -> bool:
+def _has_tags(sample: Sample, rows: list[str]) -> bool:
+    source = DataSource(encoding=sample.encoding)
     try:
-        layout = detect_layout(path, encoding=encoding, quick=True)
+        layout = detect_layout(sample.path, source, quick=True)
     except DataError as error:
         # So do columns of Portuguese, where "o" is a word: there, too, the rows must convince.
         if "columns hold tags" not in str(error):
             return False
-        layout = detect_layout(path, encoding=encoding, quick=True, labelled=False)
+        layout = detect_layout(sample.path, source, quick=True, labelled=False)
     parts = [p for p in map(layout.split, rows) if layout.fits(p)]
     if len(parts) < len(rows) * 0.9:
         return False

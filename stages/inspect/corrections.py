@@ -176,7 +176,7 @@ def read_corrected(
         else:
             yield _in_code_points(raw, changes)
     changes.not_reviewed = report.unreviewed
-    changes.overlapping += report.overlapping_spans
+    changes.overlapping += report.repaired["overlapping_spans"]
     changes.other_regions = report.left_out[REGIONS] + report.left_out[RELATIONS]
     changes.skipped = report.left_out[CANCELLED] + report.left_out[UNLABELLED]
 
@@ -196,7 +196,7 @@ def _placed(raw: RawSentence, reading: Reading, path: Path, changes: Changes) ->
         found = resolve(raw, reading, report)
     except SpanError as error:
         raise DataError(f"{path}:{error.line or raw.line}: {error}") from None
-    changes.other_text += report.other_surfaces
+    changes.other_text += report.repaired["other_surfaces"]
     return found
 
 
@@ -213,7 +213,7 @@ def _in_code_points(raw: RawSentence, changes: Changes) -> RawSentence:
             report = ReadReport("", "")
             with contextlib.suppress(SpanError):
                 spans += resolve(one, reading, report, stated=stated).char_spans or ()
-                changes.other_text += report.other_surfaces
+                changes.other_text += report.repaired["other_surfaces"]
                 break
     return replace(raw, char_spans=spans)
 

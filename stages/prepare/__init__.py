@@ -25,23 +25,6 @@ _PROJECTED = frozenset({"train", "parallel", "rivals"})
 """Keys of corpora that labels are projected from, and of projections of others."""
 _MEASURED = frozenset({"dev", "source_test", "test", "target_dev"})
 """Keys of corpora that taggers are measured on."""
-_COUNTED = (
-    "repaired_words",
-    "unrepaired_words",
-    "invisible_words",
-    "lost_spans",
-    "split_words",
-    "cut_spans",
-    "other_surfaces",
-    "repeated_spans",
-    "overlapping_spans",
-    "discontinuous_spans",
-    "documents",
-    "crossing_spans",
-    "docstarts",
-)
-
-
 _COMPARED = 200  # sentences whose words are compared with those of text
 _SAMPLE = 2000  # sentences that a preview looks at
 
@@ -228,9 +211,9 @@ class PrepareStage(RunStage):
                 context.notes["mismatches"] = told
         context.count("sentences", written)
         context.count("tokens", report.tokens)
-        for name in _COUNTED:
-            if getattr(report, name):
-                context.count(name, getattr(report, name))
+        for name, n in (*report.repaired.items(), ("docstarts", report.docstarts)):
+            if n:
+                context.count(name, n)
         for kind, n in report.repaired_tags.items():
             context.count(f"repaired_tags_{kind}", n)
         for kind, n in report.left_out.items():

@@ -172,7 +172,7 @@ class _SentenceFile(Iterator["Sentence"]):
         try:
             sentence = next(self._stream)
         except StopIteration:
-            invisible = self._stream.report.invisible_words
+            invisible = self._stream.report.repaired["invisible_words"]
             if invisible:
                 raise DataError(
                     f"{self._path}: {invisible} words have no visible character; remove them "

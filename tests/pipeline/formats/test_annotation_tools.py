@@ -45,7 +45,7 @@ def test_brat_counts_what_is_no_entity(tmp_path: Path) -> None:
         "normalisations": 1,
         "texts without an .ann file": 1,
     }
-    assert (report.discontinuous_spans, report.overlapping_spans) == (1, 2)
+    assert (report.repaired["discontinuous_spans"], report.repaired["overlapping_spans"]) == (1, 2)
 
 
 def test_an_entity_that_is_there_twice_overlaps_none(tmp_path: Path) -> None:
@@ -54,7 +54,10 @@ def test_an_entity_that_is_there_twice_overlaps_none(tmp_path: Path) -> None:
     save(tmp_path / "a.ann", "\n".join(f"T{n}\t{span}" for n, span in enumerate(spans)))
     found = stream(tmp_path / "a.ann", lang="en")
     assert [x.type for s in found for x in s.spans] == ["PER", "LOC"]
-    assert (found.report.repeated_spans, found.report.overlapping_spans) == (1, 1)
+    assert (
+        found.report.repaired["repeated_spans"],
+        found.report.repaired["overlapping_spans"],
+    ) == (1, 1)
     assert (
         "repaired: 1 entities that were there twice, 1 entities left out that overlap another"
         in found.report.summary()
@@ -134,7 +137,7 @@ def test_label_studio_regions(tmp_path: Path) -> None:
         "relations": 1,
         "annotations beside the one that counts": 2,
     }
-    assert found.report.overlapping_spans == 1
+    assert found.report.repaired["overlapping_spans"] == 1
     assert "1 tasks have no annotation; they are read with" in found.report.warnings[0]
 
 

@@ -87,7 +87,7 @@ def test_label_studio(tmp_path: Path) -> None:
     value |= {"end": 10, "labels": ["PER", "ORG"]}
     found = stream(dump(tmp_path / "c.json", [task]))
     assert [x.type for s in found for x in s.spans] == ["PER"]
-    assert found.report.overlapping_spans == 1
+    assert found.report.repaired["overlapping_spans"] == 1
 
 
 def test_what_is_odd_in_an_import_from_label_studio_is_counted(tmp_path: Path) -> None:

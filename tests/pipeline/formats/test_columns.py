@@ -72,7 +72,7 @@ def test_words_are_split_at_span_borders_and_counted(tmp_path: Path) -> None:
     record = {"text": "Bonner (Ann)", "spans": [[0, 4, "LOC"], [8, 11, "PER"]]}
     found = stream(save(tmp_path / "a.jsonl", json.dumps(record)))
     assert brief(found) == [(["Bonn", "er", "(", "Ann", ")"], [(0, 1, "LOC"), (3, 4, "PER")])]
-    assert found.report.split_words == 2
+    assert found.report.repaired["split_words"] == 2
 
 
 def test_empty_sentences_are_counted(tmp_path: Path) -> None:
@@ -449,10 +449,10 @@ def test_an_entity_that_cuts_a_word_is_told_with_its_line(words: bool, tmp_path:
     path = save(tmp_path / "a.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
     found = stream(path)
     assert len(list(found)) == 21
-    assert found.report.cut_spans == 1
+    assert found.report.repaired["cut_spans"] == 1
     told = "1 entities that begin or end between two letters (the first: line 21)"
     assert told in found.report.summary()
     save(path, "".join(json.dumps(r) + "\n" for r in rows[:20]))
     found = stream(path)
-    assert len(list(found)) == 20 and not found.report.cut_spans
-    assert found.report.split_words == 20
+    assert len(list(found)) == 20 and not found.report.repaired["cut_spans"]
+    assert found.report.repaired["split_words"] == 20

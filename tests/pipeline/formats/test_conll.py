@@ -184,7 +184,7 @@ def test_zero_width_and_right_to_left_text_is_kept(tmp_path: Path) -> None:
     path = save(tmp_path / "a.txt", "".join(f"{w} B-PER\n" for w in words))
     found = stream(path)
     assert [s.words for s in found] == [words]
-    assert found.report.invisible_words == 0
+    assert found.report.repaired["invisible_words"] == 0
 
 
 def test_words_without_a_visible_character_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -195,7 +195,11 @@ def test_words_without_a_visible_character_are_left_out_and_counted(tmp_path: Pa
     found = stream(path)
     assert brief(found) == [(["Ann", "Lee", "x", "Bonn"], [(0, 2, "PER"), (3, 4, "LOC")])]
     report = found.report
-    assert (report.invisible_words, report.lost_spans, report.empty_sentences) == (4, 1, 1)
+    assert (
+        report.repaired["invisible_words"],
+        report.repaired["lost_spans"],
+        report.empty_sentences,
+    ) == (4, 1, 1)
     assert report.examples["invisible_words"] == [f"{path}:1", f"{path}:9"]
 
 

@@ -117,8 +117,8 @@ def test_repair_gives_exactly_the_decoded_file() -> None:
     assert [(s.words, s.spans, s.line) for s in found] == [
         (s.words, s.spans, s.line) for s in clean
     ]
-    assert (report.repaired_words, report.unrepaired_words) == (5184, 0)
-    assert (clean_report.double_encoded, clean_report.repaired_words) == (False, 0)
+    assert (report.repaired["repaired_words"], report.repaired["unrepaired_words"]) == (5184, 0)
+    assert (clean_report.double_encoded, clean_report.repaired["repaired_words"]) == (False, 0)
 
 
 def test_parallel_gold_files_have_the_same_ids() -> None:

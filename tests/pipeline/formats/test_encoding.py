@@ -68,7 +68,10 @@ def test_repaired_and_counted(tmp_path: Path) -> None:
     found = stream(path, repair_encoding=True)
     assert [s.words for s in found] == [["España", "es", "grande"], ["Año", "München", "Größe"]]
     assert found.report.double_encoded and not found.report.warnings
-    assert (found.report.repaired_words, found.report.unrepaired_words) == (3, 1)
+    assert (found.report.repaired["repaired_words"], found.report.repaired["unrepaired_words"]) == (
+        3,
+        1,
+    )
 
 
 def test_proper_files_are_not_touched(tmp_path: Path) -> None:

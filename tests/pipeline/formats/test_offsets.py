@@ -126,7 +126,7 @@ def test_a_surface_that_fits_nowhere_is_an_error(tmp_path: Path) -> None:
         f"{path}:2: span [0, 4) LOC is 'Köln' in the text, but its own text is 'Bonn'"
     )
     found = stream(path, offsets="characters")
-    assert len(list(found)) == 2 and found.report.other_surfaces == 1
+    assert len(list(found)) == 2 and found.report.repaired["other_surfaces"] == 1
 
 
 def test_case_composition_and_spaces_do_not_matter(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_case_composition_and_spaces_do_not_matter(tmp_path: Path) -> None:
     }
     found = stream(lines(tmp_path / "a.jsonl", [record]))
     assert [s.spans[0].end for s in found] == [3]
-    assert found.report.other_surfaces == 1
+    assert found.report.repaired["other_surfaces"] == 1
 
 
 def test_line_ends_that_count_as_one(tmp_path: Path) -> None:
@@ -197,11 +197,15 @@ def test_documents_are_split_and_spans_kept(tmp_path: Path) -> None:
         ("7-3", ["Bob", "?"]),
         ("7-4", ["No."]),
     ]
-    assert (found.report.documents, found.report.total, found.report.crossing_spans) == (1, 4, 0)
+    assert (
+        found.report.repaired["documents"],
+        found.report.total,
+        found.report.repaired["crossing_spans"],
+    ) == (1, 4, 0)
     assert [s.id for s in stream(path, lang="en", documents="keep")] == ["7"]
     across = [[text.index("Oslo"), text.index("went"), "X"]]
     found = stream(lines(tmp_path / "b.jsonl", [{"text": text, "spans": across}]), lang="en")
-    assert len(list(found)) == 3 and found.report.crossing_spans == 1
+    assert len(list(found)) == 3 and found.report.repaired["crossing_spans"] == 1
 
 
 def test_sentences_are_not_split(tmp_path: Path) -> None:
