@@ -46,3 +46,15 @@ def suggest(word: str, allowed: Iterable[str]) -> str:
     """Return ``' (did you mean X?)'`` for the closest allowed word, or an empty string."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
+    """Check the value of an option; ``None`` (not given) is fine.
+
+    Raises:
+        ConfigError: If it is not allowed, with the values that are.
+    """
+    names = list(allowed)
+    if value is not None and value not in names:
+        hint = suggest(value, names)
+        raise ConfigError(f"{option}: {value!r} is not allowed{hint}; allowed: {', '.join(names)}")

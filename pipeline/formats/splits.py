@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigError, DataError, suggest
+from pipeline.format_table import FORMATS
+from pipeline.formats.format import Sample
 from pipeline.formats.packed import SUFFIXES
 from pipeline.languages import canonical
 
@@ -120,9 +122,6 @@ def local_files(path: Path, split: str | None = None, format_: str = "auto") -> 
 
 def is_one_data_set(folder: Path) -> bool:
     """Whether a folder is one data set as a whole (``save_to_disk``, brat)."""
-    from pipeline.formats.format import Sample
-    from pipeline.formats.kinds import FORMATS
-
     sample = Sample(folder)
     kinds = (FORMATS[name] for name in FORMATS)
     return any(kind.takes_folders and kind.sniff(sample) for kind in kinds)
@@ -168,8 +167,6 @@ def data_files(folder: Path, format_: str = "auto") -> list[Path]:
 
 def readable_suffixes(format_: str = "auto") -> frozenset[str]:
     """Return how names of data files end, in one format or in any."""
-    from pipeline.formats.kinds import FORMATS
-
     names = list(FORMATS) if format_ == "auto" else [format_]
     # Of CoNLL, many a file is called .txt or .tsv.
     return frozenset((*(s for name in names for s in FORMATS[name].suffixes), ".txt", ".tsv"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.config import DataSource
-from pipeline.errors import ConfigError, DataError, suggest
+from pipeline.errors import DataError, one_of
 from pipeline.formats import (
     ReadReport,
     detect_format,
@@ -67,11 +67,7 @@ def export(items: Iterable[Item], format_: str, path: Path) -> int:
     Raises:
         ConfigError: If the format is unknown.
     """
-    if format_ not in FORMATS:
-        raise ConfigError(
-            f"--export: no format {format_!r}{suggest(format_, FORMATS)}; "
-            f"formats: {', '.join(FORMATS)}"
-        )
+    one_of("--export", format_, FORMATS)
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = (sentence for sentence, _ in items)
     writers: dict[str, Callable[[], int]] = {
@@ -88,7 +84,7 @@ def export(items: Iterable[Item], format_: str, path: Path) -> int:
 
 
 def _write_dataset(sentences: Iterable[Sentence], folder: Path) -> int:
-    from stages.inspect.dataset_card import write_dataset
+    from stages.inspect.run_dataset import write_dataset
 
     return write_dataset(sentences, folder)
 
@@ -147,11 +143,7 @@ def read_corrected(
         DataError: If the file does not fit it.
     """
     name = format_ or detect_format(path, encoding=encoding)
-    if name not in READABLE:
-        raise ConfigError(
-            f"--import: cannot read {name!r}{suggest(name, READABLE)}; "
-            f"formats: {', '.join(READABLE)}"
-        )
+    one_of(f"--import {path}: format", name, READABLE)
     # As they are, since read_labelled leaves out words that have nothing to see.
     source = DataSource(format=name, encoding=encoding)
     stream, report = read_raw(source, "und", path=path, labelled=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.artifacts import Artifact, RunFolder
-from pipeline.errors import ConfigError, DamagedError, DataError, suggest
+from pipeline.errors import ConfigError, DamagedError, DataError, one_of, suggest
 from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.schema import Link, Span, spans_of
 from pipeline.stage import Ref
@@ -64,19 +64,12 @@ def choose_unit(run: RunFolder, stage: str, lang: str | None, unit: str | None) 
     Raises:
         ConfigError: If there is none, or if the choice is not clear.
     """
-    if stage not in SPAN_STAGES:
-        raise ConfigError(
-            f"--stage: no sentences to look at in {stage!r}{suggest(stage, SPAN_STAGES)}; "
-            f"allowed: {', '.join(SPAN_STAGES)}"
-        )
+    one_of("--stage", stage, SPAN_STAGES)
     known = units(run, stage)
     if not known:
         raise ConfigError(f"the run {run.path.name} has finished nothing of the stage {stage!r}")
     if unit is not None:
-        if unit not in known:
-            raise ConfigError(
-                f"--unit: {stage} has no {unit!r}{suggest(unit, known)}; units: {', '.join(known)}"
-            )
+        one_of("--unit", unit, known)
         return [unit]
     if stage in ("predict", "prepare"):
         fitting = [u for u in known if lang in (None, u.rpartition("/")[2])]
@@ -85,10 +78,7 @@ def choose_unit(run: RunFolder, stage: str, lang: str | None, unit: str | None) 
         raise ConfigError(f"--unit: name one of the units of {stage}: {', '.join(known)}")
     if lang is None:
         return [unit_of(run, stage, u) for u in known if "/" not in u] or known
-    if lang not in known:
-        raise ConfigError(
-            f"--lang: {stage} has no {lang!r}{suggest(lang, known)}; it has: {', '.join(known)}"
-        )
+    one_of("--lang", lang, known)
     return [unit_of(run, stage, lang)]
 
 

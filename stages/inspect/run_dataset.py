@@ -1,27 +1,28 @@
-"""The training data that a run has made, as a data set for the hub: projected and synthetic text.
+"""Data sets for the hub: what a run has made, projected and synthetic text, or chosen sentences.
 
-One configuration per language, with the splits ``projected`` and ``synthetic`` as they are there.
-What is dropped in training is not in it; the card says how much that was, and why.
+:func:`export_dataset` writes one configuration per language, with the splits ``projected`` and
+``synthetic`` as they are there. What is dropped in training is not in it; the card says how much
+that was, and why. :func:`write_dataset` writes the sentences that it is given.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.disk import folder_whole
 from pipeline.errors import ConfigError
-from pipeline.formats import tags_from_spans
+from pipeline.formats import tags_from_spans, write_parquet
 from pipeline.listed import batched
-from pipeline.schema import Span
+from pipeline.schema import Sentence, Span
 from pipeline.stage import Ref
-from stages.inspect.dataset_card import front_matter
 from stages.inspect.doubts import Renderings, judged
 from stages.inspect.reading import languages, unit_of, views
 
@@ -66,6 +67,67 @@ def export_dataset(run: RunFolder, folder: Path) -> dict[str, int]:
             counts[f"{lang}/{split}"] = _write(artifact, types, new / lang / f"{split}.parquet")
         (new / "README.md").write_text(card(run, found, counts, types), encoding="utf-8")
     return counts
+
+
+def write_dataset(sentences: Iterable[Sentence], folder: Path) -> int:
+    """Write ``train.parquet`` and ``README.md`` (the card) into ``folder``.
+
+    Returns:
+        The number of sentences written.
+
+    Raises:
+        ConfigError: If the folder holds something.
+    """
+    with folder_whole(folder) as new:
+        rows = list(sentences)
+        (new / "README.md").write_text(_plain_card(rows), encoding="utf-8")
+        return write_parquet(rows, new / "train.parquet")
+
+
+def _plain_card(rows: list[Sentence]) -> str:
+    """Return the data set card: front matter for the hub, then what the data is and is not."""
+    langs = sorted({s.lang for s in rows})
+    types = Counter(span.type for s in rows for span in s.spans)
+    head = front_matter(langs, [{"config_name": "default", "data_files": "train.parquet"}])
+    counts = "\n".join(f"| {name} | {n:,} |" for name, n in sorted(types.items()))
+    origins = ", ".join(sorted({s.origin for s in rows if s.origin})) or "unknown"
+    return f"""---
+{head}---
+
+# Projected named entity labels ({", ".join(langs)})
+
+{len(rows):,} sentences with {types.total():,} entities, made by {origins}.
+Text and labels are machine-made: the sentences were translated (unless a translation was given)
+and the labels projected from the source sentences along word alignments. They are silver, not
+gold: train on them, do not evaluate on them.
+
+| type | entities |
+|---|---|
+{counts}
+
+Columns: `id` (that of the source sentence), `lang`, `tokens`, `ner_tags` (IOB2, a `ClassLabel`).
+The licence is that of the source corpus and of the translation model; state it before you publish.
+"""
+
+
+def front_matter(langs: Sequence[str], configs: Sequence[Mapping[str, Any]], **more: Any) -> str:
+    """Return what the hub reads at the head of a card of machine-made data, as YAML.
+
+    Args:
+        langs: The languages.
+        configs: The configurations with their files.
+        more: Further keys.
+    """
+    facts = {
+        "language": list(langs),
+        "task_categories": ["token-classification"],
+        "task_ids": ["named-entity-recognition"],
+        "annotations_creators": ["machine-generated"],
+        "language_creators": ["machine-generated"],
+        **more,
+        "configs": list(configs),
+    }
+    return str(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
 
 
 def push_dataset(folder: Path, name: str, *, private: bool = False) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pipeline.errors import ConfigError, suggest
+from pipeline.errors import ConfigError, one_of, suggest
 from stages.inspect.doubts import is_wrong
 from stages.inspect.view import View
 from stages.registry import STAGES
@@ -62,16 +62,8 @@ class RowSelection:
 
     def check(self) -> None:
         """Raise ConfigError if a value is not allowed."""
-        if self.only is not None and self.only not in ONLY:
-            raise ConfigError(
-                f"--only: {self.only!r} is not allowed{suggest(self.only, ONLY)}; "
-                f"allowed: {', '.join(ONLY)}"
-            )
-        if self.reason is not None and self.reason not in STAGES.reasons:
-            raise ConfigError(
-                f"--reason: no reason {self.reason!r}{suggest(self.reason, STAGES.reasons)}; "
-                f"reasons: {', '.join(STAGES.reasons)}"
-            )
+        one_of("--only", self.only, ONLY)
+        one_of("--reason", self.reason, STAGES.reasons)
 
     def __contains__(self, view: View) -> bool:
         if self.id is not None and self.id not in (view.id, view.source_id):

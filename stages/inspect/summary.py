@@ -11,9 +11,14 @@ from rich.text import Text
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.manifest import MANIFEST
 from pipeline.stage import Ref
-from stages.inspect.funnel import FunnelStep, funnel
 from stages.inspect.pretty import isolated, style_of, visible
-from stages.inspect.statistics import BINS, ProjectionStatistics, projection_statistics
+from stages.inspect.statistics import (
+    BINS,
+    FunnelStep,
+    ProjectionStatistics,
+    funnel,
+    projection_statistics,
+)
 from stages.registry import STAGES
 
 if TYPE_CHECKING:

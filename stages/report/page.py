@@ -17,8 +17,8 @@ from pipeline.inputs import Inputs
 from pipeline.listed import batched
 from stages.evaluate.results import CATEGORIES, Results
 from stages.inspect.doubts import CERTAIN, Renderings, is_wrong, judged
-from stages.inspect.funnel import funnel
 from stages.inspect.reading import projected_views
+from stages.inspect.statistics import funnel
 from stages.inspect.view import DOUBTS, View
 from stages.registry import STAGES
 from stages.report import sections

@@ -15,8 +15,7 @@ from stages.evaluate.results import (
     SweepPoint,
     SweepResult,
 )
-from stages.inspect.funnel import FunnelStep
-from stages.inspect.statistics import ProjectionStatistics
+from stages.inspect.statistics import FunnelStep, ProjectionStatistics
 from stages.own_arms import short
 from stages.registry import STAGES
 from stages.report import charts

@@ -28,7 +28,6 @@ from xlner.commands.shared import (
     data_console,
     data_stream,
     labelled_writer,
-    one_of,
     print_json,
     reported_errors,
     tell,
@@ -166,7 +165,7 @@ def inspect_labels(
 ) -> None:
     """Look at projected labels: why each was kept or dropped; export and import corrections."""
     with reported_errors():
-        from pipeline.errors import ConfigError
+        from pipeline.errors import ConfigError, one_of
         from stages.inspect.reading import TRACED, changed_inputs, choose_unit, find_run
         from stages.inspect.selection import RowSelection
 

@@ -175,20 +175,6 @@ def _show_errors(messages: Iterable[str]) -> None:
         console.print(line, soft_wrap=True)
 
 
-def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
-    """Check the value of an option; ``None`` (not given) is fine.
-
-    Raises:
-        ConfigError: If it is not allowed, with the values that are.
-    """
-    from pipeline.errors import ConfigError, suggest
-
-    names = list(allowed)
-    if value is not None and value not in names:
-        hint = suggest(value, names)
-        raise ConfigError(f"{option}: {value!r} is not allowed{hint}; allowed: {', '.join(names)}")
-
-
 def to_write(option: str, path: Path | None, *read: Path | None) -> None:
     """Check where a file is to be written, before anything is computed; make the folders above it.
 

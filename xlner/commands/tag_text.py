@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from pipeline.errors import one_of
 from pipeline.listed import batched
 from xlner.commands.options import (
     AsJson,
@@ -27,7 +28,6 @@ from xlner.commands.options import (
 from xlner.commands.shared import (
     command,
     data_stream,
-    one_of,
     quiet_libraries,
     reported_errors,
     tell,

@@ -22,7 +22,7 @@ from pipeline.formats.doccano import write_doccano
 from pipeline.formats.label_studio import write_label_studio
 from pipeline.formats.words import invisible
 from pipeline.schema import Link, Sentence, Span
-from stages.inspect.dataset_card import write_dataset
+from stages.inspect.run_dataset import write_dataset
 from tests.pipeline.formats.helpers import stream
 
 ODD = ["#", "# id = x", "#x", "de:", "de:a", "-DOCSTART", "O", "B-PER", "\u200ba", "a b", "ÃŸ", "1"]

@@ -384,7 +384,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, format_: st
 
 
 def test_an_unknown_format_is_suggested(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no format 'docano' \(did you mean 'doccano'\?\)"):
+    with pytest.raises(ConfigError, match=r"'docano' is not allowed \(did you mean 'doccano'\?\)"):
         export([], "docano", tmp_path / "x")
 
 

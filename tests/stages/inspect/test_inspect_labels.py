@@ -137,7 +137,7 @@ def test_other_stages(run: Path) -> None:
         (["--only", "droped"], "did you mean 'dropped'?"),
         (["--reason", "lowscore"], "did you mean 'low_score'?"),
         (["--stage", "projekt"], "did you mean 'project'?"),
-        (["--lang", "fr"], "--lang: project has no 'fr'; it has: de, sw"),
+        (["--lang", "fr"], "--lang: 'fr' is not allowed; allowed: de, sw"),
         (["--format", "xml"], "'xml' is not allowed; allowed: pretty, conll, jsonl"),
         (["--stage", "predict", "--unit", "fusd/seed-13/test/de"], "mean 'fused/seed-13/test/de'?"),
         (["--import", "x.json"], "-o labelled.jsonl"),
