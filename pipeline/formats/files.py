@@ -69,17 +69,8 @@ def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]
         DataError: If the file is missing, binary, or not in this encoding; with file and line.
     """
     require_file(path)
-    wide = _is_wide(encoding)
     with open_bytes(path) as file:
-        head = file.read(_HEAD)
-    with open_bytes(path) as file:
-        if not wide:
-            _refuse_binary(path, head)
-        if wide or (b"\r" in head and b"\n" not in head):
-            ending = "\r" if not wide else "\n"
-            yield from _decoded_as_whole(str(path), file, encoding, ending)
-            return
-        yield from _decoded_line_by_line(str(path), file, encoding)
+        yield from _lines(io.BufferedReader(cast(Any, file), _HEAD), str(path), encoding)
 
 
 def read_stream(file: IO[bytes], name: str, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
@@ -94,14 +85,21 @@ def read_stream(file: IO[bytes], name: str, encoding: str = "utf-8") -> Iterator
         DataError: If it is binary, or not in this encoding; with the line.
     """
     buffered = io.BufferedReader(cast(Any, file))
-    head = buffered.peek(_HEAD)
-    if (packed := packing(head)) is not None:
+    if (packed := packing(buffered.peek(8))) is not None:
         raise DataError(f"{name}: packed ({packed}): name the file, or unpack it on the way")
+    yield from _lines(buffered, name, encoding)
+
+
+def _lines(file: io.BufferedReader, name: str, encoding: str) -> Iterator[tuple[int, str]]:
+    head = file.peek(_HEAD)
     if _is_wide(encoding):
-        yield from _decoded_as_whole(name, buffered, encoding, "\n")
+        yield from _decoded_as_whole(name, file, encoding, "\n")
+        return
+    _refuse_binary(name, head)
+    if b"\r" in head and b"\n" not in head:
+        yield from _decoded_as_whole(name, file, encoding, "\r")
     else:
-        _refuse_binary(name, head)
-        yield from _decoded_line_by_line(name, buffered, encoding)
+        yield from _decoded_line_by_line(name, file, encoding)
 
 
 def _is_wide(encoding: str) -> bool:

@@ -63,20 +63,117 @@ class _Scratch(ReadReport):
 
 
 @dataclass(slots=True)
-class _Settings:
-    """How the sentences of one source are to be made."""
+class _Maker:
+    """Makes the sentences of one source."""
 
+    report: ReadReport
     lang: str
     where: str
     id_prefix: str
     limit: int | None
     repair: bool
     keep_empty: bool
-    labelled: bool
     tokenizer: Tokenizer
     decoder: TagDecoder | None = None
     prefix: str | None = None
     has_ids: bool = False
+
+    def __call__(self, raws: Iterable[RawSentence]) -> Iterator[Sentence]:
+        """Yield the sentences of resolved records."""
+        report = self.report
+        seen: set[str] = set()
+        number = -1
+        for raw in raws:
+            if raw.docstart:
+                if number + 1 != self.limit:
+                    yield Sentence(DOCSTART, self.lang, [], [], report.origin, raw.line)
+                continue
+            number += 1
+            if number == self.limit:
+                return
+            words, spans = self._words_and_spans(raw)
+            count = len(words)
+            words, spans, lost = drop_invisible(words, spans)
+            if len(words) != count:
+                report.count("invisible_words", count - len(words), place(raw, report.origin))
+                report.count("lost_spans", lost)
+            name = raw.id if raw.id is not None else f"{self.id_prefix}-{number}"
+            if self.has_ids:
+                if name in seen:
+                    raise DataError(
+                        f"{place(raw, self.where)}: the id {name!r} is there twice; "
+                        "ids must be unique within a source"
+                    )
+                seen.add(name)
+            if not words:
+                report.empty_sentences += 1
+                if not self.keep_empty:
+                    continue
+            report.sentences += 1
+            report.tokens += len(words)
+            report.spans.update(s.type for s in spans)
+            origin = report.origin if raw.file is None else f"{report.origin} ({raw.file.name})"
+            yield Sentence(name, self.lang, words, spans, origin, raw.line)
+
+    def _words_and_spans(self, raw: RawSentence) -> tuple[list[str], list[Span]]:
+        if raw.words is None:
+            return self._from_text(raw)
+        words = raw.words
+        if self.prefix:
+            words = [w[len(self.prefix) :] for w in words]
+        if self.repair:
+            words = [w if w.isascii() else self._repaired(w) for w in words]
+        if raw.tags is not None:
+            return words, self._decode(raw)
+        spans = raw.spans or []
+        bad = next((s for s in spans if not 0 <= s.start < s.end <= len(words)), None)
+        if bad is not None:
+            raise DataError(
+                f"{place(raw, self.where)}: entity [{bad.start}, {bad.end}) {bad.type} does not "
+                f"fit a sentence of {len(words)} words"
+            )
+        if overlapping(spans):
+            raise DataError(f"{place(raw, self.where)}: two entities overlap; keep one of them")
+        return words, spans
+
+    def _decode(self, raw: RawSentence) -> list[Span]:
+        report, tags, decoder = self.report, raw.tags or [], self.decoder
+        if decoder is None:  # no tags were seen when the scheme was detected
+            return []
+        lines = raw.lines or [raw.line or 0] * len(tags)
+        try:
+            spans, repairs = decoder(tags)
+        except TagError as error:
+            raise DataError(f"{place(raw, self.where, lines[error.index])}: {error}") from None
+        for found in repairs:
+            report.repaired_tags[found.kind] += 1
+            report.example(found.kind, place(raw, report.origin, lines[found.index]))
+        return spans
+
+    def _repaired(self, word: str) -> str:
+        better = repair(word)
+        self.report.count("unrepaired_words" if better is None else "repaired_words")
+        return word if better is None else better
+
+    def _from_text(self, raw: RawSentence) -> tuple[list[str], list[Span]]:
+        report, sentence = self.report, raw.text or ""
+        spans = raw.char_spans or []
+        if self.repair and not sentence.isascii():
+            better = repair_text(sentence)
+            report.count("repaired_words", better.repaired)
+            report.count("unrepaired_words", better.unrepaired)
+            sentence, at = better.text, better.positions
+            # What does not fit the text is left as it is, to be refused below.
+            spans = [
+                CharSpan(at[s.start], at[s.end], s.type) if 0 <= s.start <= s.end < len(at) else s
+                for s in spans
+            ]
+        try:
+            words, word_spans, split = words_from_text(sentence, spans, self.tokenizer)
+        except SpanError as error:
+            raise DataError(f"{place(raw, self.where)}: {error}") from None
+        count_splits(report, place(raw, report.origin), sentence, spans, split)
+        return words, word_spans
 
 
 def read_labelled(
@@ -163,24 +260,24 @@ def read_labelled(
             report.total += 1
             report.look_at_length(raw)
     report.warn_of_long_sentences()
-    settings = _Settings(
-        lang=lang,
+    maker = _Maker(
+        report,
+        lang,
         where=opened.where,
         id_prefix=id_prefix,
         limit=source.limit,
         repair=repair_encoding and encoding_evidence.double_encoded,
         keep_empty=keep_empty,
-        labelled=labelled,
         tokenizer=tokenizer,
         has_ids=own_ids > 0,
     )
     report.own_ids = own_ids == records > 0
     if any_tags:
-        settings.decoder = choose_decoder(scheme_evidence, source, opened.where, report)
+        maker.decoder = choose_decoder(scheme_evidence, source, opened.where, report)
     if opened.may_have_prefix and prefix_evidence.prefix:
-        settings.prefix = prefix_evidence.prefix
-        report.layout = f"{report.layout}, prefix {settings.prefix!r}"
-        _check_prefix(settings.prefix, lang, report)
+        maker.prefix = prefix_evidence.prefix
+        report.layout = f"{report.layout}, prefix {maker.prefix!r}"
+        _check_prefix(maker.prefix, lang, report)
     report.double_encoded = encoding_evidence.double_encoded
     if report.double_encoded and not repair_encoding:
         report.warn(
@@ -189,7 +286,7 @@ def read_labelled(
             "non-ASCII characters); set repair_encoding: true to repair it"
         )
     again = resolver(islice(opened.read(scratch), sample), report)
-    return SentenceStream(_sentences(again, settings, report), report)
+    return SentenceStream(maker(again), report)
 
 
 def read_raw(
@@ -202,6 +299,28 @@ def read_raw(
     """
     opened, report = _open(source, path, lang, None, labelled)
     return opened.read(report), report
+
+
+def other_numbers(paths: tuple[Path, Path], forms: Sequence[str], sizes: tuple[int, int]) -> str:
+    """Return that two files do not have the same number of sentences.
+
+    Args:
+        paths: Both sides.
+        forms: The formats that they were read as.
+        sizes: Their numbers of sentences.
+    """
+    (left, a), (right, b) = (
+        (f"{path} (read as {form})", form) for path, form in zip(paths, forms, strict=True)
+    )
+    more = sizes[1] > sizes[0]
+    words = ""
+    several = 0 < 2 * sizes[not more] <= sizes[more]
+    if several and a != b and (a, b)[more] == "text":  # a word a line, taken for a sentence each?
+        words = f"; if {paths[more]} has a word per line, give its name the suffix .conll"
+    return (
+        f"{left} has {sizes[0]} sentences but {right} has {sizes[1]}; "
+        f"they must be the same sentences, line by line{words}"
+    )
 
 
 def choose_decoder(
@@ -356,109 +475,3 @@ def _common_format(path: Path, files: Sequence[Path], encoding: str, labelled: b
             "files of one format, or set format"
         )
     return found[files[0]]
-
-
-def _sentences(
-    raws: Iterable[RawSentence], settings: _Settings, report: ReadReport
-) -> Iterator[Sentence]:
-    seen: set[str] = set()
-    number = -1
-    for raw in raws:
-        if raw.docstart:
-            if number + 1 != settings.limit:
-                yield Sentence(DOCSTART, settings.lang, [], [], report.origin, raw.line)
-            continue
-        number += 1
-        if number == settings.limit:
-            return
-        words, spans = _words_and_spans(raw, settings, report)
-        count = len(words)
-        words, spans, lost = drop_invisible(words, spans)
-        if len(words) != count:
-            report.count("invisible_words", count - len(words), place(raw, report.origin))
-            report.count("lost_spans", lost)
-        name = raw.id if raw.id is not None else f"{settings.id_prefix}-{number}"
-        if settings.has_ids:
-            if name in seen:
-                raise DataError(
-                    f"{place(raw, settings.where)}: the id {name!r} is there twice; "
-                    "ids must be unique within a source"
-                )
-            seen.add(name)
-        if not words:
-            report.empty_sentences += 1
-            if not settings.keep_empty:
-                continue
-        report.sentences += 1
-        report.tokens += len(words)
-        report.spans.update(s.type for s in spans)
-        origin = report.origin if raw.file is None else f"{report.origin} ({raw.file.name})"
-        yield Sentence(name, settings.lang, words, spans, origin, raw.line)
-
-
-def _words_and_spans(
-    raw: RawSentence, settings: _Settings, report: ReadReport
-) -> tuple[list[str], list[Span]]:
-    if raw.words is None:
-        return _from_text(raw, settings, report)
-    words = raw.words
-    if settings.prefix:
-        words = [w[len(settings.prefix) :] for w in words]
-    if settings.repair:
-        words = [w if w.isascii() else _repaired(w, report) for w in words]
-    if raw.tags is not None:
-        return words, _decode(raw, settings, report)
-    spans = raw.spans or []
-    bad = next((s for s in spans if not 0 <= s.start < s.end <= len(words)), None)
-    if bad is not None:
-        raise DataError(
-            f"{place(raw, settings.where)}: entity [{bad.start}, {bad.end}) {bad.type} does not "
-            f"fit a sentence of {len(words)} words"
-        )
-    if overlapping(spans):
-        raise DataError(f"{place(raw, settings.where)}: two entities overlap; keep one of them")
-    return words, spans
-
-
-def _decode(raw: RawSentence, settings: _Settings, report: ReadReport) -> list[Span]:
-    tags, decoder = raw.tags or [], settings.decoder
-    if decoder is None:  # no tags were seen when the scheme was detected
-        return []
-    lines = raw.lines or [raw.line or 0] * len(tags)
-    try:
-        spans, repairs = decoder(tags)
-    except TagError as error:
-        raise DataError(f"{place(raw, settings.where, lines[error.index])}: {error}") from None
-    for found in repairs:
-        report.repaired_tags[found.kind] += 1
-        report.example(found.kind, place(raw, report.origin, lines[found.index]))
-    return spans
-
-
-def _repaired(word: str, report: ReadReport) -> str:
-    better = repair(word)
-    report.count("unrepaired_words" if better is None else "repaired_words")
-    return word if better is None else better
-
-
-def _from_text(
-    raw: RawSentence, settings: _Settings, report: ReadReport
-) -> tuple[list[str], list[Span]]:
-    sentence = raw.text or ""
-    spans = raw.char_spans or []
-    if settings.repair and not sentence.isascii():
-        better = repair_text(sentence)
-        report.count("repaired_words", better.repaired)
-        report.count("unrepaired_words", better.unrepaired)
-        sentence, at = better.text, better.positions
-        # What does not fit the text is left as it is, to be refused below.
-        spans = [
-            CharSpan(at[s.start], at[s.end], s.type) if 0 <= s.start <= s.end < len(at) else s
-            for s in spans
-        ]
-    try:
-        words, word_spans, split = words_from_text(sentence, spans, settings.tokenizer)
-    except SpanError as error:
-        raise DataError(f"{place(raw, settings.where)}: {error}") from None
-    count_splits(report, place(raw, report.origin), sentence, spans, split)
-    return words, word_spans

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +9,7 @@ from pipeline.config import DataSource
 from pipeline.errors import DataError
 from pipeline.formats import ReadReport, Request, conll, detect_format, whitespace_offsets
 from pipeline.formats.files import read_lines
+from pipeline.formats.reading import other_numbers
 from stages.word_alignment.aligner import WordPair
 
 SEPARATOR = "|||"
@@ -50,28 +50,6 @@ def read_word_pairs(
         forms = [way.format for way in ways]
         raise DataError(other_numbers((source, target), forms, (len(first), len(second))))
     return list(zip(first, second, strict=True))
-
-
-def other_numbers(paths: tuple[Path, Path], forms: Sequence[str], sizes: tuple[int, int]) -> str:
-    """Return that two files do not have the same number of sentences.
-
-    Args:
-        paths: Both sides.
-        forms: The formats that they were read as.
-        sizes: Their numbers of sentences.
-    """
-    (left, a), (right, b) = (
-        (f"{path} (read as {form})", form) for path, form in zip(paths, forms, strict=True)
-    )
-    more = sizes[1] > sizes[0]
-    words = ""
-    several = 0 < 2 * sizes[not more] <= sizes[more]
-    if several and a != b and (a, b)[more] == "text":  # a word a line, taken for a sentence each?
-        words = f"; if {paths[more]} has a word per line, give its name the suffix .conll"
-    return (
-        f"{left} has {sizes[0]} sentences but {right} has {sizes[1]}; "
-        f"they must be the same sentences, line by line{words}"
-    )
 
 
 def _read_one_file(path: Path, encoding: str) -> list[WordPair]:

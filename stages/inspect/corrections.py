@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -31,16 +31,30 @@ from pipeline.formats.reading import choose_decoder, read_raw
 from pipeline.formats.report import RELATIONS, CharSpan, RawSentence
 from pipeline.formats.resolving import longest
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder
+from pipeline.formats.spacy_docbin import write_docbin
 from pipeline.formats.words import SpanError, joined
 from pipeline.schema import Sentence, Span
+from stages.inspect.run_dataset import write_dataset
 from stages.inspect.view import View
 
 Item = tuple[Sentence, str | None]
 
-FORMATS: Final = ("label-studio", "doccano", "brat", "conll", "jsonl", "parquet", "hf", "spacy")
-"""What can be written; the first five can be read back."""
-
+_WITH_SOURCE: Final[Mapping[str, Callable[[Iterable[Item], Path], int]]] = {
+    "label-studio": write_label_studio,
+    "doccano": write_doccano,
+    "brat": write_brat,
+}
+_PLAIN: Final[Mapping[str, Callable[[Iterable[Sentence], Path], int]]] = {
+    "conll": write_conll,
+    "jsonl": write_jsonl,
+    "parquet": write_parquet,
+    "hf": write_dataset,
+    "spacy": write_docbin,
+}
+FORMATS: Final = (*_WITH_SOURCE, *_PLAIN)
+"""What can be written."""
 READABLE: Final = FORMATS[:5]
+"""What can be read back."""
 FOLDERS: Final = ("brat", "hf")
 """What is a folder."""
 
@@ -69,30 +83,9 @@ def export(items: Iterable[Item], format_: str, path: Path) -> int:
     """
     one_of("--export", format_, FORMATS)
     path.parent.mkdir(parents=True, exist_ok=True)
-    plain = (sentence for sentence, _ in items)
-    writers: dict[str, Callable[[], int]] = {
-        "label-studio": lambda: write_label_studio(items, path),
-        "doccano": lambda: write_doccano(items, path),
-        "brat": lambda: write_brat(items, path),
-        "conll": lambda: write_conll(plain, path),
-        "jsonl": lambda: write_jsonl(plain, path),
-        "parquet": lambda: write_parquet(plain, path),
-        "hf": lambda: _write_dataset(plain, path),
-        "spacy": lambda: _write_spacy(plain, path),
-    }
-    return writers[format_]()
-
-
-def _write_dataset(sentences: Iterable[Sentence], folder: Path) -> int:
-    from stages.inspect.run_dataset import write_dataset
-
-    return write_dataset(sentences, folder)
-
-
-def _write_spacy(sentences: Iterable[Sentence], path: Path) -> int:
-    from pipeline.formats.spacy_docbin import write_docbin
-
-    return write_docbin(sentences, path)
+    if format_ in _WITH_SOURCE:
+        return _WITH_SOURCE[format_](items, path)
+    return _PLAIN[format_]((sentence for sentence, _ in items), path)
 
 
 @dataclass(slots=True)

@@ -134,16 +134,12 @@ def choose(views: Iterable[View], selection: RowSelection) -> Iterator[View]:
         )
 
 
-@dataclass(slots=True)
-class RowSample:
-    """Sentences drawn at random, in their original order, and out of how many."""
+def draw(views: Iterable[View], size: int, seed: int) -> tuple[list[View], int]:
+    """Draw ``size`` sentences with equal chances, reading the stream once (reservoir sampling).
 
-    views: list[View]
-    total: int
-
-
-def draw(views: Iterable[View], size: int, seed: int) -> RowSample:
-    """Draw ``size`` sentences with equal chances, reading the stream once (reservoir sampling)."""
+    Returns:
+        The sentences, in their original order, and out of how many they are.
+    """
     rng = random.Random(seed)
     kept: list[tuple[int, View]] = []
     total = 0
@@ -155,4 +151,4 @@ def draw(views: Iterable[View], size: int, seed: int) -> RowSample:
             slot = rng.randrange(number + 1)
             if slot < size:
                 kept[slot] = (number, view)
-    return RowSample([view for _, view in sorted(kept, key=lambda item: item[0])], total)
+    return [view for _, view in sorted(kept, key=lambda item: item[0])], total

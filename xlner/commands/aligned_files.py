@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from pipeline.errors import DataError
 
 if TYPE_CHECKING:
-    from pipeline.formats import PharaohLine
     from pipeline.schema import Sentence
     from stages.project.batch import Batch
     from xlner.commands.files import Files
@@ -63,7 +62,7 @@ def read_corpus(
             number, or labels are missing.
     """
     from pipeline.formats import read_pharaoh
-    from stages.align.inputs import other_numbers
+    from pipeline.formats.reading import other_numbers
     from stages.project.batch import Batch, LabelledPair
     from stages.project.build import BATCH_ROWS
     from stages.project.words import Vocabulary
@@ -73,7 +72,7 @@ def read_corpus(
     files.refuse_idle()
     aligned = read_pharaoh(links, base=links_base or 0)
     corpus, vocabulary = AlignedFiles(), Vocabulary()
-    counted = _Counted()
+    linked, from_one = 0, True  # pairs that have links, and whether no link is to a word 0
     while True:
         left, right = list(islice(labelled, BATCH_ROWS)), list(islice(others, BATCH_ROWS))
         lines = list(islice(aligned, BATCH_ROWS))
@@ -97,37 +96,25 @@ def read_corpus(
             LabelledPair(s.words, s.spans, t.words, [*line.sure, *line.possible], id=s.id)
             for s, t, line in zip(left, right, lines, strict=True)
         ]
-        counted.feed(lines)
+        for pair in pairs:
+            linked += bool(pair.links)
+            from_one = from_one and all(k.source and k.target for k in pair.links)
         try:
             corpus.batches.append(Batch.from_pairs(pairs, vocabulary))
         except DataError as error:
-            from_one = links_base is None and counted.from_one
-            raise DataError(f"{links}: {error}{_FROM_ONE if from_one else ''}") from None
+            hint = _FROM_ONE if links_base is None and from_one else ""
+            raise DataError(f"{links}: {error}{hint}") from None
         corpus.sources += left
         corpus.targets += right
-    if links_base is None and counted.from_one and counted.pairs >= _SURE:
+    if links_base is None and from_one and linked >= _SURE:
         raise DataError(
-            f"{links}: no link of its {counted.pairs} linked pairs is to a word 0{_FROM_ONE}, "
+            f"{links}: no link of its {linked} linked pairs is to a word 0{_FROM_ONE}, "
             "if not, --links-base 0"
         )
     if score and not others.has_labels:
         raise DataError(f"--score: {target} has no labels to score against")
     corpus.repaired = [*labelled.repaired(), *others.repaired()]
     return corpus
-
-
-@dataclass(slots=True)
-class _Counted:
-    """How many pairs have links, and whether none of these is to the word 0 of either side."""
-
-    pairs: int = 0
-    from_one: bool = True
-
-    def feed(self, lines: list[PharaohLine]) -> None:
-        """Look at the links of some pairs."""
-        found = [[*line.sure, *line.possible] for line in lines]
-        self.pairs += sum(map(bool, found))
-        self.from_one = self.from_one and all(k.source and k.target for row in found for k in row)
 
 
 class _SentenceFile(Iterator["Sentence"]):

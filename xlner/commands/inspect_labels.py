@@ -269,8 +269,8 @@ def _show(
     chosen = choose(stream, selection)
     total: int | None = None
     if size is not None:
-        sample = draw(chosen, size, seed)
-        chosen, total = iter(sample.views), sample.total
+        sample, total = draw(chosen, size, seed)
+        chosen = iter(sample)
     console = data_console()
     shown = 0
     for view in chosen:
@@ -329,7 +329,7 @@ def _export(
     seen, taken = Counter[bool | None](), Counter[bool | None]()
     chosen = _counted((v for v in choose(_counted(stream, seen), selection) if v.words), taken)
     if sample is not None:
-        chosen = (v for v in draw(chosen, sample, seed).views)
+        chosen = iter(draw(chosen, sample, seed)[0])
     first = list(islice(chosen, 1))  # a selection that cannot be is told of before writing
     chosen = chain(first, chosen)
     count = export(as_items(chosen, run.path.name), target[0], target[1])
