@@ -59,10 +59,6 @@ class FoundFiles:
     read: dict[str, str] = field(default_factory=dict)
     unused: dict[str, str] = field(default_factory=dict)
 
-    def languages(self, split: str) -> list[str]:
-        """Return the languages that have a file of a split."""
-        return sorted(lang for s, lang in self.files if s == split)
-
 
 def look_into(folder: Path, source: str = "en") -> FoundFiles:
     """Tell splits and languages from names, and from a look into each file what it holds.

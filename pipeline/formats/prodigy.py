@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 from pipeline.formats.columns import RecordReader
 from pipeline.formats.format import ENCODED, POSITIONED, Format, Sample
 from pipeline.formats.json_text import read_records
-from pipeline.formats.report import CharSpan, RawSentence, ReadReport
+from pipeline.formats.report import RawSentence, ReadReport
 
 _MARKS: Final = frozenset({"_input_hash", "_task_hash", "_view_id", "_session_id", "answer"})
 _ANNOTATOR: Final = ("_annotator_id", "_session_id")
@@ -78,7 +78,7 @@ class Prodigy(Format):
                 raw.may_be_document = True
                 yield raw
             else:
-                yield _by_tokens(plain, f"{path}:{line}", line)
+                yield reader(_by_tokens(plain), line)
         if binary and not read:
             raise DataError(
                 f"{path}: all {binary} records are answers yes or no to one span (ner.teach), "
@@ -159,19 +159,13 @@ def _refuse_contradictions(record: Mapping[str, Any], where: str) -> None:
             )
 
 
-def _by_tokens(record: Mapping[str, Any], where: str, line: int) -> RawSentence:
-    """Return the sentence of a record whose spans name tokens only."""
-    tokens = record.get("tokens", ())
-    words: list[Any] = [t.get("text") if isinstance(t, Mapping) else t for t in tokens]
+def _by_tokens(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record whose spans name tokens only, the last included, as one of spans in words."""
     spans = []
-    for item in record["spans"]:
-        try:
-            start, end, kind = item["token_start"], item["token_end"], item["label"]
-        except (KeyError, TypeError):
-            raise DataError(f"{where}: a span without positions or label: {item!r:.80}") from None
-        if type(start) is not int or type(end) is not int or not isinstance(kind, str):
-            raise DataError(f"{where}: a span whose tokens are no numbers: {item!r:.80}")
-        spans.append(CharSpan(start, end + 1, kind))
-    if not all(isinstance(w, str) for w in words) or any(s.end > len(words) for s in spans):
-        raise DataError(f"{where}: spans that name tokens, but {len(words)} tokens")
-    return RawSentence(words=words, char_spans=spans, unit="words", line=line, keep_longest=True)
+    for span in record["spans"]:
+        if isinstance(span, Mapping):
+            start, last = span.get("token_start"), span.get("token_end")
+            end = last + 1 if type(last) is int else last
+            span = {"start": start, "end": end, "label": span.get("label")}
+        spans.append(span)
+    return {"tokens": record.get("tokens", []), "spans": spans, "offsets": "words"}

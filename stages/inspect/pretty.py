@@ -100,7 +100,7 @@ def pretty(view: View, *, all_links: bool = False) -> RenderableType:
     if view.kept is not None:
         head.append("  kept" if view.kept else "  dropped", style="green" if view.kept else "red")
     if view.reason:
-        head.append(f": {view.reason} ({STAGES.reasons.get(view.reason, 'unknown reason')})")
+        head.append(f": {_explained(view.reason)}")
     lines = Table.grid(padding=(0, 2, 0, 0))
     lines.add_column(no_wrap=True, style="dim")
     lines.add_column(overflow="fold")
@@ -124,6 +124,10 @@ def pretty(view: View, *, all_links: bool = False) -> RenderableType:
     return Group(*parts, "")
 
 
+def _explained(reason: str) -> str:
+    return f"{reason} ({STAGES.reasons.get(reason, 'unknown reason')})"
+
+
 def doubt_text(view: View, doubt: Doubt) -> str:
     """Return what speaks against a label, in words: ``? Die: the projector was unsure: 0.21``."""
     what = "" if doubt.span is None else f"{entity(view.words, view.spans[doubt.span].span)}: "
@@ -143,8 +147,7 @@ def _entities(view: View) -> Table | None:
         found = by_source.pop(index, [])
         rows += [_entity_row(view, item, before) for item in found]
         if not found and index in lost:
-            why = lost[index]
-            what = Text(f"lost: {why} ({STAGES.reasons.get(why, 'unknown reason')})", style="red")
+            what = Text(f"lost: {_explained(lost[index])}", style="red")
             kind = Text(source.type, style_of(source.type))
             rows.append([kind, Text(before), Text("–"), Text(), what])
     for found in by_source.values():
@@ -166,10 +169,7 @@ def _entity_row(view: View, item: ViewedSpan, before: str) -> list[Text]:
     if item.kept:
         state = Text("kept" if item.method else "", style="green")
     else:
-        reason = item.reason or ""
-        state = Text(
-            f"dropped: {reason} ({STAGES.reasons.get(reason, 'unknown reason')})", style="red"
-        )
+        state = Text(f"dropped: {_explained(item.reason or '')}", style="red")
     if item.method:
         state.append(f"  {item.method}", style="dim")
     kind = Text(item.span.type, style_of(item.span.type))
