@@ -48,6 +48,11 @@ def keeping() -> Iterator[None]:
         _keepers -= 1
 
 
+def any_kept() -> bool:
+    """Return whether a model is kept."""
+    return bool(_kept)
+
+
 def unload() -> None:
     """Forget all models, so that their memory is free."""
     _kept.clear()

@@ -17,6 +17,7 @@ from pipeline.config import RunConfig
 from pipeline.disk import write_atomic
 from pipeline.doing import Doer
 from pipeline.engine.choosing import engine_of
+from pipeline.engine.memory import libraries_aside
 from pipeline.errors import ConfigError, DamagedError
 from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.plan import TODO, Planner, Selection, Step
@@ -118,6 +119,7 @@ class Runner(Planner):
         on_ray = ray and trainings > 1 and self.jobs != 1
         work = Work(self, steps, selection, result.done, side_by_side=several or on_ray)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(libraries_aside())
             stack.callback(work.sweep)  # once everything has ended
             stack.callback(self.folder.sweep_shared)
             if several:

@@ -27,6 +27,7 @@ from pipeline.config import RunConfig
 from pipeline.disk import disk_errors
 from pipeline.doing import Doer
 from pipeline.engine.choosing import engine_of
+from pipeline.engine.memory import set_libraries_aside
 from pipeline.engine.pool import belong_to_parent, how_ended, portable
 from pipeline.plan import Step
 from pipeline.registry import Registry
@@ -220,6 +221,7 @@ def _enter(setup: Setup, connection: Connection) -> None:
         with lock, contextlib.suppress(OSError):  # the run is gone, and so will this process be
             connection.send(message)
 
+    set_libraries_aside()
     _worker = StepWorker(setup, tell)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
 import logging
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,23 +89,6 @@ def _is_whole(path: Path) -> bool:
         except (FileNotFoundError, SafetensorError):
             return False
     return path.suffix not in (".pt", ".pth", ".bin") or zipfile.is_zipfile(path)
-
-
-@contextlib.contextmanager
-def libraries_set_aside() -> Iterator[None]:
-    """Have Python's collector look at what is made in the block alone.
-
-    The Trainer has it look through everything at the end: a quarter of a second for what torch and
-    transformers hold, which is no garbage.
-    """
-    if gc.get_freeze_count():  # the program has set aside something itself
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def wants_bfloat16(precision: str) -> bool:

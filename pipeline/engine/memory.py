@@ -8,12 +8,12 @@ import errno
 import gc
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import XlnerError
-from pipeline.loaded import unload
+from pipeline.loaded import any_kept, unload
 from pipeline.stage import Part, Worker
 
 if TYPE_CHECKING:
@@ -149,9 +149,40 @@ class SmallerBatchesWorker:
             return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
+_aside = False  # whether what survives a look for garbage is looked at no more
+
+
+def set_libraries_aside() -> None:
+    """Have this process look no more at what libraries hold, once it has looked for garbage.
+
+    Looking through torch and transformers, none of which is garbage, takes a third of a second,
+    and every training ends with two looks.
+    """
+    global _aside
+    _aside = True
+
+
+@contextlib.contextmanager
+def libraries_aside() -> Iterator[None]:
+    """The same for the block alone, in a process that others may have a use for."""
+    global _aside
+    if _aside or gc.get_freeze_count():  # or the program has set aside something itself
+        yield
+        return
+    gc.freeze()
+    set_libraries_aside()
+    try:
+        yield
+    finally:
+        _aside = False
+        gc.unfreeze()
+
+
 def release() -> None:
     """Give memory that nothing refers to any more back, that of the GPU too."""
     gc.collect()
+    if _aside and not any_kept():  # a model that is kept may be garbage one day
+        gc.freeze()
     with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
         ctypes.CDLL(None).malloc_trim(0)
     torch = sys.modules.get("torch")

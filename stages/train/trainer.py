@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from pipeline.engine.memory import libraries_aside
 from pipeline.progress import Progress
 from pipeline.schema import Span
 from stages.hf_training import (
     ProgressBar,
     last_checkpoint,
-    libraries_set_aside,
     wants_bfloat16,
 )
 from stages.quiet import quiet
@@ -222,7 +222,7 @@ class TaggerTrainer(Trainer):
         with progress.task(str(self.args.run_name), total=self.planned, unit="updates") as bar:
             self.add_callback(ProgressBar(bar))
             try:
-                with quiet(), libraries_set_aside(), self._above_frozen_layers():
+                with quiet(), libraries_aside(), self._above_frozen_layers():
                     begun = last_checkpoint(self._checkpoints, self.best.needed)
                     self.train(resume_from_checkpoint=begun)
             finally:

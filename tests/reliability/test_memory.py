@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,16 @@ import pytest
 
 from pipeline.engine import part_facts
 from pipeline.engine.local import LocalEngine
-from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory
+from pipeline.engine.memory import (
+    SMALLER,
+    Advice,
+    SmallerBatchesFactory,
+    libraries_aside,
+    out_of_memory,
+    release,
+)
 from pipeline.errors import XlnerError
+from pipeline.loaded import keeping, loaded, unload
 from pipeline.stage import RowStage
 from stages.registry import STAGES
 from tests.reliability.toys import Fails, Greedy, copied, make_jobs
@@ -183,3 +193,46 @@ def test_training_that_does_not_fit_names_its_batch_size(
     told = r"train/zero_shot/seed-13: memory ran out \(.*allocate.*\): lower train.batch_size"
     with pytest.raises(XlnerError, match=told):
         Runner(load_config(str(path)), tmp_path / "runs").run()
+
+
+class _Garbage:
+    """Refers to itself, so that only a look for garbage frees it."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_what_libraries_hold_is_looked_at_once_and_garbage_is_found_every_time() -> None:
+    aside = gc.get_freeze_count()
+    gc.unfreeze()  # the suite's own
+    try:
+        with libraries_aside():
+            library = _Garbage()
+            for _ in range(2):
+                left = weakref.ref(_Garbage())
+                release()
+                assert left() is None
+            assert gc.get_freeze_count() > aside / 2
+            with libraries_aside():  # one in the other
+                pass
+            before = gc.get_freeze_count()
+            kept = loaded_while_kept()
+            release()
+            assert gc.get_freeze_count() <= before  # a kept model may be garbage one day
+            unload()
+            left = weakref.ref(kept)
+            del kept
+            release()
+            assert left() is None
+        assert gc.get_freeze_count() == 0
+        left = weakref.ref(library)
+        del library
+        gc.collect()
+        assert left() is None
+    finally:
+        gc.freeze()
+
+
+def loaded_while_kept() -> _Garbage:
+    with keeping():
+        return loaded(Path(__file__).parent, "how", _Garbage)
