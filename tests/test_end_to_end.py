@@ -60,6 +60,7 @@ def write_tiny_config(folder: Path, tiny_models: Path) -> Path:
         },
         # Random encoders align badly; every projected sentence is wanted here.
         align={"aligner": "simalign", "layer": 1},
+        synthesize={"sentences": 100},
         train={"max_steps": 6, "batch_size": 8},
         part_rows=16,
         arms=["zero_shot", "fused", "projected", "self_trained"],

@@ -252,9 +252,7 @@ def complete(scripts: Path, runs: Path, line: str) -> list[str]:
 
 @pytest.mark.slow
 def test_completion_in_bash(scripts: Path, runs: Path) -> None:
-    for name in COMMANDS:
-        options = complete(scripts, runs, f"{name} --he")
-        assert options == ["--help"], name
+    assert complete(scripts, runs, "tag_text --he") == ["--help"]
     assert complete(scripts, runs, "run_pipeline masa") == ["masakhaner2", "masakhaner2_large"]
     assert complete(scripts, runs, "run_pipeline in") == ["init"]
     assert complete(scripts, runs, "run_pipeline list --js") == ["--json"]
