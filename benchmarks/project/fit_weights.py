@@ -34,7 +34,7 @@ from benchmarks.project.corpora import (
     languages,
     load_corpus,
 )
-from benchmarks.project.fitting import GoldBatch, fit_weights
+from benchmarks.project.fitting import GoldBatch, dot, fit_weights
 from benchmarks.project.rewriting import (
     Rewrite,
     in_characters,
@@ -44,16 +44,17 @@ from benchmarks.project.rewriting import (
 )
 from benchmarks.project.scoring import f1, halves
 from pipeline.schema import Link
-from stages.project.assign import choose_exact
+from stages.project.assign import choose
 from stages.project.batch import Batch
+from stages.project.features import Column
 from stages.project.matching import (
     MIN_PROB,
     WEIGHTS,
     Evidence,
     Weights,
-    choose,
-    dot,
+    choose_likeliest,
     first_pass,
+    likely,
     probabilities,
     second_pass,
 )
@@ -136,8 +137,8 @@ def evaluate(example: GoldBatch, weights: dict[str, float]) -> tuple[float, floa
     """Return F1 of the first and the second half."""
     scored, batch = example.scored, example.batch
     c = scored.candidates
-    prob = probabilities(dot(scored.columns, weights), c.entity, batch.n_entities)
-    taken = choose_exact(c.entity, c.start, c.end, prob - MIN_PROB, batch.n_entities)
+    prob = probabilities(dot(example.columns, weights), c.entity, batch.n_entities)
+    taken = choose(c.entity, c.start, c.end, prob - MIN_PROB, batch.n_entities)
     start, end = batch.tokens(batch.entity_row[c.entity], c.start, c.end)
     found: list[list[tuple[int, int, str]]] = [[] for _ in range(len(batch))]
     for e, k in enumerate(taken.tolist()):
@@ -194,17 +195,18 @@ def fit_both(
         for k, (c, b) in loaded.items():
             statistics = Statistics()
             before = previous[k].scored
-            statistics.add(b, choose(evidence[k], before.candidates, before.prob))
-            scored = second_pass(b, evidence[k], weights, statistics, keep=True)
-            out[k] = GoldBatch(b, scored, c.gold, rows_to_fit(c))
+            chosen = choose_likeliest([likely(before, evidence[k].entities)], b.n_entities)
+            statistics.add(b, chosen)
+            columns: list[Column] = []
+            scored = second_pass(b, evidence[k], weights, statistics, kept=columns)
+            out[k] = GoldBatch(b, scored, c.gold, rows_to_fit(c), columns)
         return out
 
-    one = {
-        k: GoldBatch(
-            b, first_pass(b, evidence[k], Weights({}, {}), keep=True), c.gold, rows_to_fit(c)
-        )
-        for k, (c, b) in loaded.items()
-    }
+    one = {}
+    for k, (c, b) in loaded.items():
+        columns: list[Column] = []
+        scored = first_pass(b, evidence[k], Weights({}, {}), columns)
+        one[k] = GoldBatch(b, scored, c.gold, rows_to_fit(c), columns)
     first = fit(one, drop, penalties[0])
     for example in one.values():
         _set_probabilities(example, first)
@@ -221,7 +223,7 @@ Fitted = dict[str, float]
 
 def _set_probabilities(example: GoldBatch, weights: Fitted) -> None:
     scored = example.scored
-    score = dot(scored.columns, weights)
+    score = dot(example.columns, weights)
     scored.prob = probabilities(score, scored.candidates.entity, example.batch.n_entities)
 
 

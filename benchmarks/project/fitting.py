@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,8 @@ import numpy.typing as npt
 from pipeline.schema import Span
 from stages.project.batch import Batch
 from stages.project.candidates import segment_max
-from stages.project.matching import Scored, dot
+from stages.project.features import Column
+from stages.project.matching import Scored, Total
 from stages.project.words import FloatArray, IntArray
 
 NULL, UNREACHABLE = -1, -2
@@ -39,12 +40,26 @@ class GoldBatch:
         scored: Its candidates.
         gold: Gold target spans per row.
         rows: Number of leading rows to fit on.
+        columns: Name, group and values of each feature of the candidates, where they are kept.
     """
 
     batch: Batch
     scored: Scored
     gold: Sequence[Sequence[Span]]
     rows: int
+    columns: list[Column] = field(default_factory=list)
+
+
+def dot(columns: Sequence[Column], weights: dict[str, float]) -> FloatArray:
+    """Return the weighted sum of the columns (at least one) plus the weight ``bias``.
+
+    Columns without a weight count nothing; a weight without a column is left out too, so that the
+    ablation can remove either.
+    """
+    total = Total(len(columns[0][2]), [(weights, None)])
+    for column in columns:
+        total.add(column)
+    return total.scores()
 
 
 def match_gold(example: GoldBatch, score: FloatArray) -> IntArray:
@@ -105,9 +120,9 @@ def fit_weights(
             right one.
         drop: Names or groups of features to leave out.
     """
-    names, groups = examples[0].scored.names, examples[0].scored.groups
-    kept = [k for k, (n, g) in enumerate(zip(names, groups, strict=True)) if not {n, g} & set(drop)]
-    used = [names[k] for k in kept]
+    columns = examples[0].columns
+    kept = [k for k, (name, group, _) in enumerate(columns) if not {name, group} & set(drop)]
+    used = [columns[k][0] for k in kept]
     weights = dict.fromkeys(used, 0.0) | {"cover": 2.0, "linked": 2.0, "spell_cover": 2.0}
     for number in range(rounds):
         data = _stacked(examples, kept, weights, RIVALS if number else None)
@@ -141,7 +156,7 @@ def _stacked(
     n_entities = n_candidates = 0
     for example in examples:
         scored = example.scored
-        score = dot(scored.columns, weights)
+        score = dot(example.columns, weights)
         # Entities are in the order of their rows, so the first rows' candidates come first as well.
         n = int((example.batch.entity_row < example.rows).sum())
         entity = scored.candidates.entity
@@ -157,7 +172,8 @@ def _stacked(
         new = np.cumsum(keep) - 1 + n_candidates
         right = answer >= 0
         answer[right] = new[answer[right]]
-        matrix = scored.matrix[: len(entity)][keep][:, kept].astype(np.float32)
+        matrix = np.column_stack([values for _, _, values in example.columns])
+        matrix = matrix[: len(entity)][keep][:, kept].astype(np.float32)
         parts.append(_Data(matrix, entity[keep] + n_entities, answer))
         n_entities += n
         n_candidates += len(matrix)

@@ -34,7 +34,7 @@ from benchmarks.project.corpora import (
 from benchmarks.project.fitting import UNREACHABLE, GoldBatch, match_gold
 from benchmarks.project.scoring import f1, halves
 from pipeline.schema import Span
-from stages.project.assign import choose_exact
+from stages.project.assign import choose
 from stages.project.batch import Batch
 from stages.project.build import gather
 from stages.project.candidates import segment_max
@@ -213,7 +213,7 @@ def reached(judged: Judged, names: Sequence[str], weights: FloatArray) -> tuple[
     matrix = np.column_stack([judged.columns[name] for name in names])
     score[judged.best] = matrix @ weights[:-1] + weights[-1]
     prob = probabilities(score, c.entity, batch.n_entities)
-    taken = choose_exact(c.entity, c.start, c.end, prob - MIN_PROB, batch.n_entities)
+    taken = choose(c.entity, c.start, c.end, prob - MIN_PROB, batch.n_entities)
     starts, ends = batch.tokens(batch.entity_row[c.entity], c.start, c.end)
     least = FilterConfig().value("min_score")
     kept: list[list[tuple[int, int, str]]] = [[] for _ in range(len(batch))]

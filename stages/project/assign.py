@@ -10,8 +10,8 @@ where a group is too tangled for that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
 
 import numpy as np
 
@@ -21,13 +21,21 @@ MAX_NODES: Final = 20_000
 """Nodes of branch and bound before a group is handed to the integer programme."""
 MAX_DEPTH: Final = 200
 
-Options = list[tuple[float, int, int, int]]  # (value, start, end, index), best first
+Solver = Literal["exact", "greedy"]
+Option = tuple[float, int, int, int]  # value, start, end, index
+Options = dict[int, list[Option]]
+"""The candidates of each entity, best first."""
 
 
-def choose_exact(
-    entity: IntArray, start: IntArray, end: IntArray, value: FloatArray, n_entities: int
+def choose(
+    entity: IntArray,
+    start: IntArray,
+    end: IntArray,
+    value: FloatArray,
+    n_entities: int,
+    solver: Solver = "exact",
 ) -> IntArray:
-    """Return the index of the candidate taken per entity (-1: none) in an optimal assignment.
+    """Return the index of the candidate taken per entity (-1: none).
 
     Args:
         entity: Entity of each candidate, ascending.
@@ -35,115 +43,79 @@ def choose_exact(
         end: The word after its last.
         value: What taking the candidate adds; those not above zero are never taken.
         n_entities: Number of entities.
+        solver: ``exact``: an optimal assignment. ``greedy``: the best candidate left is taken again
+            and again, as the published implementation of 2501.18750 does.
     """
-    taken = best_per_entity(entity, value, n_entities)
-    for group in _tangles(entity, start, end, value, taken):
-        indices = np.concatenate([np.flatnonzero(value[lo:hi] > 0) + lo for lo, hi in group])
-        for e, index in _solve(_options(indices, entity, start, end, value)).items():
+    taken = np.full(n_entities, -1, np.int64)
+    useful = np.flatnonzero(value > 0)
+    useful = useful[np.lexsort((-value[useful], entity[useful]))]  # the first of equals first
+    owners, firsts = np.unique(entity[useful], return_index=True)
+    taken[owners] = useful[firsts]
+    ends = np.append(firsts[1:], len(useful))
+    for group in _tangles(start[useful], end[useful], firsts):
+        options = {
+            int(owners[k]): [
+                (float(value[i]), int(start[i]), int(end[i]), int(i))
+                for i in useful[firsts[k] : ends[k]]
+            ]
+            for k in group
+        }
+        solution = _greedy(options) if solver == "greedy" else _optimal(options)
+        for e, index in solution.items():
             taken[e] = index
     return taken
 
 
-def choose_greedy(
-    entity: IntArray, start: IntArray, end: IntArray, value: FloatArray, n_entities: int
-) -> IntArray:
-    """Return the candidate taken per entity when the best one left is taken again and again.
-
-    This is what the published implementation of 2501.18750 does. Arguments as for
-    :func:`choose_exact`.
-    """
-    best = best_per_entity(entity, value, n_entities)
-    taken = best.copy()
-    for group in _tangles(entity, start, end, value, best):
-        ids = [int(entity[lo]) for lo, _ in group]
-        taken[ids] = -1
-        indices = np.concatenate([np.flatnonzero(value[lo:hi] > 0) + lo for lo, hi in group])
-        used = 0
-        for k in indices[np.argsort(-value[indices], kind="stable")]:
-            mask = _mask(int(start[k]), int(end[k]), int(start[indices].min()))
-            if taken[entity[k]] < 0 and not used & mask:
-                taken[entity[k]] = k
-                used |= mask
-    return taken
-
-
-def best_per_entity(entity: IntArray, value: FloatArray, n_entities: int) -> IntArray:
-    """Return the first best candidate of positive value per entity, -1 where there is none."""
-    best = np.full(n_entities, -1, np.int64)
-    if not len(entity):
-        return best
-    firsts = np.flatnonzero(np.concatenate([[True], entity[1:] != entity[:-1]]))
-    top = np.maximum.reduceat(value, firsts)
-    counts = np.diff(np.concatenate([firsts, [len(entity)]]))
-    hits = np.flatnonzero((value == np.repeat(top, counts)) & (value > 0))
-    best[entity[hits[::-1]]] = hits[::-1]  # the first of equals is written last
-    return best
-
-
-def _tangles(
-    entity: IntArray, start: IntArray, end: IntArray, value: FloatArray, best: IntArray
-) -> list[list[tuple[int, int]]]:
-    """Return groups of entities (as slices of the candidates) that need a joint solution.
+def _tangles(start: IntArray, end: IntArray, firsts: IntArray) -> Iterator[list[int]]:
+    """Yield groups of entities (numbers among those in ``firsts``) that need a joint solution.
 
     Entities whose whole reach (from the first to the last word of any useful candidate) overlaps
     belong together; a group in which the best candidates do not overlap is solved already.
+
+    Args:
+        start: First word of each useful candidate, those of an entity together, the best first.
+        end: The word after its last.
+        firsts: Where those of each entity begin.
     """
-    useful = np.flatnonzero(value > 0)
-    if not len(useful):
-        return []
-    owner = entity[useful]
-    firsts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
-    ids = owner[firsts]
-    lowest = np.minimum.reduceat(start[useful], firsts)
-    highest = np.maximum.reduceat(end[useful], firsts)
+    if not len(firsts):
+        return
+    lowest = np.minimum.reduceat(start, firsts)
     order = np.argsort(lowest, kind="stable")
-    ids, lowest, highest = ids[order], lowest[order], highest[order]
-    reach = np.maximum.accumulate(highest)
-    new = np.concatenate([[True], lowest[1:] >= reach[:-1]])
-    group = np.cumsum(new) - 1
-    # Best candidates that overlap within the sorted order of their starts.
-    chosen = best[ids]
-    by_start = np.lexsort((start[chosen], group))
-    s, e, g = start[chosen][by_start], end[chosen][by_start], group[by_start]
-    # Groups do not share words and come in order, so a running maximum is safe across them.
-    clash = s[1:] < np.maximum.accumulate(e)[:-1]
-    bad = np.unique(g[1:][clash])
-    if not len(bad):
-        return []
-    left = np.searchsorted(entity, ids, side="left")
-    right = np.searchsorted(entity, ids, side="right")
-    tangled = []
-    for b in bad:
-        lo, hi = np.searchsorted(group, [b, b + 1])
-        members = sorted(zip(left[lo:hi].tolist(), right[lo:hi].tolist(), strict=True))
-        tangled.append(members)
-    return tangled
+    reach = np.maximum.accumulate(np.maximum.reduceat(end, firsts)[order])
+    group = np.cumsum(np.append(False, lowest[order][1:] >= reach[:-1]))
+    # Best candidates that overlap within the sorted order of their starts. Groups do not share
+    # words and come in order, so a running maximum is safe across them.
+    best = firsts[order]
+    best = best[np.lexsort((start[best], group))]
+    clash = start[best][1:] < np.maximum.accumulate(end[best])[:-1]
+    for bad in np.unique(group[1:][clash]):
+        lo, hi = np.searchsorted(group, [bad, bad + 1])
+        yield sorted(order[lo:hi].tolist())
 
 
 def _mask(start: int, end: int, origin: int) -> int:
     return ((1 << (end - start)) - 1) << (start - origin)
 
 
-def _options(
-    indices: IntArray, entity: IntArray, start: IntArray, end: IntArray, value: FloatArray
-) -> dict[int, Options]:
-    """Return the candidates with these indices per entity, best first."""
-    options: dict[int, Options] = {}
-    for k in indices.tolist():
-        options.setdefault(int(entity[k]), []).append(
-            (float(value[k]), int(start[k]), int(end[k]), k)
-        )
-    for listed in options.values():
-        listed.sort(key=lambda o: (-o[0], o[3]))
-    return options
+def _greedy(options: Options) -> dict[int, int]:
+    origin = min(o[1] for listed in options.values() for o in listed)
+    solution = dict.fromkeys(options, -1)
+    used = 0
+    ranked = sorted((-value, k, e, s, t) for e, o in options.items() for value, s, t, k in o)
+    for _, k, e, start, end in ranked:
+        mask = _mask(start, end, origin)
+        if solution[e] < 0 and not used & mask:
+            solution[e] = k
+            used |= mask
+    return solution
 
 
-def _solve(options: dict[int, Options]) -> dict[int, int]:
+def _optimal(options: Options) -> dict[int, int]:
     solution = _branch_and_bound(options) if len(options) <= MAX_DEPTH else None
     return _integer_programme(options) if solution is None else solution
 
 
-def _branch_and_bound(options: dict[int, Options]) -> dict[int, int] | None:
+def _branch_and_bound(options: Options) -> dict[int, int] | None:
     """Return an optimal choice per entity, or ``None`` after :data:`MAX_NODES` nodes."""
     origin = min(o[1] for listed in options.values() for o in listed)
     # The most valuable entities first: good solutions early make the bound bite.
@@ -185,7 +157,7 @@ def _branch_and_bound(options: dict[int, Options]) -> dict[int, int] | None:
     return dict(zip(ids, best, strict=True))
 
 
-def _integer_programme(options: dict[int, Options]) -> dict[int, int]:
+def _integer_programme(options: Options) -> dict[int, int]:
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_matrix
 

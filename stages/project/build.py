@@ -14,7 +14,7 @@ from pipeline.schema import LOST_SPAN, PROJECTED, PROJECTED_SPAN, SCORE, lists
 from stages.project.batch import Batch
 from stages.project.candidate import CandidateProjector
 from stages.project.config import FilterConfig, ProjectConfig, method_of
-from stages.project.matching import Evidence, Weights
+from stages.project.matching import Weights
 from stages.project.methods.base import ProjectionSetting
 from stages.project.projector import Projection, Projector
 from stages.project.statistics import Statistics
@@ -66,21 +66,20 @@ def gather(batches: Iterable[Batch], weights: Weights | None = None) -> Statisti
     that told; the counts of the second time are kept. All further rows are projected with those.
     """
     projector = CandidateProjector(weights=weights)
-    known, head, rows = Statistics(), list[tuple[Batch, list[Evidence]]](), 0
+    known, statistics = Statistics(), Statistics()
+    head, rows = list[Batch](), 0
     rest = iter(batches)
     while rows < HEAD and (batch := next(rest, None)) is not None:
-        head.append((batch, projector.gather(batch, known)))
+        projector.gather(batch, known)
+        head.append(batch)
         rows += len(batch)
-    statistics = Statistics()
-    head.reverse()
-    while head:
-        batch, evidence = head.pop()
-        projector.refine(batch, known, statistics, evidence)
+    for batch in head:
+        projector.refine(batch, known, statistics, counted=True)
     further: Statistics | None = None
     for batch in rest:
         if further is None:
             known, further = statistics, statistics.copy()
-        projector.refine(batch, known, further)
+        projector.refine(batch, known, further, counted=False)
     return further or statistics
 
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from stages.project.assign import choose_exact, choose_greedy
+from stages.project.assign import Solver, choose
 from stages.project.batch import Batch
-from stages.project.candidates import Candidates, make_candidates, make_cells
+from stages.project.candidates import make_candidates, make_cells
 from stages.project.evidence import entity_of_words
 from stages.project.features import Ranges
 from stages.project.matching import (
     MIN_PROB,
     Evidence,
     Weights,
-    choose,
+    choose_likeliest,
     chunks,
     default_weights,
     first_pass,
+    likely,
     second_pass,
 )
-from stages.project.projector import Projection, why_lost
+from stages.project.projector import Projection, settle
 from stages.project.statistics import Chosen, Statistics
 from stages.project.tagger_candidates import TaggerCandidates
-from stages.project.words import FloatArray, IntArray, hash_word
-
-Solver = Literal["exact", "greedy"]
-_SOLVERS: Final = {"exact": choose_exact, "greedy": choose_greedy}
+from stages.project.words import hash_word
 
 
 class CandidateProjector:
@@ -59,66 +59,43 @@ class CandidateProjector:
         self.weights = weights or default_weights()
         self.solver: Solver = solver
 
-    def gather(self, batch: Batch, statistics: Statistics) -> list[Evidence]:
-        """First pass: project ``batch`` by links and spelling, and count the outcome.
+    def gather(self, batch: Batch, counts: Statistics) -> None:
+        """First pass: project ``batch`` by links and spelling, and count the outcome."""
+        parts = [likely(first_pass(batch, x, self.weights), x.entities) for x in _evidence(batch)]
+        counts.add(batch, choose_likeliest(parts, batch.n_entities))
 
-        Returns:
-            The evidence, for :meth:`refine`.
-        """
-        evidence = [x for x, _ in self._evidence(batch)]
-        parts = []
-        for x in evidence:
-            scored = first_pass(batch, x, self.weights)
-            parts.append(choose(x, scored.candidates, scored.prob))
-        statistics.add(batch, Chosen.join(parts))
-        return evidence
-
-    def refine(
-        self,
-        batch: Batch,
-        known: Statistics,
-        refined: Statistics,
-        evidence: list[Evidence] | None = None,
-    ) -> None:
-        """Project ``batch`` with what is ``known``, and count the outcome in ``refined``.
+    def refine(self, batch: Batch, known: Statistics, counts: Statistics, *, counted: bool) -> None:
+        """Project ``batch`` with what is ``known``, and count the outcome.
 
         Args:
             batch: The batch.
             known: What an earlier round gathered.
-            refined: Where to count.
-            evidence: What :meth:`gather` returned, if the batch is part of what is known.
+            counts: Where to count.
+            counted: Whether the batch is part of what is known.
         """
-        counted = evidence is not None
-        parts = []
-        for x in evidence or [x for x, _ in self._evidence(batch)]:
-            scored = second_pass(batch, x, self.weights, known, counted=counted)
-            parts.append(choose(x, scored.candidates, scored.prob))
-        refined.add(batch, Chosen.join(parts))
+        parts = [
+            likely(second_pass(batch, x, self.weights, known, counted=counted), x.entities)
+            for x in _evidence(batch)
+        ]
+        counts.add(batch, choose_likeliest(parts, batch.n_entities))
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""
-        found: list[Chosen] = []
-        lost: dict[int, str] = {}
+        found = []
         offered = self.offers.offered(batch) if self.offers and batch.n_entities else set()
-        for evidence, entities in self._evidence(batch):
+        for x in _evidence(batch):
             if self.statistics is None:
-                scored = first_pass(batch, evidence, self.weights)
+                scored = first_pass(batch, x, self.weights)
             else:
-                scored = second_pass(batch, evidence, self.weights, self.statistics)
-            c, prob = scored.candidates, scored.prob
+                scored = second_pass(batch, x, self.weights, self.statistics)
             if self.offers is not None:
-                prob = self.offers.weigh(prob, c, len(entities), offered)
-            taken, reasons = _assign(batch, entities, c, prob - MIN_PROB, self.solver)
-            index = taken[taken >= 0]
-            found.append(Chosen(entities[taken >= 0], c.start[index], c.end[index], prob[index]))
-            lost.update(reasons)
-        return _collect(found, lost, self.name)
-
-    @staticmethod
-    def _evidence(batch: Batch) -> list[tuple[Evidence, IntArray]]:
-        return [(Evidence.of(batch, entities), entities) for entities in chunks(batch)]
+                entities = len(x.entities)
+                scored.prob = self.offers.weigh(scored.prob, scored.candidates, entities, offered)
+            found.append(likely(scored, x.entities))
+        return _assigned(batch, found, MIN_PROB, self.solver, self.name)
 
 
+@dataclass(frozen=True)
 class PublishedProjector:
     """Candidate matching with the score of 2501.18750.
 
@@ -126,21 +103,18 @@ class PublishedProjector:
     hold no ``!`` or ``?``. Ranges that begin or end on an unlinked word are pruned: the range
     without that word has the same links and a higher score.
 
-    Args:
+    Attributes:
         min_link: Links weaker than this are ignored; the others count as one each.
         solver: ``greedy`` is what the authors ran, ``exact`` what they wrote down.
     """
 
+    min_link: float = 0.5
+    solver: Solver = "greedy"
     name: ClassVar[str] = "published"
-
-    def __init__(self, min_link: float = 0.5, solver: Solver = "greedy") -> None:
-        self.min_link = min_link
-        self.solver: Solver = solver
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""
-        found: list[Chosen] = []
-        lost: dict[int, str] = {}
+        found = []
         owner = entity_of_words(batch)[batch.link_source]
         strong = batch.link_prob >= self.min_link
         stops = np.array([hash_word("!"), hash_word("?")], np.uint64)
@@ -159,28 +133,23 @@ class PublishedProjector:
             size = (batch.entity_end - batch.entity_start)[entities][candidates.entity]
             score = 2 * ranges.sum(pairs) / (size + ranges.length)
             score[ranges.sum_words(stop) > 0] = 0.0
-            taken, reasons = _assign(batch, entities, candidates, score, self.solver)
-            index = taken[taken >= 0]
-            value = np.minimum(score[index], 1.0)
-            kept = entities[taken >= 0]
-            found.append(Chosen(kept, candidates.start[index], candidates.end[index], value))
-            lost.update(reasons)
-        return _collect(found, lost, self.name)
+            every = Chosen(entities[candidates.entity], candidates.start, candidates.end, score)
+            found.append(every.some(np.flatnonzero(score > 0)))
+        return _assigned(batch, found, 0.0, self.solver, self.name)
 
 
-def _assign(
-    batch: Batch, entities: IntArray, candidates: Candidates, value: FloatArray, solver: Solver
-) -> tuple[IntArray, dict[int, str]]:
-    n = len(entities)
-    taken = _SOLVERS[solver](candidates.entity, candidates.start, candidates.end, value, n)
-    useful = np.zeros(n, np.bool_)
-    useful[candidates.entity[value > 0]] = True
-    missing = np.flatnonzero(taken < 0)
-    lost = {int(entities[k]): "conflict" for k in missing if useful[k]}
-    lost.update(why_lost(batch, [int(entities[k]) for k in missing if not useful[k]]))
-    return taken, lost
+def _evidence(batch: Batch) -> Iterator[Evidence]:
+    return (Evidence.of(batch, entities) for entities in chunks(batch))
 
 
-def _collect(found: list[Chosen], lost: dict[int, str], name: str) -> Projection:
-    c = Chosen.join(found)
-    return Projection(c.entity, c.start, c.end, c.prob, [name] * len(c.entity), lost)
+def _assigned(
+    batch: Batch, parts: Sequence[Chosen], least: float, solver: Solver, name: str
+) -> Projection:
+    """Assign entities to candidates by what these score above ``least``, which all of them do."""
+    f = Chosen.join(parts)
+    taken = choose(f.entity, f.start, f.end, f.prob - least, batch.n_entities, solver)
+    score = np.minimum(f.prob, 1.0)
+    made = settle(batch, f.entity, f.start, f.end, score, name, kept=taken[taken >= 0])
+    # Those that others took the words of go first, as they always have in what is written.
+    made.lost = dict(sorted(made.lost.items(), key=lambda item: item[1] != "conflict"))
+    return made

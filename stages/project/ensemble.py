@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from stages.project.assign import choose_exact
+from stages.project.assign import choose
 from stages.project.batch import Batch
-from stages.project.projector import Projection, Projector, why_lost
+from stages.project.projector import Projection, Projector, settle
 
 
 class EnsembleProjector:
@@ -50,18 +50,6 @@ class EnsembleProjector:
         keys = sorted(votes)
         entity, start, end = (np.array([k[i] for k in keys], np.int64) for i in range(3))
         value = np.array([votes[k] for k in keys], np.float64)
-        taken = choose_exact(entity, start, end, value, batch.n_entities)
-        index = taken[taken >= 0]
-        missing = [e for e in range(batch.n_entities) if taken[e] < 0]
-        proposed = set(entity.tolist())
-        reasons = why_lost(batch, [e for e in missing if e not in proposed and e not in lost])
-        for e in missing:
-            reasons.setdefault(e, "conflict" if e in proposed else lost.get(e, "no_candidate"))
-        return Projection(
-            entity[index],
-            start[index],
-            end[index],
-            np.minimum(value[index], 1.0),
-            [self.name] * len(index),
-            dict(sorted(reasons.items())),
-        )
+        taken = choose(entity, start, end, value, batch.n_entities)
+        score = np.minimum(value, 1.0)
+        return settle(batch, entity, start, end, score, self.name, lost, taken[taken >= 0])

@@ -16,7 +16,7 @@ from typing import Final, Literal
 import numpy as np
 
 from pipeline.errors import DataError
-from stages.project.assign import choose_exact
+from stages.project.assign import choose
 from stages.project.batch import Batch
 from stages.project.candidates import (
     Candidates,
@@ -38,6 +38,8 @@ MIN_DICTIONARY: Final = 0.1
 MIN_PROB: Final = 0.01
 """Candidates less likely than this are not worth a span: the value of one is its excess."""
 MAX_CELLS: Final = 100_000
+MAX_ROW_CELLS: Final = 4_000_000
+"""Cells of a row, 2,000 entities in 2,000 words, from which on it is not scored all at once."""
 WEIGHTS: Final = Path(__file__).with_name("weights.json")
 
 
@@ -84,32 +86,15 @@ def default_weights() -> Weights:
 
 @dataclass(slots=True)
 class Scored:
-    """Candidates of some entities with their features.
+    """Candidates of some entities.
 
     Attributes:
-        candidates: The candidates; ``entity`` counts from 0 within ``entities``.
-        columns: Name, group and values of each feature, base columns first, where they are kept.
+        candidates: The candidates; ``entity`` counts from 0 within those entities.
         prob: Probability of each candidate.
     """
 
     candidates: Candidates
-    columns: list[Column]
     prob: FloatArray
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return [name for name, _, _ in self.columns]
-
-    @property
-    def groups(self) -> list[str]:
-        """Their groups."""
-        return [group for _, group, _ in self.columns]
-
-    @property
-    def matrix(self) -> FloatArray:
-        """Their values, ``(n_candidates, n_columns)``."""
-        return np.column_stack([values for _, _, values in self.columns])
 
 
 @dataclass(slots=True)
@@ -145,15 +130,16 @@ class Evidence:
 
 
 def chunks(batch: Batch) -> list[IntArray]:
-    """Split the entities of a batch at row boundaries so that no chunk has too many cells."""
-    if not batch.n_entities:
-        return []
-    cells = np.cumsum(batch.target.lengths[batch.entity_row])
-    block = cells // MAX_CELLS
-    # A row stays whole: its entities compete for the same words.
-    rows, firsts = np.unique(batch.entity_row, return_index=True)
-    block = np.repeat(block[firsts], np.diff(np.append(firsts, batch.n_entities)))
-    del rows
+    """Split the entities of a batch so that no chunk has too many cells.
+
+    A row stays whole, as what it tells of itself is left out chunk by chunk, unless it is a whole
+    text with thousands of entities.
+    """
+    lengths = batch.target.lengths[batch.entity_row]
+    block = np.cumsum(lengths) // MAX_CELLS
+    _, firsts, row = np.unique(batch.entity_row, return_index=True, return_inverse=True)
+    huge = np.bincount(row, lengths)[row] > MAX_ROW_CELLS
+    block = np.where(huge, block, block[firsts][row])
     return [np.flatnonzero(block == b) for b in np.unique(block)]
 
 
@@ -205,25 +191,15 @@ class Total:
         return np.round(out, 9)
 
 
-def dot(columns: Sequence[Column], weights: Mapping[str, float]) -> FloatArray:
-    """Return the weighted sum of the columns (at least one) plus the weight ``bias``.
-
-    Columns without a weight count nothing; a weight without a column is left out too, so that the
-    ablation can remove either.
-    """
-    total = Total(len(columns[0][2]), [(weights, None)])
-    for column in columns:
-        total.add(column)
-    return total.scores()
-
-
-def first_pass(batch: Batch, evidence: Evidence, weights: Weights, *, keep: bool = False) -> Scored:
-    """Score by links, spelling and shapes alone; ``keep`` the columns, for fitting, or not."""
+def first_pass(
+    batch: Batch, evidence: Evidence, weights: Weights, kept: list[Column] | None = None
+) -> Scored:
+    """Score by links, spelling and shapes alone; ``kept`` gets the columns, for fitting."""
     candidates = _candidates(batch, evidence, evidence.seeds())
     total = Total(len(candidates), _parts(batch, evidence, candidates, weights, "first"))
-    kept = _taken(_base_columns(batch, evidence, candidates), [total], keep=keep)
+    _take(_base_columns(batch, evidence, candidates), [total], kept)
     prob = probabilities(total.scores(), candidates.entity, len(evidence.entities))
-    return Scored(candidates, kept, prob)
+    return Scored(candidates, prob)
 
 
 def _candidates(batch: Batch, evidence: Evidence, seeds: BoolArray) -> Candidates:
@@ -235,15 +211,13 @@ def _base_columns(batch: Batch, evidence: Evidence, candidates: Candidates) -> C
     return base_columns(batch, cells, entities, candidates, evidence.links, evidence.spelling)
 
 
-def _taken(columns: Columns, totals: Sequence[Total], *, keep: bool) -> list[Column]:
-    """Add columns to totals; return them, or none."""
-    kept = []
+def _take(columns: Columns, totals: Sequence[Total], kept: list[Column] | None) -> None:
+    """Add columns to totals, and to those that are kept."""
     for column in columns:
         for total in totals:
             total.add(column)
-        if keep:
+        if kept is not None:
             kept.append(column)
-    return kept
 
 
 def _parts(
@@ -265,13 +239,18 @@ def _parts(
     return found
 
 
-def choose(evidence: Evidence, candidates: Candidates, prob: FloatArray) -> Chosen:
-    """Take the assignment with the greatest expected number of right spans."""
-    c = candidates
-    taken = choose_exact(c.entity, c.start, c.end, prob - MIN_PROB, len(evidence.entities))
-    local = np.flatnonzero(taken >= 0)
-    index = taken[local]
-    return Chosen(evidence.entities[local], c.start[index], c.end[index], prob[index])
+def likely(scored: Scored, entities: IntArray) -> Chosen:
+    """Return the candidates that are worth a span; ``entities`` are those that were scored."""
+    c, at = scored.candidates, np.flatnonzero(scored.prob > MIN_PROB)
+    return Chosen(entities[c.entity[at]], c.start[at], c.end[at], scored.prob[at])
+
+
+def choose_likeliest(parts: Sequence[Chosen], n_entities: int) -> Chosen:
+    """Take the assignment of likely candidates with the greatest expected number of right spans."""
+    found = Chosen.join(parts)
+    value = found.prob - MIN_PROB
+    taken = choose(found.entity, found.start, found.end, value, n_entities)
+    return found.some(taken[taken >= 0])
 
 
 def second_pass(
@@ -281,7 +260,7 @@ def second_pass(
     statistics: Statistics,
     *,
     counted: bool = True,
-    keep: bool = False,
+    kept: list[Column] | None = None,
 ) -> Scored:
     """Score with what the corpus tells.
 
@@ -292,7 +271,7 @@ def second_pass(
         statistics: The corpus.
         counted: Whether the batch is part of the corpus: then each row's own choices (those of the
             first pass stand in for them) are left out.
-        keep: Whether to keep the columns, for fitting.
+        kept: Gets the columns, base columns first, for fitting.
     """
     cells, entities = evidence.cells, evidence.entities
     links = LinkCounts.of(batch) if counted else LinkCounts.nothing()
@@ -304,15 +283,16 @@ def second_pass(
         for which in ("first", "second")
     )
     totals = [first, second] if counted else [second]
-    kept = _taken(_base_columns(batch, evidence, candidates), totals, keep=keep)
+    _take(_base_columns(batch, evidence, candidates), totals, kept)
     own = None
     if counted:
         # The candidates of the first pass are those that need no dictionary.
         score = first.scores()
         score[~are_candidates(cells, candidates, seeds)] = -np.inf
         prob = probabilities(score, candidates.entity, len(entities))
-        own = Contribution.of(batch, choose(evidence, candidates, prob))
+        alone = likely(Scored(candidates, prob), entities)
+        own = Contribution.of(batch, choose_likeliest([alone], batch.n_entities))
     columns = corpus_columns(batch, cells, entities, candidates, statistics, own, dictionary)
-    kept += _taken(columns, [second], keep=keep)
+    _take(columns, [second], kept)
     prob = probabilities(second.scores(), candidates.entity, len(entities))
-    return Scored(candidates, kept, prob)
+    return Scored(candidates, prob)

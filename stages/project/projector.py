@@ -58,6 +58,7 @@ def settle(
     score: FloatArray,
     method: str | Sequence[str],
     reasons: dict[int, str] | None = None,
+    kept: IntArray | None = None,
 ) -> Projection:
     """Make a :class:`Projection` of proposed spans: drop overlaps, say why entities are lost.
 
@@ -66,11 +67,13 @@ def settle(
         entity: Entity of each proposal.
         start: Flat target position of its first word.
         end: Flat target position after its last word.
-        score: Its score; where proposals overlap, the better one stays.
+        score: Its score.
         method: Name of the projector, for all or per proposal.
         reasons: Why entities without a proposal have none; default: what :func:`why_lost` says.
+        kept: Which proposals are taken; default: where some overlap, the better one.
     """
-    kept = np.array(drop_overlaps(start, end, score), np.int64)
+    if kept is None:
+        kept = np.array(drop_overlaps(start, end, score), np.int64)
     kept = kept[np.lexsort((start[kept], entity[kept]))]
     proposed = set(entity.tolist())
     found = set(entity[kept].tolist())

@@ -40,10 +40,10 @@ MAX_LENGTH: Final = 16
 
 @dataclass(slots=True)
 class Chosen:
-    """First-pass decisions for a batch.
+    """Target ranges for entities of a batch, proposed or decided on.
 
     Attributes:
-        entity: Entity of each chosen range, ascending.
+        entity: Entity of each range, ascending.
         start: Flat target position of its first word.
         end: Flat target position after its last word.
         prob: Its probability.
@@ -56,16 +56,18 @@ class Chosen:
 
     @classmethod
     def join(cls, parts: Sequence[Chosen]) -> Chosen:
-        """Return the decisions for several groups of entities of one batch as one."""
-        if not parts:
-            empty = np.zeros(0, np.int64)
-            return cls(empty, empty, empty, np.zeros(0))
+        """Return those for several groups of entities of one batch as one."""
+        none = np.zeros(0, np.int64)
         return cls(
-            np.concatenate([p.entity for p in parts]),
-            np.concatenate([p.start for p in parts]),
-            np.concatenate([p.end for p in parts]),
-            np.concatenate([p.prob for p in parts]),
+            np.concatenate([none, *(p.entity for p in parts)]),
+            np.concatenate([none, *(p.start for p in parts)]),
+            np.concatenate([none, *(p.end for p in parts)]),
+            np.concatenate([np.zeros(0), *(p.prob for p in parts)]),
         )
+
+    def some(self, index: IntArray) -> Chosen:
+        """Return those with these numbers."""
+        return Chosen(self.entity[index], self.start[index], self.end[index], self.prob[index])
 
 
 @dataclass(slots=True)

@@ -29,7 +29,8 @@ class MergedRuns(ProjectionMethod[MergedRunsOptions]):
 
     def build(self, setting: ProjectionSetting) -> Projector:
         """Build the projector."""
-        from stages.project.span import MergedRunsProjector
+        from stages.project.span import RunsProjector
 
         options = self.options
-        return MergedRunsProjector(setting.min_link, options.merge_distance, options.merge_ratio)
+        distance, ratio = options.merge_distance, options.merge_ratio
+        return RunsProjector("merged_runs", setting.min_link, distance, ratio)

@@ -18,6 +18,6 @@ class SpanMethod(ProjectionMethod[NoOptions]):
 
     def build(self, setting: ProjectionSetting) -> Projector:
         """Build the projector."""
-        from stages.project.span import SpanProjector
+        from stages.project.span import RunsProjector
 
-        return SpanProjector(setting.min_link)
+        return RunsProjector("span", setting.min_link)

@@ -16,7 +16,7 @@ from stages.project.back_projection import (
 from stages.project.batch import Batch
 from stages.project.build import pair_columns, project_tables
 from stages.project.config import FilterConfig, ProjectConfig
-from stages.project.span import SpanProjector
+from stages.project.span import RunsProjector
 from stages.tagger.labels import LabelSet
 from stages.tagger.predictions import distributions_of
 
@@ -142,11 +142,11 @@ def test_the_labelled_side_becomes_the_source() -> None:
     assert batch.link_prob.tolist() == pytest.approx([0.7, 0.5])  # in the order of the translation
     # COMP-SRC asks for links of the labelled side.
     filters = FilterConfig(comp_source=True)
-    projected = project_tables(data, links, SpanProjector(), filters, labelled=predictions)
+    projected = project_tables(data, links, RunsProjector("span"), filters, labelled=predictions)
     assert projected.column("reason").to_pylist() == [None]
     assert [(s["start"], s["end"]) for s in projected.to_pylist()[0]["spans"]] == [(0, 1)]
     weak = table("alignments", [{**alignment, "links": [link(0, 1, 0.1), link(1, 0, 0.7)]}])
-    projected = project_tables(data, weak, SpanProjector(), filters, labelled=predictions)
+    projected = project_tables(data, weak, RunsProjector("span"), filters, labelled=predictions)
     assert projected.column("reason").to_pylist() == ["comp_source"]
     other = table("predictions", [{**tagged, "words": ["came", "Hanna"]}])
     with pytest.raises(DataError, match="'x' is not what was labelled"):

@@ -45,11 +45,10 @@ def brute_force(problem: list[tuple[int, int, int, float]]) -> float:
     return best
 
 
-def solve(problem: list[tuple[int, int, int, float]], solver: str) -> float:
+def solve(problem: list[tuple[int, int, int, float]], solver: assign.Solver) -> float:
     entity, start, end = (np.array([p[i] for p in problem], np.int64) for i in range(3))
     value = np.array([p[3] for p in problem], np.float64)
-    choose = assign.choose_exact if solver == "exact" else assign.choose_greedy
-    taken = choose(entity, start, end, value, 5)
+    taken = assign.choose(entity, start, end, value, 5, solver)
     used: set[int] = set()
     total = 0.0
     for e, k in enumerate(taken.tolist()):
@@ -95,7 +94,7 @@ def test_exact_beats_greedy_where_one_good_range_blocks_two() -> None:
 def test_forty_equal_entities_competing_for_forty_equal_words() -> None:
     problem = [(e, w, w + 1, 0.5) for e in range(40) for w in range(40)]
     entity, start, end = (np.array([p[i] for p in problem], np.int64) for i in range(3))
-    taken = assign.choose_exact(entity, start, end, np.full(len(problem), 0.5), 40)
+    taken = assign.choose(entity, start, end, np.full(len(problem), 0.5), 40)
     assert sorted(start[taken].tolist()) == list(range(40))
 
 

@@ -15,7 +15,7 @@ from stages.project.batch import Batch, LabelledPair
 from stages.project.build import build_projector, gather, span_rows
 from stages.project.config import ProjectConfig, method_of
 from stages.project.features import character_rows
-from stages.project.matching import default_weights
+from stages.project.matching import chunks, default_weights
 from stages.project.methods import METHODS
 from stages.project.projector import Projection
 from stages.registry import STAGES
@@ -253,6 +253,22 @@ def test_large_batches_are_cut_into_chunks(monkeypatch: pytest.MonkeyPatch) -> N
     cut = projector.project(batch)
     assert np.array_equal(whole.start, cut.start)
     assert np.allclose(whole.score, cut.score)
+
+
+def test_a_text_in_one_row_is_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [w for k in range(60) for w in (f"Name{k}", "und")]
+    spans = [Span(k, k + 1, "PER") for k in range(0, 120, 2)]
+    text = LabelledPair(words, spans, words, [Link(k, k, 1.0) for k in range(120)])
+    batch = Batch.from_pairs([VISIT, text, VISIT])
+    assert len(chunks(batch)) == 1
+    monkeypatch.setattr("stages.project.matching.MAX_CELLS", 1_000)
+    assert max(map(len, chunks(batch))) >= len(spans), "a row is not cut"
+    monkeypatch.setattr("stages.project.matching.MAX_ROW_CELLS", 5_000)
+    parts = chunks(batch)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(batch.n_entities))
+    assert max(batch.target.lengths[batch.entity_row[p]].sum() for p in parts) <= 1_000 + 120
+    found = project([VISIT, text, VISIT])
+    assert [s for s in found.start.tolist() if 9 <= s < 129] == [9 + s.start for s in spans]
 
 
 def test_bad_input_is_named() -> None:

@@ -11,6 +11,7 @@ import pytest
 from stages.project.batch import Batch, LabelledPair
 from stages.project.build import gather
 from stages.project.candidate import CandidateProjector
+from stages.project.features import Column
 from stages.project.hashing import CountTable
 from stages.project.matching import Evidence, default_weights, second_pass
 from stages.project.statistics import (
@@ -73,13 +74,13 @@ def test_a_sentence_does_not_vote_for_itself(listed: list[LabelledPair]) -> None
     statistics = gathered(listed)
     batch = Batch.from_pairs([VISIT])
     evidence = Evidence.of(batch, np.arange(batch.n_entities))
-    scored = second_pass(batch, evidence, default_weights(), statistics, keep=True)
-    index = {name: k for k, name in enumerate(scored.names)}
+    kept: list[Column] = []
+    second_pass(batch, evidence, default_weights(), statistics, kept=kept)
+    columns = {name: values for name, _, values in kept}
     for name in ("rendering", "rendering_log", "name"):
-        column = scored.matrix[:, index[name]]
         if len(listed) == 1:
-            assert not column.any(), name
-    elsewhere = scored.matrix[:, index["dictionary_share"]]
+            assert not columns[name].any(), name
+    elsewhere = columns["dictionary_share"]
     assert elsewhere.any() == (len(listed) > 1), "only the other sentence speaks for Merkel"
 
 
@@ -89,8 +90,9 @@ def test_the_dictionary_knows_inflected_forms() -> None:
     batch = Batch.from_pairs([here])
     evidence = Evidence.of(batch, np.arange(batch.n_entities))
     for listed, known in (([here], False), ([here, elsewhere], True)):
-        scored = second_pass(batch, evidence, default_weights(), gathered(listed), keep=True)
-        columns = dict(zip(scored.names, scored.matrix.T, strict=True))
+        kept: list[Column] = []
+        scored = second_pass(batch, evidence, default_weights(), gathered(listed), kept=kept)
+        columns = {name: values for name, _, values in kept}
         assert (len(scored.candidates) > 0) is known, "without a link the dictionary makes the seed"
         assert not known or columns["dictionary_cover"].max() > 0.3
 
