@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
     from stages.align.context import AlignmentContext
+    from stages.align.kinds.member import Resolved
 
 
 class AlignStage(RowStage[AlignConfig]):
@@ -37,12 +38,10 @@ class AlignStage(RowStage[AlignConfig]):
         return [self._task(config, task) for task in STAGES["translate"].tasks(config)]
 
     def _task(self, config: RunConfig, translated: Task) -> Task:
-        from stages.align.planning import resolve
-
         options = {k: translated.options[k] for k in ("direction", "source", "target")}
         try:
             # What auto found is part of what was done: eflomal may be installed tomorrow.
-            resolved = resolve(self.options(config), _context(config, options))
+            resolved = self._resolved(config, options)
             options["members"] = [m.model_dump(mode="json") for m in resolved.members]
             options["combine"] = resolved.combine
         except ConfigError as error:
@@ -58,6 +57,11 @@ class AlignStage(RowStage[AlignConfig]):
             uses=(),
         )
 
+    def _resolved(self, config: RunConfig, options: Mapping[str, Any]) -> Resolved:
+        from stages.align.planning import resolve
+
+        return resolve(self.options(config), _context(config, options))
+
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find missing models, layers that do not exist, and languages a translator lacks."""
         from stages.align.checking import problems
@@ -71,20 +75,19 @@ class AlignStage(RowStage[AlignConfig]):
 
     def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
         """Return the models of the aligners."""
-        from stages.align.planning import model_name, resolve
+        from stages.align.planning import model_name
 
         context = _context(config, task.options)
-        members = resolve(self.options(config), context).members
+        members = self._resolved(config, task.options).members
         names = {f"model {k}": model_name(member, context) for k, member in enumerate(members)}
         return {key: name for key, name in names.items() if name is not None}
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path | str]:
         """The content of further text decides the result, too, where it is learnt from."""
-        from stages.align.planning import resolve
         from stages.align.text import used_files
 
         files, context = super().files(config, task), _context(config, task.options)
-        if any(m.made.learns for m in resolve(self.options(config), context).members):
+        if any(m.made.learns for m in self._resolved(config, task.options).members):
             files = {**files, **used_files(self.options(config).parallel, context)}
         return files
 
@@ -99,12 +102,12 @@ class AlignStage(RowStage[AlignConfig]):
         """Let the aligners that learn from the corpus see all of it."""
         from stages.align.build import learn
         from stages.align.kinds.base import PairsToLearn
-        from stages.align.planning import plan, resolve
+        from stages.align.planning import plan
         from stages.align.text import read_pairs
         from stages.translate.cleaning import clean_words
 
         options, context = self.options(config), _context(config, task.options)
-        if not any(m.made.learns for m in resolve(options, context).members):
+        if not any(m.made.learns for m in self._resolved(config, task.options).members):
             return
 
         def own() -> Iterator[tuple[list[str], list[str]]]:
@@ -124,11 +127,10 @@ class AlignStage(RowStage[AlignConfig]):
     def facts(self, config: RunConfig, task: Task) -> Mapping[str, Any]:
         """Return the precision that an encoder was computed in, if one was."""
         from stages.align.kinds.encoder import EncoderKind
-        from stages.align.planning import resolve
 
-        options = self.options(config)
-        kinds = [m.made for m in resolve(options, _context(config, task.options)).members]
-        found = {k.precision(options.device) for k in kinds if isinstance(k, EncoderKind)}
+        kinds = [m.made for m in self._resolved(config, task.options).members]
+        device = self.options(config).device
+        found = {k.precision(device) for k in kinds if isinstance(k, EncoderKind)}
         return {"precision": " and ".join(sorted(found))} if found else {}
 
     def worker(

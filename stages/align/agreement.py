@@ -3,7 +3,8 @@
 What :mod:`stages.word_alignment.statistical` asserts is right nine times out of ten in any
 language, and with little text too (it then asserts little). An encoder that knows both languages
 asserts most of these links as well, one that has never met the script next to none. So much is its
-opinion worth.
+opinion worth. As far as it is trusted, statistics take what it links for pseudo-counts of
+translations.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Final, NamedTuple
 from pipeline.schema import Link
 from stages.word_alignment.aligner import Aligner, WordPair, asserted
 from stages.word_alignment.pair_source import PairSource, sample
-from stages.word_alignment.statistical.aligner import MAX_WORDS
+from stages.word_alignment.statistical.aligner import MAX_WORDS, StatisticalAligner
+from stages.word_alignment.statistical.hints import Hint
 from stages.word_alignment.statistical.spelling import plain
 
 _FILE: Final = "trust.json"
@@ -28,6 +30,11 @@ _CELLS: Final = 100_000
 _NONE, _FULL = 0.45, 0.6
 # With few links to go by, the share leans on this one by so many links.
 _LEAN, _STRENGTH = 0.57, 10.0
+# Pairs of words that encoders are asked about: some 1,000 sentence pairs of 20 words. They are
+# there for words that are seen once or twice; of a larger corpus, statistics learn by themselves.
+_HINT_CELLS: Final = 400_000
+# Whether an encoder knows the languages is told by statistics that it did not guide.
+_PLAIN_CELLS: Final = 100_000
 
 
 class Agreement(NamedTuple):
@@ -98,3 +105,27 @@ def trusts(folder: Path) -> dict[int, float]:
     """Return what :func:`judge` wrote: by place among the members, how far each is trusted."""
     text = json.loads((folder / _FILE).read_text(encoding="utf-8"))
     return {int(k): float(row["trust"]) for k, row in text.items()}
+
+
+def unguided(own: PairSource, extra: PairSource) -> StatisticalAligner:
+    """Return statistics of a sample of the pairs, those that are to be aligned first."""
+    return StatisticalAligner.fit(own, extra, max_cells=_PLAIN_CELLS)
+
+
+def hints(
+    own: PairSource, guides: Mapping[int, Aligner], trusted: Mapping[int, float]
+) -> list[Hint]:
+    """Return what the guides link in a sample of the pairs.
+
+    Args:
+        own: The pairs that are to be aligned.
+        guides: The encoders' aligners, by their place among the members.
+        trusted: How far each is trusted, by which the probabilities of its links are multiplied.
+    """
+    pairs = sample(own, lambda: iter(()), _HINT_CELLS, MAX_WORDS).pairs
+    return [
+        Hint(pair, [Link(k.source, k.target, k.prob * trusted[place]) for k in links])
+        for place, guide in guides.items()
+        if trusted[place] > 0
+        for pair, links in zip(pairs, guide.align(pairs), strict=True)
+    ]

@@ -115,8 +115,7 @@ def _learn_statistical(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
         return
     guides = [k for k, m in enumerate(plan.members) if m.guides]
     if guides:
-        from stages.align.agreement import judge, trusts
-        from stages.align.guiding import hints, unguided
+        from stages.align.agreement import hints, judge, trusts, unguided
 
         encoders = {k: _load(plan, k, folder) for k, m in enumerate(plan.members) if m.by_agreement}
         judge(pairs.own, unguided(pairs.own, pairs.extra), encoders, folder)

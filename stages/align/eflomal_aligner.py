@@ -5,19 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.schema import Link
 from pipeline.task import Advance, no_advance
 from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, digest
+from stages.word_alignment.statistical.known import KnownLinks
 from stages.word_alignment.statistical.spelling import GRANULARITIES
-
-_FILE: Final = "eflomal.npz"
 
 
 class EflomalAligner(Aligner):
@@ -28,33 +26,20 @@ class EflomalAligner(Aligner):
     differ a little; what one run found is kept with the alignments.
 
     Args:
-        links: Links by the digest of a pair: ``(links, 2)`` word indices, and probabilities.
+        known: The links of the pairs that were to be aligned.
         floor: The least probability of a link that is handed out.
     """
 
     name = "eflomal"
 
-    def __init__(
-        self,
-        links: dict[bytes, tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]],
-        floor: float = ASSERTED,
-    ) -> None:
-        self._links = links
+    def __init__(self, known: KnownLinks, floor: float = ASSERTED) -> None:
+        self._known = known
         self._floor = floor
 
     def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs that were among those of :meth:`fit`; others stay unaligned."""
-        result = []
-        for pair in pairs:
-            found = self._links.get(digest(*pair))
-            links = []
-            if found is not None:
-                for (i, j), prob in zip(found[0].tolist(), found[1].tolist(), strict=True):
-                    if prob >= self._floor:
-                        links.append(Link(i, j, prob))
-            result.append(links)
         advance(len(pairs))
-        return result
+        return [found or [] for found in self._known.look_up(pairs, self._floor)]
 
     @staticmethod
     def fit(
@@ -78,21 +63,18 @@ class EflomalAligner(Aligner):
                 "align.aligner: eflomal is not installed; install it (pip install eflomal), or use "
                 "'statistical', which needs no extra package"
             ) from None
-        pairs = {digest(*p): (list(p[0]), list(p[1])) for p in own() if p[0] and p[1]}
+        pairs = [*{digest(*p): (list(p[0]), list(p[1])) for p in own() if all(p)}.values()]
         further = [(list(a), list(b)) for a, b in extra() if a and b]
         votes: list[dict[tuple[int, int], int]] = [{} for _ in pairs]
         for form in GRANULARITIES.values():
-            _run(eflomal, [*pairs.values(), *further], form, votes)
+            _run(eflomal, [*pairs, *further], form, votes)
             advance(1)
         runs = 2 * len(GRANULARITIES)
+        owner = np.repeat(np.arange(len(pairs)), [len(v) for v in votes])
+        words = np.array([k for v in votes for k in sorted(v)], np.int64).reshape(-1, 2)
+        probs = np.array([v[k] / runs for v in votes for k in sorted(v)], np.float32)
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            folder / _FILE,
-            digests=np.frombuffer(b"".join(pairs), dtype=np.uint8).reshape(-1, 16),
-            counts=np.array([len(v) for v in votes], dtype=np.int64),
-            links=np.array([k for v in votes for k in sorted(v)], dtype=np.int32).reshape(-1, 2),
-            probs=np.array([v[k] / runs for v in votes for k in sorted(v)], dtype=np.float32),
-        )
+        KnownLinks.of(pairs, owner, words, probs).save(folder)
 
     @staticmethod
     def runs() -> int:
@@ -102,14 +84,7 @@ class EflomalAligner(Aligner):
     @classmethod
     def load(cls, folder: Path, *, floor: float = ASSERTED) -> EflomalAligner:
         """Read what :meth:`fit` wrote."""
-        with np.load(folder / _FILE) as arrays:
-            digests = [row.tobytes() for row in arrays["digests"]]
-            ends = np.cumsum(arrays["counts"])[:-1]
-            # Split at no place at all, one empty array is left over.
-            links = np.split(arrays["links"], ends)[: len(digests)]
-            probs = np.split(arrays["probs"], ends)[: len(digests)]
-        stored = dict(zip(digests, zip(links, probs, strict=True), strict=True))
-        return cls(stored, floor)
+        return cls(KnownLinks.load(folder), floor)
 
 
 def _run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ from stages.align import matching
 from stages.align.embeddings import Embed, Embedded
 from stages.align.subwords import SentenceSubwords, Specials, SubwordCutter
 from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
+from stages.word_alignment.pair_source import PairSource, sample
+from stages.word_alignment.statistical.aligner import MAX_WORDS
 
 ExtractionMethod = Literal[
     "inter", "itermax", "match", "forward", "reverse", "softmax", "posterior"
@@ -27,6 +30,11 @@ Means = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 # A chunk of pairs is embedded at once: at most about this many subwords (100 MB at width 768).
 _CHUNK_SUBWORDS: Final = 32_768
 _CHUNK_PAIRS: Final = 4_096
+_MEANS: Final = "means.npz"
+# Pairs of words that means are taken over: some 500 sentence pairs of 20 words.
+_MEAN_CELLS: Final = 200_000
+# With few states the mean is that of their content as well, and less of it is taken off.
+_MEAN_STRENGTH: Final = 100.0
 # Similarity matrices are filled and matched in batches of at most this many cells.
 _BATCH_CELLS: Final = 262_144
 
@@ -99,28 +107,36 @@ class EmbeddingAligner(Aligner):
             advance(len(chunk))
         return links
 
-    def means(self, pairs: Sequence[WordPair]) -> tuple[Means, tuple[int, int]]:
-        """Return the mean of what is matched (subwords or words) on each side, and of how many.
+    def learn_means(self, own: PairSource, extra: PairSource, folder: Path) -> None:
+        """Write the mean states of both languages over a sample of the pairs.
 
-        Zeros where a side has nothing.
+        They are what an encoder says of the language rather than of the word: states of one
+        language lie around a point of their own (Libovický et al. 2020); with it taken off, words
+        of two languages are compared by what is left.
+
+        Args:
+            own: The pairs that will be aligned.
+            extra: Further pairs.
+            folder: Where to write, for :func:`read_means`.
         """
         by_word = self._how.token_type == "word"
-        sums: list[Any] = [0.0, 0.0]
+        totals: list[Any] = [0.0, 0.0]
         counts = [0, 0]
-        for chunk in self._chunks(pairs):
+        for chunk in self._chunks(sample(own, extra, _MEAN_CELLS, MAX_WORDS).pairs):
             for side, (_, specials) in enumerate(self._sides):
                 sentences = [(pair[side], specials) for pair in chunk]
                 vectors = _Vectors(self._embed(sentences), replace(self._how, method="softmax"))
                 for index, (subwords, _) in enumerate(sentences):
                     if len(_units(subwords, by_word, self._how.marks)):
                         found = vectors.of(index, subwords, side)
-                        sums[side] = sums[side] + found.sum(axis=0, dtype=np.float64)
+                        totals[side] = totals[side] + found.sum(axis=0, dtype=np.float64)
                         counts[side] += len(found)
-        first, second = (
-            np.asarray(total / max(count, 1), dtype=np.float32)
-            for total, count in zip(sums, counts, strict=True)
+        source, target = (
+            np.asarray(total / max(n, 1), np.float32) * np.float32(n / (n + _MEAN_STRENGTH))
+            for total, n in zip(totals, counts, strict=True)
         )
-        return (first, second), (counts[0], counts[1])
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / _MEANS, source=source, target=target)
 
     def _chunks(
         self, pairs: Sequence[WordPair]
@@ -214,6 +230,12 @@ class EmbeddingAligner(Aligner):
             tuple(np.concatenate(p) for p in zip(index, more, strict=True)),  # type: ignore[return-value]
             np.concatenate([chosen, ASSERTED * rest[more]]),
         )
+
+
+def read_means(folder: Path) -> Means:
+    """Return what :meth:`EmbeddingAligner.learn_means` wrote."""
+    with np.load(folder / _MEANS) as arrays:
+        return arrays["source"], arrays["target"]
 
 
 class _Vectors:

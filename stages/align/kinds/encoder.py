@@ -93,7 +93,7 @@ class EncoderKind(AlignerKind[E]):
         reads = self._reads(setting, model)
         sides = zip(*(pair for pair, _ in linked), strict=True)
         cut = [cutter(s) for (cutter, _), s in zip(reads.sides, sides, strict=True)]
-        how = self._extraction(setting, learnt)
+        how = self._centred(setting, learnt)
         passes = self.options.fine_tune
         for half in range(HALVES):
             others = [
@@ -117,26 +117,17 @@ class EncoderKind(AlignerKind[E]):
         assert model is not None
         reads = self._reads(setting, model)
         if not halves:
-            return self._aligner(setting, model, self._extraction(setting, learnt), None, reads)
+            return self._aligner(setting, model, self._centred(setting, learnt), None, reads)
         from stages.align.fine_tuning import Halves
 
-        return Halves(
-            [
-                self._aligner(
-                    setting, model, self._extraction(setting, half), half / _WEIGHTS, reads
-                )
-                for half in halves
-            ]
-        )
+        ways = [(self._centred(setting, half), half / _WEIGHTS) for half in halves]
+        return Halves([self._aligner(setting, model, *way, reads) for way in ways])
 
-    def _extraction(self, setting: Setting, learnt: Path) -> Extraction:
-        from stages.align.centring import read_means
+    def _centred(self, setting: Setting, learnt: Path) -> Extraction:
+        from stages.align.embedding_aligner import read_means
 
         centre = read_means(learnt) if self.options.center else None
-        return replace(self._uncentred(setting), centre=centre)
-
-    def _uncentred(self, setting: Setting) -> Extraction:
-        return replace(self.extraction(setting), marks=self.options.space_marks)
+        return replace(self.extraction(setting), centre=centre)
 
     def _learn_means(
         self,
@@ -147,10 +138,8 @@ class EncoderKind(AlignerKind[E]):
         weights: Path | None,
         reads: Reader,
     ) -> None:
-        from stages.align.centring import learn_means
-
-        aligner = self._aligner(setting, model, self._uncentred(setting), weights, reads)
-        learn_means(aligner, pairs.own, pairs.extra, to)
+        aligner = self._aligner(setting, model, self.extraction(setting), weights, reads)
+        aligner.learn_means(pairs.own, pairs.extra, to)
 
     def _reads(self, setting: Setting, model: Path) -> Reader:
         from stages.align.contextual import reader

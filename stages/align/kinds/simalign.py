@@ -47,5 +47,6 @@ class SimAlign(EncoderKind[SimAlignOptions]):
             method=self.options.method,
             token_type=self.options.token_type,
             distortion=self.options.distortion,
+            marks=self.options.space_marks,
             floor=setting.floor,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -25,11 +25,15 @@ class SoftmaxOptions(EncoderOptions):
     )
 
 
-S = TypeVar("S", bound=SoftmaxOptions, covariant=True)
+class Softmax(EncoderKind[SoftmaxOptions]):
+    """Softmax over the states of the run's encoder."""
 
+    about: ClassVar[str] = "softmax in both directions over an encoder's states, as awesome-align"
+    judged: ClassVar[bool] = True
 
-class SoftmaxKind(EncoderKind[S]):
-    """An aligner by softmax over the similarities of states."""
+    def named(self) -> str:
+        """Return ``softmax``."""
+        return "softmax"
 
     def extraction(self, setting: Setting) -> Extraction:
         """Return how links come from the states."""
@@ -40,17 +44,7 @@ class SoftmaxKind(EncoderKind[S]):
             method="softmax" if temperature is None else "posterior",
             token_type=self.options.token_type,
             threshold=self.options.threshold,
+            marks=self.options.space_marks,
             temperature=temperature or 1.0,
             floor=setting.floor,
         )
-
-
-class Softmax(SoftmaxKind[SoftmaxOptions]):
-    """Softmax over the states of the run's encoder."""
-
-    about: ClassVar[str] = "softmax in both directions over an encoder's states, as awesome-align"
-    judged: ClassVar[bool] = True
-
-    def named(self) -> str:
-        """Return ``softmax``."""
-        return "softmax"

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from stages.align.kinds.softmax import SoftmaxKind, SoftmaxOptions
+from stages.align.kinds.softmax import Softmax
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
 
 
-class TranslatorStates(SoftmaxKind[SoftmaxOptions]):
+class TranslatorStates(Softmax):
     """Softmax over the states of the encoder of the run's translator."""
 
     about: ClassVar[str] = "softmax over the states of the translator's encoder, as TransAlign"
     needs: ClassVar[Literal["encoder", "translator"]] = "translator"
     of_translator: ClassVar[bool] = True
+    judged: ClassVar[bool] = False
 
     def named(self) -> str:
         """Return ``translator``."""

@@ -145,7 +145,7 @@ class StatisticalAligner(Aligner):
         probs /= len(grains)
         return cls(
             lambda: grains,
-            KnownLinks.of(own_pairs, probs, min(floor, _SOFTEST)),
+            KnownLinks.of(own_pairs, *strong(own_pairs, probs, min(floor, _SOFTEST))),
             sum(len(a) for a, _ in taken.pairs),
             floor,
         )
@@ -192,7 +192,7 @@ class StatisticalAligner(Aligner):
                 "counts": np.append(model.counts[:-1][kept], model.counts[-1]),
                 "pseudo": np.append(model.pseudo[:-1][kept], model.pseudo[-1]),
             }
-            for prefix, side in (("ahead", model.ahead), ("back", model.back)):
+            for prefix, side in zip(("ahead", "back"), model.sides, strict=True):
                 arrays[f"{prefix}_total"] = side.total
                 arrays[f"{prefix}_null"] = side.null
                 arrays[f"{prefix}_widths"] = side.jumps.widths
@@ -230,7 +230,8 @@ def _read(folder: Path) -> list[_Grain]:
                 )
                 for prefix in ("ahead", "back")
             ]
-            model = CollapsedModel(arrays["keys"], arrays["counts"], arrays["pseudo"], *sides)
+            lexicon = (arrays[name] for name in ("keys", "counts", "pseudo"))
+            model = CollapsedModel(*lexicon, (sides[0], sides[1]))
         source, target = ({w: i for i, w in enumerate(words[s])} for s in ("source", "target"))
         grains.append(_Grain(form, source, target, model))
     return grains

@@ -25,31 +25,25 @@ class NumberedBitext:
     The cells of a pair of ``m`` source and ``n`` target words lie together, row by row: cell
     ``offset + i * n + j`` is source word ``i`` and target word ``j``.
 
+    What there is of both sides comes in twos: source, target.
+
     Attributes:
-        source: Word ids of all source sentences.
-        target: Word ids of all target sentences.
-        rows: Number of source words of each pair.
-        cols: Number of target words of each pair.
-        source_at: Where each source sentence begins in ``source``.
-        target_at: Where each target sentence begins in ``target``.
+        words: Word ids of all sentences.
+        lengths: Number of words of each sentence.
+        starts: Where each sentence begins in ``words``.
+        tokens: For each cell, the index of its word in ``words``.
         offsets: The first cell of each pair; one more entry for the end.
         keys: The distinct pairs of word ids that occur, ``source * vocabulary + target``, sorted.
         entry: For each cell, the index of its words in ``keys``.
-        source_token: For each cell, the index of its source word in ``source``.
-        target_token: For each cell, the index of its target word in ``target``.
     """
 
-    source: Cells
-    target: Cells
-    rows: Ints
-    cols: Ints
-    source_at: Ints
-    target_at: Ints
+    words: tuple[Cells, Cells]
+    lengths: tuple[Ints, Ints]
+    starts: tuple[Ints, Ints]
+    tokens: tuple[Cells, Cells]
     offsets: Ints
     keys: Ints
     entry: Cells
-    source_token: Cells
-    target_token: Cells
 
 
 def build_corpus(
@@ -93,10 +87,8 @@ def build_corpus(
         inside = np.minimum(found, max(len(keys) - 1, 0))
         known = (keys[inside] == cell_keys) if len(keys) else np.zeros(total, dtype=bool)
         entry = np.where(known, inside, len(keys)).astype(np.int32)
-    return NumberedBitext(
-        source, target, rows, cols, source_at, target_at, first, keys, entry, source_token,
-        target_token,
-    )  # fmt: skip
+    words, tokens = (source, target), (source_token, target_token)
+    return NumberedBitext(words, (rows, cols), (source_at, target_at), tokens, first, keys, entry)
 
 
 def _flat(sentences: Sequence[Sequence[int]], total: int) -> Cells:

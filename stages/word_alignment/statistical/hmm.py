@@ -32,37 +32,16 @@ class AlignmentDirection:
 
     Attributes:
         corpus: The corpus.
-        swapped: ``False``: the source gives states, target words are observed. ``True``: the
-            reverse.
+        giving: The side whose words give the states: 0 for the source, 1 for the target.
     """
 
     corpus: NumberedBitext
-    swapped: bool
+    giving: int
 
     @property
-    def states(self) -> Ints:
-        """Number of states of each pair."""
-        return self.corpus.cols if self.swapped else self.corpus.rows
-
-    @property
-    def lengths(self) -> Ints:
-        """Number of observed words of each pair."""
-        return self.corpus.rows if self.swapped else self.corpus.cols
-
-    @property
-    def observed_token(self) -> npt.NDArray[np.int32]:
-        """For each cell, the index of its observed word."""
-        return self.corpus.source_token if self.swapped else self.corpus.target_token
-
-    @property
-    def giving(self) -> npt.NDArray[np.int32]:
-        """Word ids of the side that gives the states."""
-        return self.corpus.target if self.swapped else self.corpus.source
-
-    @property
-    def observed(self) -> npt.NDArray[np.int32]:
-        """Word ids of the observed side."""
-        return self.corpus.source if self.swapped else self.corpus.target
+    def observed(self) -> int:
+        """The side whose words are observed."""
+        return 1 - self.giving
 
     def batches(self) -> Iterator[tuple[Ints, Ints, npt.NDArray[np.int64]]]:
         """Yield batches of pairs with one number of states, the longest first.
@@ -71,8 +50,8 @@ class AlignmentDirection:
             The pairs, their lengths, and the cells ``(pairs, longest, states)``; in the padding of
             shorter pairs cell 0.
         """
-        states, lengths = self.states, self.lengths
-        offsets, cols = self.corpus.offsets[:-1], self.corpus.cols
+        states, lengths = self.corpus.lengths[self.giving], self.corpus.lengths[self.observed]
+        offsets, cols = self.corpus.offsets[:-1], self.corpus.lengths[1]
         order = np.lexsort((-lengths, states))
         order = order[(states[order] > 0) & (lengths[order] > 0)]
         start = 0
@@ -85,7 +64,7 @@ class AlignmentDirection:
             state = np.arange(count)[None, None, :]
             step = np.arange(longest)[None, :, None]
             first, width = offsets[chosen][:, None, None], cols[chosen][:, None, None]
-            cells = first + (step * width + state if self.swapped else state * width + step)
+            cells = first + (step * width + state if self.giving else state * width + step)
             cells[(step >= lengths[chosen][:, None, None]).repeat(count, axis=2)] = 0
             yield chosen, lengths[chosen], cells
             start += len(chosen)
@@ -169,8 +148,8 @@ def expectation(
     counts = Jumps(np.full(2 * MAX_JUMP + 1, 0.1), np.full(MAX_JUMP + 1, 0.1))
     fertilities = None if prior is None else np.zeros((len(prior), fertility.MOST + 1))
     corpus = direction.corpus
-    first_token = corpus.source_at if direction.swapped else corpus.target_at
-    first_state = corpus.target_at if direction.swapped else corpus.source_at
+    first_token, first_state = corpus.starts[direction.observed], corpus.starts[direction.giving]
+    giving = corpus.words[direction.giving]
     for pairs, lengths, cells in direction.batches():
         _, longest, states = cells.shape
         words = lexical[cells]
@@ -184,7 +163,7 @@ def expectation(
         inside = np.arange(longest)[None, :] < lengths[:, None]
         linked, first, transitions = _linked(words, none, running, move, initial)
         if prior is not None and fertilities is not None:
-            state = direction.giving[first_state[pairs][:, None] + np.arange(states)[None, :]]
+            state = giving[first_state[pairs][:, None] + np.arange(states)[None, :]]
             usual = prior[state]
             cavity = linked * inside[:, :, None]
             for _ in range(rounds):

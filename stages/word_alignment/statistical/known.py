@@ -35,25 +35,25 @@ class KnownLinks:
     probs: Floats
 
     @classmethod
-    def of(cls, pairs: Sequence[WordPair], probs: Floats, floor: float) -> KnownLinks:
-        """Keep what is probable enough.
+    def of(cls, pairs: Sequence[WordPair], owner: Ints, words: Ints, probs: Floats) -> KnownLinks:
+        """Keep links.
 
         Args:
             pairs: Distinct pairs.
-            probs: Of all their links, pair by pair, source word by source word.
-            floor: The least probability that will be asked for.
+            owner: The number of the pair of each link.
+            words: Its words, ``(links, 2)``: source, target.
+            probs: Its probability.
         """
         digests = _digests(pairs)
         order = np.argsort(digests, kind="stable")
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        owner, words, kept = strong(pairs, probs, floor)
         sorting = np.argsort(place[owner], kind="stable")
         return cls(
             digests[order],
             np.cumsum(np.bincount(place[owner], minlength=len(pairs))),
             words[sorting].astype(np.int32),
-            kept[sorting],
+            probs[sorting],
         )
 
     def look_up(self, pairs: Sequence[WordPair], floor: float) -> list[list[Link] | None]:

@@ -50,25 +50,12 @@ class Lexicon:
     jumps: Jumps
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What EM found on one granularity.
-
-    Attributes:
-        ahead: Source words give states, target words are observed.
-        back: The reverse.
-    """
-
-    ahead: Lexicon
-    back: Lexicon
-
-
 def train(
     corpus: NumberedBitext,
     vocabulary: tuple[int, int],
     likeness: Floats,
     advance: Callable[[int], None] = lambda rounds: None,
-) -> Start:
+) -> tuple[Lexicon, Lexicon]:
     """Learn from a corpus.
 
     Args:
@@ -76,18 +63,16 @@ def train(
         vocabulary: Numbers of source and target words.
         likeness: For each entry of ``corpus.keys``, how alike its words are spelt, in [0, 1].
         advance: Told each round that is done.
+
+    Returns:
+        What was learnt where source words give states, and where target words do.
     """
-    sources = (corpus.keys // vocabulary[1]).astype(np.int64)
-    targets = (corpus.keys % vocabulary[1]).astype(np.int64)
-    given = (sources, targets)
+    given = (corpus.keys // vocabulary[1], corpus.keys % vocabulary[1])
     alike = SPELLING * likeness
-    directions = (
-        AlignmentDirection(corpus, swapped=False),
-        AlignmentDirection(corpus, swapped=True),
-    )
+    directions = [AlignmentDirection(corpus, side) for side in (0, 1)]
     lexicons = []
     for direction, words in zip(directions, (vocabulary[1], vocabulary[0]), strict=True):
-        seen = np.bincount(direction.observed, minlength=words) + 0.1
+        seen = np.bincount(corpus.words[direction.observed], minlength=words) + 0.1
         null = (NULL * seen / seen.sum()).astype(np.float32)
         # Uniform, but for spelling.
         table = np.append(1e-3 + likeness, _TINY).astype(np.float32)
@@ -113,7 +98,7 @@ def train(
                 weights = counts + (_MODEL1_PRIOR + alike)
                 lexicon.table = _relative(weights, given[k], vocabulary[k])
         advance(1)
-    return Start(lexicons[0], lexicons[1])
+    return lexicons[0], lexicons[1]
 
 
 def posterior(
@@ -121,7 +106,7 @@ def posterior(
 ) -> tuple[Floats, Jumps | None]:
     """Return the probability of every cell's link, and the expected jumps (HMM only)."""
     lexical = lexicon.table[direction.corpus.entry] * np.float32(1 - NULL)
-    null = lexicon.null[direction.observed]
+    null = lexicon.null[direction.corpus.words[direction.observed]]
     if use_hmm:
         found = expectation(direction, lexical, null, lexicon.jumps)
         return found.links, found.jumps
@@ -136,8 +121,9 @@ def model1(direction: AlignmentDirection, lexical: Floats, null: Floats) -> Floa
         lexical: As for :func:`stages.word_alignment.statistical.hmm.expectation`; is changed.
         null: As there.
     """
-    token: Cells = direction.observed_token
-    states = np.repeat(direction.states, direction.lengths)
+    corpus, observed = direction.corpus, direction.observed
+    token: Cells = corpus.tokens[observed]
+    states = np.repeat(corpus.lengths[direction.giving], corpus.lengths[observed])
     lexical /= states[token].astype(np.float32)
     total = np.bincount(token, weights=lexical, minlength=len(null)) + null
     return (lexical / total[token]).astype(np.float32)
@@ -157,10 +143,11 @@ def generated_by_none(
         That of each word of the vocabulary; and for each observed word of the corpus, how much of
         it comes from that very place.
     """
-    size = len(direction.observed)
-    generated = np.bincount(direction.observed_token, links, size).astype(np.float64)
+    observed = direction.corpus.words[direction.observed]
+    token = direction.corpus.tokens[direction.observed]
+    generated = np.bincount(token, links, len(observed)).astype(np.float64)
     missing = np.clip(1 - generated, 0, 1)
-    counts = np.bincount(direction.observed, weights=missing, minlength=words) + _NONE_PRIOR
+    counts = np.bincount(observed, weights=missing, minlength=words) + _NONE_PRIOR
     scale = NULL / counts.sum()
     return (counts * scale).astype(np.float32), (missing * scale).astype(np.float32)
 

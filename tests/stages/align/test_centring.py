@@ -10,10 +10,9 @@ import pytest
 
 from stages.align import matching
 from stages.align.build import build, learn
-from stages.align.centring import read_means
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
-from stages.align.embedding_aligner import _word_means
+from stages.align.embedding_aligner import _word_means, read_means
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
 from stages.align.subwords import SubwordCutter

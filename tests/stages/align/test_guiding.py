@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schema import Link
+from stages.align.agreement import hints, unguided
 from stages.align.config import AlignConfig
-from stages.align.guiding import hints, unguided
 from stages.word_alignment.aligner import WordPair
 from stages.word_alignment.statistical.aligner import StatisticalAligner
 from stages.word_alignment.statistical.hints import Hint, hinted
