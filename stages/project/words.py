@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 HashArray = npt.NDArray[np.uint64]
+T = TypeVar("T", bound=np.generic)
 
 LOWER, TITLE, UPPER, MIXED, DIGIT, PUNCT, UNCASED = range(7)
 """Shapes of words; ``UNCASED`` is a word in a script without letter case."""
@@ -52,8 +53,6 @@ _RESPELL: Final = (
     ("j", "i"),
     ("z", "s"),
 )
-
-
 _DOUBLED: Final = re.compile(r"(\D)\1+")
 
 
@@ -200,15 +199,85 @@ class CodedWords:
         return np.bincount(self.rows, values, len(self.offsets) - 1).astype(np.float64)
 
 
+def _alphabet(folded: str) -> int:
+    bits = 0
+    for letter in folded:
+        bits |= 1 << (ord(letter) & 63)
+    return bits
+
+
+def _is_joiner(word: str) -> bool:
+    return len(word) == 1 and (word in _APOSTROPHES or unicodedata.category(word) == "Pd")
+
+
+def _opening(word: str) -> int:
+    if len(word) > 3:
+        return 0
+    kinds = {unicodedata.category(c) for c in word}
+    if kinds & {"Ps", "Pi"}:
+        return 1
+    return -1 if kinds & {"Pe", "Pf"} else 0
+
+
+class _PerWord(Generic[T]):
+    """A property of the words of a vocabulary: worked out once for each, when it is asked for.
+
+    Args:
+        dtype: The type of its values.
+        what: Returns the value of a word, or of a word and its folded form.
+        folded: Whether it is given the folded form, too.
+    """
+
+    def __init__(self, dtype: type[T], what: Callable[..., Any], *, folded: bool = False) -> None:
+        self._dtype, self._what, self._folded = dtype, what, folded
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, vocabulary: Vocabulary, owner: type) -> npt.NDArray[T]:
+        more = (vocabulary.folded,) if self._folded else ()
+        return vocabulary.each(self._name, self._dtype, self._what, *more)
+
+
 class Vocabulary:
     """Distinct words with their properties in arrays, indexed by a code per word.
-
-    A property is worked out once per word, when it is first asked for.
 
     Attributes:
         codes: The code of each word.
         words: The word of each code.
+        shapes: Shape per code.
+        hashes: :func:`hash_word` per code.
+        stems: :func:`hash_stem` per code.
+        letters: Number of characters.
+        chars: Number of letters, of the transliteration where the script is not Latin.
+        folded: :func:`fold` per code.
+        folded_chars: Length of the folded word.
+        alphabets: A bit for each letter of the folded word; several letters may share one.
+        spelled: :func:`says_something` per code.
+        syllabic: :func:`is_syllabic` per code.
+        hyphenated: Whether the folded word has a hyphen.
+        opening: +1 for an opening bracket or quotation mark, -1 for a closing one, else 0.
+        marks: Whether the word is marks alone: a part of the one before it, cut off by a tokeniser.
+        single: Whether the word is one character.
+        joiners: Whether the word is a lone hyphen or apostrophe. It may be a part of a word that a
+            tokeniser cut (*Isra ' ila*).
     """
+
+    folded = _PerWord(np.object_, fold)
+    folded_chars = _PerWord(np.float64, lambda word, folded: len(folded), folded=True)
+    alphabets = _PerWord(np.uint64, lambda word, folded: _alphabet(folded), folded=True)
+    hyphenated = _PerWord(np.bool_, lambda word, folded: "-" in folded, folded=True)
+    spelled = _PerWord(np.bool_, says_something, folded=True)
+    syllabic = _PerWord(np.bool_, is_syllabic, folded=True)
+    stems = _PerWord(np.uint64, hash_stem, folded=True)
+    hashes = _PerWord(np.uint64, hash_word)
+    shapes = _PerWord(np.int64, shape_of)
+    letters = _PerWord(np.int64, len)
+    chars = _PerWord(np.float64, _n_letters)
+    opening = _PerWord(np.int64, _opening)
+    marks = _PerWord(np.bool_, is_mark)
+    single = _PerWord(np.bool_, lambda word: len(word) == 1)
+    joiners = _PerWord(np.bool_, _is_joiner)
 
     def __init__(self) -> None:
         self.codes: dict[str, int] = {}
@@ -238,16 +307,19 @@ class Vocabulary:
 
     def where(self, holds: Callable[[str], bool]) -> BoolArray:
         """Return of which words something holds: a function that stays, as it is asked once."""
-        return self._each(holds, np.bool_, holds)
+        return self.each(holds, np.bool_, holds)
 
-    def _each(
+    def each(
         self,
         name: Hashable,
-        dtype: npt.DTypeLike,
+        dtype: type[T],
         what: Callable[..., Any],
         *more: npt.NDArray[Any],
-    ) -> npt.NDArray[Any]:
-        """Return what a function says of each word (and of what ``more`` has of it)."""
+    ) -> npt.NDArray[T]:
+        """Return what a function says of each word (and of what ``more`` has of it).
+
+        It is asked once of each word under one ``name``.
+        """
         size = len(self.words)
         done, values = self._known.get(name, (0, np.empty(0, dtype)))
         if done < size:
@@ -259,119 +331,9 @@ class Vocabulary:
         return values[:size]
 
     @property
-    def shapes(self) -> IntArray:
-        """Shape per code."""
-        return self._each("shapes", np.int64, shape_of)
-
-    @property
-    def hashes(self) -> HashArray:
-        """:func:`hash_word` per code."""
-        return self._each("hashes", np.uint64, hash_word)
-
-    @property
-    def stems(self) -> HashArray:
-        """:func:`hash_stem` per code."""
-        return self._each("stems", np.uint64, hash_stem, self.folded)
-
-    @property
     def cases(self) -> IntArray:
         """A number per code that is the same where only letter case differs."""
-        return self._each("cases", np.int64, self._case)
+        return self.each("cases", np.int64, self._case)
 
     def _case(self, word: str) -> int:
         return self._cases.setdefault(word.casefold(), len(self._cases))
-
-    @property
-    def letters(self) -> IntArray:
-        """Number of characters per code."""
-        return self._each("letters", np.int64, len)
-
-    @property
-    def chars(self) -> FloatArray:
-        """Number of letters per code, of the transliteration where the script is not Latin."""
-        return self._each("chars", np.float64, _n_letters)
-
-    @property
-    def folded(self) -> npt.NDArray[np.object_]:
-        """:func:`fold` per code."""
-        return self._each("folded", np.object_, fold)
-
-    @property
-    def folded_chars(self) -> FloatArray:
-        """Length of the folded word per code."""
-        return self._each("folded_chars", np.float64, _folded_chars, self.folded)
-
-    @property
-    def alphabets(self) -> HashArray:
-        """A bit for each letter of the folded word; several letters may share one."""
-        return self._each("alphabets", np.uint64, _alphabet, self.folded)
-
-    @property
-    def spelled(self) -> BoolArray:
-        """:func:`says_something` per code."""
-        return self._each("spelled", np.bool_, says_something, self.folded)
-
-    @property
-    def syllabic(self) -> BoolArray:
-        """:func:`is_syllabic` per code."""
-        return self._each("syllabic", np.bool_, is_syllabic, self.folded)
-
-    @property
-    def hyphenated(self) -> BoolArray:
-        """Whether the folded word has a hyphen."""
-        return self._each("hyphenated", np.bool_, _is_hyphenated, self.folded)
-
-    @property
-    def opening(self) -> IntArray:
-        """+1 for an opening bracket or quotation mark, -1 for a closing one, else 0."""
-        return self._each("opening", np.int64, _opening)
-
-    @property
-    def marks(self) -> BoolArray:
-        """Whether the word is a part of the one before it that a tokeniser cut off: marks alone."""
-        return self.where(is_mark)
-
-    @property
-    def single(self) -> BoolArray:
-        """Whether the word is one character."""
-        return self.where(_is_single)
-
-    @property
-    def joiners(self) -> BoolArray:
-        """Whether the word is a lone hyphen or apostrophe.
-
-        It may be a part of a word that a tokeniser cut (*Isra ' ila*).
-        """
-        return self.where(_is_joiner)
-
-
-def _folded_chars(word: str, folded: str) -> int:
-    return len(folded)
-
-
-def _alphabet(word: str, folded: str) -> int:
-    bits = 0
-    for letter in folded:
-        bits |= 1 << (ord(letter) & 63)
-    return bits
-
-
-def _is_hyphenated(word: str, folded: str) -> bool:
-    return "-" in folded
-
-
-def _is_single(word: str) -> bool:
-    return len(word) == 1
-
-
-def _is_joiner(word: str) -> bool:
-    return len(word) == 1 and (word in _APOSTROPHES or unicodedata.category(word) == "Pd")
-
-
-def _opening(word: str) -> int:
-    if len(word) > 3:
-        return 0
-    kinds = {unicodedata.category(c) for c in word}
-    if kinds & {"Ps", "Pi"}:
-        return 1
-    return -1 if kinds & {"Pe", "Pf"} else 0

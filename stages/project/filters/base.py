@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.kinded import Kind, O_co
@@ -76,19 +75,21 @@ class SentenceFilter(Filter[O_co]):
 
 
 class PairFilter(Filter[O_co]):
-    """Drops sentences whose translation went wrong, by a score that is stored under its name."""
+    """Drops sentences whose translation went wrong, by a score that is stored under its name.
+
+    It has :meth:`score`, or :meth:`scores` where many at a time are quicker.
+    """
 
     @classmethod
-    @abstractmethod
     def score(cls, pair: SentencePair) -> float | None:
         """Return the score of a pair; ``None`` where there is too little to tell."""
+        raise NotImplementedError(f"{cls.__module__}: a pair filter has score or scores")
 
     @classmethod
     def scores(cls, pairs: SentencePairs) -> Sequence[float | None] | npt.NDArray[np.float64]:
         """Return the score of each pair, whatever stands beside it.
 
-        A filter that is quicker with many at a time has its own: see
-        :class:`PairsFilter`.
+        Not a number, or ``None``, where there is too little to tell.
         """
         return [cls.score(pair) for pair in pairs]
 
@@ -97,27 +98,7 @@ class PairFilter(Filter[O_co]):
         """Return whether a sentence of that (stored) score is dropped."""
 
 
-class PairsFilter(PairFilter[O_co]):
-    """A filter that scores many pairs at once."""
-
-    @classmethod
-    def score(cls, pair: SentencePair) -> float | None:
-        """Return the score of a pair; ``None`` where there is too little to tell."""
-        from stages.project.filters.sentence_pairs import SentencePairs
-
-        words = {"source_words": pair.source, "words": pair.target}
-        row = {**words, "source_spans": pair.spans, "lang": pair.lang}
-        pairs = SentencePairs.of_rows([row], [pair.found], pair.usual_ratio)
-        value = float(cls.scores(pairs)[0])
-        return None if isnan(value) else value
-
-    @classmethod
-    @abstractmethod
-    def scores(cls, pairs: SentencePairs) -> npt.NDArray[np.float64]:
-        """Return the score of each pair; not a number where there is too little to tell."""
-
-
-class AtMost(PairsFilter[O_co]):
+class AtMost(PairFilter[O_co]):
     """A filter with one option: the highest score of a sentence that is not dropped."""
 
     def objects(self, score: float) -> bool:

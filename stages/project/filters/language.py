@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -13,8 +12,8 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.schema import as_stored
-from stages.language_id import LanguageScorer, language_scorer
-from stages.project.filters.base import PairsFilter
+from stages.language_id import language_scorer
+from stages.project.filters.base import PairFilter
 from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.words import FloatArray
 
@@ -30,7 +29,7 @@ class LanguageOptions(ConfigModel):
     )
 
 
-class Filter(PairsFilter[LanguageOptions]):
+class Filter(PairFilter[LanguageOptions]):
     """Language identification."""
 
     about: ClassVar[str] = (
@@ -49,7 +48,7 @@ class Filter(PairsFilter[LanguageOptions]):
             if len(text) >= LANGUAGE_FROM:
                 texts[pairs.langs[k]][k] = text
         for lang, of_lang in texts.items():
-            scorer = _language_scorer(lang)
+            scorer = language_scorer(lang)
             if scorer is not None:
                 found[list(of_lang)] = scorer.many(list(of_lang.values()))
         return found
@@ -72,8 +71,3 @@ def _own_words(pairs: SentencePairs) -> Iterator[str]:
     offsets = np.searchsorted(own, pairs.target.offsets).tolist()
     for first, last in pairwise(offsets):
         yield " ".join(words[first:last])
-
-
-@cache
-def _language_scorer(lang: str) -> LanguageScorer | None:
-    return language_scorer(lang)

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from stages.project.filters.base import PairsFilter
+from stages.project.filters.base import PairFilter
 from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.words import FloatArray
 
@@ -23,7 +23,7 @@ class LengthRatioOptions(ConfigModel):
     )
 
 
-class Filter(PairsFilter[LengthRatioOptions]):
+class Filter(PairFilter[LengthRatioOptions]):
     """A measure of length."""
 
     about: ClassVar[str] = (

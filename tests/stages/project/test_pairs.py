@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from stages.inspect.view import View
 from stages.project.config import FilterConfig, PairFilters
 from stages.project.decide import decide_row, decide_rows, pair_reason
 from stages.project.filters.lost_names import lost_names
-from stages.project.filters.sentence_pairs import SentencePair, SentencePairs
+from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.pairs import (
     PairScorer,
     load_usual_ratio,
@@ -149,9 +150,9 @@ def test_scores_are_within_bounds_for_any_pair(
 def scored(name: str, source: list[str], target: list[str], *names: int) -> float | None:
     """The score of one pair, in which some source words are names."""
     spans = [{"start": k, "end": k + 1} for k in names]
-    kind = PairFilters.members()[name]
-    value: float | None = kind.score(SentencePair(source, target, spans, frozenset(), "de"))
-    return value
+    row = {"lang": "de", "source_words": source, "words": target, "source_spans": spans}
+    (value,) = PairFilters.members()[name].scores(SentencePairs.of_rows([row], [[]]))
+    return None if np.isnan(value) else float(value)
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6, unique=True))
