@@ -64,7 +64,7 @@ class AlignStage(RowStage[AlignConfig]):
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find missing models, layers that do not exist, and languages a translator lacks."""
-        from stages.align.checking import problems
+        from stages.align.planning import problems
 
         for task in tasks:
             if "problem" in task.options:

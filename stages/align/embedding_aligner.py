@@ -15,6 +15,7 @@ from pipeline.task import Advance
 from stages.align import matching
 from stages.align.embeddings import Embed, Embedded
 from stages.align.subwords import SentenceSubwords, Specials, SubwordCutter
+from stages.ranges import offsets
 from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, sample
 from stages.word_alignment.statistical.aligner import MAX_WORDS
@@ -192,8 +193,8 @@ class EmbeddingAligner(Aligner):
             ]
             scores = _products(units, rows, cols)
             found = self._extract(scores, rows, cols)
-            words = _Words([owners[k] for k in batch])
-            for k, pair_links in zip(batch, words.links(found), strict=True):
+            of_words = _word_links([owners[k] for k in batch], *found)
+            for k, pair_links in zip(batch, of_words, strict=True):
                 links[todo[k]] = pair_links
         return links
 
@@ -205,11 +206,11 @@ class EmbeddingAligner(Aligner):
         if how.method == "posterior":
             there, back = matching.directions(scores / np.float32(how.temperature), rows, cols)
             prob = (there + back) / 2
-            index = matching.at_least(prob, how.floor)
+            index = matching.where(prob >= how.floor)
             return index, prob[index]
         if how.method == "softmax":
             there, back = matching.directions(scores, rows, cols)
-            index = matching.softmax(there, back, how.threshold)
+            index = matching.where((there > how.threshold) & (back > how.threshold))
             total = there + back
             prob = 2 * there * back / np.where(total > 0, total, 1)
         else:
@@ -324,34 +325,24 @@ def _pad(sim: npt.NDArray[np.float32], rows: matching.Ints, cols: matching.Ints)
     sim.transpose(0, 2, 1)[np.arange(sim.shape[2]) >= cols[:, None]] = matching.PAD
 
 
-class _Words:
-    """From linked units to linked words."""
-
-    def __init__(self, owners: Sequence[tuple[npt.NDArray[np.intp], ...]]) -> None:
-        self._pairs = len(owners)
-        self._owner = [np.concatenate([pair[side] for pair in owners]) for side in (0, 1)]
-        self._first = [
-            np.cumsum([0, *(len(pair[side]) for pair in owners[:-1])]) for side in (0, 1)
-        ]
-
-    def links(self, found: tuple[matching.Indices, matching.Floats]) -> list[list[Link]]:
-        (pair, source, target), prob = found
-        links: list[list[Link]] = [[] for _ in range(self._pairs)]
-        if not len(pair):
-            return links
-        source = self._owner[0][self._first[0][pair] + source]
-        target = self._owner[1][self._first[1][pair] + target]
-        # The most probable link between two words comes first, and stands for them.
-        order = np.lexsort((-prob, target, source, pair))
-        pair, source, target = pair[order], source[order], target[order]
-        new = np.ones(len(order), dtype=bool)
-        new[1:] = (np.diff(pair) != 0) | (np.diff(source) != 0) | (np.diff(target) != 0)
-        for p, i, j, q in zip(
-            pair[new].tolist(),
-            source[new].tolist(),
-            target[new].tolist(),
-            prob[order][new].tolist(),
-            strict=True,
-        ):
-            links[p].append(Link(i, j, q))
+def _word_links(
+    owners: Sequence[tuple[npt.NDArray[np.intp], ...]],
+    index: matching.Indices,
+    prob: matching.Floats,
+) -> list[list[Link]]:
+    """Return the links of words per pair, given the word of each unit and the linked units."""
+    links: list[list[Link]] = [[] for _ in owners]
+    pair, *units = index
+    if not len(pair):
         return links
+    words = []
+    for side, unit in enumerate(units):
+        first = offsets([len(of_pair[side]) for of_pair in owners])
+        words.append(np.concatenate([of_pair[side] for of_pair in owners])[first[pair] + unit])
+    # The most probable link between two words comes first, and stands for them.
+    order = np.lexsort((-prob, words[1], words[0], pair))
+    columns = np.stack([pair, *words])[:, order]
+    new = np.append(True, np.any(np.diff(columns) != 0, axis=0))
+    for (p, i, j), q in zip(columns[:, new].T.tolist(), prob[order][new].tolist(), strict=True):
+        links[p].append(Link(i, j, q))
+    return links

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from pipeline.config import DataSource
 from pipeline.errors import DataError
@@ -15,11 +15,8 @@ from stages.word_alignment.aligner import WordPair
 SEPARATOR = "|||"
 
 
-class Reading(Protocol):
-    """Says how a file is read, given its format where that is known."""
-
-    def __call__(self, path: Path, known: str | None) -> DataSource:
-        """Return how a file is read."""
+Reading = Callable[[Path, str | None], DataSource]
+"""Says how a file is read, given its format where that is known."""
 
 
 def _plainly(path: Path, known: str | None) -> DataSource:
@@ -36,7 +33,7 @@ def read_word_pairs(
     Args:
         source: The source side, or the file of pairs.
         target: The target side.
-        how: Says how a file is read, given its format where that is known.
+        how: Says how a file is read.
 
     Raises:
         DataError: If a file cannot be read, the numbers of sentences differ, or a line of a file of

@@ -81,7 +81,7 @@ def itermax(sim: Floats, rows: Ints, cols: Ints) -> Indices:
         pair, source, target = inter(again, rows[at], cols[at])
         new = either[pair, source, target]
         linked[at[pair[new]], source[new], target[new]] = True
-    return _nonzero(linked)
+    return where(linked)
 
 
 def match(sim: Floats, rows: Ints, cols: Ints) -> Indices:
@@ -120,16 +120,6 @@ def directions(scores: Floats, rows: Ints, cols: Ints) -> tuple[Floats, Floats]:
     return result[0], result[1]
 
 
-def softmax(there: Floats, back: Floats, threshold: float) -> Indices:
-    """Link where both directions are above ``threshold`` (see :func:`directions`)."""
-    return _nonzero((there > threshold) & (back > threshold))
-
-
-def at_least(prob: Floats, least: float) -> Indices:
-    """Link where the probability is at least ``least``."""
-    return _nonzero(prob >= least)
-
-
 def distort(sim: Floats, rows: Ints, cols: Ints, ratio: float) -> Floats:
     """Damp links far from the diagonal, by simalign's formula; pairs of one subword stay.
 
@@ -154,7 +144,8 @@ def _inside(sim: Floats, rows: Ints, cols: Ints) -> npt.NDArray[np.bool_]:
     return source[:, :, None] & target[:, None, :]
 
 
-def _nonzero(mask: npt.NDArray[np.bool_]) -> Indices:
+def where(mask: npt.NDArray[np.bool_]) -> Indices:
+    """Link where a mask is set."""
     pair, source, target = np.nonzero(mask)
     return pair, source, target
 

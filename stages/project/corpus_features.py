@@ -16,10 +16,10 @@ from stages.project.statistics import (
     MAX_LENGTH,
     Contribution,
     LinkCounts,
-    RowTotals,
     Statistics,
     habits,
     length_habits,
+    of_own_row,
     shape_habits,
 )
 from stages.project.words import N_SHAPES, FloatArray, HashArray, IntArray
@@ -54,10 +54,9 @@ def dictionary_evidence(
     hit = np.flatnonzero(seen)
     cell, pair_word = cell[hit], np.repeat(np.arange(len(word)), widths)[hit]
     rows = batch.source.rows[word][pair_word]
-    both = seen[hit] - RowTotals(own.rows, own.pairs, own.probs).get(rows, keys[inverse[hit]])[:, 0]
-    by_source = statistics.sources.get(source) - RowTotals(own.rows, own.sources, own.probs).get(
-        batch.source.rows[word], source
-    )
+    both = seen[hit] - of_own_row((own.rows, own.pairs, own.probs), rows, keys[inverse[hit]])[:, 0]
+    by_source = statistics.sources.get(source)
+    by_source -= of_own_row((own.rows, own.sources, own.probs), batch.source.rows[word], source)
     by_target = statistics.targets.get(target)[:, 0]
     both = np.maximum(both, 0.0)
     both[both < _LEAST] = 0.0
@@ -133,8 +132,8 @@ def corpus_columns(
         seen = table.get(keys)[:, 0]
         if own is not None:
             hit = np.flatnonzero(seen)
-            contributed = RowTotals(own.rows, getattr(own, mine), own.probs)
-            seen[hit] -= contributed.get(at[hit], keys[hit])[:, 0]
+            contributed = (own.rows, getattr(own, mine), own.probs)
+            seen[hit] -= of_own_row(contributed, at[hit], keys[hit])[:, 0]
         return np.where(seen < _LEAST, 0.0, seen)
 
     pair = combine(entity_hash[entity], name)

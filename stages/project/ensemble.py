@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from stages.project.batch import Batch
 from stages.project.projector import Projection, Projector, settle
 
 
+@dataclass(frozen=True)
 class EnsembleProjector:
     """Each projector votes for the spans it found, with their scores; the total is maximised.
 
@@ -20,14 +22,12 @@ class EnsembleProjector:
     each member weighs half of the one named before it. Spans of different entities compete for
     words as in ``candidates``.
 
-    Args:
+    Attributes:
         members: The projectors, the most trusted first.
     """
 
+    members: Sequence[Projector]
     name: ClassVar[str] = "ensemble"
-
-    def __init__(self, members: Sequence[Projector]) -> None:
-        self.members = list(members)
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""

@@ -258,16 +258,23 @@ def _positions(batch: Batch, chosen: Chosen) -> FloatArray:
     return np.clip(out, 0.0, None)
 
 
-class RowTotals:
-    """Sums per row and key within one batch: what a row itself contributed."""
+def of_own_row(
+    counted: tuple[IntArray, HashArray, FloatArray], rows: IntArray, keys: HashArray
+) -> FloatArray:
+    """Return what each row itself contributed under a key.
 
-    def __init__(self, rows: IntArray, keys: HashArray, values: FloatArray) -> None:
-        self._table = CountTable(1 if values.ndim == 1 else values.shape[1])
-        self._table.add(in_row(rows, keys), values)
+    Args:
+        counted: Rows, keys and values of all contributions of the batch.
+        rows: Rows that are asked for, ``(n,)``.
+        keys: Their keys.
 
-    def get(self, rows: IntArray, keys: HashArray) -> FloatArray:
-        """Return the sums, ``(n, width)``."""
-        return self._table.get(in_row(rows, keys))
+    Returns:
+        Sums, ``(n, width)``.
+    """
+    own_rows, own_keys, values = counted
+    table = CountTable(1 if values.ndim == 1 else values.shape[1])
+    table.add(in_row(own_rows, own_keys), values)
+    return table.get(in_row(rows, keys))
 
 
 def in_row(rows: IntArray, keys: HashArray) -> HashArray:
@@ -386,8 +393,8 @@ def shape_habits(
     kinds = type_hashes(batch)[entities]
     counts = statistics.types.get(kinds)
     if own is not None:
-        mine = RowTotals(own.rows, own.type_keys, own.shapes)
-        counts -= mine.get(batch.entity_row[entities], kinds)
+        mine = (own.rows, own.type_keys, own.shapes)
+        counts -= of_own_row(mine, batch.entity_row[entities], kinds)
     counts = np.clip(counts, 0.0, None)
     total = np.concatenate(
         [statistics.shapes[:, FIRST] + 0.5, statistics.shapes[:, LAST] + 0.5]

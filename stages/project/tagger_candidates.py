@@ -27,7 +27,7 @@ class SpanSource(Protocol):
 
 
 class TaggerCandidates:
-    """TaggerCandidates the spans of a tagger as candidates.
+    """The spans of a tagger as candidates.
 
     Args:
         tagger: A tagger (:class:`stages.tagger.word_tagger.WordTagger`) or a folder that holds one,

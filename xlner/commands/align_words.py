@@ -218,8 +218,8 @@ def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:
 
 
 def _context(config: AlignConfig, langs: tuple[str, str | None]) -> AlignmentContext:
-    from stages.align.checking import problems
     from stages.align.context import AlignmentContext
+    from stages.align.planning import problems
 
     context = AlignmentContext(*langs, ENCODER, TRANSLATOR)
     found = list(problems(config, context))

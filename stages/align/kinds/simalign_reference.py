@@ -73,16 +73,15 @@ class SimAlignReference(Aligner):
 
     def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
-        return [self._links_of(source, target, advance) for source, target in pairs]
-
-    def _links_of(self, source: list[str], target: list[str], advance: Advance) -> list[Link]:
-        advance(1)
         tokenize = self._aligner.embed_loader.tokenizer.tokenize
-        # The package fails on a side without any subword: words that cannot be seen have none.
-        if not all(any(tokenize(word) for word in side) for side in (source, target)):
-            return []
-        found = self._aligner.get_word_aligns(source, target)[self._key]
-        return [Link(int(i), int(j), 1.0) for i, j in found]
+        links = []
+        for pair in pairs:
+            # The package fails on a side without any subword: words that cannot be seen have none.
+            seen = all(any(tokenize(word) for word in side) for side in pair)
+            found = self._aligner.get_word_aligns(*pair)[self._key] if seen else ()
+            links.append([Link(int(i), int(j), 1.0) for i, j in found])
+            advance(1)
+        return links
 
 
 class ReferenceOptions(MethodOptions, LayerOptions):

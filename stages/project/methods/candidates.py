@@ -15,7 +15,6 @@ from stages.external.config import FILE as EXTERNAL
 from stages.project.methods.base import ProjectionMethod, ProjectionSetting
 
 if TYPE_CHECKING:
-    from stages.project.candidate import CandidateProjector
     from stages.project.matching import Weights
     from stages.project.projector import Projector
 
@@ -56,9 +55,11 @@ class CandidateOptions(SolverOptions):
 C = TypeVar("C", bound=CandidateOptions, covariant=True)
 
 
-class ByCandidates(ProjectionMethod[C]):
-    """A method that scores candidates."""
+class CandidatesMethod(ProjectionMethod[C]):
+    """Fitted candidate matching."""
 
+    about: ClassVar[str] = "every range is a candidate, scored by fitted weights, solved exactly"
+    Options: ClassVar[type[ConfigModel]] = CandidateOptions
     weighs_links: ClassVar[bool] = True
 
     @property
@@ -96,7 +97,7 @@ class ByCandidates(ProjectionMethod[C]):
             if not any((folder / name).is_file() for name in ("config.json", EXTERNAL)):
                 yield "candidate_tagger", f"{folder} holds no tagger"
 
-    def candidates(self, setting: ProjectionSetting) -> CandidateProjector:
+    def build(self, setting: ProjectionSetting) -> Projector:
         """Build the projector that scores candidates."""
         from stages.project.candidate import CandidateProjector
         from stages.project.tagger_candidates import TaggerCandidates
@@ -112,13 +113,3 @@ class ByCandidates(ProjectionMethod[C]):
             solver=options.solver,
             offers=offers,
         )
-
-
-class CandidatesMethod(ByCandidates[CandidateOptions]):
-    """Fitted candidate matching."""
-
-    about: ClassVar[str] = "every range is a candidate, scored by fitted weights, solved exactly"
-
-    def build(self, setting: ProjectionSetting) -> Projector:
-        """Build the projector."""
-        return self.candidates(setting)

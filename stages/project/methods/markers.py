@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field
 
 from stages.project.methods.base import ProjectionSetting
-from stages.project.methods.candidates import ByCandidates, CandidateOptions
+from stages.project.methods.candidates import CandidateOptions, CandidatesMethod
 
 if TYPE_CHECKING:
     from stages.project.projector import Projector
@@ -29,7 +29,7 @@ class MarkerOptions(CandidateOptions):
     )
 
 
-class Markers(ByCandidates[MarkerOptions]):
+class Markers(CandidatesMethod[MarkerOptions]):
     """Markers in the translation."""
 
     about: ClassVar[str] = "entities are read off marked translations (EasyProject, CROP)"
@@ -67,4 +67,4 @@ class Markers(ByCandidates[MarkerOptions]):
 
         told = self.options.marker_style
         style = "brackets" if told == "auto" else told
-        return MarkerProjector(self.candidates(setting), self.options.markers, style)
+        return MarkerProjector(super().build(setting), self.options.markers, style)

@@ -9,12 +9,11 @@ import pytest
 
 from pipeline.schema import Link
 from stages.align.build import build, learn
-from stages.align.checking import problems
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.kinds.back_translation import BackTranslationAligner, back_translator, compose
 from stages.align.kinds.base import PairsToLearn
-from stages.align.planning import plan
+from stages.align.planning import plan, problems
 from tests.stages.align.test_statistical import ciphered
 from tests.tiny.text import sentences
 from tests.tiny.translators import build_marian

@@ -79,5 +79,5 @@ def test_word_means() -> None:
 
 
 def test_at_least() -> None:
-    index = matching.at_least(np.array([[[0.4, 0.6], [0.5, 0.1]]]), 0.5)
+    index = matching.where(np.array([[[0.4, 0.6], [0.5, 0.1]]]) >= 0.5)
     assert [part.tolist() for part in index] == [[0, 0], [0, 1], [1, 0]]

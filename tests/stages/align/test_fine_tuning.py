@@ -15,13 +15,12 @@ from pipeline.errors import ConfigError, ModelError
 from pipeline.schema import Link
 from stages.align import fine_tuning
 from stages.align.build import _load, build, learn
-from stages.align.checking import problems
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
 from stages.align.fine_tuning import HALVES, Halves, half_of
 from stages.align.kinds.base import PairsToLearn
 from stages.align.layers import load_encoder
-from stages.align.planning import Plan, plan
+from stages.align.planning import Plan, plan, problems
 from stages.word_alignment.aligner import WordPair, asserted
 from tests.stages.align.fixed import Fixed
 
