@@ -23,7 +23,7 @@ from stages.project.config import PairFilters
 from stages.project.decide import pair_reason
 from stages.project.filters.length_ratio import length_ratios
 from stages.project.filters.sentence_pairs import SentencePairs
-from stages.project.pairs import PairScorer, usual_ratio
+from stages.project.pairs import pair_scores, usual_ratio
 
 SYSTEMS = ("DeepL", "MarianMT", "m2m100", "Mbart_many2many")
 BAD, GOOD = 0.25, 0.4
@@ -89,7 +89,7 @@ def judged(
     found = [projected(source, target) for source, target in pairs]
     made = SentencePairs.of_rows(rows, found)
     made.usual_ratio = usual_ratio(length_ratios(made).tolist())
-    for scores in PairScorer()(made).to_pylist():
+    for scores in pair_scores(made).to_pylist():
         yield pair_reason(scores, filters)
 
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.listed import listed
-from pipeline.schema import LOST_SPAN, PROJECTED, PROJECTED_SPAN, SCORE, lists
+from pipeline.schema import LOST_SPAN, PROJECTED, PROJECTED_SPAN, lists
 from stages.project.batch import Batch
 from stages.project.candidate import CandidateProjector
 from stages.project.config import FilterConfig, ProjectConfig, method_of
+from stages.project.decide import decide_table
+from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.matching import Weights
 from stages.project.methods.base import ProjectionSetting
+from stages.project.pairs import pair_scores
 from stages.project.projector import Projection, Projector
 from stages.project.statistics import Statistics
-
-if TYPE_CHECKING:
-    from stages.project.pairs import PairScorer
 
 _KEPT_COLUMNS = ["id", "lang", "source_id", "source_lang", "source_words", "source_spans", "words"]
 _TURNED = {
@@ -91,7 +91,7 @@ def project_tables(
     *,
     min_link: float = 0.5,
     batch: Batch | None = None,
-    scored: PairScorer | None = None,
+    usual_ratio: float | None = None,
     labelled: pa.Table | None = None,
 ) -> pa.Table:
     """Project one part: ``translations`` and ``alignments`` to a ``projected`` table, decided.
@@ -103,26 +103,20 @@ def project_tables(
         filters: What decides.
         min_link: For the filters.
         batch: The two tables as a batch, if there is one already.
-        scored: Scores the pairs for the filters; without, no translation is refused.
+        usual_ratio: The corpus' median ratio of lengths, if it is known.
         labelled: See :meth:`Batch.from_tables`: entities go back from translation to sentence.
 
     Raises:
         DataError: If the tables do not fit together.
     """
-    from stages.project.decide import decide_table
-    from stages.project.filters.sentence_pairs import SentencePairs
-
     batch = batch or Batch.from_tables(translations, alignments, labelled=labelled)
     data = pair_columns(translations, labelled)
     projection = projector.project(batch)
     columns = dict(zip(data.column_names, data.columns, strict=True))
     columns["spans"], columns["lost"] = span_columns(batch, projection)
-    if scored is None:
-        columns["scores"] = lists([0] * len(batch), SCORE, [(), ()])
-    else:
-        langs = data.column("lang").to_pylist()
-        found = projection.entity
-        columns["scores"] = scored(SentencePairs.of_batch(batch, found, langs, scored.usual_ratio))
+    langs = data.column("lang").to_pylist()
+    pairs = SentencePairs.of_batch(batch, projection.entity, langs, usual_ratio)
+    columns["scores"] = pair_scores(pairs)
     columns["kept"] = pa.nulls(len(batch), pa.bool_())
     columns["reason"] = pa.nulls(len(batch), pa.string())
     made = pa.table([columns[name] for name in PROJECTED.names], schema=PROJECTED)

@@ -152,9 +152,3 @@ def segment_max(values: FloatArray, entity: IntArray, n_entities: int) -> FloatA
         firsts = np.flatnonzero(np.r_[True, entity[1:] != entity[:-1]])
         out[entity[firsts]] = np.maximum.reduceat(values, firsts)
     return out
-
-
-def segment_sum(values: FloatArray, entity: IntArray, n_entities: int) -> FloatArray:
-    """Return the sum of the values per entity."""
-    total: FloatArray = np.bincount(entity, values, n_entities).astype(np.float64)
-    return total

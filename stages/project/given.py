@@ -12,7 +12,7 @@ from pipeline.schema import table
 from pipeline.stage import Part
 from stages.project.config import PairFilters
 from stages.project.decide import settled
-from stages.project.pairs import PairScorer, load_usual_ratio
+from stages.project.pairs import load_usual_ratio, row_scores
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,7 @@ class RivalWorker:
         self, rival: str, source: str, filters: PairFilters | None, collected: Path
     ) -> None:
         self._rival, self._source, self._filters = rival, source, filters
-        self._scored = PairScorer(load_usual_ratio(collected))
+        self._usual_ratio = load_usual_ratio(collected)
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
         """Return a row for each row of ``source`` and ``labelled``.
@@ -54,13 +54,16 @@ class RivalWorker:
                     f"{labelled['id']!r} of {self._rival}"
                 )
             rows.append(self._row(source, labelled))
-        for row, scores in zip(rows, self._scored.of_rows(rows), strict=True):
-            self._decide(row, scores)
+        for row, scores in zip(rows, row_scores(rows, self._usual_ratio), strict=True):
+            row["scores"] = scores
+            reason = settled(row, self._filters)
+            row |= {"kept": reason is None, "reason": reason}
         part.advance(len(rows))
         return table("projected", rows)
 
     def _row(self, source: Mapping[str, Any], labelled: Mapping[str, Any]) -> dict[str, Any]:
-        row: dict[str, Any] = {
+        origin = origins(source["spans"], labelled["spans"])
+        return {
             "id": labelled["id"],
             "lang": labelled["lang"],
             "source_id": source["id"],
@@ -69,19 +72,11 @@ class RivalWorker:
             "source_spans": source["spans"],
             "words": labelled["words"],
             "lost": [],
+            "spans": [
+                {**span, "method": self._rival, "source": index, "kept": True, "reason": None}
+                for span, index in zip(labelled["spans"], origin, strict=True)
+            ],
         }
-        row["spans"] = [
-            {**span, "method": self._rival, "source": index, "kept": True, "reason": None}
-            for span, index in zip(
-                labelled["spans"], origins(source["spans"], labelled["spans"]), strict=True
-            )
-        ]
-        return row
-
-    def _decide(self, row: dict[str, Any], scores: list[dict[str, Any]]) -> None:
-        row["scores"] = scores
-        reason = settled(row, self._filters)
-        row |= {"kept": reason is None, "reason": reason}
 
 
 def origins(source: Spans, target: Spans) -> list[int | None]:

@@ -30,31 +30,26 @@ _FILE: Final = "pairs.json"
 Row = Mapping[str, Any]
 
 
-class PairScorer:
-    """Scores sentence pairs, in the language of each.
+def pair_scores(pairs: SentencePairs) -> pa.ListArray:
+    """Return the scores of each pair as they are stored; none if a side has no words."""
+    kinds = PairFilters.members()
+    values = np.column_stack([np.array(k.scores(pairs), np.float64) for k in kinds.values()])
+    there = pairs.whole[:, None] & ~np.isnan(values)
+    names = pa.array(list(kinds)).take(pa.array(np.nonzero(there)[1]))
+    return lists(there.sum(axis=1), SCORE, [names, values[there]])
+
+
+def row_scores(rows: Sequence[Row], usual_ratio: float | None = None) -> list[list[dict[str, Any]]]:
+    """Return the scores of rows that have been projected, ``name`` and ``value``.
 
     Args:
+        rows: The rows.
         usual_ratio: The corpus' median of :func:`damped_ratios`, if it is known.
     """
-
-    def __init__(self, usual_ratio: float | None = None) -> None:
-        self.usual_ratio = usual_ratio
-
-    def __call__(self, pairs: SentencePairs) -> pa.ListArray:
-        """Return the scores of each pair as they are stored; none if a side has no words."""
-        kinds = PairFilters.members()
-        values = np.column_stack([np.array(k.scores(pairs), np.float64) for k in kinds.values()])
-        there = pairs.whole[:, None] & ~np.isnan(values)
-        names = pa.array(list(kinds)).take(pa.array(np.nonzero(there)[1]))
-        return lists(there.sum(axis=1), SCORE, [names, values[there]])
-
-    def of_rows(self, rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
-        """Return the scores of rows that have been projected, ``name`` and ``value``."""
-        found = [{span["source"] for span in row["spans"]} for row in rows]
-        scores: list[list[dict[str, Any]]] = self(
-            SentencePairs.of_rows(rows, found, self.usual_ratio)
-        ).to_pylist()
-        return scores
+    found = [{span["source"] for span in row["spans"]} for row in rows]
+    pairs = SentencePairs.of_rows(rows, found, usual_ratio)
+    scores: list[list[dict[str, Any]]] = pair_scores(pairs).to_pylist()
+    return scores
 
 
 def save_usual_ratio(tables: Iterable[pa.Table], folder: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.schema import Span
 from stages.project.batch import Batch
-from stages.project.candidates import Candidates, segment_sum
+from stages.project.candidates import Candidates
 from stages.project.words import BoolArray, FloatArray
 
 Use = Literal["prefer", "only"]
@@ -78,9 +78,9 @@ class TaggerCandidates:
             np.bool_,
         )
         factor = hit.astype(np.float64) if self.use == "only" else np.where(hit, self.odds, 1.0)
-        lost = np.maximum(0.0, 1.0 - segment_sum(prob, candidates.entity, n_entities))
+        lost = np.maximum(0.0, 1.0 - np.bincount(candidates.entity, prob, n_entities))
         raised = prob * factor
-        total = segment_sum(raised, candidates.entity, n_entities) + lost
+        total = np.bincount(candidates.entity, raised, n_entities) + lost
         out: FloatArray = raised / np.maximum(total, 1e-12)[candidates.entity]
         return out
 

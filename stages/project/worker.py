@@ -20,7 +20,7 @@ from stages.project.build import (
 from stages.project.config import ProjectConfig, method_of
 from stages.project.decide import OTHER
 from stages.project.entity_translations import EntityTranslations
-from stages.project.pairs import PairScorer, load_usual_ratio
+from stages.project.pairs import load_usual_ratio
 from stages.project.statistics import Statistics
 from stages.project.words import Vocabulary
 
@@ -107,7 +107,7 @@ class ProjectWorker:
         self.projector = build_projector(config, statistics, config_dir=config_dir)
         self.vocabulary = Vocabulary()
         self.alone = EntityTranslations.load(collected)
-        self.scored = PairScorer(load_usual_ratio(collected))
+        self.usual_ratio = load_usual_ratio(collected)
         self.ranks = ranks
         self.finish = finish
 
@@ -153,6 +153,6 @@ class ProjectWorker:
             self.config.filters,
             min_link=self.config.min_link,
             batch=batch,
-            scored=self.scored,
+            usual_ratio=self.usual_ratio,
             labelled=labelled,
         )

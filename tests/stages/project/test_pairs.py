@@ -18,8 +18,9 @@ from stages.project.decide import decide_row, decide_rows, pair_reason
 from stages.project.filters.lost_names import lost_names
 from stages.project.filters.sentence_pairs import SentencePairs
 from stages.project.pairs import (
-    PairScorer,
     load_usual_ratio,
+    pair_scores,
+    row_scores,
     save_usual_ratio,
     usual_ratio,
 )
@@ -86,7 +87,7 @@ def test_what_goes_wrong_is_dropped_with_its_reason(
     source: str, target: str, names: list[str], reason: str | None
 ) -> None:
     made = row(source, target, *names)
-    (made["scores"],) = PairScorer().of_rows([made])
+    (made["scores"],) = row_scores([made])
     decided = decide_row(made, FilterConfig())
     assert (decided["kept"], decided["reason"]) == (reason is None, reason), made["scores"]
     if reason != "untranslated":
@@ -107,11 +108,10 @@ def test_far_too_long_by_the_corpus_own_measure(tmp_path: Path) -> None:
     save_usual_ratio(iter([data]), tmp_path)
     usual = load_usual_ratio(tmp_path)
     assert usual is not None and 1 < usual < 1.3
-    scorer = PairScorer(usual)
     rows = [*good, bad]
     reasons = [
         decide_row({**r, "scores": scores}, FilterConfig())["reason"]
-        for r, scores in zip(rows, scorer.of_rows(rows), strict=True)
+        for r, scores in zip(rows, row_scores(rows, usual), strict=True)
     ]
     assert reasons == [None] * 30 + ["length_ratio"]
     assert load_usual_ratio(tmp_path / "none") is None and usual_ratio([1.0] * 19) is None
@@ -140,7 +140,7 @@ def test_scores_are_within_bounds_for_any_pair(
 ) -> None:
     spans = [{"start": 0, "end": size}] if 0 < size <= len(source) else []
     pair = {"lang": "de", "source_words": source, "words": target, "source_spans": spans}
-    (found,) = PairScorer()(SentencePairs.of_rows([pair], [[]], 1.0)).to_pylist()
+    (found,) = pair_scores(SentencePairs.of_rows([pair], [[]], 1.0)).to_pylist()
     scores = {score["name"]: score["value"] for score in found}
     for name in ("repetition", "copied", "lost_names", "language"):
         assert 0 <= scores.get(name, 0) <= 1
@@ -168,8 +168,8 @@ def test_what_a_pair_scores_depends_on_no_other(pairs: list[tuple[list[str], lis
         {**{"lang": "de", "source_words": one, "words": two}, "source_spans": [SPAN] * bool(one)}
         for one, two in pairs
     ]
-    together = PairScorer()(SentencePairs.of_rows(rows, [[]] * len(rows), 1.0)).to_pylist()
-    alone = [PairScorer()(SentencePairs.of_rows([row], [[]], 1.0)).to_pylist()[0] for row in rows]
+    together = pair_scores(SentencePairs.of_rows(rows, [[]] * len(rows), 1.0)).to_pylist()
+    alone = [pair_scores(SentencePairs.of_rows([row], [[]], 1.0)).to_pylist()[0] for row in rows]
     assert together == alone
 
 
@@ -220,7 +220,7 @@ def test_a_name_that_was_projected_is_there() -> None:
 
 def test_inspect_shows_the_doubt() -> None:
     made = row(*MADRID, found=1)
-    (made["scores"],) = PairScorer().of_rows([made])
+    (made["scores"],) = row_scores([made])
     view = View("x", "de", made["words"], scores={s["name"]: s["value"] for s in made["scores"]})
     (doubt,) = doubts_of(view, Renderings())
     assert (doubt.kind, doubt.text) == ("translation", "the text repeats itself")
@@ -229,7 +229,7 @@ def test_inspect_shows_the_doubt() -> None:
 
 def test_stored_rows_are_decided_anew_as_from_scratch() -> None:
     rows = [row(*BERLIN), row("We like Oslo .", "Wir mögen Oslo .", "Oslo")]
-    for r, scores in zip(rows, PairScorer().of_rows(rows), strict=True):
+    for r, scores in zip(rows, row_scores(rows), strict=True):
         r["scores"] = scores
     stored = decide_rows(rows, FilterConfig(pairs=None)).to_pylist()
     assert [r["kept"] for r in stored] == [True, True]
