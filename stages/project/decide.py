@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -68,7 +69,7 @@ def decide_table(
         DataError: If links are needed and missing.
         ValueError: If there are more rows of one kind than of the other.
     """
-    columns = _Columns(data)
+    column = cache(lambda name: data.column(name).to_pylist())
     links: Sequence[Links | None] = [None] * data.num_rows
     if alignments is not None and filters.needs_links:
         links = alignments.column("links").to_pylist()
@@ -76,9 +77,9 @@ def decide_table(
             links = [[turned(x) for x in found or ()] for found in links]
     of_spans: list[str | None] = []
     reasons: list[str | None] = []
-    settled = _settled_rows(data, filters.pairs)
+    settled, names = _settled_rows(data, filters.pairs), data.column_names
     for index, (reason, found) in enumerate(zip(settled, links, strict=True)):
-        row = _RowOfTable(columns, index)
+        row = _RowOfTable(column, names, index)
         of_row = _span_reasons(row, filters)
         of_spans += of_row
         reasons.append(reason or _sentence_reason(row, of_row, filters, found, min_link))
@@ -94,32 +95,22 @@ def decide_table(
     return made
 
 
-class _Columns(dict[str, list[Any]]):
-    """The columns of a table as lists, which are made when they are asked for."""
-
-    def __init__(self, data: pa.Table) -> None:
-        super().__init__()
-        self.data = data
-
-    def __missing__(self, name: str) -> list[Any]:
-        found: list[Any] = self.data.column(name).to_pylist()
-        self[name] = found
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class _RowOfTable(Mapping[str, Any]):
-    columns: _Columns
+    """A row whose values come from columns as lists, which are made when they are asked for."""
+
+    column: Callable[[str], list[Any]]
+    names: Sequence[str]
     index: int
 
     def __getitem__(self, name: str) -> Any:
-        return self.columns[name][self.index]
+        return self.column(name)[self.index]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.columns.data.column_names)
+        return iter(self.names)
 
     def __len__(self) -> int:
-        return self.columns.data.num_columns
+        return len(self.names)
 
 
 def _with_reasons(spans: pa.ListArray, reasons: Sequence[str | None]) -> pa.ListArray:
