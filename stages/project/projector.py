@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -43,8 +43,6 @@ class Projector(Protocol):
     Implementations guarantee that the spans of a row do not overlap and are in range, and that
     every entity has a span or a reason in ``lost``.
     """
-
-    name: ClassVar[str]
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""

@@ -230,8 +230,8 @@ def _read(folder: Path) -> list[_Grain]:
                 )
                 for prefix in ("ahead", "back")
             ]
-            lexicon = (arrays[name] for name in ("keys", "counts", "pseudo"))
-            model = CollapsedModel(*lexicon, (sides[0], sides[1]))
+            keys, counts, pseudo = (arrays[name] for name in ("keys", "counts", "pseudo"))
+            model = CollapsedModel(keys, counts, pseudo, (sides[0], sides[1]))
         source, target = ({w: i for i, w in enumerate(words[s])} for s in ("source", "target"))
         grains.append(_Grain(form, source, target, model))
     return grains
