@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.schema import Link
-from stages.word_alignment.aligner import Aligner, WordPair, asserted
+from stages.word_alignment.aligner import Aligner, LinkedWords, WordPair, asserted
 from stages.word_alignment.pair_source import PairSource, sample
 from stages.word_alignment.statistical.aligner import MAX_WORDS, StatisticalAligner
-from stages.word_alignment.statistical.hints import Hint
 from stages.word_alignment.statistical.spelling import plain
 
 _FILE: Final = "trust.json"
@@ -114,7 +113,7 @@ def unguided(own: PairSource, extra: PairSource) -> StatisticalAligner:
 
 def hints(
     own: PairSource, guides: Mapping[int, Aligner], trusted: Mapping[int, float]
-) -> list[Hint]:
+) -> list[LinkedWords]:
     """Return what the guides link in a sample of the pairs.
 
     Args:
@@ -124,7 +123,7 @@ def hints(
     """
     pairs = sample(own, lambda: iter(()), _HINT_CELLS, MAX_WORDS).pairs
     return [
-        Hint(pair, [Link(k.source, k.target, k.prob * trusted[place]) for k in links])
+        (pair, [Link(k.source, k.target, k.prob * trusted[place]) for k in links])
         for place, guide in guides.items()
         if trusted[place] > 0
         for pair, links in zip(pairs, guide.align(pairs), strict=True)

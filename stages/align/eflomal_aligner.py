@@ -51,7 +51,7 @@ class EflomalAligner(Aligner):
             own: The pairs to align.
             extra: Further pairs to learn from.
             folder: Where to write.
-            advance: Told each of the :meth:`runs` that is done.
+            advance: Told each of the runs that is done, one for each of :data:`GRANULARITIES`.
 
         Raises:
             ConfigError: If eflomal is not installed.
@@ -75,11 +75,6 @@ class EflomalAligner(Aligner):
         probs = np.array([v[k] / runs for v in votes for k in sorted(v)], np.float32)
         folder.mkdir(parents=True, exist_ok=True)
         KnownLinks.of(pairs, owner, words, probs).save(folder)
-
-    @staticmethod
-    def runs() -> int:
-        """Return how many times :meth:`fit` runs eflomal."""
-        return len(GRANULARITIES)
 
     @classmethod
     def load(cls, folder: Path, *, floor: float = ASSERTED) -> EflomalAligner:

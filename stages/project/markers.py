@@ -95,14 +95,10 @@ class MarkerProjector:
         """Project all entities of ``batch``."""
         names = batch.vocabulary.words
         other = self.fallback.project(batch) if self.fallback else None
-        guesses = {}
+        guesses: dict[int, tuple[int, int]] = {}
         if other is not None:
-            guesses = {
-                e: (s, t)
-                for e, s, t in zip(
-                    other.entity.tolist(), other.start.tolist(), other.end.tolist(), strict=True
-                )
-            }
+            places = zip(other.start.tolist(), other.end.tolist(), strict=True)
+            guesses = dict(zip(other.entity.tolist(), places, strict=True))
         proposals: list[tuple[int, int, int, float, str]] = []
         firsts = np.searchsorted(batch.entity_row, np.arange(len(batch) + 1))
         for row, marked in enumerate(batch.marked):

@@ -20,6 +20,8 @@ from pipeline.task import Advance, no_advance
 
 WordPair = tuple[list[str], list[str]]
 """The words of a source sentence and of a target sentence."""
+LinkedWords = tuple[WordPair, Sequence[Link]]
+"""A sentence pair, and what links its words."""
 
 ASSERTED: Final = 0.5
 """The probability from which a link counts as asserted."""

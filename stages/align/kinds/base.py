@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pipeline.kinded import Kind, O_co
 from pipeline.task import no_advance
 from stages.align.setting import Setting
-from stages.word_alignment.aligner import Aligner, WordPair
+from stages.word_alignment.aligner import Aligner, LinkedWords
 from stages.word_alignment.pair_source import PairSource
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
     from pipeline.progress import Progress
-    from pipeline.schema import Link
     from stages.align.context import AlignmentContext
-    from stages.word_alignment.statistical.hints import Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class PairsToLearn:
     extra: PairSource
     size: int | None = None
     progress: Progress | None = None
-    hints: Sequence[Hint] = ()
+    hints: Sequence[LinkedWords] = ()
 
     @contextmanager
     def shown(self, label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
@@ -85,7 +83,7 @@ class AlignerKind(Kind[O_co]):
 
     def fine_tune(
         self,
-        linked: Sequence[tuple[WordPair, Sequence[Link]]],
+        linked: Sequence[LinkedWords],
         pairs: PairsToLearn,
         setting: Setting,
         model: Path | None,

@@ -42,8 +42,9 @@ class Eflomal(AlignerKind[NoOptions]):
     def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
         """Run it (see :meth:`AlignerKind.learn`)."""
         from stages.align.eflomal_aligner import EflomalAligner
+        from stages.word_alignment.statistical.spelling import GRANULARITIES
 
-        with pairs.shown("learn eflomal", EflomalAligner.runs(), "runs") as told:
+        with pairs.shown("learn eflomal", len(GRANULARITIES), "runs") as told:
             EflomalAligner.fit(pairs.own, pairs.extra, to, told)
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVar
 from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import EncoderOptions, Setting
 from stages.machine import fastest_precision, torch_device
-from stages.word_alignment.aligner import Aligner, WordPair
+from stages.word_alignment.aligner import Aligner, LinkedWords
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
-    from pipeline.schema import Link
     from stages.align.context import AlignmentContext
     from stages.align.contextual import Reader
     from stages.align.embedding_aligner import EmbeddingAligner, Extraction
@@ -80,7 +79,7 @@ class EncoderKind(AlignerKind[E]):
 
     def fine_tune(
         self,
-        linked: Sequence[tuple[WordPair, Sequence[Link]]],
+        linked: Sequence[LinkedWords],
         pairs: PairsToLearn,
         setting: Setting,
         model: Path | None,

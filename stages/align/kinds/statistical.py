@@ -21,9 +21,9 @@ class Statistical(AlignerKind[NoOptions]):
 
     def learn(self, pairs: PairsToLearn, setting: Setting, model: Path | None, to: Path) -> None:
         """Learn (see :meth:`AlignerKind.learn`)."""
-        from stages.word_alignment.statistical.aligner import StatisticalAligner
+        from stages.word_alignment.statistical.aligner import ROUNDS, StatisticalAligner
 
-        with pairs.shown("learn statistical", StatisticalAligner.rounds(), "rounds") as told:
+        with pairs.shown("learn statistical", ROUNDS, "rounds") as told:
             found = StatisticalAligner.fit(
                 pairs.own, pairs.extra, hints=pairs.hints, floor=setting.kept, advance=told
             )

@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from pipeline.schema import Link
 from pipeline.task import Advance, no_advance
-from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
+from stages.word_alignment.aligner import ASSERTED, Aligner, LinkedWords, WordPair
 from stages.word_alignment.pair_source import PairSource, sample
 from stages.word_alignment.statistical import collapsed
 from stages.word_alignment.statistical.collapsed import CollapsedModel, DirectionCounts, learn, link
 from stages.word_alignment.statistical.corpus import Floats, NumberedBitext, build_corpus
-from stages.word_alignment.statistical.hints import Hint, hinted
+from stages.word_alignment.statistical.hints import hinted
 from stages.word_alignment.statistical.hmm import Jumps
 from stages.word_alignment.statistical.known import KnownLinks, strong
 from stages.word_alignment.statistical.spelling import GRANULARITIES, likeness
@@ -41,6 +41,8 @@ _KEPT: Final = 0.01
 # Links are kept from here on, or from the floor on where that is lower.
 _SOFTEST: Final = 0.01
 _TEXT: Final = "text.json"
+ROUNDS: Final = len(GRANULARITIES) * (MODEL1_ROUNDS + HMM_ROUNDS + collapsed.ROUNDS)
+"""How many rounds learning takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class StatisticalAligner(Aligner):
         own: PairSource,
         extra: PairSource,
         *,
-        hints: Sequence[Hint] = (),
+        hints: Sequence[LinkedWords] = (),
         max_cells: int = MAX_CELLS,
         floor: float = ASSERTED,
         advance: Advance = no_advance,
@@ -125,7 +127,7 @@ class StatisticalAligner(Aligner):
             hints: What another aligner links in some pairs: pseudo-counts of translations.
             max_cells: Bounds memory and time, see :func:`stages.word_alignment.pair_source.sample`.
             floor: The least probability of a link that is handed out.
-            advance: Told each of the :meth:`rounds` that is done.
+            advance: Told each of the :data:`ROUNDS` that is done.
         """
         taken = sample(own, extra, max_cells, MAX_WORDS)
         if not taken.pairs and any(a and b for a, b in own()):
@@ -149,11 +151,6 @@ class StatisticalAligner(Aligner):
             sum(len(a) for a, _ in taken.pairs),
             floor,
         )
-
-    @staticmethod
-    def rounds() -> int:
-        """Return how many rounds :meth:`fit` takes."""
-        return len(GRANULARITIES) * (MODEL1_ROUNDS + HMM_ROUNDS + collapsed.ROUNDS)
 
     def _align(self, pairs: Sequence[WordPair], advance: Advance) -> list[list[Link]]:
         """Align sentence pairs (see :meth:`Aligner.align`)."""
@@ -246,7 +243,7 @@ def _kept(model: CollapsedModel) -> npt.NDArray[np.bool_]:
 def _learn(
     pairs: Sequence[WordPair],
     form: Callable[[str], str],
-    hints: Sequence[Hint],
+    hints: Sequence[LinkedWords],
     advance: Advance,
 ) -> tuple[_Grain, Floats]:
     source = {w: i for i, w in enumerate(dict.fromkeys(form(w) for a, _ in pairs for w in a))}

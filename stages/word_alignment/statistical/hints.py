@@ -9,24 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.schema import Link
-from stages.word_alignment.aligner import WordPair
+from stages.word_alignment.aligner import LinkedWords
 from stages.word_alignment.statistical.corpus import Floats, Ints
 
 
-class Hint(NamedTuple):
-    """A sentence pair and what another aligner links in it."""
-
-    pair: WordPair
-    links: Sequence[Link]
-
-
 def hinted(
-    hints: Sequence[Hint],
+    hints: Sequence[LinkedWords],
     form: Callable[[str], str],
     source: Mapping[str, int],
     target: Mapping[str, int],

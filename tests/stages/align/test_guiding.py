@@ -15,7 +15,7 @@ from stages.align.agreement import hints, unguided
 from stages.align.config import AlignConfig
 from stages.word_alignment.aligner import WordPair
 from stages.word_alignment.statistical.aligner import StatisticalAligner
-from stages.word_alignment.statistical.hints import Hint, hinted
+from stages.word_alignment.statistical.hints import hinted
 from tests.stages.align.fixed import Fixed
 
 # Each word occurs once: which of them belong together cannot be told from the pairs.
@@ -31,7 +31,7 @@ def links_of(aligner: StatisticalAligner) -> list[set[tuple[int, int]]]:
 
 
 def test_words_seen_once_follow_the_hints() -> None:
-    told = [Hint(p, [Link(i, j, 0.9) for i, j in RIGHT[k]]) for k, p in enumerate(ONCE)]
+    told = [(p, [Link(i, j, 0.9) for i, j in RIGHT[k]]) for k, p in enumerate(ONCE)]
     found = links_of(StatisticalAligner.fit(lambda: iter(ONCE), lambda: iter(()), hints=told))
     assert found == [set(RIGHT[0]), set(RIGHT[1])]
     plain = links_of(StatisticalAligner.fit(lambda: iter(ONCE), lambda: iter(())))
@@ -39,7 +39,7 @@ def test_words_seen_once_follow_the_hints() -> None:
 
 
 def test_what_was_hinted_holds_for_new_pairs(tmp_path: Path) -> None:
-    told = [Hint(p, [Link(i, j, 0.9) for i, j in RIGHT[k]]) for k, p in enumerate(ONCE)]
+    told = [(p, [Link(i, j, 0.9) for i, j in RIGHT[k]]) for k, p in enumerate(ONCE)]
     StatisticalAligner.fit(lambda: iter(ONCE), lambda: iter(()), hints=told).save(tmp_path)
     new = [(["bread", "fish"], ["poisson", "pain"])]
     found = StatisticalAligner.load(tmp_path).align(new)
@@ -58,7 +58,7 @@ words = st.sampled_from(["a", "b", "c"])
 def test_hints_are_sums_for_known_pairs_of_words(
     pairs: list[tuple[list[str], list[str]]], known: list[int]
 ) -> None:
-    told = [Hint(p, [Link(len(p[0]) - 1, 0, 0.3)]) for p in pairs]
+    told = [(p, [Link(len(p[0]) - 1, 0, 0.3)]) for p in pairs]
     source, target = {"a": 0, "b": 1}, {"a": 0, "b": 1}
     keys = np.array(sorted(known), dtype=np.int64)
     found = hinted(told, str.lower, source, target, keys)
