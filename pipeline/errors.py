@@ -48,6 +48,11 @@ def suggest(word: str, allowed: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error of a library says."""
+    return str(error).strip().split("\n")[0]
+
+
 def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
     """Check the value of an option; ``None`` (not given) is fine.
 

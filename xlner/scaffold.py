@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from pipeline.config import DataSource
-from pipeline.errors import ConfigError, DataError, XlnerError
+from pipeline.errors import ConfigError, DataError, XlnerError, first_line
 from pipeline.formats import detect_format, read_labelled
 from pipeline.formats.labels import nearest_type
 from pipeline.formats.splits import (
@@ -183,7 +183,7 @@ def _peek(path: Path, *, plain: bool) -> ReadReport:
 
 
 def _first_line(error: Exception, path: Path) -> str:
-    text = str(error).strip().split("\n")[0] or type(error).__name__
+    text = first_line(error) or type(error).__name__
     text = text.removeprefix(f"{path}:").strip()
     return re.sub(r"^(\d+): ", r"line \1: ", text)
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from pipeline.errors import DataError, suggest
+from pipeline.errors import DataError, first_line, suggest
 from pipeline.formats.columns import RecordReader
 from pipeline.formats.format import RECORDS, Format, Request, Sample
 from pipeline.formats.parquet import checked_records, class_labels
@@ -90,7 +90,7 @@ def open_saved(path: Path, split: str | None) -> datasets.Dataset:
     try:
         loaded = datasets.load_from_disk(str(path))
     except Exception as error:  # whatever datasets trips over in a damaged folder
-        raise DataError(f"{path}: a damaged data set folder: {_first_line(error)}") from error
+        raise DataError(f"{path}: a damaged data set folder: {first_line(error)}") from error
     if isinstance(loaded, datasets.DatasetDict):
         names = sorted(map(str, loaded))
         if split not in loaded:
@@ -116,7 +116,7 @@ def open_hub(
         data = datasets.load_dataset(name, config, split=split, revision=revision)
     except (OSError, ValueError, RuntimeError) as error:
         # Not found, offline, unknown configuration or split, a loading script: all in one family.
-        raise DataError(f"{what}: cannot load split {split!r}: {_first_line(error)}") from error
+        raise DataError(f"{what}: cannot load split {split!r}: {first_line(error)}") from error
     commit = commit_of(data)
     if commit and revision and _COMMIT.fullmatch(revision) and commit != revision:
         raise DataError(
@@ -180,11 +180,11 @@ def _problem_on_hub(
     try:
         builder = datasets.load_dataset_builder(name, config, revision=revision)
     except datasets.exceptions.DatasetNotFoundError as error:
-        return "hub", f"{name!r}: {_first_line(error)}"
+        return "hub", f"{name!r}: {first_line(error)}"
     except OSError as error:
         return "hub", (
             f"{name!r} is not in the local cache, and the hub cannot be reached: "
-            f"{_first_line(error)}"
+            f"{first_line(error)}"
         )
     except (ValueError, RuntimeError) as error:
         # For an unknown configuration, datasets says which ones there are.
@@ -201,7 +201,3 @@ def _split_problem(name: str, split: str, known: Collection[str]) -> tuple[str, 
     return "split", (
         f"{name!r} has no split {bad!r}{suggest(bad, known)}; allowed: {', '.join(known)}"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.disk import written_whole
-from pipeline.errors import DataError
+from pipeline.errors import DataError, first_line
 from pipeline.formats.columns import (
     BESIDE,
     IDS,
@@ -100,8 +100,7 @@ def checked_records(
             batch.validate(full=True)
             records = batch.to_pylist()
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
-            said = str(error).strip().split("\n")[0]
-            raise DataError(f"{where}: damaged after row {row}: {said}") from error
+            raise DataError(f"{where}: damaged after row {row}: {first_line(error)}") from error
         row += len(records)
         yield from records
 

@@ -53,8 +53,8 @@ class SentenceStream(Iterator[Sentence]):
         return next(self._sentences)
 
 
-class _Scratch(ReadReport):
-    """Takes what is found again after the first pass, which has told all of it."""
+class Scratch(ReadReport):
+    """Takes what is found again after a first pass, which has told all of it."""
 
     __slots__ = ()
 
@@ -222,8 +222,9 @@ def read_labelled(
     Raises:
         DataError: Here or while iterating, if the source cannot be read; with file and line.
     """
-    opened, report = _open(source, path, lang, origin, labelled, docstarts=docstarts)
-    report.labelled = labelled
+    opened, report = open_source(
+        source, lang, path=path, origin=origin, labelled=labelled, docstarts=docstarts
+    )
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
     prefix_evidence = conll.PrefixEvidence()
     may_split = "documents" in opened.options and not (keep_documents or keep_empty)
@@ -252,7 +253,7 @@ def read_labelled(
     report.sampled = sample is not None and next(raws, None) is not None
     if any_tags != any_spans and not report.sampled:
         _refuse_unused(source, "tags" if any_tags else "spans", opened.where)
-    scratch = _Scratch(report.origin, report.format)
+    scratch = Scratch(report.origin, report.format)
     resolver = record_evidence.decide(opened.where, report)
     if resolver.split:  # then records are not what is counted
         report.forget_records()
@@ -287,18 +288,6 @@ def read_labelled(
         )
     again = resolver(islice(opened.read(scratch), sample), report)
     return SentenceStream(maker(again), report)
-
-
-def read_raw(
-    source: DataSource, lang: str, *, path: Path | None, labelled: bool = False
-) -> tuple[Iterator[RawSentence], ReadReport]:
-    """Return the sentences of a source as they are, text where it has text, and what is found.
-
-    Raises:
-        DataError: Here or while iterating, if the source cannot be read; with file and line.
-    """
-    opened, report = _open(source, path, lang, None, labelled)
-    return opened.read(report), report
 
 
 def other_numbers(paths: tuple[Path, Path], forms: Sequence[str], sizes: tuple[int, int]) -> str:
@@ -394,19 +383,29 @@ class _Several:
                 yield raw
 
 
-def _open(
+def open_source(
     source: DataSource,
-    path: Path | None,
     lang: str,
-    origin: str | None,
-    labelled: bool,
     *,
+    path: Path | None,
+    origin: str | None = None,
+    labelled: bool = False,
     docstarts: bool = False,
 ) -> tuple[Format | _Several, ReadReport]:
-    """Find the files of a source and their format, and prepare to read them."""
+    """Find the files of a source and their format, to read their sentences as they are.
+
+    Those have text where it has text, and tags where it has tags. See :func:`read_labelled`.
+
+    Returns:
+        What reads them, any number of times, and the report to be told of it; a later time, a
+        :class:`Scratch` one.
+
+    Raises:
+        DataError: If the source cannot be read; with file and line.
+    """
     if path is None:
         _refuse_idle(source, "hub", f"hub:{source.hub}", labelled)
-        report = ReadReport(origin or "", "hub")
+        report = ReadReport(origin or "", "hub", labelled=labelled)
         opened: Format | _Several = FORMATS["hub"](Request(None, source, lang, labelled), report)
         report.origin = origin or opened.where
         return opened, report
@@ -416,7 +415,7 @@ def _open(
         name = _common_format(path, files, source.encoding, labelled)
     kind = FORMATS[name]
     _refuse_idle(source, name, str(path), labelled, splits=files != [path] or has_splits(path))
-    report = ReadReport(origin or str(path), name)
+    report = ReadReport(origin or str(path), name, labelled=labelled)
     if doubt := doubtful_split(path, files, source.split):
         report.warn(f"{report.origin}: {doubt}")
     parts = [kind(Request(f, source, lang, labelled, docstarts), report) for f in files]

@@ -27,7 +27,7 @@ from pipeline.formats.label_studio import (
 )
 from pipeline.formats.notation import TagError
 from pipeline.formats.offsets import OffsetEvidence, Reading, resolve
-from pipeline.formats.reading import choose_decoder, read_raw
+from pipeline.formats.reading import Scratch, choose_decoder, open_source
 from pipeline.formats.report import RELATIONS, CharSpan, RawSentence
 from pipeline.formats.resolving import longest
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder
@@ -139,10 +139,9 @@ def read_corrected(
     one_of(f"--import {path}: format", name, READABLE)
     # As they are, since read_labelled leaves out words that have nothing to see.
     source = DataSource(format=name, encoding=encoding)
-    stream, report = read_raw(source, "und", path=path, labelled=True)
-    raws = list(stream)
+    opened, report = open_source(source, "und", path=path, labelled=True)
     tags, positions = SchemeEvidence(), OffsetEvidence()
-    for raw in raws:
+    for raw in opened.read(report):
         if raw.tags is not None:
             tags.feed(raw.tags)
         elif raw.words and name == "jsonl":
@@ -151,7 +150,11 @@ def read_corrected(
     if note:
         report.warn(f"{path}: {note}")
     decode = choose_decoder(tags, source, str(path), report)
-    for raw in raws:
+    changes.not_reviewed = report.unreviewed
+    changes.overlapping += report.repaired["overlapping_spans"]
+    changes.other_regions = report.left_out[REGIONS] + report.left_out[RELATIONS]
+    changes.skipped = report.left_out[CANCELLED] + report.left_out[UNLABELLED]
+    for raw in opened.read(Scratch(str(path), name)):
         if raw.tags is not None:
             raw.spans = _decoded(raw, decode, path)
         if raw.char_spans is None:
@@ -160,10 +163,6 @@ def read_corrected(
             yield _placed(raw, reading, path, changes)
         else:
             yield _in_code_points(raw, changes)
-    changes.not_reviewed = report.unreviewed
-    changes.overlapping += report.repaired["overlapping_spans"]
-    changes.other_regions = report.left_out[REGIONS] + report.left_out[RELATIONS]
-    changes.skipped = report.left_out[CANCELLED] + report.left_out[UNLABELLED]
 
 
 def _decoded(raw: RawSentence, decode: TagDecoder, path: Path) -> list[Span]:

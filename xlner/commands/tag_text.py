@@ -141,7 +141,7 @@ def _read(file: Path, lang: str, split: bool, files: Files) -> Iterator[_Item]:
     """Yield the sentences of a file; every line of plain text is one, empty ones too."""
     from pipeline.formats import read_labelled
     from pipeline.formats.files import read_lines, read_stream
-    from pipeline.formats.reading import read_raw
+    from pipeline.formats.reading import open_source
 
     stream = str(file) == "-"
     with files.advised():
@@ -152,7 +152,8 @@ def _read(file: Path, lang: str, split: bool, files: Files) -> Iterator[_Item]:
         elif how.format == "text":
             yield from _lines(read_lines(file, how.encoding), split)
         else:
-            texts, report = read_raw(how, lang, path=file)
+            opened, report = open_source(how, lang, path=file)
+            texts = opened.read(report)
             first = next(texts, None)
             if first is not None and first.text is not None:
                 yield from _records(chain([first], texts), split)

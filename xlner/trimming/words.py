@@ -25,9 +25,11 @@ def count_file(path: Path, backend: Any, encoding: str = "utf-8") -> Counter[str
         DataError: If it cannot be read or has no words.
     """
     from pipeline.config import DataSource
-    from pipeline.formats.reading import read_raw
+    from pipeline.formats.reading import open_source
 
-    rows, _ = read_raw(DataSource(path=str(path), encoding=encoding), "en", path=path)
+    source = DataSource(path=str(path), encoding=encoding)
+    opened, report = open_source(source, "en", path=path)
+    rows = opened.read(report)
     texts = (row.text if row.text is not None else " ".join(row.words or ()) for row in rows)
     counts = count_words(texts, backend)
     if not counts:
