@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.formats import write_jsonl, write_parquet
+from pipeline.formats import detect_format, write_jsonl, write_parquet
 from pipeline.formats.splits import local_files, split_of
 from pipeline.schema import Sentence, Span
 from tests.pipeline.formats.helpers import read, save, stream
@@ -55,6 +55,16 @@ def test_shards_of_a_split(shards: Path) -> None:
     )
     assert "no split 'dev'; there is train, test" in failure(shards, split="dev")
     assert "slices are for data sets of the hub" in failure(shards, split="train[:10%]")
+
+
+@pytest.mark.parametrize(("suffix", "name"), [("parquet", "parquet"), ("jsonl", "jsonl")])
+def test_a_folder_is_in_the_format_of_its_files(tmp_path: Path, suffix: str, name: str) -> None:
+    for part in "ab":
+        put(tmp_path / "data" / f"{part}.{suffix}", part, part + "2")
+    assert detect_format(tmp_path / "data") == name
+    found = read(tmp_path / "data")
+    assert [(s.words[0], s.line) for s in found] == [("a", 1), ("a2", 2), ("b", 1), ("b2", 2)]
+    assert found[2].origin == f"{tmp_path / 'data'} (b.{suffix})"
 
 
 def test_globs_are_their_files_in_order(shards: Path) -> None:

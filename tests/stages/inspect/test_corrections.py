@@ -374,6 +374,19 @@ def test_brat_types_and_documents(tmp_path: Path) -> None:
     assert config.startswith("[entities]\nA_B\nA_B_2\n")
 
 
+def test_what_brat_has_beside_entities_is_counted(tmp_path: Path) -> None:
+    one = Sentence("a", "de", ["Anna", "Lee", "in", "New", "York"], [Span(0, 1, "PER")])
+    export([(one, None)], "brat", tmp_path / "brat")
+    notes = tmp_path / "brat" / "00000.ann"
+    more = "T2\tPER 0 4;12 15\tAnna New\nT3\tLOC 12 20\tNew York\nR1\tin Arg1:T1 Arg2:T3\n"
+    notes.write_text(notes.read_text(encoding="utf-8") + more, encoding="utf-8")
+    changes = Changes()
+    (back,) = import_corrected(tmp_path / "brat", {"a": one}, changes)
+    # What is in two parts would take in all between them, which is surer.
+    assert back.spans == [Span(0, 1, "PER"), Span(3, 5, "LOC")]
+    assert (changes.other_regions, changes.overlapping) == (1, 1)
+
+
 @pytest.mark.parametrize("format_", FOLDERS)
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, format_: str) -> None:
     (tmp_path / "README.md").write_text("mine", encoding="utf-8")
