@@ -176,6 +176,7 @@ class Format(ABC):
             ``documents`` that a record may be a document of several sentences.
         last_resort: Whether it is only tried after the others.
         may_have_prefix: Whether words may have a ``lang:`` prefix.
+        where: What errors name.
     """
 
     about: ClassVar[str]
@@ -188,13 +189,9 @@ class Format(ABC):
 
     def __init__(self, request: Request, report: ReadReport) -> None:
         self.request = request
+        self.where = str(request.path)
         if "encoding" in self.options:
             report.encoding = request.source.encoding
-
-    @property
-    def where(self) -> str:
-        """What errors name."""
-        return str(self.request.path)
 
     @classmethod
     @abstractmethod

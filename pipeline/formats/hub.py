@@ -34,23 +34,17 @@ class Hub(Format):
         super().__init__(request, report)
         source = request.source
         if request.path is not None:
-            self._where = str(request.path)
             self._data = open_saved(request.path, source.split)
             return
         if not source.hub:
             raise DataError("a data source needs a path or a hub data set; it has neither")
         split = source.split or "train"
         config = f"[{source.hub_config}]" if source.hub_config else ""
-        self._where = f"hub:{source.hub}{config}/{split}"
+        self.where = f"hub:{source.hub}{config}/{split}"
         self._data = open_hub(
             source.hub, config=source.hub_config, split=split, revision=source.revision
         )
         report.commit = commit_of(self._data)
-
-    @property
-    def where(self) -> str:
-        """The folder, or the data set's id, configuration and split."""
-        return self._where
 
     @classmethod
     def sniff(cls, sample: Sample) -> bool:
@@ -64,9 +58,9 @@ class Hub(Format):
             DataError: If the columns do not fit.
         """
         names = class_labels(self._data.features.arrow_schema)
-        reader = RecordReader(self.request, report, self._where, names=names)
+        reader = RecordReader(self.request, report, self.where, names=names)
         batches = self._data.with_format("arrow").iter(batch_size=_BATCH)
-        for row, record in enumerate(checked_records(batches, self._where), 1):
+        for row, record in enumerate(checked_records(batches, self.where), 1):
             yield reader(record, row)
 
 

@@ -63,17 +63,9 @@ def summary(run: RunFolder, langs: list[str]) -> Iterator[RenderableType]:
         yield Text(f"{lang}", style="bold underline")
         yield _funnel_table(steps)
         yield ""
-        yield _types_table(statistics)
-        yield ""
-        reasons = _reasons_table(statistics)
-        if reasons.row_count:
-            yield reasons
-            yield ""
-        yield _histogram(statistics)
-        yield ""
-        if statistics.frequent:
-            yield _renderings_table(statistics)
-            yield ""
+        for table in (_types_table, _reasons_table, _histogram, _renderings_table):
+            if (shown := table(statistics)).row_count:
+                yield from (shown, "")
 
 
 def _plain_table(*columns: str, numbers: int = 0) -> Table:

@@ -125,11 +125,13 @@ def align_words(
             pair = (source_lang, target_lang or "und")
             options["parallel"] = [_text_source(Path(p), pair) for p in parallel]
         typed = with_more(options, more or (), "floor=0.1")
+        if options["aligner"] == "ensemble":
+            raise ConfigError("--aligner ensemble: needs members; use a config and run_stage align")
         with _named(typed):
             _align(
                 (source, target),
                 out,
-                _config(options, typed),
+                read_as(AlignConfig, options, typed),
                 (source_lang, target_lang),
                 probs,
                 (gold, gold_base),
@@ -199,12 +201,6 @@ def _align(
         print_json(summary | ({"out": str(out)} if out else {"alignments": rows}))
     else:
         _tell(summary, out)
-
-
-def _config(options: dict[str, Any], typed: Callable[[str], str]) -> AlignConfig:
-    if options["aligner"] == "ensemble":
-        raise ConfigError("--aligner ensemble: needs members; use a config and run_stage align")
-    return read_as(AlignConfig, options, typed)
 
 
 def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:

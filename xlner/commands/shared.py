@@ -67,19 +67,14 @@ def entry(app: typer.Typer) -> Callable[[], None]:
             # The library's own exceptions (unknown option, missing argument) can word themselves.
             if not hasattr(error, "format_message"):
                 raise
-            _usage_error(error)
+            _show_errors([str(error.format_message())])
+            if (context := getattr(error, "ctx", None)) is not None:
+                hint = f"usage: {context.command_path} --help shows what is allowed"
+                typer.echo(hint, err=True)
             code = EXIT_USAGE
         sys.exit(code if isinstance(code, int) else 0)
 
     return main
-
-
-def _usage_error(error: Any) -> None:
-    context = getattr(error, "ctx", None)
-    messages = [str(error.format_message())]
-    _show_errors(messages)
-    if context is not None:
-        typer.echo(f"usage: {context.command_path} --help shows what is allowed", err=True)
 
 
 def _show_version(value: bool) -> None:
