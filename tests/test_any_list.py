@@ -151,7 +151,6 @@ def cases(models: SimpleNamespace, folder: Path) -> dict[str, Case]:
         "spans_from_tags": (formats.spans_from_tags, TAGS, text),
         "tags_from_spans": (lambda x: formats.tags_from_spans(x, 4), SPANS, PLAIN),
         "map_spans": (lambda x: formats.map_spans(x, {"LOC": "O"}), SPANS, PLAIN),
-        "map_labels": (lambda x: [s.words for s in formats.map_labels(x, {})], SENTENCES, PLAIN),
         "require_known_types": (
             lambda x: formats.require_known_types(x, x, key="k", reference="r"),
             ["PER"],
@@ -175,7 +174,7 @@ NAMES = [
     *("Tagger.predict texts", "Tagger.predict words", "Tagger.distributions", "Tagger.decode"),
     *("Translator.translate", "Aligner.align", "Aligner.align, any", "Batch.from_pairs"),
     *("project_batches", "decide_rows", "write_conll", "write_jsonl", "write_parquet"),
-    *("write_pharaoh", "spans_from_tags", "tags_from_spans", "map_spans", "map_labels"),
+    *("write_pharaoh", "spans_from_tags", "tags_from_spans", "map_spans"),
     *("require_known_types", "detokenise", "score", "seqeval_scores", "count_spans", "pair_up"),
     *("span_f1", "load_config"),
 ]

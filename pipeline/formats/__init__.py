@@ -30,7 +30,7 @@ from pipeline.formats.encoding import repair
 from pipeline.formats.format import Format, Request, Sample
 from pipeline.formats.jsonl import write_jsonl
 from pipeline.formats.kinds import FORMATS, detect_format
-from pipeline.formats.labels import map_labels, map_spans, require_known_types
+from pipeline.formats.labels import map_spans, require_known_types
 from pipeline.formats.layout import DOCSTART
 from pipeline.formats.parquet import write_parquet
 from pipeline.formats.pharaoh import PharaohLine, read_pharaoh, write_pharaoh
@@ -51,7 +51,6 @@ __all__ = [
     "SentenceStream",
     "Tokenizer",
     "detect_format",
-    "map_labels",
     "map_spans",
     "offsets_by",
     "read_labelled",

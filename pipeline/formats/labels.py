@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pipeline.errors import DataError
 from pipeline.listed import each, listed
-from pipeline.schema import Sentence, Span
+from pipeline.schema import Span
 
 
 def map_spans(spans: Iterable[Span], mapping: Mapping[str, str]) -> list[Span]:
@@ -20,13 +20,6 @@ def map_spans(spans: Iterable[Span], mapping: Mapping[str, str]) -> list[Span]:
         replace(s, type=mapping.get(s.type, s.type)) for s in each(spans, "map_spans: the spans")
     )
     return [s for s in named if s.type != "O"]
-
-
-def map_labels(sentences: Iterable[Sentence], mapping: Mapping[str, str]) -> Iterator[Sentence]:
-    """Yield the sentences with their labels renamed or dropped; see :func:`map_spans`."""
-    for sentence in each(sentences, "map_labels: the sentences"):
-        sentence.spans = map_spans(sentence.spans, mapping)
-        yield sentence
 
 
 _SAME = (

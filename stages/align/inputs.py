@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pipeline.config import DataSource
 from pipeline.errors import DataError
-from pipeline.formats import ReadReport, Request, conll, detect_format, whitespace_offsets
+from pipeline.formats import detect_format, whitespace_offsets
+from pipeline.formats.conll import PrefixEvidence
 from pipeline.formats.files import read_lines
-from pipeline.formats.reading import other_numbers
+from pipeline.formats.reading import open_source, other_numbers
 from stages.word_alignment.aligner import WordPair
 
 SEPARATOR = "|||"
@@ -74,8 +75,8 @@ def _read_side(path: Path, how: DataSource) -> list[list[str]]:
 
 
 def _read_conll(path: Path, how: DataSource) -> list[list[str]]:
-    report, evidence = ReadReport(str(path), "conll"), conll.PrefixEvidence()
-    file = conll.Conll(Request(path, how, "und", labelled=False), report)
+    file, report = open_source(how, "und", path=path)
+    evidence = PrefixEvidence()
     sentences = [raw.words or [] for raw in file.read(report)]
     for words in sentences:
         evidence.feed(words)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.formats import map_labels, map_spans, require_known_types
-from pipeline.schema import Sentence, Span
+from pipeline.formats import map_spans, require_known_types
+from pipeline.schema import Span
 
 
 def test_map() -> None:
     spans = [Span(0, 1, "A", 0.5), Span(1, 2, "B"), Span(2, 3, "C"), Span(3, 4, "D")]
     mapped = map_spans(spans, {"A": "B", "B": "X", "C": "O"})
     assert mapped == [Span(0, 1, "B", 0.5), Span(1, 2, "X"), Span(3, 4, "D")]
-    (sentence,) = map_labels([Sentence("s", "de", ["a"] * 4, spans)], {"D": "O"})
-    assert [s.type for s in sentence.spans] == ["A", "B", "C"]
 
 
 def test_unknown_types() -> None:
