@@ -41,6 +41,22 @@ def bin_allowed() -> bool:
     return os.environ.get(ALLOW_BIN) == "1"
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the parsed ``config.json`` of a checkpoint.
+
+    Raises:
+        ModelError: If the folder has none or it cannot be parsed.
+    """
+    file = folder / "config.json"
+    try:
+        parsed: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: no config.json: not a checkpoint folder") from None
+    except ValueError as error:
+        raise ModelError(f"{file}: not valid JSON ({error})") from None
+    return parsed
+
+
 def refuse_pickled_weights(folder: str | Path) -> None:
     """Check that a local model folder does not hold its weights as a pickle only.
 
@@ -83,16 +99,7 @@ class ModelSource:
         Raises:
             ModelError: If the folder has none or it cannot be parsed.
         """
-        if self.path is None:
-            return None
-        file = self.path / "config.json"
-        try:
-            parsed: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ModelError(f"{self.path}: no config.json: not a checkpoint folder") from None
-        except ValueError as error:
-            raise ModelError(f"{file}: not valid JSON ({error})") from None
-        return parsed
+        return None if self.path is None else read_config(self.path)
 
     def require_weights(self) -> None:
         """Check that the folder holds weights that may be loaded.

@@ -11,10 +11,11 @@ from transformers import AutoTokenizer
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.loaded import loaded
+from pipeline.models import read_config
 from stages.align.backends import encoder_layers, independent
 from stages.align.embedding_aligner import EmbeddingAligner, Extraction
 from stages.align.embeddings import Embed, Embedder
-from stages.align.layers import Dtype, Layers, layer_to_read, max_subwords, read_config
+from stages.align.layers import Dtype, Layers, layer_to_read, max_subwords
 from stages.align.remembered import StateMemory
 from stages.align.subwords import (
     Specials,

@@ -5,7 +5,6 @@ Nothing above that layer is kept or computed: no further layers, no pooler, no d
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,21 +89,6 @@ class Layers(Protocol):
         Args:
             batch: Token ids with special tokens; need not be of one length.
         """
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the ``config.json`` of a checkpoint.
-
-    Raises:
-        ModelError: If there is none.
-    """
-    try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{folder}: no config.json: not a checkpoint folder") from None
-    except ValueError as error:
-        raise ModelError(f"{folder / 'config.json'}: not valid JSON ({error})") from None
-    return config
 
 
 class TorchLayers:

@@ -20,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.listed import batched
+from pipeline.models import read_config
 from stages.align.contextual import load_tokenizer
 from stages.align.embeddings import Embedder
-from stages.align.layers import TorchLayers, max_subwords, read_config
+from stages.align.layers import TorchLayers, max_subwords
 from stages.align.subwords import SubwordCutter, transformers_cut, transformers_specials
 from stages.machine import has_bfloat16, torch_device
 from stages.tagger.labels import LabelSet

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from pipeline.models import read_config
 from pipeline.schema import Link
 from pipeline.task import Advance
 from stages.align.kinds.base import AlignerKind
@@ -107,7 +108,7 @@ class Reference(AlignerKind[ReferenceOptions]):
 
     def load(self, setting: Setting, model: Path | None, learnt: Path) -> Aligner:
         """Load the encoder."""
-        from stages.align.layers import layer_to_read, read_config
+        from stages.align.layers import layer_to_read
 
         assert model is not None
         options = self.options

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.models import read_config
 from stages.align import backends, packed
 from stages.align.backends import encoder_layers
-from stages.align.layers import TorchLayers, read_config
+from stages.align.layers import TorchLayers
 from stages.align.packed import PackedLayers, supported
 from tests.tiny.translators import build_m2m100, build_marian, build_nllb
 
