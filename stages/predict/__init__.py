@@ -259,10 +259,11 @@ def _projection(config: RunConfig) -> ProjectionMethod[Any]:
 
 
 def _project_options(config: RunConfig) -> ProjectConfig:
-    from stages.project.back_projection import for_test_sentences
     from stages.project.config import ProjectConfig
 
-    return for_test_sentences(config.section("project", ProjectConfig))
+    options = config.section("project", ProjectConfig)
+    # Training can do without a sentence, a test set cannot.
+    return options.model_copy(update={"filters": options.filters.spans_only()})
 
 
 STAGE = PredictStage()

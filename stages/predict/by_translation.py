@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.errors import DataError
 from pipeline.schema import kept_spans, labels_of
 from pipeline.stage import Part
-from stages.project.back_projection import Floats, mean_distributions, word_distributions
+from stages.project.back_projection import Floats, word_distributions
 from stages.tagger.labels import LabelSet
 from stages.tagger.predictions import distributions_of, predictions
 
@@ -65,7 +67,8 @@ class EnsembleWorker:
         means = []
         for number in range(len(rows)):
             asked = [n for n in columns if n != self.projected or not unknown[number]]
-            means.append(mean_distributions([columns[n][number] for n in asked]))
+            several = np.stack([columns[n][number] for n in asked])
+            means.append(np.asarray(several.mean(axis=0, dtype=np.float32)))
         spans = labels.decode_each(means, constrained=self.constrained)
         part.advance(len(rows))
         return predictions(rows, spans, means, labels)

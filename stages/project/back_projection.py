@@ -7,14 +7,13 @@ and the projector of the stage ``project`` carries the entities to the words of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.schema import table
-from stages.project.config import ProjectConfig
 from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -34,14 +33,6 @@ def with_reasons(projected: pa.Table, alignments: pa.Table) -> pa.Table:
         if reason is not None and not any(s["kept"] for s in row["spans"]):
             row["kept"], row["reason"] = False, reason
     return table("projected", rows)
-
-
-def for_test_sentences(options: ProjectConfig) -> ProjectConfig:
-    """Return the options of ``project`` without the filters that drop whole sentences.
-
-    Training can do without a sentence, a test set cannot.
-    """
-    return options.model_copy(update={"filters": options.filters.spans_only()})
 
 
 def moved_labels(labels: LabelSet) -> tuple[Floats, Floats]:
@@ -110,8 +101,3 @@ def word_distributions(
     rest = np.maximum(0, 1 - weight[free])[:, None] * outside
     found[free] = (found[free] + rest) / np.maximum(1, weight[free])[:, None]
     return found
-
-
-def mean_distributions(several: Sequence[Floats]) -> Floats:
-    """Return the mean of several (words, labels) arrays over the same words and labels."""
-    return np.mean(np.stack(several), axis=0, dtype=np.float32)

@@ -10,6 +10,7 @@ Where a marker was lost, the fallback projector decides.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -68,10 +69,15 @@ def words_between(words: list[str], first: int, end: int) -> tuple[int, int] | N
     return None if start is None or stop is None else (start, stop)
 
 
+Found = tuple[int, int, int, float]
+"""An entity, its words in the sentence ``[start, end)``, and a score."""
+
+
+@dataclass(frozen=True)
 class MarkerProjector:
     """Reads entities off the markers in the translation, with a fallback where they were lost.
 
-    Args:
+    Attributes:
         fallback: The projector for entities (and sentences) without markers; it also helps to tell
             which bracket is which.
         markers: The opening and the closing marker.
@@ -79,17 +85,10 @@ class MarkerProjector:
             tags, ``xml``.
     """
 
+    fallback: Projector | None
+    markers: tuple[str, str] = ("[", "]")
+    style: Literal["brackets", "insert", "replace", "xml"] = "brackets"
     name: ClassVar[str] = "markers"
-
-    def __init__(
-        self,
-        fallback: Projector | None,
-        markers: tuple[str, str] = ("[", "]"),
-        style: Literal["brackets", "insert", "replace", "xml"] = "brackets",
-    ) -> None:
-        self.fallback = fallback
-        self.markers = markers
-        self.style = style
 
     def project(self, batch: Batch) -> Projection:
         """Project all entities of ``batch``."""
@@ -97,16 +96,21 @@ class MarkerProjector:
         other = self.fallback.project(batch) if self.fallback else None
         guesses: dict[int, tuple[int, int]] = {}
         if other is not None:
-            places = zip(other.start.tolist(), other.end.tolist(), strict=True)
+            starts = other.start - batch.target.offsets[batch.entity_row[other.entity]]
+            places = zip(starts.tolist(), (starts + other.end - other.start).tolist(), strict=True)
             guesses = dict(zip(other.entity.tolist(), places, strict=True))
         proposals: list[tuple[int, int, int, float, str]] = []
         firsts = np.searchsorted(batch.entity_row, np.arange(len(batch) + 1))
         for row, marked in enumerate(batch.marked):
             entities = list(range(firsts[row], firsts[row + 1]))
-            if marked and entities and self.style != "brackets":
-                proposals += self._numbered(batch, names, row, entities, marked)
-            elif marked and entities:
-                proposals += self._match(batch, names, row, entities, marked, guesses)
+            if not (marked and entities):
+                continue
+            words, offset = batch.target.words(row, names), int(batch.target.offsets[row])
+            if self.style == "brackets":
+                found = self._matched(batch, words, entities, marked, guesses)
+            else:
+                found = self._numbered(batch, words, entities, marked)
+            proposals += [(e, offset + s, offset + t, p, self.name) for e, s, t, p in found]
         done = {p[0] for p in proposals}
         reasons = {e: "marker_lost" for e in range(batch.n_entities) if e not in done}
         if other is not None:
@@ -127,10 +131,8 @@ class MarkerProjector:
         return settle(batch, owners, starts, ends, score, [p[4] for p in proposals], reasons)
 
     def _numbered(
-        self, batch: Batch, names: list[str], row: int, entities: list[int], marked: str
-    ) -> list[tuple[int, int, int, float, str]]:
-        words = batch.target.words(row, names)
-        offset = int(batch.target.offsets[row])
+        self, batch: Batch, words: list[str], entities: list[int], marked: str
+    ) -> list[Found]:
         numbers = [int(batch.entity_index[e]) for e in entities]
         found: dict[int, tuple[int, int]] = {}
         if self.style == "replace":
@@ -140,37 +142,32 @@ class MarkerProjector:
             found = read_replaced(marked, words, sizes)
         else:
             read = read_tags if self.style == "xml" else read_inserted
-            for number, (first, end) in read(marked).items():
-                between = words_between(words, first, end)
+            for number, place in read(marked).items():
+                between = words_between(words, *place)
                 if between is not None:
                     found[number] = between
-        return [
-            (e, offset + found[number][0], offset + found[number][1], 1.0, self.name)
-            for e, number in zip(entities, numbers, strict=True)
-            if number in found
-        ]
+        numbered = zip(entities, numbers, strict=True)
+        return [(e, *found[number], 1.0) for e, number in numbered if number in found]
 
-    def _match(
+    def _matched(
         self,
         batch: Batch,
-        names: list[str],
-        row: int,
+        words: list[str],
         entities: list[int],
         marked: str,
         guesses: dict[int, tuple[int, int]],
-    ) -> list[tuple[int, int, int, float, str]]:
+    ) -> list[Found]:
         from rapidfuzz.distance import Indel
         from scipy.optimize import linear_sum_assignment
 
-        words = batch.target.words(row, names)
-        offset = int(batch.target.offsets[row])
         spans = []
-        for text, first, end in read_markers(marked, self.markers):
-            found = words_between(words, first, end)
+        for text, first, after in read_markers(marked, self.markers):
+            found = words_between(words, first, after)
             if found is not None:
                 spans.append((text, *found))
         if not spans:
             return []
+        names = batch.vocabulary.words
         value = np.zeros((len(entities), len(spans)))
         for a, e in enumerate(entities):
             lo, hi = int(batch.entity_start[e]), int(batch.entity_end[e])
@@ -180,8 +177,8 @@ class MarkerProjector:
                 spelled = "".join(fold(w) for w in text.split())
                 value[a, b] = Indel.normalized_similarity(entity, spelled)
                 if guess:
-                    both = min(guess[1], offset + end) - max(guess[0], offset + start)
-                    either = max(guess[1], offset + end) - min(guess[0], offset + start)
+                    both = min(guess[1], end) - max(guess[0], start)
+                    either = max(guess[1], end) - min(guess[0], start)
                     value[a, b] += _ALIGNMENT_WEIGHT * max(0, both) / either
                 place = abs((a + 0.5) / len(entities) - (b + 0.5) / len(spans))
                 value[a, b] += _ORDER_WEIGHT * (1 - place)
@@ -190,7 +187,6 @@ class MarkerProjector:
         for a, b in zip(*linear_sum_assignment(-value), strict=True):
             match = value[a, b] / (1 + _ALIGNMENT_WEIGHT * bool(guesses) + _ORDER_WEIGHT)
             if complete or match >= _LEAST_MATCH:
-                _, start, end = spans[b]
                 score = float(min(1.0, max(match, 0.5 if complete else 0.0)))
-                out.append((entities[a], offset + start, offset + end, score, self.name))
+                out.append((entities[a], *spans[b][1:], score))
         return out

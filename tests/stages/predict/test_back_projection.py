@@ -9,10 +9,7 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.schema import table
-from stages.project.back_projection import (
-    for_test_sentences,
-    word_distributions,
-)
+from stages.project.back_projection import word_distributions
 from stages.project.batch import Batch
 from stages.project.build import pair_columns, project_tables
 from stages.project.config import FilterConfig, ProjectConfig
@@ -157,7 +154,7 @@ def test_no_test_sentence_is_filtered_away() -> None:
     options = ProjectConfig(
         filters={"require_all": True, "comp_source": True, "min_score": 0.4}  # type: ignore[arg-type]
     )
-    filters = for_test_sentences(options).filters
+    filters = options.filters.spans_only()
     assert [filters.value(k) for k in ("require_all", "comp_source", "min_score")] == [
         False,
         False,
