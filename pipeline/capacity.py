@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -153,6 +153,21 @@ def used_memory(pid: int) -> int:
 
 
 @contextlib.contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Have variables of the environment other values while the block runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
 def share(count: int, device: str | None = None) -> Iterator[None]:
     """Have what is loaded, and processes that are started, in the block keep to their share.
 
@@ -168,20 +183,13 @@ def share(count: int, device: str | None = None) -> Iterator[None]:
     changed = dict.fromkeys(_THREADS, str(count)) | kernels
     if device is not None:
         changed[_VISIBLE] = device
-    before = {name: os.environ.get(name) for name in changed}
     torch = sys.modules.get("torch")
     had = torch.get_num_threads() if torch is not None else None
-    os.environ.update(changed)
     if torch is not None:
         torch.set_num_threads(count)
     try:
-        with threadpool_limits(count, user_api="blas"):
+        with environment(changed), threadpool_limits(count, user_api="blas"):
             yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
         if torch is not None and had is not None:
             torch.set_num_threads(had)

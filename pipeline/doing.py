@@ -33,7 +33,7 @@ from pipeline.manifest import (
     library_versions,
     merge_counts,
 )
-from pipeline.output import DatasetOutput, FilesOutput
+from pipeline.output import Output
 from pipeline.plan import Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
@@ -266,8 +266,8 @@ class Doer:
             reasons=self._registry.reasons_of(of.name),
         )
         extra = {"counts": context.counts, "notes": context.notes}
+        out = Output(partial.out, task.kind, config.part_rows)
         if task.kind in SCHEMAS:
-            out = DatasetOutput(partial.out, task.kind, config.part_rows)
             if given.stored is None:
                 of.run(inputs, out, context)
             else:
@@ -275,7 +275,7 @@ class Doer:
             drops = merge_counts([out.drops, {"rows": context.drops}])
             rows = sum(p.rows for p in out.parts)
             return {"parts": out.parts, "rows_out": rows, "drops": _no_empty(drops), **extra}
-        of.run(inputs, FilesOutput(partial.out), context)
+        of.run(inputs, out, context)
         files = {
             str(p.relative_to(partial.out)): p
             for p in sorted(partial.out.rglob("*"))

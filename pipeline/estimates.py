@@ -15,7 +15,6 @@ from pipeline.artifacts import Artifact
 from pipeline.errors import DamagedError
 from pipeline.manifest import MANIFEST, Manifest, read_manifest
 from pipeline.plan import TODO, Planner, Step
-from pipeline.schedule import read_by
 from pipeline.schema import SCHEMAS
 from pipeline.stage import RowStage
 from pipeline.task import Ref, Task
@@ -98,16 +97,16 @@ class Estimates:
         files = self._planner.registry[task.stage].files(config, task)
         loads = 0
         # What is read from nothing on this machine is a corpus of the hub.
-        rows = 0 if files or read_by(task) or task.kind not in SCHEMAS else _HUB_ROWS
+        rows = 0 if files or task.reads or task.kind not in SCHEMAS else _HUB_ROWS
         for item in files.values():
             if isinstance(item, str):  # a model of the hub
                 loads += _MODEL_BYTES
             elif item.is_dir() and (weights := _weights(item)):
                 loads += weights
-            elif not read_by(task):
+            elif not task.reads:
                 rows += _bytes(item) // _SENTENCE
         own = loads
-        for ref in read_by(task):
+        for ref in task.reads:
             if self._model.get(ref):
                 loads += self._model[ref]
             elif task.kind in SCHEMAS:  # row by row

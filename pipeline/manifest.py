@@ -192,13 +192,9 @@ def merge_counts(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, 
     return total
 
 
+@functools.cache  # reading them takes longer than many a task
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide results."""
-    return dict(_library_versions())
-
-
-@functools.cache  # reading them takes longer than many a task
-def _library_versions() -> Mapping[str, str]:
     versions = {"python": platform.python_version()}
     for name in (
         "xlner",

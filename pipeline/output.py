@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class DatasetOutput:
-    """Writes the parts of a dataset.
+class Output:
+    """Writes the parts of a dataset; of any other kind, a stage puts files into ``folder`` itself.
 
     Args:
         folder: Where to.
-        kind: Kind of dataset, a key of :data:`pipeline.schema.SCHEMAS`.
+        kind: What is written: :data:`pipeline.task.OutputKind`.
         part_rows: Rows per part of :meth:`write_rows`.
     """
 
@@ -56,30 +56,3 @@ class DatasetOutput:
         if not self.parts:
             self.write(table(self._kind, []))
         return total
-
-
-class FilesOutput:
-    """A folder for files of any kind.
-
-    Args:
-        folder: The folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def write(self, data: pa.Table) -> None:
-        """Not for this kind of output.
-
-        Raises:
-            TypeError: Always; write files into ``folder``.
-        """
-        raise TypeError("this task writes files: put them into `folder`")
-
-    def write_rows(self, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Not for this kind of output.
-
-        Raises:
-            TypeError: Always; write files into ``folder``.
-        """
-        raise TypeError("this task writes files: put them into `folder`")

@@ -124,7 +124,7 @@ class Planner:
         goals = [r for r in every if self.registry[r.stage].goal]
         if goals:
             return goals
-        read = {r for t in every.values() for r in (*t.inputs.values(), *t.side_inputs.values())}
+        read = {r for t in every.values() for r in t.reads}
         return [r for r in every if r not in read]
 
     def check(self, tasks: Sequence[Task]) -> None:
@@ -217,7 +217,7 @@ class Planner:
             return "damaged", str(error)
         redone = [
             f"{ref} is {'decided anew' if steps[ref].state == 'decide' else 'made again'}"
-            for ref in (*task.inputs.values(), *task.side_inputs.values())
+            for ref in task.reads
             if steps[ref].state in ("run", "resume", "decide")
         ]
         if known is not None and known.manifest.fingerprint == mark:
@@ -319,7 +319,7 @@ def _visit(
             f"{reader} needs {ref}, which this configuration does not make"
             + (f": {_unset(config.data, ref.unit)}" if ref.stage == "prepare" else "")
         )
-    for need in (*task.inputs.values(), *task.side_inputs.values()):
+    for need in task.reads:
         _visit(need, every, ordered, config, (*path, ref))
     ordered[ref] = task
 

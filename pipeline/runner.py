@@ -16,7 +16,7 @@ from pipeline.artifacts import CONFIG, Artifact
 from pipeline.config import RunConfig
 from pipeline.disk import write_atomic
 from pipeline.doing import Doer
-from pipeline.engine.choosing import engine_of
+from pipeline.engine import engine_of
 from pipeline.engine.memory import libraries_aside
 from pipeline.errors import ConfigError, DamagedError
 from pipeline.manifest import MADE_AGAIN, MANIFEST
@@ -171,7 +171,7 @@ class Runner(Planner):
         for step in steps:
             if step.state not in TODO:
                 continue
-            for ref in (*step.task.inputs.values(), *step.task.side_inputs.values()):
+            for ref in step.task.reads:
                 if by_ref[ref].state == "not selected":
                     stale = set(_stale(ref, by_ref))
                     first = min(stale, key=self.registry.rank)
@@ -217,6 +217,5 @@ def _stale(ref: Ref, steps: Mapping[Ref, Step]) -> Iterator[str]:
     if steps[ref].state != "not selected":
         return
     yield ref.stage
-    task = steps[ref].task
-    for need in (*task.inputs.values(), *task.side_inputs.values()):
+    for need in steps[ref].task.reads:
         yield from _stale(need, steps)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.plan import TODO, Step
-from pipeline.task import Ref, Task
+from pipeline.task import Ref
 
 
 class Schedule:
@@ -28,7 +28,7 @@ class Schedule:
         self._readers: dict[Ref, list[Ref]] = {ref: [] for ref in self._steps}
         self._missing: dict[Ref, int] = {}
         for ref, step in self._steps.items():
-            reads = set(read_by(step.task)) & self._steps.keys()
+            reads = set(step.task.reads) & self._steps.keys()
             self._missing[ref] = len(reads)
             for other in reads:
                 self._readers[other].append(ref)
@@ -77,11 +77,6 @@ class Schedule:
             self._missing[ref] -= 1
             if not self._missing[ref]:
                 self._open.add(ref)
-
-
-def read_by(task: Task) -> list[Ref]:
-    """Return the outputs that a task reads."""
-    return [*task.inputs.values(), *task.side_inputs.values()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import torch and its friends inside the worker or ``run``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
@@ -24,6 +24,7 @@ from pipeline.config import RunConfig, StageConfig
 from pipeline.inputs import Inputs
 from pipeline.kinds import in_brackets
 from pipeline.models import locate
+from pipeline.output import Output as Output
 from pipeline.task import OutputKind as OutputKind
 from pipeline.task import Problem, Task
 from pipeline.task import Ref as Ref
@@ -111,18 +112,6 @@ class Context:
         if reason not in self.reasons:
             raise KeyError(f"{reason!r} is no drop reason of the stage {self.task.stage}")
         self.drops[reason] = self.drops.get(reason, 0) + n
-
-
-class Output(Protocol):
-    """Where ``RunStage.run`` writes: parts of a dataset, or files in a folder."""
-
-    folder: Path
-
-    def write(self, data: pa.Table) -> None:
-        """Append the next part (datasets only)."""
-
-    def write_rows(self, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Write rows as parts of ``part_rows`` rows each, streaming; returns how many."""
 
 
 class Stage(ABC, Generic[C]):

@@ -26,7 +26,7 @@ from pipeline.capacity import share
 from pipeline.config import RunConfig
 from pipeline.disk import disk_errors
 from pipeline.doing import Doer
-from pipeline.engine.choosing import engine_of
+from pipeline.engine import engine_of
 from pipeline.engine.memory import set_libraries_aside
 from pipeline.engine.pool import belong_to_parent, how_ended, portable
 from pipeline.plan import Step

@@ -90,6 +90,11 @@ class Task:
         """The name of this task's output."""
         return Ref(self.stage, self.unit)
 
+    @property
+    def reads(self) -> list[Ref]:
+        """The outputs of other tasks that it reads."""
+        return [*self.inputs.values(), *self.side_inputs.values()]
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -10,7 +10,7 @@ from pipeline import capacity
 from pipeline.errors import XlnerError
 from pipeline.estimates import Estimates, told_bytes, told_seconds
 from pipeline.plan import TODO, Planner, Selection, Step
-from pipeline.schedule import Schedule, read_by
+from pipeline.schedule import Schedule
 from pipeline.slots import Killed, Outcome, Slots
 from pipeline.task import Ref
 
@@ -117,7 +117,7 @@ class Work:
 
     def _to_do(self, step: Step) -> bool:
         kept = step.state in ("up to date", "decide")
-        other = next((r for r in read_by(step.task) if r in self._changed), None) if kept else None
+        other = next((r for r in step.task.reads if r in self._changed), None) if kept else None
         if other is not None and step.task.stage in self._selected:
             step.state = "run"
             step.why = f"its input {other} came out otherwise than before"

@@ -61,8 +61,7 @@ class Experiment(SweepsConfig):
     @cached_property
     def recipes(self) -> Mapping[str, Arm]:
         """Every arm by its name: those that ship, the run's own, and those of its sweeps."""
-        own = {name: arm for name, arm in self.arms.items() if arm is not None}
-        found = {**ARMS, **{name: resolve(name, own) for name in self.arms}}
+        found = {**ARMS, **{name: resolve(name, self.own_arms) for name in self.arms}}
         for sweep in self.sweeps:
             found |= sweep.arms
         return found
@@ -152,11 +151,7 @@ class Experiment(SweepsConfig):
 
         Those that differ in one thing only: data or head, or what an arm of one's own sets.
         """
-        own = [
-            (name, arm.like)
-            for name, arm in self.arms.items()
-            if arm is not None and arm.like in self.arms
-        ]
+        own = [(name, arm.like) for name, arm in self.own_arms.items() if arm.like in self.arms]
         return [*LIKE_AGAINST_LIKE, *own, *self._against_external()]
 
     def _against_external(self) -> list[tuple[str, str]]:
@@ -200,6 +195,3 @@ def translated_to_source(config: RunConfig) -> list[Literal["test", "unlabelled"
     if any(labels_by_crop(config, arm) for arm in arms):
         found.append("unlabelled")
     return found
-
-
-__all__ = ["Experiment", "experiment", "labels_by_crop", "translated_to_source"]

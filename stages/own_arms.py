@@ -100,6 +100,11 @@ class ArmsConfig(RunConfig):
         "{mine: {like: fused, set: {train.fusion_layer: 4}}}",
     )
 
+    @property
+    def own_arms(self) -> dict[str, ArmConfig]:
+        """The arms that do not ship."""
+        return {name: arm for name, arm in self.arms.items() if arm is not None}
+
 
 def resolve(name: str, own: Mapping[str, ArmConfig]) -> Arm:
     """Return an arm by its name, one's own made of what it is like.
@@ -155,28 +160,27 @@ def short(value: Any) -> str:
 
 def check_arms(config: ArmsConfig) -> Iterator[str]:
     """Yield what is wrong with the arms of a configuration."""
-    own = {name: arm for name, arm in config.arms.items() if arm is not None}
-    yield from _check_names(config, own)
+    yield from _check_names(config)
     for name in config.arms:
-        key = f"arms.{name}" if name in own else "arms"
+        key = f"arms.{name}" if name in config.own_arms else "arms"
         try:
-            arm = resolve(name, own)
+            arm = resolve(name, config.own_arms)
         except ConfigError as error:
             yield from error.problems
             continue
-        if name in own:
-            yield from _check_teachers(key, name, arm, own)
+        if name in config.own_arms:
+            yield from _check_teachers(key, name, arm, config.own_arms)
             yield from _check_rival(config, f"{key}.rival", arm)
             yield from check_settings(config, f"{key}.set", arm)
 
 
-def _check_names(config: ArmsConfig, own: Mapping[str, ArmConfig]) -> Iterator[str]:
+def _check_names(config: ArmsConfig) -> Iterator[str]:
     seen: dict[str, str] = {}
     for name in config.arms:
         same = seen.setdefault(name.casefold(), name)
         if same != name:  # one folder, on some disks
             yield f"arms: {same!r} and {name!r} differ in their case alone; call one otherwise"
-    for name in own:
+    for name in config.own_arms:
         if name in ARMS:
             yield f"arms.{name}: this is the name of an arm that ships; give yours another"
         elif not _NAME.fullmatch(name):

@@ -125,8 +125,7 @@ def sweeps_of(config: SweepsConfig) -> list[Sweep]:
 
 
 def _sweep(config: SweepsConfig, given: SweepConfig) -> Sweep:
-    own = {name: arm for name, arm in config.arms.items() if arm is not None}
-    base = resolve(given.like, own)
+    base = resolve(given.like, config.own_arms)
     base = replace(base, settings={**base.settings, **given.set})
     seeds = given.over.get(SEED)
     if isinstance(seeds, list):
@@ -213,8 +212,7 @@ def check_sweeps(config: SweepsConfig) -> Iterator[str]:
 
 
 def _check_seeds(config: SweepsConfig, sweep: Sweep) -> Iterator[str]:
-    own = {name: arm for name, arm in config.arms.items() if arm is not None}
-    theirs = resolve(sweep.against or "", own).seeds or tuple(config.seeds)
+    theirs = resolve(sweep.against or "", config.own_arms).seeds or tuple(config.seeds)
     for arm in sweep.arms.values():
         if arm.seeds is not None and not set(arm.seeds) & set(theirs):
             yield (

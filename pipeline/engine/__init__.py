@@ -23,6 +23,8 @@ from pipeline.task import Advance, no_advance
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pipeline.config import RunConfig
+
 
 @dataclass(frozen=True, slots=True)
 class PartJob:
@@ -59,6 +61,17 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End whatever processes were kept for the next call of :meth:`run`."""
+
+
+def engine_of(config: RunConfig) -> Engine:
+    """Return the engine that a configuration names (``local`` or ``ray``)."""
+    if config.engine == "ray":
+        from pipeline.engine.ray import RayEngine
+
+        return RayEngine(config.ray)
+    from pipeline.engine.local import LocalEngine
+
+    return LocalEngine()
 
 
 def process(worker: Worker, job: PartJob, advance: Advance = no_advance) -> None:

@@ -34,7 +34,7 @@ class EvaluateStage(RunStage[EvaluateConfig]):
         if not inputs:
             return []
         known = experiment(config)
-        own = {name: known.recipes[name].about for name, arm in known.arms.items() if arm}
+        own = {name: known.recipes[name].about for name in known.own_arms}
         # Only where there are any: runs of arms that ship stay what they are.
         options: dict[str, Any] = {}
         if own:

@@ -1,14 +1,12 @@
-"""Experiment trackers: which of them are installed, and where their runs begin and end.
+"""Experiment trackers: which of them are installed, and where their runs end.
 
 Imports nothing heavy.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -34,24 +32,6 @@ def _importable(package: str) -> bool:
         return find_spec(package) is not None
     except ValueError:  # a module without a spec, already imported
         return package in sys.modules
-
-
-@contextmanager
-def tensorboard_folder(folder: str) -> Iterator[None]:
-    """Let the Trainer that is built inside log for TensorBoard into ``folder``.
-
-    The library reads the folder from the environment; each training has one of its own.
-    """
-    name = "TENSORBOARD_LOGGING_DIR"
-    before = os.environ.get(name)
-    os.environ[name] = folder
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 def close_trackers(names: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from pipeline.capacity import environment
 from pipeline.engine.memory import libraries_aside
 from pipeline.progress import Progress
 from pipeline.schema import Span
@@ -38,7 +39,7 @@ from stages.train.data import IGNORED, TrainingSet, plan_batches
 from stages.train.frozen import FrozenPrefix
 from stages.train.loss import tagging_loss
 from stages.train.optimisation import parameter_groups
-from stages.train.trackers import close_trackers, tensorboard_folder
+from stages.train.trackers import close_trackers
 
 
 @dataclass(slots=True)
@@ -203,7 +204,8 @@ class TaggerTrainer(Trainer):
             remove_unused_columns=False,
             dataloader_pin_memory=torch.cuda.is_available(),
         )
-        with tensorboard_folder(str(Path(options.report_dir) / title)):
+        # Each training has a folder of its own, which the library reads from there.
+        with environment({"TENSORBOARD_LOGGING_DIR": str(Path(options.report_dir) / title)}):
             super().__init__(
                 model=model,
                 args=arguments,

@@ -13,7 +13,7 @@ from pipeline import schema
 from pipeline.artifacts import write_part
 from pipeline.disk import write_atomic
 from pipeline.hashes import FileHashes, derive_seed, fingerprint
-from pipeline.output import DatasetOutput
+from pipeline.output import Output
 from pipeline.plan import difference
 
 
@@ -109,11 +109,11 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_output_is_cut_into_parts_and_an_empty_one_has_one_part(tmp_path: Path) -> None:
-    out = DatasetOutput(tmp_path, "labelled", part_rows=2)
+    out = Output(tmp_path, "labelled", part_rows=2)
     rows = [schema.Sentence(str(i), "en", ["x"]).to_row() for i in range(5)]
     assert out.write_rows(iter(rows)) == 5
     assert [p.rows for p in out.parts] == [2, 2, 1]
-    empty = DatasetOutput(tmp_path / "empty", "labelled", part_rows=2)
+    empty = Output(tmp_path / "empty", "labelled", part_rows=2)
     assert empty.write_rows([]) == 0
     assert [p.rows for p in empty.parts] == [0]
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.config import RunConfig, config_model, parse_config
 from pipeline.inputs import Inputs
-from pipeline.output import FilesOutput
+from pipeline.output import Output
 from pipeline.progress import Progress
 from pipeline.stage import Context, Ref, RunStage, Task
 from stages.experiment import Experiment
@@ -46,7 +46,7 @@ def run_stage(stage: RunStage, config: RunConfig, run: Path) -> Artifact:
     out = folder.folder(task.ref)
     out.mkdir(parents=True)
     (run / "config.json").write_text(json.dumps(config.model_dump(mode="json")))
-    stage.run(Inputs(inputs), FilesOutput(out), context)
+    stage.run(Inputs(inputs), Output(out, task.kind, config.part_rows), context)
     write_manifest(out, task.ref, "files", notes=context.notes, counts=context.counts)
     return Artifact(out)
 
