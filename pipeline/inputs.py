@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from pipeline.errors import XlnerError
 
 T = TypeVar("T")
 
 
-class Inputs(Mapping[str, T], Generic[T]):
+class Inputs(dict[str, T]):
     """Inputs by name: ``train``, ``projected/de``, ``predicted/test/de/fused/13``.
 
-    The first step of a name says what an input is, further steps which one of several.
-
-    Args:
-        named: The inputs (or the references to them) by name, in their order.
+    The inputs (or the references to them) are in their order. The first step of a name says what an
+    input is, further steps which one of several.
     """
-
-    def __init__(self, named: Mapping[str, T]) -> None:
-        self._named = dict(named)
-
-    def __getitem__(self, name: str) -> T:
-        return self._named[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._named)
-
-    def __len__(self) -> int:
-        return len(self._named)
 
     def one(self, *steps: object) -> T:
         """Return the input of a name, given step by step.
@@ -38,18 +23,18 @@ class Inputs(Mapping[str, T], Generic[T]):
             XlnerError: If there is none.
         """
         name = "/".join(map(str, steps))
-        if name not in self._named:
+        if name not in self:
             raise XlnerError(f"no input {name!r}; there are: {', '.join(self) or 'none'}")
-        return self._named[name]
+        return self[name]
 
     def maybe(self, *steps: object) -> T | None:
         """Return the input of a name, given step by step, or ``None``."""
-        return self._named.get("/".join(map(str, steps)))
+        return self.get("/".join(map(str, steps)))
 
     def all(self, *steps: object) -> dict[tuple[str, ...], T]:
         """Return the inputs whose names begin so, by the steps that follow; one may have none."""
         start = tuple(map(str, steps))
-        found = ((tuple(name.split("/")), item) for name, item in self._named.items())
+        found = ((tuple(name.split("/")), item) for name, item in self.items())
         return {p[len(start) :]: item for p, item in found if p[: len(start)] == start}
 
     def by_lang(self, *steps: object) -> dict[str, T]:
@@ -58,5 +43,5 @@ class Inputs(Mapping[str, T], Generic[T]):
 
     def only(self, *kinds: str) -> Inputs[T]:
         """Return the inputs that are of these kinds, in their order."""
-        mine = {n: i for n, i in self._named.items() if n.partition("/")[0] in kinds}
+        mine = {n: i for n, i in self.items() if n.partition("/")[0] in kinds}
         return Inputs(mine)

@@ -23,9 +23,9 @@ from pipeline.manifest import MADE_AGAIN, MANIFEST
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.progress import Progress
 from pipeline.registry import Registry
-from pipeline.slots import Here, Processes, Slots, stopping
+from pipeline.slots import Here, Processes, Slots
 from pipeline.stage import Ref
-from pipeline.step_process import Setup, on_this_machine
+from pipeline.step_process import Setup, StepProcess
 from pipeline.work import Work
 
 if TYPE_CHECKING:
@@ -123,12 +123,17 @@ class Runner(Planner):
             stack.callback(work.sweep)  # once everything has ended
             stack.callback(self.folder.sweep_shared)
             if several:
-                make = on_this_machine(self._setup(), devices, threads)
-                slots: Slots = Processes(make, jobs, self.progress)
+                setup, gpus = self._setup(), devices or [None]
+                slots: Slots = Processes(
+                    lambda n, events: StepProcess(setup, gpus[n % len(gpus)], threads, events),
+                    jobs,
+                    self.progress,
+                )
             else:
                 stack.enter_context(capacity.share(threads, devices[0] if devices else None))
                 slots = self._on_ray(threads, trainings) if on_ray else self._here()
-            work.carry_out(stack.enter_context(stopping(slots)))
+            stack.callback(slots.stop)
+            work.carry_out(slots)
 
     def _here(self) -> Here:
         engine = engine_of(self.config)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -214,12 +213,3 @@ class Processes:
                 place.end()
                 place.shown.close()
             self._places.clear()
-
-
-@contextlib.contextmanager
-def stopping(slots: Slots) -> Iterator[Slots]:
-    """End everything that steps were done in when the block is left."""
-    try:
-        yield slots
-    finally:
-        slots.stop()

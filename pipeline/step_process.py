@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from pipeline.engine.pool import belong_to_parent, how_ended, portable
 from pipeline.plan import Step
 from pipeline.registry import Registry
 from pipeline.relay import LOGGERS, Message, RelayedLog, RelayedProgress, Shown
-from pipeline.slots import Events, Place
+from pipeline.slots import Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +48,6 @@ class Setup:
     registry: Registry
     folder: Path
     level: int
-
-
-def on_this_machine(
-    setup: Setup, devices: Sequence[str], threads: int
-) -> Callable[[int, Events], Place]:
-    """Return what makes places of this machine.
-
-    Args:
-        setup: What they need.
-        devices: The GPUs, in turn one for each place; empty: all see what this process sees.
-        threads: Threads of each.
-    """
-
-    def make(number: int, events: Events) -> Place:
-        device = devices[number % len(devices)] if devices else None
-        return _Process(setup, device, threads, events)
-
-    return make
 
 
 class _Spawning(SpawnContext):
@@ -85,8 +67,15 @@ class _Spawning(SpawnContext):
         return process
 
 
-class _Process:
-    """A process of this machine; see :class:`Place`."""
+class StepProcess:
+    """A process of this machine; see :class:`Place`.
+
+    Args:
+        setup: What it needs.
+        device: The GPU that it sees; ``None``: what this process sees.
+        threads: Of the process.
+        events: Gets what it tells.
+    """
 
     def __init__(self, setup: Setup, device: str | None, threads: int, events: Events) -> None:
         self.step: Step | None = None

@@ -120,11 +120,8 @@ class Experiment(SweepsConfig):
 
         A tagger from elsewhere is what it is, whatever the seed.
         """
-        return (
-            f"{arm}/{data}"
-            if self.recipes[arm].kind == "external"
-            else (f"{arm}/seed-{seed}/{data}")
-        )
+        outside = self.recipes[arm].kind == "external"
+        return f"{arm}/{data}" if outside else f"{arm}/seed-{seed}/{data}"
 
     def informed(self, arm: str) -> bool:
         """Return whether an arm, or one that taught it, knows more than a zero-resource one may."""

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from safetensors import SafetensorError, safe_open
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 
 from stages.machine import fastest_precision
 
@@ -91,8 +92,42 @@ def _is_whole(path: Path) -> bool:
     return path.suffix not in (".pt", ".pth", ".bin") or zipfile.is_zipfile(path)
 
 
-def wants_bfloat16(precision: str) -> bool:
-    """Return whether to compute in bfloat16; ``auto`` does so where the machine has it."""
+def training_arguments(
+    folder: Path,
+    steps: int,
+    seed: int,
+    *,
+    save_steps: int,
+    warmup: float,
+    precision: str,
+    **more: Any,
+) -> TrainingArguments:
+    """Return the arguments of a training.
+
+    Args:
+        folder: For checkpoints.
+        steps: Updates.
+        seed: For order and dropout.
+        save_steps: Updates between checkpoints; 0: none.
+        warmup: Share of the updates with rising rate.
+        precision: ``float32``, ``bfloat16``, or ``auto``: the latter where the machine has it.
+        **more: Arguments of this training.
+    """
     if precision == "auto":
-        return fastest_precision("auto") == "bfloat16"
-    return precision == "bfloat16"
+        precision = fastest_precision("auto")
+    on_gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        warmup_steps=round(warmup * steps),
+        seed=seed,
+        bf16=precision == "bfloat16",
+        use_cpu=not on_gpu,
+        save_strategy="steps" if save_steps else "no",
+        save_steps=save_steps or 1,
+        save_total_limit=1,
+        logging_steps=max(1, steps // 20),
+        disable_tqdm=True,
+        dataloader_pin_memory=on_gpu,
+        **more,
+    )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from pipeline.config import ConfigModel, RunConfig, Seeds
 from pipeline.errors import ConfigError, suggest
@@ -25,11 +25,26 @@ _SHARED = frozenset({"predict.source_test"})
 """Options of an arm's stages that say what all arms are scored on."""
 
 
+def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted key; ``{train: {fusion_layer: 4}}`` is one way to write them."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        if "." not in key and isinstance(value, dict):
+            found |= {f"{key}.{k}": v for k, v in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
+Settings = Annotated[dict[str, Any], AfterValidator(flat_settings)]
+"""Values of options by dotted key."""
+
+
 class ArmConfig(ConfigModel):
     """An arm of one's own."""
 
     like: str = Field(description="the arm that it is like, but for what stands here")
-    set: dict[str, Any] = Field(
+    set: Settings = Field(
         default_factory=dict,
         description="options that this arm alone has another value of, by dotted key: "
         "{train.fusion_layer: 4}",
@@ -42,22 +57,6 @@ class ArmConfig(ConfigModel):
     )
     seeds: Seeds | None = Field(None, description="its training seeds; default: seeds of the run")
     about: str | None = Field(None, description="a line for the report")
-
-    @field_validator("set", mode="after")
-    @classmethod
-    def _set(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return flat_settings(value)
-
-
-def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings by dotted key; ``{train: {fusion_layer: 4}}`` is one way to write them."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        if "." not in key and isinstance(value, dict):
-            found |= {f"{key}.{k}": v for k, v in value.items()}
-        else:
-            found[key] = value
-    return found
 
 
 def arm_entries(value: object) -> object:

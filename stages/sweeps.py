@@ -18,7 +18,7 @@ from pipeline.config import ConfigModel
 from pipeline.errors import ConfigError, ModelError, suggest
 from pipeline.models import locate
 from stages.arms import LIKE_AGAINST_LIKE, Arm
-from stages.own_arms import ArmsConfig, check_settings, flat_settings, resolve, short
+from stages.own_arms import ArmsConfig, Settings, check_settings, resolve, short
 
 SEED: Final = "seed"
 LAYER: Final = "train.fusion_layer"
@@ -35,7 +35,7 @@ class SweepConfig(ConfigModel):
         description="values by dotted key, every combination of which is an arm; 'seed' are the "
         "training seeds of them all; train.fusion_layer: all stands for every lower layer",
     )
-    set: dict[str, Any] = Field(
+    set: Settings = Field(
         default_factory=dict, description="options that all of them have another value of"
     )
     against: str | None = Field(
@@ -47,11 +47,6 @@ class SweepConfig(ConfigModel):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="what their names begin with; default: like",
     )
-
-    @field_validator("set", mode="after")
-    @classmethod
-    def _set(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return flat_settings(value)
 
     @field_validator("over", mode="after")
     @classmethod

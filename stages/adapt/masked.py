@@ -22,14 +22,13 @@ from transformers import (
     AutoModelForMaskedLM,
     PrinterCallback,
     Trainer,
-    TrainingArguments,
 )
 
 from pipeline.errors import DataError, ModelError
 from pipeline.listed import batched
 from pipeline.progress import Progress
 from stages.adapt.config import AdaptConfig
-from stages.hf_training import ProgressBar, last_checkpoint, wants_bfloat16
+from stages.hf_training import ProgressBar, last_checkpoint, training_arguments
 from stages.quiet import quiet
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 
@@ -104,7 +103,18 @@ def adapt_encoder(
         raise DataError(f"{title}: there is no text to train the encoder on; see adapt.text")
     trainer = Trainer(
         model=model,
-        args=_arguments(options, work_dir / "checkpoints", seed),
+        args=training_arguments(
+            work_dir / "checkpoints",
+            options.max_steps,
+            seed,
+            save_steps=options.checkpoint_steps,
+            warmup=options.warmup,
+            precision=options.precision,
+            per_device_train_batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            weight_decay=options.weight_decay,
+            report_to="none",
+        ),
         train_dataset=MaskedText(data, words, options, seed),
         data_collator=partial(padded, pad=words.pad),
     )
@@ -192,25 +202,3 @@ def _encoded(sentences: Iterable[Sequence[str]], words: WordEncoder) -> Iterator
             inner = found.ids[first:last][: words.room].tolist()
             if len(inner) >= _LEAST:
                 yield np.array([*words.prefix, *inner, *words.suffix], np.int64)
-
-
-def _arguments(options: AdaptConfig, folder: Path, seed: int) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(folder),
-        max_steps=options.max_steps,
-        per_device_train_batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        warmup_steps=round(options.warmup * options.max_steps),
-        lr_scheduler_type="linear",
-        seed=seed,
-        bf16=wants_bfloat16(options.precision),
-        use_cpu=not torch.cuda.is_available(),
-        save_strategy="steps",
-        save_steps=options.checkpoint_steps,
-        save_total_limit=1,
-        logging_steps=max(1, options.max_steps // 20),
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -21,11 +20,13 @@ from stages.evaluate.grading import (
 )
 from stages.evaluate.resampling import (
     bootstrap_f1,
+    deviation,
     doubt,
     holm,
     interval,
     p_value,
     randomised_differences,
+    seed_of,
 )
 from stages.evaluate.results import Comparison, Score, Summary, unique
 
@@ -149,16 +150,13 @@ class Comparer:
         f1 = bootstrap_f1(
             np.concatenate(blocks, axis=1),
             self._options.resamples,
-            self._seed_of("boot", known.lang),
+            seed_of(self._seed, "boot", known.lang),
         )
         f1 = f1.reshape(len(f1), len(known.keys), len(self._types) + 1)
         for arm in unique(arm for arm, _ in known.keys):
             mine = [i for i, key in enumerate(known.keys) if key[0] == arm]
             for column in range(len(self._types) + 1):
                 known.resampled[arm, column] = f1[:, mine, column].mean(axis=1)
-
-    def _seed_of(self, *names: str) -> int:
-        return (self._seed + zlib.crc32("\x1f".join(names).encode())) % 2**32
 
     def _summary(self, arm: str, sets: list[_TestSet], type_: str | None) -> Summary:
         langs = [known.lang for known in sets]
@@ -181,11 +179,11 @@ class Comparer:
             type=type_,
             seeds=seeds,
             precision=float(values["precision"].mean()),
-            precision_std=_std(values["precision"]),
+            precision_std=deviation(values["precision"]),
             recall=float(values["recall"].mean()),
-            recall_std=_std(values["recall"]),
+            recall_std=deviation(values["recall"]),
             f1=float(values["f1"].mean()),
-            f1_std=_std(values["f1"]),
+            f1_std=deviation(values["f1"]),
             f1_low=low,
             f1_high=high,
             gold=sum(n for _, n in gold),
@@ -217,12 +215,12 @@ class Comparer:
             for arm in (first, second)
         )
         null = randomised_differences(
-            one, two, self._options.rounds, self._seed_of("swap", known.lang, first, second)
+            one, two, self._options.rounds, seed_of(self._seed, "swap", known.lang, first, second)
         )
         both = bootstrap_f1(
             np.concatenate([one, two], axis=1),
             self._options.resamples,
-            self._seed_of("boot", known.lang),
+            seed_of(self._seed, "boot", known.lang),
         )
         return _Tested(
             dict(zip(seeds, f1_of(one.sum(axis=0)) - f1_of(two.sum(axis=0)), strict=True)),
@@ -241,7 +239,7 @@ class Comparer:
             lang=lang,
             seeds=list(tested.by_seed),
             difference=observed,
-            difference_std=_std(by_seed),
+            difference_std=deviation(by_seed),
             low=low,
             high=high,
             p=p,
@@ -264,7 +262,3 @@ def _seeds(known: _TestSet, arm: str) -> list[int | None]:
 def _shared_seeds(known: _TestSet, first: str, second: str) -> list[int | None]:
     others = set(_seeds(known, second))
     return [seed for seed in _seeds(known, first) if seed in others]
-
-
-def _std(values: NDArray[np.float64]) -> float | None:
-    return float(values.std(ddof=1)) if len(values) > 1 else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from stages.evaluate.compare import SOURCE_KEY
 from stages.evaluate.grading import Graded
-from stages.evaluate.resampling import bootstrap, interval
+from stages.evaluate.resampling import bootstrap, deviation, interval, seed_of
 from stages.evaluate.results import Measured, unique
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Measurer:
         self, metric: Metric[Any], lang: str, counts: Sequence[NDArray[np.float64]]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         stacked = np.stack(counts, axis=1)  # (sentences, seeds, size)
-        seed = (self._seed + zlib.crc32(f"boot\x1f{lang}".encode())) % 2**32
+        seed = seed_of(self._seed, "boot", lang)
         samples = bootstrap(stacked, metric.value, self._resamples, seed).mean(axis=1)
         return metric.value(stacked.sum(axis=0)), samples
 
@@ -93,7 +92,7 @@ class Measurer:
             lang=lang,
             seeds=seeds,
             value=float(values.mean()),
-            std=float(values.std(ddof=1)) if len(values) > 1 else None,
+            std=deviation(values),
             low=low,
             high=high,
         )

@@ -6,6 +6,7 @@ one resample is one row of a matrix product and a whole comparison takes seconds
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,6 +63,16 @@ def bootstrap(
         sums = weights.reshape(stop - start, sentences).astype(np.float64) @ flat
         found[start:stop] = value(sums.reshape(stop - start, columns, size))
     return found
+
+
+def seed_of(seed: int, *names: str) -> int:
+    """Return the seed of one resampling of a run: every language gets random numbers of its own."""
+    return (seed + zlib.crc32("\x1f".join(names).encode())) % 2**32
+
+
+def deviation(values: NDArray[np.float64]) -> float | None:
+    """Return the sample standard deviation; ``None`` of a single value."""
+    return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
 def interval(samples: NDArray[np.float64], confidence: float) -> tuple[float, float]:

@@ -23,36 +23,31 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-METRICS = "metrics.csv"
-"""Written where the configuration asks for further metrics."""
-SWEEPS = "sweeps.csv"
-"""Written where the run has a sweep."""
+_IF_ANY = ("metrics", "sweeps")
+"""Tables that are written where there is something in them."""
 
 
-def write_results(
-    results: Results, mistakes: Sequence[Mapping[str, Any]], folder: Path
-) -> list[Path]:
-    """Write all tables into ``folder`` and return their paths.
+def write_results(results: Results, mistakes: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Write all tables into ``folder``.
 
     ``scores.json`` holds everything but the single errors, which are in ``mistakes.parquet``.
     """
     import pyarrow.parquet as pq
 
-    paths = [folder / n for n in ("scores.json", "scores.csv", "summary.csv")]
-    paths += [folder / n for n in ("significance.csv", "errors.csv", "mistakes.parquet")]
-    paths[0].write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    write_csv(paths[1], Score, results.scores)
-    write_csv(paths[2], Summary, results.summary)
-    write_csv(paths[3], Comparison, results.comparisons)
-    write_csv(paths[4], ErrorCount, results.errors)
-    if results.measured:
-        paths.append(folder / METRICS)
-        write_csv(paths[-1], Measured, results.measured)
-    if results.sweeps:
-        paths.append(folder / SWEEPS)
-        write_csv(paths[-1], SweepRow, sweep_rows(results))
-    pq.write_table(mistakes_table(mistakes), paths[5], compression="zstd")
-    return paths
+    text = results.model_dump_json(indent=1) + "\n"
+    (folder / "scores.json").write_text(text, encoding="utf-8")
+    tables: dict[str, tuple[type[BaseModel], Sequence[BaseModel]]] = {
+        "scores": (Score, results.scores),
+        "summary": (Summary, results.summary),
+        "significance": (Comparison, results.comparisons),
+        "errors": (ErrorCount, results.errors),
+        "metrics": (Measured, results.measured),
+        "sweeps": (SweepRow, list(sweep_rows(results))),
+    }
+    for name, (kind, items) in tables.items():
+        if items or name not in _IF_ANY:
+            write_csv(folder / f"{name}.csv", kind, items)
+    pq.write_table(mistakes_table(mistakes), folder / "mistakes.parquet", compression="zstd")
 
 
 class SweepRow(SweepPoint):

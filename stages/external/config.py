@@ -45,12 +45,6 @@ class ExternalConfig(KindedConfig, StageConfig):
         """Return the tagger of a language, if one is named."""
         return self.model.get(lang) if isinstance(self.model, dict) else self.model
 
-    def models(self) -> list[str]:
-        """Return all taggers that are named."""
-        if isinstance(self.model, dict):
-            return list(dict.fromkeys(self.model.values()))
-        return [] if self.model is None else [self.model]
-
     def mapped(self, labels: Iterable[str], types: Iterable[str]) -> dict[str, str]:
         """Return the run's type for each of the tagger's labels that has one."""
         known = set(types)

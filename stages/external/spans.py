@@ -49,7 +49,7 @@ class Finder(Protocol):
         """Its entity types, as it calls them."""
 
     def find(self, texts: Sequence[str]) -> Iterable[list[FoundSpan]]:
-        """Return what is found in each text."""
+        """Return what is found in each text; every text has something in it."""
 
 
 def joined(words: Sequence[str], lang: str, natural: bool = True) -> tuple[str, Ranges]:
@@ -155,8 +155,10 @@ class SpanTagger:
             texts, ranges = zip(
                 *(joined(words, self._lang, self._natural) for words in chunk), strict=True
             )
-            answers = self._finder.find(texts)
-            for words, where, found in zip(chunk, ranges, answers, strict=True):
+            filled = [text for text in texts if text.strip()]
+            answers = iter(self._finder.find(filled) if filled else ())
+            for words, where, text in zip(chunk, ranges, texts, strict=True):
+                found = next(answers) if text.strip() else []
                 known = [f for f in found if f.label in self.types]
                 self.seen["spans_of_other_labels"] += len(found) - len(known)
                 spans = to_words(known, where, self.seen)

@@ -94,17 +94,13 @@ class PredictStage(RowStage[PredictConfig]):
         tagged = self._tagging(config, teacher, seed, text, config.source, rows)
         yield tagged
         inputs = {**translated, "tagged": tagged.ref}
-        projected = Task(
-            self.name,
+        made = partial(Task, self.name, lang=lang, uses=(), settings=recipe.settings)
+        projected = made(
             f"{arm}/seed-{seed}/projected/{lang}",
             "projected",
             inputs,
-            {},
-            lang,
-            {"step": "project_back"},
-            uses=(),
+            options={"step": "project_back"},
             sections=("project",),
-            settings=recipe.settings,
         )
         yield projected
         inputs = {
@@ -113,17 +109,7 @@ class PredictStage(RowStage[PredictConfig]):
             "alignments": translated["alignments"],
         }
         step = {"step": "translate_test"}
-        yield Task(
-            self.name,
-            f"{arm}/seed-{seed}/{data}",
-            "predictions",
-            inputs,
-            {},
-            lang,
-            step,
-            uses=(),
-            settings=recipe.settings,
-        )
+        yield made(f"{arm}/seed-{seed}/{data}", "predictions", inputs, options=step)
 
     def _ensemble(
         self, config: RunConfig, arm: str, seed: int, data: str, lang: str

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipeline.config import RunConfig, StageConfig
+from pipeline.config import RunConfig
 from pipeline.errors import DataError, suggest
 from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
@@ -29,7 +29,7 @@ _COMPARED = 200  # sentences whose words are compared with those of text
 _SAMPLE = 2000  # sentences that a preview looks at
 
 
-class PrepareStage(RunStage):
+class PrepareStage(RunStage[PrepareConfig]):
     """Reads one corpus per task; see :func:`pipeline.formats.read_labelled`.
 
     ``labels.map`` is applied here. Types of ``labels.ignore`` stay in what is projected from, and
@@ -38,10 +38,9 @@ class PrepareStage(RunStage):
     does not have is an error: no tagger could ever predict it.
     """
 
-    name: ClassVar[str] = "prepare"
-    version: ClassVar[str] = "4"
-    config_type: ClassVar[type[StageConfig]] = PrepareConfig
-    about: ClassVar[str] = "read labelled and unlabelled corpora, detect and repair their quirks"
+    name = "prepare"
+    version = "4"
+    about = "read labelled and unlabelled corpora, detect and repair their quirks"
     reasons: ClassVar[Mapping[str, str]] = {
         "empty_sentence": "the sentence has no words",
         "test_overlap": "the same sentence is in an evaluation set",
@@ -134,7 +133,7 @@ class PrepareStage(RunStage):
                 found |= {f"{corpus.name} {n}": p for n, p in enumerate(corpus.files())}
         return found
 
-    def run(self, inputs: Mapping[str, Artifact], out: Output, context: Context) -> None:
+    def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Read one corpus.
 
         Raises:
@@ -344,10 +343,10 @@ def _tokenizer(config: RunConfig, lang: str, splitter: Splitter | None) -> Token
     return offsets_by(splitter or Splitter(lang))
 
 
-def _known_types(config: RunConfig, inputs: Mapping[str, Artifact]) -> tuple[list[str] | None, str]:
+def _known_types(config: RunConfig, inputs: Inputs[Artifact]) -> tuple[list[str] | None, str]:
     if config.labels.types is not None:
         return config.labels.types, "labels.types"
-    trained = Inputs(inputs).only("train").values()
+    trained = inputs.only("train").values()
     if trained:
         found = {kind for artifact in trained for kind in artifact.manifest.notes["types"]}
         return sorted(found - set(config.labels.ignore)), "data.train"

@@ -210,7 +210,6 @@ def write_page(
         "errors": sections.error_figures(results),
         "seen": sections.seen_rows(results),
         "few_shot": sections.few_shot_figures(results),
-        "calibration": sections.calibration_rows(results),
         "reliability": sections.reliability_figures(results),
         "sweeps": [(s, sections.sweep_figures(s)) for s in results.sweeps],
         "times": sections.stage_times(made),

@@ -212,24 +212,6 @@ def seen_rows(results: Results) -> list[SeenRow]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrationRow:
-    """How far the scores of an arm can be trusted in a language."""
-
-    arm: str
-    lang: str
-    entities: int
-    ece: str
-
-
-def calibration_rows(results: Results) -> list[CalibrationRow]:
-    """Return the calibration error of every arm and language."""
-    return [
-        CalibrationRow(c.arm, name_of(c.lang), sum(b.count for b in c.bins), percent(c.ece))
-        for c in results.calibration
-    ]
-
-
 def reliability_figures(results: Results) -> list[Figure]:
     """Return one chart per language: the share of right entities over their scores, by arm.
 
@@ -266,16 +248,14 @@ class StageTime:
 
 def stage_times(artifacts: Iterable[Artifact]) -> list[StageTime]:
     """Add up the times of a run's outputs by stage, in the order of the stages."""
-    units: dict[str, int] = defaultdict(int)
-    rows: dict[str, int] = defaultdict(int)
-    seconds: dict[str, float] = defaultdict(float)
+    made = defaultdict(list)
     for artifact in artifacts:
-        name = artifact.manifest.stage
-        units[name] += 1
-        rows[name] += artifact.manifest.rows_out or 0
-        seconds[name] += artifact.manifest.seconds
-    ordered = [n for n in STAGES.names if n in units]
-    return [StageTime(n, units[n], rows[n], seconds[n]) for n in ordered]
+        made[artifact.manifest.stage].append(artifact.manifest)
+    return [
+        StageTime(n, len(of), sum(m.rows_out or 0 for m in of), sum(m.seconds for m in of))
+        for n in STAGES.names
+        if (of := made.get(n))
+    ]
 
 
 def sweep_figures(sweep: SweepResult) -> list[Figure]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pipeline.inputs import Inputs
 from stages.evaluate.results import Results, load_results
 from stages.evaluate.sweeps import swept_aside
-from stages.evaluate.tables import METRICS, SWEEPS
 from stages.report.answer import QUESTION, answer
 from stages.report.charts import picture
 from stages.report.config import ReportConfig
@@ -21,20 +20,14 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.stage import Context
 
-COPIED = ("scores.json", "scores.csv", "summary.csv", "significance.csv", "errors.csv")
-"""Tables of ``evaluate`` that lie beside the report, so that one folder holds everything."""
-
 
 def write_report(inputs: Inputs[Artifact], folder: Path, context: Context) -> None:
     """Write tables, the answer, and report.html into ``folder``."""
     source = inputs.one("evaluate").folder
     results = load_results(source)
-    for name in COPIED:
-        shutil.copyfile(source / name, folder / name)
-    if results.measured:
-        shutil.copyfile(source / METRICS, folder / METRICS)
-    if results.sweeps:
-        shutil.copyfile(source / SWEEPS, folder / SWEEPS)
+    # One folder holds everything, but the single errors.
+    for table in (source / "scores.json", *source.glob("*.csv")):
+        shutil.copyfile(table, folder / table.name)
     for sweep in results.sweeps:
         for number, figure in enumerate(sweep_figures(sweep)):
             name = f"sweep-{sweep.name}" + (f"-{number + 1}" if number else "")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.disk import whole_file
 from pipeline.errors import ModelError
 from pipeline.listed import batched
 from stages.external.loading import load_tagger
@@ -80,12 +81,9 @@ class DistributionStore:
         """Write the distributions, atomically; a file that is there is complete and left alone."""
         if self.path.exists():
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         rows = [np.zeros((0, labels), np.float32), *distributions]
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
+        with whole_file(self.path) as file:
             np.save(file, np.concatenate(rows))
-        temporary.replace(self.path)
 
     def read(self, lengths: Iterable[int]) -> Iterator[NDArray[np.float32]]:
         """Yield the distributions of sentences with these numbers of words, in the same order."""

@@ -136,10 +136,6 @@ class Gate:
         """Whether language identification knows the language."""
         return self._measures.judges_language
 
-    def judge(self, made: Made, maker: str) -> tuple[dict[str, float], str | None]:
-        """Return the scores of a sentence and the reason to drop it, if there is one."""
-        return self.judge_all([made], maker)[0]
-
     def judge_all(
         self, sentences: Sequence[Made], maker: str
     ) -> list[tuple[dict[str, float], str | None]]:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_model
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
 from pipeline.capacity import environment
@@ -25,7 +25,7 @@ from pipeline.schema import Span
 from stages.hf_training import (
     ProgressBar,
     last_checkpoint,
-    wants_bfloat16,
+    training_arguments,
 )
 from stages.quiet import quiet
 from stages.tagger.calibration import fit_temperature
@@ -176,33 +176,26 @@ class TaggerTrainer(Trainer):
         save_every = options.checkpoint_steps
         if save_every is None:
             save_every = evaluate_every
-        bf16 = wants_bfloat16(options.precision)
-        arguments = TrainingArguments(
-            output_dir=str(self._checkpoints),
-            max_steps=self.planned,
+        arguments = training_arguments(
+            self._checkpoints,
+            self.planned,
+            seed,
+            save_steps=save_every,
+            warmup=options.warmup,
+            precision=options.precision,
             per_device_train_batch_size=options.batch_size,
             gradient_accumulation_steps=options.gradient_accumulation,
             learning_rate=self._rate,
             weight_decay=options.weight_decay,
-            warmup_steps=round(options.warmup * self.planned),
             lr_scheduler_type=(
                 "constant_with_warmup" if options.schedule == "constant" else options.schedule
             ),
             max_grad_norm=options.max_grad_norm,
-            seed=seed,
-            bf16=bf16,
-            use_cpu=not torch.cuda.is_available(),
             eval_strategy="steps" if selection else "no",
             eval_steps=evaluate_every if selection else None,
-            save_strategy="steps" if save_every else "no",
-            save_steps=save_every or 1,
-            save_total_limit=1,
-            logging_steps=max(1, self.planned // 20),
             report_to=list(options.report_to) or "none",
             run_name=title,
-            disable_tqdm=True,
             remove_unused_columns=False,
-            dataloader_pin_memory=torch.cuda.is_available(),
         )
         # Each training has a folder of its own, which the library reads from there.
         with environment({"TENSORBOARD_LOGGING_DIR": str(Path(options.report_dir) / title)}):

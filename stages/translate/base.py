@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pipeline.listed import texts_of
+from stages.translate.cleaning import QUOTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,11 @@ class BaseTranslator(ABC):
         source: ISO code of the language that it reads.
         target: ISO code of the language that it writes.
         hypotheses: How many translations it gives of a text.
-        unknown_quotes: Quotation marks that the model does not know: it is given plain ones.
     """
 
     source: str
     target: str
     hypotheses: int = 1
-    unknown_quotes: frozenset[str] = frozenset()
 
     @property
     def seen(self) -> Counter[str]:
@@ -61,6 +61,11 @@ class BaseTranslator(ABC):
     def unknown(self, text: str) -> list[str]:
         """Return what the model cannot read of a text; none where that cannot be told."""
         return []
+
+    @cached_property
+    def unknown_quotes(self) -> frozenset[str]:
+        """The quotation marks that the model does not know: it is given plain ones."""
+        return frozenset(mark for mark in QUOTES if self.unknown(mark))
 
     def n_best(self, size: int, repetition_penalty: float | None = None) -> BaseTranslator | None:
         """Return the same model, searching for several translations; ``None`` if it cannot."""

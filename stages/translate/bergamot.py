@@ -19,7 +19,7 @@ from pipeline.languages import base
 from pipeline.listed import texts_of
 from stages.tokenise import UNSPACED_LANGUAGES
 from stages.translate.base import BaseTranslator, Hypothesis
-from stages.translate.cleaning import QUOTES, plain_quotes
+from stages.translate.cleaning import plain_quotes
 from stages.translate.codes import NOTE
 from stages.translate.conversion import fingerprint_of, kept
 from stages.translate.splitting import split_text
@@ -68,7 +68,6 @@ class BergamotTranslator(BaseTranslator):
         self._longest = longest
         self._threads = threads or fair_threads(workers)
         self._subwords = sentencepiece.SentencePieceProcessor(model_file=str(student.vocabulary))
-        self.unknown_quotes = frozenset(mark for mark in QUOTES if self.unknown(mark))
         student.require_whole()
         folder = with_tokenizer(student, cache)
         try:

@@ -21,7 +21,7 @@ Family = Literal["marian", "m2m100", "nllb", "mbart50", "t5", "bart"]
 
 _TABLE = Path(__file__).with_name("languages.tsv")
 _OPUS_NAME = re.compile(r"(?:^|/)opus-mt(?:-tc-\w+|_tiny)?-([A-Za-z]{2,3})-([A-Za-z]{2,3})$")
-_TOKENIZERS: Mapping[str, Family] = {
+TOKENIZERS: Mapping[str, Family] = {
     "MarianTokenizer": "marian",
     "M2M100Tokenizer": "m2m100",
     "NllbTokenizer": "nllb",
@@ -127,10 +127,10 @@ class Languages:
         if kind in ("t5", "bart"):
             return cast("Family", kind)
         tokenizer = str(self._options.get("tokenizer_class"))
-        if kind == "mbart" and tokenizer.removesuffix("Fast") not in _TOKENIZERS:
+        if kind == "mbart" and tokenizer.removesuffix("Fast") not in TOKENIZERS:
             tokenizer = str(config.get("tokenizer_class", tokenizer))
-        if tokenizer.removesuffix("Fast") in _TOKENIZERS:
-            return _TOKENIZERS[tokenizer.removesuffix("Fast")]
+        if tokenizer.removesuffix("Fast") in TOKENIZERS:
+            return TOKENIZERS[tokenizer.removesuffix("Fast")]
         if kind == "m2m_100":
             return "m2m100" if (self.folder / "vocab.json").is_file() else "nllb"
         if kind is not None:
@@ -145,7 +145,7 @@ class Languages:
             return "bart"
         raise ModelError(
             f"{self.folder}: cannot tell the kind of translator: tokenizer_config.json names "
-            f"{tokenizer!r}; allowed: {', '.join(_TOKENIZERS)}. A converted model needs the "
+            f"{tokenizer!r}; allowed: {', '.join(TOKENIZERS)}. A converted model needs the "
             "tokeniser files of its checkpoint beside model.bin"
         )
 
@@ -400,5 +400,6 @@ def tokenizer_files(folder: Path) -> Iterable[Path]:
             "tokenizer_config.json",
             "special_tokens_map.json",
             "added_tokens.json",
+            "generation_config.json",
         ):
             yield path

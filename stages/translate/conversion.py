@@ -13,7 +13,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from pipeline.disk import is_alive, sync_tree
 from pipeline.errors import ModelError
 from pipeline.hashes import FileHashes, fingerprint
 from pipeline.models import refuse_pickled_weights
-from stages.translate.codes import NOTE, Family, Languages, tokenizer_files
+from stages.translate.codes import NOTE, TOKENIZERS, Family, Languages, tokenizer_files
 
 CONVERTED = "model.bin"
 """The file that makes a folder a converted model."""
@@ -128,7 +128,6 @@ def convert(folder: Path, output: Path, quantization: str) -> None:
     """
     from ctranslate2.converters import TransformersConverter
 
-    refuse_pickled_weights(folder)
     languages = Languages(folder)
 
     class Converter(TransformersConverter):
@@ -146,13 +145,7 @@ def convert(folder: Path, output: Path, quantization: str) -> None:
                 model.config.normalize_before = False
             return model
 
-    try:
-        Converter(str(folder)).convert(str(output), quantization=quantization)
-    except Exception as error:  # whatever transformers, safetensors or the converter met
-        shutil.rmtree(output, ignore_errors=True)
-        raise ModelError(f"{folder}: cannot be converted for CTranslate2: {error}") from error
-    for file in tokenizer_files(folder):
-        shutil.copyfile(file, output / file.name)
+    convert_by(Converter, folder, output, quantization)
     if languages.family == "mbart50":
         # The converter takes it for mBART-25 where config.json does not name the tokeniser, and
         # the tokeniser need not name a start.
@@ -161,6 +154,22 @@ def convert(folder: Path, output: Path, quantization: str) -> None:
     if languages.prefixes:
         note["prefixes"] = languages.prefixes
     (output / NOTE).write_text(json.dumps(note), encoding="utf-8")
+
+
+def convert_by(converter: Callable[[str], Any], folder: Path, output: Path, how: str) -> None:
+    """Convert a checkpoint by a converter of CTranslate2; copy its tokeniser's files beside it.
+
+    Raises:
+        ModelError: If that cannot be done.
+    """
+    refuse_pickled_weights(folder)
+    try:
+        converter(str(folder)).convert(str(output), quantization=how)
+    except Exception as error:  # whatever transformers, safetensors or the converter met
+        shutil.rmtree(output, ignore_errors=True)
+        raise ModelError(f"{folder}: cannot be converted for CTranslate2: {error}") from error
+    for file in tokenizer_files(folder):
+        shutil.copyfile(file, output / file.name)
 
 
 def _set(file: Path, **values: Any) -> None:
@@ -188,22 +197,14 @@ def max_positions(folder: Path) -> int:
     return min(limits) if limits else 512
 
 
-_TOKENIZERS: Mapping[Family, str] = {
-    "marian": "MarianTokenizer",
-    "nllb": "NllbTokenizer",
-    "mbart50": "MBart50Tokenizer",
-    "t5": "T5Tokenizer",
-    "bart": "PreTrainedTokenizerFast",
-}
-
-
 def load_tokenizer(folder: Path, family: Family) -> Any:
     """Load a tokeniser from local files."""
     import transformers
     from transformers import M2M100Tokenizer
 
     if family != "m2m100":
-        kind = getattr(transformers, _TOKENIZERS[family])
+        names = {known: name for name, known in TOKENIZERS.items()}
+        kind = getattr(transformers, names.get(family, "PreTrainedTokenizerFast"))
         return kind.from_pretrained(folder, local_files_only=True)
     tokenizer = M2M100Tokenizer.from_pretrained(folder, local_files_only=True)
     if all(t in tokenizer.all_special_tokens for t in tokenizer.lang_token_to_id):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.translate.cleaning import QUOTES
 from stages.translate.codes import TranslationDirection
 from stages.translate.conversion import load_tokenizer
 from stages.translate.tags import from_subwords, to_subwords
@@ -86,10 +85,6 @@ class Subwords:
         ids = self.tokenizer.convert_tokens_to_ids
         nothing = self.tokenizer.unk_token_id
         return [p for p in self.cut([text])[0] if ids(p) == nothing]
-
-    def unknown_quotes(self) -> frozenset[str]:
-        """Return the quotation marks that the model does not know (see :func:`plain_quotes`)."""
-        return frozenset(mark for mark in QUOTES if self.unknown(mark))
 
     def source(self, subwords: Sequence[str]) -> list[str]:
         """Add the special tokens of the source side to the subwords of a text."""

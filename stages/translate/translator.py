@@ -43,9 +43,6 @@ class Translator(BaseTranslator):
     always forms the same batches. With sampling, every call starts from its seed: CTranslate2 seeds
     its generators when its threads start, so the model is reloaded for each call.
 
-    Attributes:
-        unknown_quotes: Quotation marks that the model does not know: it is given plain ones.
-
     Args:
         model: A Transformers checkpoint of a family of :mod:`.codes`, which is converted on first
             use, or a converted CTranslate2 folder with tokeniser files.
@@ -79,7 +76,6 @@ class Translator(BaseTranslator):
         direction = Languages(folder, name).direction(source, target)
         self.folder = converted(folder, self.config.compute_type, cache)
         self.subwords = Subwords(self.folder, direction)
-        self.unknown_quotes = self.subwords.unknown_quotes()
         limit = max_positions(self.folder)
         overhead = self.subwords.overhead
         self.max_input = min(self.config.max_input_tokens or limit, limit) - overhead

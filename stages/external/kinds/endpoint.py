@@ -77,11 +77,9 @@ class AskedFinder:
         self._system = _SYSTEM.format(language=english_name(lang), types=told)
 
     def find(self, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
-        """Yield what is found in each text; what does not stand in it is counted."""
-        asked = [text for text in texts if text.strip()]
-        answers = self.endpoint.ask([Question(self._system, text) for text in asked])
-        for text in texts:
-            yield self._read(next(answers), text) if text.strip() else []
+        """Return what is found in each text; what does not stand in it is counted."""
+        answers = self.endpoint.ask([Question(self._system, text) for text in texts])
+        return map(self._read, answers, texts)
 
     def _read(self, answer: str, text: str) -> list[FoundSpan]:
         seen = self.endpoint.seen

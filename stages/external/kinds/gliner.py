@@ -85,21 +85,14 @@ class _LoadedGliner:
         self.types = list(asked)
 
     def find(self, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
-        # An empty text has no words, which the model does not expect.
-        filled = [t for t in texts if t.strip()]
-        answers = iter(
-            self._model.inference(
-                filled,
-                self._names,
-                flat_ner=True,
-                threshold=self._options.threshold,
-                batch_size=self._options.batch_size,
-            )
-            if filled
-            else []
-        )
-        for text in texts:
+        for found in self._model.inference(
+            texts,
+            self._names,
+            flat_ner=True,
+            threshold=self._options.threshold,
+            batch_size=self._options.batch_size,
+        ):
             yield [
                 FoundSpan(e["start"], e["end"], self._types[e["label"]], float(e["score"]))
-                for e in (next(answers) if text.strip() else [])
+                for e in found
             ]

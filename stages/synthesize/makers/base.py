@@ -77,7 +77,6 @@ class Maker(ABC):
     So a maker can be interrupted after any chunk, and goes on to the same result.
     """
 
-    name: ClassVar[str]
     chunk_size: int = 1000
 
     def chunks(self, request: TextRequest) -> int:

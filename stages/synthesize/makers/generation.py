@@ -30,8 +30,6 @@ class GenerationMaker(Maker):
         ModelError: If it cannot be loaded.
     """
 
-    name: ClassVar[str] = "generation"
-
     def __init__(self, folder: Path, config: GenerationConfig) -> None:
         from stages.synthesize.makers.language_models import load_language_model
 

@@ -149,8 +149,6 @@ class InfillingMaker(Maker):
         config: Options.
     """
 
-    name: ClassVar[str] = "infilling"
-
     def __init__(self, model: MaskedModel, config: InfillingConfig | None = None) -> None:
         self._model = model
         self._config = config or InfillingConfig()

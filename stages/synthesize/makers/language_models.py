@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -21,23 +20,10 @@ from stages.endpoint.settings import is_endpoint, read_settings
 from stages.machine import torch_device
 from stages.synthesize.makers.generation_options import GenerationConfig
 from stages.translate.codes import NOTE
-from stages.translate.conversion import converted, is_converted
+from stages.translate.conversion import convert_by, converted, is_converted
 from stages.translate.precision import resolve_device
 
 _UNLIMITED = 1_000_000  # a tokeniser without a limit says so with an astronomic number
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-    "generation_config.json",
-)
 
 
 class LanguageModel(ABC):
@@ -297,17 +283,9 @@ def convert_language_model(folder: Path, output: Path, quantization: str) -> Non
     """
     from ctranslate2.converters import TransformersConverter
 
-    refuse_pickled_weights(folder)
-    try:
-        kind = AutoConfig.from_pretrained(folder, **LOCAL)
-        TransformersConverter(str(folder)).convert(str(output), quantization=quantization)
-    except Exception as error:  # whatever transformers, safetensors or the converter met
-        shutil.rmtree(output, ignore_errors=True)
-        raise ModelError(f"{folder}: cannot be converted for CTranslate2: {error}") from error
+    convert_by(TransformersConverter, folder, output, quantization)
     _name_special_tokens(output / "config.json")
-    for name in _TOKENIZER_FILES:
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, output / name)
+    kind = AutoConfig.from_pretrained(folder, **LOCAL)
     note = {"max_positions": getattr(kind, "max_position_embeddings", None)}
     (output / NOTE).write_text(json.dumps(note), encoding="utf-8")
 

@@ -48,8 +48,6 @@ class SubstitutionMaker(Maker):
         gazetteers: More entities by type, as words.
     """
 
-    name: ClassVar[str] = "substitution"
-
     def __init__(
         self,
         config: SubstitutionConfig | None = None,

@@ -36,8 +36,6 @@ class TranslationMaker(Maker):
             taken while the translator works on the next sentences.
     """
 
-    name: ClassVar[str] = "translation"
-
     def __init__(
         self,
         translator: BaseTranslator,

@@ -178,8 +178,8 @@ def test_it_annotates_and_what_is_not_in_the_text_is_counted(
         {"tagger": "endpoint", "model": str(server.folder(tmp_path / "e")), "names": {"PER": "you"}}
     )
     kind = config.tagger_kind()
-    assert list(kind.problems(config.models()[0], None)) == []
-    tagger = kind.open(config.models()[0], None, "en", ["LOC", "PER"])
+    assert list(kind.problems(str(config.model), None)) == []
+    tagger = kind.open(str(config.model), None, "en", ["LOC", "PER"])
     sentences = [["Ann", "met", "Ann", "in", "Bonn", "."], ["No", "."], []]
     one, two, three = tagger.distributions(sentences, lambda n: None)
     names = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]

@@ -21,7 +21,7 @@ SENTENCES = [words for words, _ in toy_rows(12)]
 
 def opened(config: dict[str, Any], types: list[str], **how: Any) -> Any:
     options = ExternalConfig.model_validate(config)
-    (model,) = options.models()
+    model = str(options.model)
     assert list(options.tagger_kind().problems(model, None)) == []
     return options.tagger_kind().open(model, None, "de", types, **how)
 

@@ -37,7 +37,7 @@ def _gate(**options: object) -> Gate:
 
 
 def _judge(gate: Gate, text: str, **made: object) -> tuple[dict[str, float], str | None]:
-    return gate.judge(Made(text.split(), "x", **made), "translation")  # type: ignore[arg-type]
+    return gate.judge_all([Made(text.split(), "x", **made)], "translation")[0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_near_duplicates_among_many_match_a_full_search() -> None:
     near = [[*s[:13], "anders"] for s in base[:60]]
     sentences = base + near
     gate = Gate("bm", GateConfig(), EvaluationIndex([]))
-    dropped = {i for i, s in enumerate(sentences) if gate.judge(Made(s, None), "x")[1] is not None}
+    dropped = {i for i, s in enumerate(sentences) if gate.judge_all([Made(s, None)], "x")[0][1]}
     kept: list[set[str]] = []
     expected = set()
     for i, words in enumerate(sentences):

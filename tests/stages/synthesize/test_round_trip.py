@@ -103,7 +103,7 @@ def test_one_after_another_is_the_same_as_all_together() -> None:
     made = [Made(t.split(), None) for t in texts]
     config = GateConfig(round_trip=0.5)
     gates = [Gate("bm", config, EvaluationIndex([]), round_trip=round_trip) for _ in range(2)]
-    assert gates[0].judge_all(made, "x") == [gates[1].judge(m, "x") for m in made]
+    assert gates[0].judge_all(made, "x") == [gates[1].judge_all([m], "x")[0] for m in made]
 
 
 @pytest.fixture(scope="module")
