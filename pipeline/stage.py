@@ -25,8 +25,8 @@ from pipeline.inputs import Inputs
 from pipeline.kinds import in_brackets
 from pipeline.models import locate
 from pipeline.output import Output as Output
+from pipeline.task import Advance, Problem, Task, no_advance
 from pipeline.task import OutputKind as OutputKind
-from pipeline.task import Problem, Task
 from pipeline.task import Ref as Ref
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Part:
 
     index: int
     seed: int
-    advance: Callable[[int], None] = lambda rows: None
+    advance: Advance = no_advance
     notes: dict[str, int] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ word is taken; such are counted, and so are stretches that hold no word or overl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.listed import batched
 from pipeline.schema import Span
+from pipeline.task import Advance
 from stages.tagger.labels import LabelSet
 from stages.tokenise import detokenise
 
@@ -147,7 +148,7 @@ class SpanTagger:
         self._labels = LabelSet.of_types(self.types)
 
     def distributions(
-        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], None]
+        self, sentences: Sequence[Sequence[str]], advance: Advance
     ) -> list[NDArray[np.float32]]:
         """Return (words, 1 + 2 · types) for each sentence."""
         result: list[NDArray[np.float32]] = []

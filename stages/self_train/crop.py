@@ -19,6 +19,7 @@ from pipeline.errors import DataError
 from pipeline.listed import batched
 from pipeline.schema import table
 from pipeline.stage import Part
+from pipeline.task import Advance, no_advance
 from stages.project.back_projection import with_reasons, word_distributions
 from stages.project.config import ProjectConfig
 from stages.tagger.predictions import distributions_of, predictions
@@ -69,7 +70,7 @@ class Crop:
         teachers: Teachers,
         sentences: Iterable[tuple[str, Sequence[str]]],
         folder: Path,
-        advance: Callable[[int], None] = lambda sentences: None,
+        advance: Advance = no_advance,
     ) -> Iterator[Distribution]:
         """Yield the distributions of sentences, in order.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipeline.hashes import derive_seed, fingerprint
 from pipeline.inputs import Inputs
 from pipeline.manifest import MANIFEST, library_versions
 from pipeline.stage import Context
+from pipeline.task import Advance
 from stages.experiment import experiment
 from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import Crop
@@ -214,7 +215,7 @@ class SelfTraining:
             store.fill(found, len(teacher.label_set))
 
     def _by_translation(
-        self, teachers: Teachers, asked: _Asked, work: Path, advance: Callable[[int], None]
+        self, teachers: Teachers, asked: _Asked, work: Path, advance: Advance
     ) -> Iterator[NDArray[np.float32]]:
         """Yield distributions made by CROP's recipe; keep the reasons of those of no use."""
         reasons: dict[str, str] = {}

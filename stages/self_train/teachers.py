@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.disk import whole_file
 from pipeline.errors import ModelError
 from pipeline.listed import batched
+from pipeline.task import Advance, no_advance
 from stages.external.loading import load_tagger
 from stages.tagger.labels import LabelSet
 from stages.tagger.word_tagger import WordTagger
@@ -51,7 +52,7 @@ class Teachers:
     def distributions(
         self,
         sentences: Iterable[Sequence[str]],
-        advance: Callable[[int], None] = lambda sentences: None,
+        advance: Advance = no_advance,
     ) -> Iterator[NDArray[np.float32]]:
         """Yield the mean distribution of the words of each sentence, (words, labels), streaming."""
         for chunk in batched(sentences, _CHUNK):

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.disk import write_atomic
 from pipeline.listed import batched
 from pipeline.schema import Sentence, Span, kept_spans, span_row, spans_of
+from pipeline.task import Advance
 from stages.synthesize.gate import REASONS, Gate
 from stages.synthesize.makers.base import Made, Maker, TextRequest
 
@@ -37,7 +38,7 @@ class Chunks:
         maker: Callable[[], Maker],
         name: str,
         request: TextRequest,
-        advance: Callable[[int], None],
+        advance: Advance,
     ) -> Counter[str]:
         """Make all chunks that are not there yet; the maker is only built if one is missing.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.task import Advance, no_advance
 from stages.tagger.calibration import tempered
 from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
 
@@ -55,7 +56,7 @@ def word_distributions(
     batch_size: int,
     autocast: torch.dtype | None = None,
     temperature: float = 1.0,
-    advance: Callable[[int], None] = lambda windows: None,
+    advance: Advance = no_advance,
 ) -> NDArray[np.float32]:
     """Return the label distribution of every word.
 

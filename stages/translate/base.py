@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pipeline.listed import texts_of
+from pipeline.task import Advance, no_advance
 from stages.translate.cleaning import QUOTES
 
 
@@ -82,7 +83,7 @@ class BaseTranslator(ABC):
         self,
         texts: Iterable[str],
         seed: int = 0,
-        advance: Callable[[int], None] = lambda texts: None,
+        advance: Advance = no_advance,
     ) -> list[list[Hypothesis]]:
         """Translate texts.
 

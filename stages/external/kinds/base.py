@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pipeline.errors import ModelError
 from pipeline.kinded import Kind, O_co
 from pipeline.models import ModelSource, locate
+from pipeline.task import Advance
 
 
 class Opened(Protocol):
@@ -36,7 +37,7 @@ class Opened(Protocol):
         """What it counted so far: ``words``, and what did not fit."""
 
     def distributions(
-        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], None]
+        self, sentences: Sequence[Sequence[str]], advance: Advance
     ) -> list[NDArray[np.float32]]:
         """Return (words, 1 + 2 · types) for each sentence: ``O``, ``B-`` and ``I-`` of each type.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from pydantic import Field
 from pipeline.config import ConfigModel
 from pipeline.errors import ModelError
 from pipeline.models import ModelSource, locate
+from pipeline.task import Advance
 from stages.external.kinds.base import LocatedTagger, Opened
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class _Checkpoint:
         return self._tagger.seen
 
     def distributions(
-        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], None]
+        self, sentences: Sequence[Sequence[str]], advance: Advance
     ) -> list[NDArray[np.float32]]:
         found = (p @ self._matrix for p in self._tagger.distributions(sentences, advance))
         return [placed(p) if self._placed else p for p in found]

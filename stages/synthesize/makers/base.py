@@ -14,7 +14,7 @@ from pipeline.config import RunConfig
 from pipeline.hashes import derive_seed
 from pipeline.kinded import Kind, O_co
 from pipeline.schema import Sentence, Span
-from pipeline.task import Problem
+from pipeline.task import Advance, Problem, no_advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,7 @@ class Maker(ABC):
         return Counter()
 
     @abstractmethod
-    def make(
-        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
-    ) -> list[Made]:
+    def make(self, request: TextRequest, chunk: int, advance: Advance = no_advance) -> list[Made]:
         """Make one chunk.
 
         Args:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pipeline.config import RunConfig
 from pipeline.schema import Sentence, Span
+from pipeline.task import Advance, no_advance
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.synthesize.makers.generation_options import GenerationConfig
 from stages.tokenise import detokenise, tokenise
@@ -37,9 +38,7 @@ class GenerationMaker(Maker):
         self.chunk_size = 200
         self._model = load_language_model(folder, self._config)
 
-    def make(
-        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
-    ) -> list[Made]:
+    def make(self, request: TextRequest, chunk: int, advance: Advance = no_advance) -> list[Made]:
         """See :meth:`Maker.make`."""
         usable = [s for s in request.projected if s.spans]
         if not usable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -16,6 +16,7 @@ from pipeline.errors import ModelError
 from pipeline.listed import batched
 from pipeline.models import LOCAL, refuse_pickled_weights
 from pipeline.schema import Sentence
+from pipeline.task import Advance, no_advance
 from stages.machine import torch_device
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 
@@ -153,9 +154,7 @@ class InfillingMaker(Maker):
         self._model = model
         self._config = config or InfillingConfig()
 
-    def make(
-        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
-    ) -> list[Made]:
+    def make(self, request: TextRequest, chunk: int, advance: Advance = no_advance) -> list[Made]:
         """See :meth:`Maker.make`."""
         import torch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +14,7 @@ from pydantic import Field
 from pipeline.config import ConfigModel, RunConfig
 from pipeline.errors import DataError
 from pipeline.schema import Sentence, Span
+from pipeline.task import Advance, no_advance
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.tokenise import tokenise
 
@@ -56,9 +57,7 @@ class SubstitutionMaker(Maker):
         self._config = config or SubstitutionConfig()
         self._gazetteers = {k: list(v) for k, v in (gazetteers or {}).items()}
 
-    def make(
-        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
-    ) -> list[Made]:
+    def make(self, request: TextRequest, chunk: int, advance: Advance = no_advance) -> list[Made]:
         """See :meth:`Maker.make`."""
         usable = [s for s in request.projected if self._spans(s)]
         lexicon = self._lexicon(request.projected)

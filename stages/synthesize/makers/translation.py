@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from pipeline.config import RunConfig
-from pipeline.task import Problem
+from pipeline.task import Advance, Problem, no_advance
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean_words
@@ -46,9 +46,7 @@ class TranslationMaker(Maker):
         self.chunk_size = chunk_size
         self._measure = measure
 
-    def make(
-        self, request: TextRequest, chunk: int, advance: Callable[[int], None] = lambda n: None
-    ) -> list[Made]:
+    def make(self, request: TextRequest, chunk: int, advance: Advance = no_advance) -> list[Made]:
         """See :meth:`Maker.make`."""
         each = self._translator.hypotheses
         first = -(-chunk * self.chunk_size // each)
