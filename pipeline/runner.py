@@ -123,7 +123,8 @@ class Runner(Planner):
             stack.callback(work.sweep)  # once everything has ended
             stack.callback(self.folder.sweep_shared)
             if several:
-                setup, gpus = self._setup(), devices or [None]
+                setup = self._setup()
+                gpus: list[str | None] = [*devices] or [None]
                 slots: Slots = Processes(
                     lambda n, events: StepProcess(setup, gpus[n % len(gpus)], threads, events),
                     jobs,

@@ -19,6 +19,7 @@ from pipeline.errors import ConfigError, ModelError, suggest
 from pipeline.models import locate
 from stages.arms import LIKE_AGAINST_LIKE, Arm
 from stages.own_arms import ArmsConfig, Settings, check_settings, resolve, short
+from stages.tagger.layers import depth_of, resolve_fusion_layer
 
 SEED: Final = "seed"
 LAYER: Final = "train.fusion_layer"
@@ -149,8 +150,6 @@ def _values(config: SweepsConfig, given: SweepConfig, key: str) -> list[Any]:
     values = given.over[key]
     if key != LAYER:
         return list(values)
-    from stages.tagger.layers import depth_of, resolve_fusion_layer
-
     encoder = config.models.encoder
     try:
         declared = locate(encoder, config.config_dir).config

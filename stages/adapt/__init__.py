@@ -13,6 +13,7 @@ from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.adapt.config import AdaptConfig
 from stages.arms import touches
 from stages.experiment import experiment
+from stages.synthesize.overlap import EvaluationIndex
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -95,7 +96,6 @@ class AdaptStage(RunStage[AdaptConfig]):
     def run(self, inputs: Inputs[Artifact], out: Output, context: Context) -> None:
         """Train the encoder."""
         from stages.adapt.masked import adapt_encoder
-        from stages.synthesize.overlap import EvaluationIndex
 
         config, options = context.config, self.options(context.config)
         tested = EvaluationIndex(

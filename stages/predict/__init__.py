@@ -12,7 +12,9 @@ from pipeline.inputs import Inputs
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import predicted_on
 from stages.experiment import experiment
+from stages.machine import fastest_precision
 from stages.predict.config import PredictConfig
+from stages.project.config import ProjectConfig, method_of
 from stages.several_sources import dev_sources
 from stages.train.recipe import tagger_for
 
@@ -176,8 +178,6 @@ class PredictStage(RowStage[PredictConfig]):
         model = task.side_inputs.get("model")
         if model is None or model.stage == "external":  # these have precisions of their own
             return {}
-        from stages.machine import fastest_precision
-
         dtype = self.options(config).dtype
         return {"precision": fastest_precision("auto") if dtype == "auto" else dtype}
 
@@ -239,14 +239,10 @@ def test_sets(config: RunConfig) -> list[tuple[str, str]]:
 
 
 def _projection(config: RunConfig) -> ProjectionMethod[Any]:
-    from stages.project.config import method_of
-
     return method_of(_project_options(config))
 
 
 def _project_options(config: RunConfig) -> ProjectConfig:
-    from stages.project.config import ProjectConfig
-
     options = config.section("project", ProjectConfig)
     # Training can do without a sentence, a test set cannot.
     return options.model_copy(update={"filters": options.filters.spans_only()})

@@ -11,6 +11,16 @@ from pipeline.errors import DataError, suggest
 from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.prepare.config import PrepareConfig
+from stages.prepare.sources import (
+    Corpus,
+    corpora,
+    corpus_of,
+    is_joined,
+    is_translated,
+    problems,
+    translated,
+    translations,
+)
 from stages.several_sources import train_refs
 
 if TYPE_CHECKING:
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
     from pipeline.schema import Sentence
     from stages.prepare.joining import Joining
     from stages.prepare.segmentation import Splitter
-    from stages.prepare.sources import Corpus
 
 _PROJECTED = frozenset({"train", "parallel", "rivals"})
 """Keys of corpora that labels are projected from, and of projections of others."""
@@ -48,13 +57,9 @@ class PrepareStage(RunStage[PrepareConfig]):
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:
         """Return one task per corpus and language."""
-        from stages.prepare.sources import corpora
-
         return [self._task(config, c) for c in corpora(config)]
 
     def _task(self, config: RunConfig, corpus: Corpus) -> Task:
-        from stages.prepare.sources import is_joined, is_translated, translated
-
         inputs: dict[str, Ref] = {}
         # data.train is read only for its entity types, which those of the others must be among.
         compared = corpus.labelled and corpus.key != "train" and config.labels.types is None
@@ -86,8 +91,6 @@ class PrepareStage(RunStage[PrepareConfig]):
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Yield missing files, unknown hub configurations and the like."""
-        from stages.prepare.sources import problems
-
         return problems(config)
 
     def preview(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[str]:
@@ -120,8 +123,6 @@ class PrepareStage(RunStage[PrepareConfig]):
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
         """Return the corpus, if it is on this machine; of translations also what they translate."""
-        from stages.prepare.sources import is_joined, translated
-
         corpora = [_corpus(config, task)]
         if is_joined(config, corpora[0]):
             corpora.append(translated(config, corpora[0]))
@@ -142,7 +143,6 @@ class PrepareStage(RunStage[PrepareConfig]):
         from pipeline.formats import map_spans, require_known_types
         from pipeline.formats.schemes import is_type
         from stages.prepare.segmentation import Splitter, cut_otherwise
-        from stages.prepare.sources import is_joined
 
         config, task = context.config, context.task
         corpus = _corpus(config, task)
@@ -240,8 +240,6 @@ def _unmet(config: RunConfig, types: set[str]) -> Iterator[str]:
 
 def _unread(config: RunConfig, read: Collection[str]) -> Iterator[str]:
     """Yield the data that the configuration names and that nothing in this run reads."""
-    from stages.prepare.sources import corpora
-
     by_key: dict[str, list[Corpus]] = {}
     for found in corpora(config):
         by_key.setdefault(found.key, []).append(found)
@@ -254,8 +252,6 @@ def _unread(config: RunConfig, read: Collection[str]) -> Iterator[str]:
 
 def _words_meet_others(config: RunConfig, corpus: Corpus) -> bool:
     """Whether taggers are measured on words that were given, having learnt from split text."""
-    from stages.prepare.sources import translations
-
     measured = corpus.key in _MEASURED and corpus.lang in config.languages
     if not measured or not config.section("prepare", PrepareConfig).tokenise:
         return False
@@ -272,13 +268,11 @@ def _no_type(name: str, sentence: Sentence, found: str) -> str:
 
 
 def _corpus(config: RunConfig, task: Task) -> Corpus:
-    from stages.prepare.sources import corpus, translations
-
     key = task.options["key"]
     if (target := task.options.get("target")) is not None:
         by = task.options["by"]
         return next(c for c in translations(config, key, target) if c.by == by)
-    found = corpus(config, key, task.lang or config.source)
+    found = corpus_of(config, key, task.lang or config.source)
     if found is None:  # pragma: no cover - tasks() names only what there is
         raise LookupError(f"{task.ref} is not configured")
     return found
@@ -294,7 +288,6 @@ def _read(
     sample: int | None = None,
 ) -> SentenceStream:
     from pipeline.formats import read_labelled
-    from stages.prepare.sources import is_joined, is_translated
 
     source, joined = corpus.to_read, is_joined(config, corpus)
     keep_empty = keep_empty or joined
@@ -319,7 +312,6 @@ def _read(
 
 def _joining(config: RunConfig, corpus: Corpus, stream: SentenceStream) -> Joining:
     from stages.prepare.joining import Joining
-    from stages.prepare.sources import translated
 
     of = translated(config, corpus)
     return Joining(

@@ -115,8 +115,8 @@ class Corpus:
 
 def corpora(config: RunConfig) -> list[Corpus]:
     """Return all corpora of a run, those of the source language first."""
-    found = [corpus(config, key, lang) for key in SOURCE_KEYS for lang in config.sources]
-    found += [corpus(config, key, lang) for key in TARGET_KEYS for lang in config.languages]
+    found = [corpus_of(config, key, lang) for key in SOURCE_KEYS for lang in config.sources]
+    found += [corpus_of(config, key, lang) for key in TARGET_KEYS for lang in config.languages]
     translated = (
         t
         for key in TRANSLATED
@@ -174,14 +174,14 @@ def translated(config: RunConfig, found: Corpus) -> Corpus:
     """
     of = TRANSLATED.get(found.key, "train")
     lang = config.source if of == "train" else str(found.target)
-    source = corpus(config, of, lang)
+    source = corpus_of(config, of, lang)
     if source is None:
         none = "is not set" if getattr(config.data, of) is None else f"has none for {lang}"
         raise ConfigError(f"{found.name}: these are translations of data.{of}, which {none}")
     return source
 
 
-def corpus(config: RunConfig, key: str, lang: str) -> Corpus | None:
+def corpus_of(config: RunConfig, key: str, lang: str) -> Corpus | None:
     """Return what ``data.<key>`` names for a language, or ``None``.
 
     A source with a path and a hub id is the path if ``data.root`` is set, and the hub otherwise.

@@ -9,6 +9,7 @@ from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.experiment import experiment, labels_by_crop
+from stages.project.config import ProjectConfig, method_of
 from stages.self_train.config import SelfTrainConfig
 from stages.train.recipe import (
     TaggerUnit,
@@ -19,6 +20,7 @@ from stages.train.recipe import (
     train_options,
     training_inputs,
 )
+from stages.translate.checks import translator_problem
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -106,9 +108,6 @@ class SelfTrainStage(RunStage[SelfTrainConfig]):
             yield from self._check_crop(config)
 
     def _check_crop(self, config: RunConfig) -> Iterator[Problem]:
-        from stages.project.config import ProjectConfig, method_of
-        from stages.translate.checks import translator_problem
-
         if self.options(config).crop_projection == "alignment":
             if method_of(config.section("project", ProjectConfig)).marked:
                 yield Problem(

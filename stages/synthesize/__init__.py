@@ -15,6 +15,10 @@ from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.arms import touches
 from stages.experiment import experiment, translated_to_source
 from stages.synthesize.config import SynthesizeConfig
+from stages.synthesize.overlap import EvaluationIndex
+from stages.translate.checks import translator_kind, translator_problem
+from stages.translate.cleaning import clean_words
+from stages.translate.decoding import DecodingConfig
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
@@ -159,7 +163,6 @@ class SynthesizeStage(RunStage[SynthesizeConfig]):
         """
         from stages.synthesize.gate import Gate, Measures, median_ratios
         from stages.synthesize.makers.base import TextRequest
-        from stages.synthesize.overlap import EvaluationIndex
         from stages.synthesize.synthesis import (
             REAL,
             Chunks,
@@ -220,7 +223,6 @@ class SynthesizeStage(RunStage[SynthesizeConfig]):
     ) -> None:
         """Pass what was made through the gate again."""
         from stages.synthesize.gate import Gate, median_ratios
-        from stages.synthesize.overlap import EvaluationIndex
         from stages.synthesize.synthesis import decided_rows
 
         ratios: dict[str, list[float]] = {}
@@ -276,9 +278,6 @@ class SynthesizeStage(RunStage[SynthesizeConfig]):
             return None
         from stages.synthesize.round_trip import RoundTrip
         from stages.tokenise import detokenise
-        from stages.translate.checks import translator_kind
-        from stages.translate.cleaning import clean_words
-        from stages.translate.decoding import DecodingConfig
 
         lang = str(task.lang)
         # A search by one beam: that is enough to see what became of the meaning, and quick.
@@ -317,8 +316,6 @@ def _round_trip_known(config: RunConfig, lang: str) -> bool:
 
     As with language identification: what cannot be judged is not dropped.
     """
-    from stages.translate.checks import translator_problem
-
     directions = _round_trip(config, lang).values()
     return all(translator_problem(config, *both) is None for both in directions)
 

@@ -14,6 +14,7 @@ from pipeline.errors import ModelError
 from pipeline.models import bin_allowed, refuse_pickled_weights
 from pipeline.task import Advance, no_advance
 from stages.machine import fastest_precision, torch_device
+from stages.quiet import quiet
 from stages.tagger.adapter import is_adapter
 from stages.tagger.adapter import load as load_adapter
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
@@ -109,7 +110,6 @@ class Tagger(WordTagger):
         import torch
         from transformers import AutoConfig
 
-        from stages.quiet import quiet
         from stages.tagger import modeling
 
         modeling.register()
@@ -149,8 +149,6 @@ class Tagger(WordTagger):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Save weights, configuration, tokenizer, the code of the model, and a model card."""
-        from stages.quiet import quiet
-
         with quiet():
             self.model.save_pretrained(folder)
             self.encoder.tokenizer.save_pretrained(folder)

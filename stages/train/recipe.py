@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import RunConfig
 from pipeline.errors import ModelError
+from pipeline.hashes import derive_seed
 from pipeline.inputs import Inputs
 from pipeline.models import locate
 from pipeline.stage import Problem, Ref
@@ -166,7 +167,6 @@ def read_examples(
         counts: Gets the numbers of sentences by origin, as ``sentences/<input>``.
         ignored: Types that are not learnt (``labels.ignore``).
     """
-    from pipeline.hashes import derive_seed
     from stages.train.data import repeat_examples
     from stages.train.few_shot import drawn
 

@@ -13,6 +13,8 @@ from pipeline.models import locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.experiment import translated_to_source
 from stages.several_sources import translated_sources, unit_from
+from stages.translate.checks import name_of, translator_problem
+from stages.translate.cleaning import in_words
 from stages.translate.config import TranslateConfig
 
 
@@ -83,8 +85,6 @@ class TranslateStage(RowStage[TranslateConfig]):
 
     def check(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Find models that are missing and languages that they cannot produce."""
-        from stages.translate.checks import translator_problem
-
         yield from self._unused(config, tasks)
         for options in (t.options for t in tasks if "model" in t.options):
             problem = translator_problem(config, options["source"], options["target"])
@@ -93,8 +93,6 @@ class TranslateStage(RowStage[TranslateConfig]):
 
     def _unused(self, config: RunConfig, tasks: Sequence[Task]) -> Iterator[Problem]:
         """Yield keys for decoding where ``auto`` finds no translator that has them."""
-        from stages.translate.checks import name_of
-
         options = self.options(config)
         given = options.decoding.model_fields_set if options.decoding is not None else set()
         models = [t.options["model"] for t in tasks if t.options.get("model")]
@@ -116,8 +114,6 @@ class TranslateStage(RowStage[TranslateConfig]):
 
     def remark(self, counts: Mapping[str, int]) -> str | None:
         """Say what was cleaned before it was translated."""
-        from stages.translate.cleaning import in_words
-
         repairs = {k.removeprefix("cleaned_"): n for k, n in counts.items()}
         told = in_words(repairs)
         if not told:

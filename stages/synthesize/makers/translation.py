@@ -11,6 +11,7 @@ from pipeline.config import RunConfig
 from pipeline.task import Advance, Problem, no_advance
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.tokenise import detokenise, tokenise
+from stages.translate.checks import cannot_sample, translator_kind, translator_problem
 from stages.translate.cleaning import clean_words
 from stages.translate.decoding import DecodingConfig
 
@@ -96,8 +97,6 @@ class Translation(MakerKind[SamplingConfig]):
 
     def problems(self, config: RunConfig, lang: str) -> Iterator[Problem]:
         """Yield a language that the translator lacks."""
-        from stages.translate.checks import cannot_sample, translator_problem
-
         problem = translator_problem(config, config.source, lang)
         if problem:
             yield problem
@@ -113,8 +112,6 @@ class Translation(MakerKind[SamplingConfig]):
 
     def build(self, setting: MakerSetting) -> Maker:
         """Load the translator."""
-        from stages.translate.checks import translator_kind
-
         folder, name = setting.model("translator")
         kind = translator_kind(setting.config, self.options)
         translator = kind.load(folder, setting.config.source, setting.lang, name=name)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.config import StageConfig
 from stages.translate.kinds.base import TranslatorKind
+from stages.translate.students import missing_engine, student, students
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
@@ -36,14 +37,10 @@ class Bergamot(TranslatorKind[BergamotOptions]):
     @classmethod
     def recognises(cls, folder: Path) -> bool:
         """Return whether a folder, or one in it, holds such a model."""
-        from stages.translate.students import students
-
         return bool(students(folder))
 
     def problem(self, model: ModelSource, source: str, target: str) -> str | None:
         """See :meth:`TranslatorKind.problem`."""
-        from stages.translate.students import missing_engine, student
-
         if model.path is None:
             return (
                 f"{model.name} is no folder: give that of a student model, or "
@@ -57,7 +54,6 @@ class Bergamot(TranslatorKind[BergamotOptions]):
     ) -> BaseTranslator:
         """See :meth:`TranslatorKind.load`."""
         from stages.translate.bergamot import BergamotTranslator
-        from stages.translate.students import student
 
         found = student(model, source, target, name)
         return BergamotTranslator(

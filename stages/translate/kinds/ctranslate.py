@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from stages.translate.decoding import DecodingConfig
 from stages.translate.kinds.base import TranslatorKind
+from stages.translate.precision import warn_of_inexact_int8
 
 if TYPE_CHECKING:
     from pipeline.models import ModelSource
@@ -37,7 +38,6 @@ class CTranslate2(TranslatorKind[DecodingConfig]):
         self, model: Path, source: str, target: str, *, name: str, workers: int = 1
     ) -> BaseTranslator:
         """See :meth:`TranslatorKind.load`."""
-        from stages.translate.precision import warn_of_inexact_int8
         from stages.translate.translator import Translator
 
         warn_of_inexact_int8(self.options.compute_type, self.options.device)
