@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -39,13 +40,11 @@ class AlignStage(RowStage[AlignConfig]):
 
     def _task(self, config: RunConfig, translated: Task) -> Task:
         options = {k: translated.options[k] for k in ("direction", "source", "target")}
-        try:
+        with suppress(ConfigError):  # which check tells
             # What auto found is part of what was done: eflomal may be installed tomorrow.
             resolved = self._resolved(config, options)
             options["members"] = [m.model_dump(mode="json") for m in resolved.members]
             options["combine"] = resolved.combine
-        except ConfigError as error:
-            options["problem"] = str(error)
         return Task(
             self.name,
             translated.unit,
@@ -67,11 +66,7 @@ class AlignStage(RowStage[AlignConfig]):
         from stages.align.planning import problems
 
         for task in tasks:
-            if "problem" in task.options:
-                key, _, message = task.options["problem"].partition(": ")
-                yield Problem(key, message)
-            else:
-                yield from problems(self.options(config), _context(config, task.options))
+            yield from problems(self.options(config), _context(config, task.options))
 
     def models(self, config: RunConfig, task: Task) -> Mapping[str, str]:
         """Return the models of the aligners."""

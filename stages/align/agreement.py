@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from pipeline.schema import Link
 from stages.word_alignment.aligner import Aligner, LinkedWords, WordPair, asserted
 from stages.word_alignment.pair_source import PairSource, sample
-from stages.word_alignment.statistical.aligner import MAX_WORDS, StatisticalAligner
+from stages.word_alignment.statistical.aligner import StatisticalAligner
 from stages.word_alignment.statistical.spelling import plain
 
 _FILE: Final = "trust.json"
@@ -93,7 +93,7 @@ def judge(
         encoders: Other aligners, by their place among the members of an ensemble.
         folder: Where to write.
     """
-    pairs = sample(own, lambda: iter(()), _CELLS, MAX_WORDS).pairs
+    pairs = sample(own, lambda: iter(()), _CELLS).pairs
     sure = statistical.align(pairs)
     found = {str(k): compare(pairs, sure, one.align(pairs)) for k, one in encoders.items()}
     text = {k: {**a._asdict(), "trust": round(a.trust, 6)} for k, a in found.items()}
@@ -121,7 +121,7 @@ def hints(
         guides: The encoders' aligners, by their place among the members.
         trusted: How far each is trusted, by which the probabilities of its links are multiplied.
     """
-    pairs = sample(own, lambda: iter(()), _HINT_CELLS, MAX_WORDS).pairs
+    pairs = sample(own, lambda: iter(()), _HINT_CELLS).pairs
     return [
         (pair, [Link(k.source, k.target, k.prob * trusted[place]) for k in links])
         for place, guide in guides.items()

@@ -11,7 +11,6 @@ from stages.align.planning import Plan
 from stages.align.remembered import StateMemory
 from stages.word_alignment.aligner import ASSERTED, Aligner
 from stages.word_alignment.pair_source import sample
-from stages.word_alignment.statistical.aligner import MAX_WORDS
 
 NOTHING: Final = Path("nothing-was-learnt")
 """For ``collected`` where no aligner learns: it is not looked at."""
@@ -97,7 +96,7 @@ def _fine_tune(plan: Plan, pairs: PairsToLearn, folder: Path) -> None:
     """Let encoders learn what all members together link; not those that nobody will ask."""
     from stages.align.fine_tuning import CELLS
 
-    chosen = sample(pairs.own, pairs.extra, CELLS, MAX_WORDS).pairs
+    chosen = sample(pairs.own, pairs.extra, CELLS).pairs
     if not chosen:
         return
     linked = list(zip(chosen, build(plan, folder).align(chosen), strict=True))

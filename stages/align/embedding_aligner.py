@@ -18,7 +18,6 @@ from stages.align.subwords import SentenceSubwords, Specials, SubwordCutter
 from stages.ranges import offsets
 from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, sample
-from stages.word_alignment.statistical.aligner import MAX_WORDS
 
 ExtractionMethod = Literal[
     "inter", "itermax", "match", "forward", "reverse", "softmax", "posterior"
@@ -123,7 +122,7 @@ class EmbeddingAligner(Aligner):
         by_word = self._how.token_type == "word"
         totals: list[Any] = [0.0, 0.0]
         counts = [0, 0]
-        for chunk in self._chunks(sample(own, extra, _MEAN_CELLS, MAX_WORDS).pairs):
+        for chunk in self._chunks(sample(own, extra, _MEAN_CELLS).pairs):
             for side, (_, specials) in enumerate(self._sides):
                 sentences = [(pair[side], specials) for pair in chunk]
                 vectors = _Vectors(self._embed(sentences), replace(self._how, method="softmax"))

@@ -6,11 +6,14 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from stages.word_alignment.aligner import WordPair
 
 PairSource = Callable[[], Iterator[WordPair]]
 """Starts reading sentence pairs from the beginning."""
+MAX_WORDS: Final = 150
+"""Sentence pairs with a longer side are not learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,9 @@ class PairSample:
     own: int
 
 
-def sample(own: PairSource, extra: PairSource, max_cells: int, max_words: int) -> PairSample:
+def sample(
+    own: PairSource, extra: PairSource, max_cells: int, max_words: int = MAX_WORDS
+) -> PairSample:
     """Return as many distinct pairs as fit, those to be aligned before those that only help.
 
     Where not all fit, they are taken at even distances, so that no part of a corpus goes missing.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline.schema import Link
 from pipeline.task import Advance, no_advance
 from stages.word_alignment.aligner import ASSERTED, Aligner, LinkedWords, WordPair
-from stages.word_alignment.pair_source import PairSource, sample
+from stages.word_alignment.pair_source import MAX_WORDS, PairSource, sample
 from stages.word_alignment.statistical import collapsed
 from stages.word_alignment.statistical.collapsed import CollapsedModel, DirectionCounts, learn, link
 from stages.word_alignment.statistical.corpus import Floats, NumberedBitext, build_corpus
@@ -30,8 +30,6 @@ _log = logging.getLogger(__name__)
 
 MAX_CELLS: Final = 20_000_000
 """The most pairs of words that are learnt from: 300,000 sentence pairs of 8 words a side."""
-MAX_WORDS: Final = 150
-"""Sentence pairs with a longer side are not learnt from."""
 _CHUNK_CELLS: Final = 2_000_000
 # Beyond, the HMM takes long and position tells little; the lexicon alone decides.
 _HMM_CELLS: Final = 250_000
@@ -129,7 +127,7 @@ class StatisticalAligner(Aligner):
             floor: The least probability of a link that is handed out.
             advance: Told each of the :data:`ROUNDS` that is done.
         """
-        taken = sample(own, extra, max_cells, MAX_WORDS)
+        taken = sample(own, extra, max_cells)
         if not taken.pairs and any(a and b for a, b in own()):
             _log.warning(
                 "statistical: nothing to learn from: every sentence pair has a side of more than "

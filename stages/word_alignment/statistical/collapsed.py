@@ -18,7 +18,7 @@ import numpy as np
 
 from stages.word_alignment.statistical import fertility
 from stages.word_alignment.statistical.corpus import Floats, Ints, NumberedBitext
-from stages.word_alignment.statistical.hmm import AlignmentDirection, Expected, Jumps, expectation
+from stages.word_alignment.statistical.hmm import AlignmentDirection, Jumps, expectation
 from stages.word_alignment.statistical.training import (
     NULL,
     SPELLING,
@@ -122,7 +122,8 @@ def learn(
         for k, (direction, side) in enumerate(zip(directions, sides, strict=True)):
             # Nothing is known of fertilities at first: they are counted before they are used.
             for passes in (0, 1) if round_ == 0 else (1,):
-                found = _expected(model, side, direction, own, none[k], passes)
+                words = _lexical(model, side, direction, own, none[k])
+                found = expectation(direction, *words, side.jumps, side.fertility, passes)
                 assert found.fertilities is not None
                 side.fertility = fertility.estimate(found.fertilities)
             side.jumps = found.jumps
@@ -180,29 +181,16 @@ def link(model: CollapsedModel, corpus: NumberedBitext, use_hmm: bool) -> Floats
     for giving, side in enumerate(model.sides):
         direction = AlignmentDirection(corpus, giving)
         own_none = np.zeros(len(corpus.words[direction.observed]), dtype=np.float32)
+        words = _lexical(model, side, direction, own, own_none)
         if use_hmm:
-            found = _expected(model, side, direction, own, own_none)
-            links.append(found.links)
+            links.append(expectation(direction, *words, side.jumps, side.fertility).links)
         else:
-            lexical, none = _lexical(model, side, direction, own, own_none)
-            links.append(model1(direction, lexical, none))
+            links.append(model1(direction, *words))
     return _mean(links)
 
 
 def _mean(links: list[Floats]) -> Floats:
     return np.asarray((links[0] + links[1]) / 2)
-
-
-def _expected(
-    model: CollapsedModel,
-    side: DirectionCounts,
-    direction: AlignmentDirection,
-    own: Floats,
-    own_none: Floats,
-    rounds: int = 1,
-) -> Expected:
-    lexical, none = _lexical(model, side, direction, own, own_none)
-    return expectation(direction, lexical, none, side.jumps, side.fertility, rounds)
 
 
 def _lexical(

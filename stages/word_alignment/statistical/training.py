@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import digamma
 
-from stages.word_alignment.statistical.corpus import Cells, Doubles, Floats, NumberedBitext
+from stages.word_alignment.statistical.corpus import Cells, Doubles, Floats, Ints, NumberedBitext
 from stages.word_alignment.statistical.hmm import AlignmentDirection, Jumps, expectation
 
 _TINY: Final = 1e-12
@@ -91,12 +90,8 @@ def train(
         both = np.sqrt(links[0] * links[1])
         counts = np.bincount(corpus.entry, both, len(corpus.keys)).astype(np.float64)
         for k, lexicon in enumerate(lexicons):
-            if use_hmm:
-                weights = counts + (_PRIOR + alike)
-                lexicon.table = _variational(weights, given[k], vocabulary[k])
-            else:
-                weights = counts + (_MODEL1_PRIOR + alike)
-                lexicon.table = _relative(weights, given[k], vocabulary[k])
+            weights = counts + ((_PRIOR if use_hmm else _MODEL1_PRIOR) + alike)
+            lexicon.table = _translations(weights, given[k], vocabulary[k], sparse=use_hmm)
         advance(1)
     return lexicons[0], lexicons[1]
 
@@ -152,18 +147,16 @@ def generated_by_none(
     return (counts * scale).astype(np.float32), (missing * scale).astype(np.float32)
 
 
-def _relative(weights: Doubles, given: npt.NDArray[np.int64], words: int) -> Floats:
-    """Return the shares of translations, given a word of one side."""
-    total = np.bincount(given, weights=weights, minlength=words)
-    return _with_unseen(weights / total[given])
+def _translations(weights: Doubles, given: Ints, words: int, *, sparse: bool) -> Floats:
+    """Return the probabilities of translations, given a word of one side, and of any unseen one.
 
-
-def _variational(weights: Doubles, given: npt.NDArray[np.int64], words: int) -> Floats:
-    """Return the variational estimate of translation probabilities, given a word of one side."""
-    total = np.bincount(given, weights=weights, minlength=words)
+    Args:
+        weights: Counts and pseudo-counts of pairs of words.
+        given: The word of each that is given.
+        words: How many such words there are.
+        sparse: Whether they are the variational estimate, or shares.
+    """
+    total = np.bincount(given, weights=weights, minlength=words)[given]
     # exp(digamma(x)) is about x - 0.5: what was seen less than once counts for little.
-    return _with_unseen(np.exp(digamma(weights) - digamma(total)[given]))
-
-
-def _with_unseen(table: Doubles) -> Floats:
+    table = np.exp(digamma(weights) - digamma(total)) if sparse else weights / total
     return np.append(np.maximum(table, _TINY), _TINY).astype(np.float32)

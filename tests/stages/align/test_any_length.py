@@ -19,7 +19,7 @@ from stages.align.context import AlignmentContext
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
 from stages.word_alignment.aligner import WordPair
-from stages.word_alignment.statistical.aligner import MAX_WORDS
+from stages.word_alignment.pair_source import MAX_WORDS
 from tests.stages.align.fixed import Fixed
 from tests.stages.align.test_command import run, write
 from tests.tiny.translators import build_marian
