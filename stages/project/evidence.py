@@ -170,6 +170,9 @@ def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> Flo
     matches by its best part (``EU-Kommission`` and ``Commission``). Each distinct pair is compared
     once.
     """
+    from rapidfuzz.distance import Indel
+    from rapidfuzz.process import cpdist
+
     size = len(vocabulary)
     spelled, folded = vocabulary.spelled, vocabulary.folded
     worth = np.flatnonzero(spelled[left] & spelled[right])
@@ -184,28 +187,15 @@ def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> Flo
     hyphen = vocabulary.hyphenated
     value = np.zeros(len(pairs))
     possible = np.flatnonzero(2 * most >= SIMILAR * (la + lb))
-    value[possible] = _compare(folded[a[possible]], folded[b[possible]])
+    if len(possible):
+        one, other = folded[a[possible]].tolist(), folded[b[possible]].tolist()
+        scorer = Indel.normalized_similarity
+        value[possible] = cpdist(one, other, scorer=scorer, score_cutoff=SIMILAR, dtype=np.float32)
     hyphens = np.flatnonzero((hyphen[a] | hyphen[b]) & (a != b))
     for k, one, other in zip(hyphens.tolist(), folded[a[hyphens]], folded[b[hyphens]], strict=True):
         value[k] = max(value[k], _parts(one, other))
     out[worth] = value[inverse]
     return out
-
-
-def _compare(left: np.ndarray, right: np.ndarray) -> FloatArray:
-    from rapidfuzz.distance import Indel
-    from rapidfuzz.process import cpdist
-
-    if not len(left):
-        return np.zeros(0)
-    scores = cpdist(
-        list(left),
-        list(right),
-        scorer=Indel.normalized_similarity,
-        score_cutoff=SIMILAR,
-        dtype=np.float32,
-    )
-    return scores.astype(np.float64)
 
 
 def _parts(left: str, right: str) -> float:

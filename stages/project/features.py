@@ -274,11 +274,11 @@ def character_rows(batch: Batch) -> BoolArray:
     if not uncased.any():  # most batches; the rest need not be looked at
         return uncased
     vocabulary, target = batch.vocabulary, batch.target
-    single = _totals(vocabulary.single[target.codes].astype(np.float64), target)
+    single = target.sums(vocabulary.single[target.codes])
     out = (target.lengths > 0) & (single >= CUT * target.lengths)
     for side in (batch.source, target):
-        syllabic = _totals(vocabulary.syllabic[side.codes].astype(np.float64), side)
-        spelled = _totals((vocabulary.folded_chars[side.codes] > 0).astype(np.float64), side)
+        syllabic = side.sums(vocabulary.syllabic[side.codes])
+        spelled = side.sums(vocabulary.folded_chars[side.codes] > 0)
         out |= (syllabic > 0) & (2 * syllabic >= spelled)
     return out & uncased
 
@@ -286,18 +286,13 @@ def character_rows(batch: Batch) -> BoolArray:
 def _cased(batch: Batch, side: CodedWords) -> BoolArray:
     """Return per row whether it has capitals, and most of its words a script that has them."""
     shapes = batch.vocabulary.shapes[side.codes]
-    both: BoolArray = (_totals(_CAPITAL[shapes], side) > 0) & (_totals(_CASED[shapes], side) > 0)
+    both: BoolArray = (side.sums(_CAPITAL[shapes]) > 0) & (side.sums(_CASED[shapes]) > 0)
     return both
-
-
-def _totals(values: FloatArray, side: CodedWords) -> FloatArray:
-    """Return the sum over the words of each row."""
-    return sums(values, side.offsets[:-1], side.offsets[1:])
 
 
 def _row_ratio(batch: Batch, source: FloatArray, target: FloatArray, usual: float) -> FloatArray:
     """Return per row the log of target over source totals; ``usual`` shrinks it towards 0."""
-    left, right = _totals(source, batch.source), _totals(target, batch.target)
+    left, right = batch.source.sums(source), batch.target.sums(target)
     return np.log((right + usual) / (left + usual))
 
 

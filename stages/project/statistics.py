@@ -371,10 +371,8 @@ def length_habits(statistics: Statistics) -> FloatArray:
 
 def type_hashes(batch: Batch) -> HashArray:
     """Return a hash of the type of each entity."""
-    names = sorted(set(batch.entity_type))
-    index = {t: k for k, t in enumerate(names)}
-    hashes = np.array([hash_word(t) for t in names], np.uint64)
-    return hashes[np.array([index[t] for t in batch.entity_type], np.int64)]
+    hashes = {name: hash_word(name) for name in set(batch.entity_type)}
+    return np.array([hashes[name] for name in batch.entity_type], np.uint64)
 
 
 def _edge_shapes(batch: Batch, chosen: Chosen) -> FloatArray:
