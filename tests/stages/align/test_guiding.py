@@ -72,8 +72,8 @@ def test_hints_are_sums_for_known_pairs_of_words(
 def test_who_is_not_trusted_says_nothing() -> None:
     guides = {1: Fixed("knows", (0, 1, 0.8)), 2: Fixed("does not", (0, 0, 1.0))}
     found = hints(lambda: iter(ONCE), guides, {1: 0.5, 2: 0.0})
-    assert [h.pair for h in found] == ONCE
-    assert [list(h.links) for h in found] == [[Link(0, 1, 0.4)]] * 2
+    assert [pair for pair, _ in found] == ONCE
+    assert [list(links) for _, links in found] == [[Link(0, 1, 0.4)]] * 2
     assert unguided(lambda: iter(ONCE), lambda: iter(())).name == "statistical"
 
 
