@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,18 +50,6 @@ STYLES = ("pretty", "conll", "jsonl")
 _WHOLE = ("--summary", "--import")  # they look at all sentences, and show none
 
 
-def _span_stages() -> Iterable[str]:
-    from stages.inspect.reading import SPAN_STAGES
-
-    return SPAN_STAGES
-
-
-def _only() -> Iterable[str]:
-    from stages.inspect.selection import ONLY
-
-    return ONLY
-
-
 def inspect_labels(
     run: Annotated[
         str,
@@ -75,7 +64,7 @@ def inspect_labels(
         str,
         typer.Option(
             help="project, translate, align, synthesize, predict or prepare.",
-            autocompletion=completing(_span_stages),
+            autocompletion=completing(lambda: resolve_name("stages.inspect.reading:SPAN_STAGES")),
         ),
     ] = "project",
     unit: Annotated[
@@ -86,7 +75,7 @@ def inspect_labels(
         typer.Option(
             help="likely-wrong (with reasons), wrong (by gold labels), dropped, kept, low-score "
             "(see --below) or disagree (with the source, in number and type).",
-            autocompletion=completing(_only),
+            autocompletion=completing(lambda: resolve_name("stages.inspect.selection:ONLY")),
         ),
     ] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Entity type.")] = None,

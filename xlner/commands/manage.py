@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -154,14 +155,7 @@ def export(
             Tagger.from_pretrained(model, dtype="float32"), out, sentences, int8=int8
         )
         if as_json:
-            print_json(
-                {
-                    "file": str(check.file),
-                    "words": check.words,
-                    "same_labels": check.same_labels,
-                    "largest_difference": check.largest_difference,
-                }
-            )
+            print_json(asdict(check) | {"file": str(check.file)})
             return
         tell(
             f"wrote {check.file}: {check.same_labels} of {check.words} words get the same label as "

@@ -291,12 +291,9 @@ def main() -> None:
         from xlner.commands import manage
 
         app = make_app("run_pipeline", _ABOUT_RUN)
-        app.command("init")(as_command(manage.init))
-        app.command("list")(as_command(manage.list_runs))
-        app.command("schema")(as_command(manage.schema))
-        app.command("push")(as_command(manage.push))
-        app.command("pull")(as_command(manage.pull))
-        app.command("export")(as_command(manage.export))
+        for word in WORDS:
+            name = "list_runs" if word == "list" else word  # list is Python's
+            app.command(word)(as_command(getattr(manage, name)))
         entry(app)()
     else:
         _run_pipeline()

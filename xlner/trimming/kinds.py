@@ -25,12 +25,11 @@ class SubwordModel(ABC):
 
     def __init__(self, model: dict[str, Any]) -> None:
         self.model = model
-        self.subwords: dict[str, int] = self._numbered(model["vocab"])
+        vocab = model["vocab"]  # Unigram's is a list of subwords with their scores
+        self.subwords: dict[str, int] = (
+            vocab if isinstance(vocab, dict) else {s: n for n, (s, _) in enumerate(vocab)}
+        )
         """Every subword with its number."""
-
-    @staticmethod
-    def _numbered(vocab: Any) -> dict[str, int]:
-        return dict(vocab)
 
     @abstractmethod
     def required(self) -> set[str]:
@@ -48,9 +47,9 @@ class SubwordModel(ABC):
     def loss(self, subword: str, kept: Set[str]) -> float:
         """Return what each occurrence costs if ``subword`` were no longer among ``kept``."""
 
-    @abstractmethod
     def cut(self, kept: Set[str]) -> dict[str, Any]:
         """Return the section ``model`` with ``kept`` only, numbered from 0 in the old order."""
+        return {**self.model, "vocab": {s: n for n, s in enumerate(self.in_order(kept))}}
 
     def in_order(self, kept: Set[str]) -> list[str]:
         """Return ``kept`` by their old numbers."""
@@ -64,10 +63,6 @@ class Unigram(SubwordModel):
     def __init__(self, model: dict[str, Any]) -> None:
         super().__init__(model)
         self._scores = {subword: float(score) for subword, score in model["vocab"]}
-
-    @staticmethod
-    def _numbered(vocab: Any) -> dict[str, int]:
-        return {subword: number for number, (subword, _) in enumerate(vocab)}
 
     def required(self) -> set[str]:
         """The unknown word, single characters, byte fallbacks, what holds a character alone."""
@@ -134,11 +129,6 @@ class WordPiece(SubwordModel):
             number, start = number + 1, end
         return number - 1.0
 
-    def cut(self, kept: Set[str]) -> dict[str, Any]:
-        """Return the section with `kept`, numbered anew."""
-        vocab = {subword: n for n, subword in enumerate(self.in_order(kept))}
-        return {**self.model, "vocab": vocab}
-
 
 class BPE(SubwordModel):
     """Merges of two subwords into one, in their order (GPT-2, RoBERTa, BLOOM, Llama)."""
@@ -186,13 +176,12 @@ class BPE(SubwordModel):
 
     def cut(self, kept: Set[str]) -> dict[str, Any]:
         """Return the section with `kept`, and the merges whose parts and result are all kept."""
-        vocab = {subword: n for n, subword in enumerate(self.in_order(kept))}
         merges = [
             merge
             for merge, (left, right) in zip(self.model["merges"], self._merges, strict=True)
             if left in kept and right in kept and self._joined(left, right) in kept
         ]
-        return {**self.model, "vocab": vocab, "merges": merges}
+        return {**super().cut(kept), "merges": merges}
 
 
 def _writing(subwords: Iterable[str]) -> set[str]:
