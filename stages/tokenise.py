@@ -22,6 +22,7 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from pipeline.errors import DataError
+from pipeline.formats.encoding import without_halves
 from pipeline.formats.sentences import abbreviations
 from pipeline.languages import base
 from pipeline.listed import words_of
@@ -37,7 +38,6 @@ UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "km", "my", "yue", "shn"
 _ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.I)
 _ACRONYM = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
-_HALF = re.compile("[\ud800-\udfff]")
 _APOSTROPHES = "'\u2019"
 _JOINERS = frozenset("-\u2010\u2011'\u2019.,:/&@_+\u00b7\u02bc\u02b9=")
 _RUNS = frozenset(".-*=_~`'\"")
@@ -355,7 +355,7 @@ def _broken(core: str, lang: str) -> list[str]:
         return [str(piece) for piece in WordBreaker(core, lang)]
     except UnicodeEncodeError:
         # Half a surrogate pair, which is no character: ICU gets the mark for that in its place.
-        ends = list(accumulate(len(str(p)) for p in WordBreaker(_HALF.sub("\ufffd", core), lang)))
+        ends = list(accumulate(len(str(p)) for p in WordBreaker(without_halves(core), lang)))
         return [core[a:b] for a, b in pairwise([0, *ends])]
 
 

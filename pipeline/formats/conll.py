@@ -24,6 +24,7 @@ from pipeline.formats.layout import COMMENT, DOCSTART, MARK, MARKS, Layout, dete
 from pipeline.formats.notation import OUTSIDE
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import looks_like_tag, tags_from_spans
+from pipeline.formats.words import UNSPACED
 from pipeline.listed import each
 from pipeline.schema import Sentence
 
@@ -33,8 +34,8 @@ _PREFIX: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)*:")
 _LONG_WORD: Final = 40
 _ENOUGH: Final = 8
 _FINAL: Final = frozenset(".!?…。！？؟।॥")
-# Scripts without spaces between words: a line of them is a sentence, not a word.
-_UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+# A line in a script without spaces is a sentence, not a word.
+_UNSPACED: Final = re.compile(f"[{UNSPACED}]")
 _UNSPACED_WORD: Final = 8
 
 

@@ -23,6 +23,8 @@ _UNSPACED: Final = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0x9FFF), (0xA000, 0xA4CF),
     (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF),
 )  # fmt: skip
+UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+"""Letters of the commonest of these: Thai, Lao, Burmese, Khmer, Kana, Chinese."""
 _NOT_SPACE: Final = re.compile(r"[^ \t\r\n\f\v]+")
 
 

@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
+from pipeline.formats.words import UNSPACED
 from pipeline.schema import Span
 
 SlotStyle = Literal["insert", "replace"]
 _SLOT: Final = re.compile(r"_*\s*slot\s*_?\s*(\d{1,6})(?!\d)\s*_*", re.IGNORECASE)
-_UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
-"""Letters of scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Kana, Chinese."""
-_TOKEN: Final = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:[-'’][^\W{_UNSPACED}]+)*|[^\w\s]")
+_TOKEN: Final = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:[-'’][^\W{UNSPACED}]+)*|[^\w\s]")
 _LEAST_CONTEXT: Final = 0.5
 """Share of the words around the slots that both translations must have in common."""
 _LONGEST: Final = 3
