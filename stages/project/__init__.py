@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.errors import suggest
 from pipeline.inputs import Inputs
+from pipeline.manifest import merge_counts
 from pipeline.models import locate
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.arms import touches
@@ -119,8 +120,6 @@ class ProjectStage(RowStage[ProjectConfig]):
 
     def notices(self, config: RunConfig, artifacts: Sequence[Artifact]) -> Iterator[str]:
         """Yield how many sentences and entities were kept, of all outputs, and why others not."""
-        from pipeline.manifest import merge_counts
-
         drops = merge_counts(a.manifest.drops for a in artifacts)
         rows, rest = sum(a.num_rows for a in artifacts), drops.get("rows", {})
         kept = rows - sum(rest.values())
