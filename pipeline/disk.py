@@ -62,8 +62,7 @@ def told(error: BaseException) -> str | None:
         code, named = error.errno, error.filename2 or error.filename
         name = os.fsdecode(named) if named else None
     if code in _FULL:
-        what = "the disk is full" if code == errno.ENOSPC else "the disk quota is used up"
-        return f"{what}: could not write {name or 'what comes out'}; free some space and run again"
+        return _no_space(code, name or "what comes out")
     if code is None:
         return None
     text = os.strerror(code)
@@ -98,13 +97,14 @@ def _free(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def _no_space(code: int, name: str) -> str:
+    what = "the disk is full" if code == errno.ENOSPC else "the disk quota is used up"
+    return f"{what}: could not write {name}; free some space and run again"
+
+
 def _advice(code: int, name: str) -> str:
     if code in _FULL:
-        what = "the disk is full" if code == errno.ENOSPC else "the disk quota is used up"
-        return (
-            f"{what}: could not write {name}; free some space and run again, finished parts are "
-            "kept"
-        )
+        return f"{_no_space(code, name)}, finished parts are kept"
     if code in _FORBIDDEN:
         return (
             f"{name}: {os.strerror(code).lower()}; the inputs must be readable and the folder of "

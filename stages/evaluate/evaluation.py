@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from pipeline.inputs import Inputs
 from pipeline.schema import Span
 from stages.evaluate.compare import Comparer
@@ -288,8 +290,6 @@ def spans_only(predicted: Artifact) -> Iterator[dict[str, Any]]:
 
 def _types(inputs: Inputs[Artifact], configured: list[str] | None) -> list[str]:
     """Return every type that occurs, the configured ones first."""
-    import pyarrow.compute as pc
-
     found: set[str] = set()
     for name, artifact in inputs.items():
         if name == "train":

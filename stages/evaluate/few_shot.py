@@ -15,15 +15,10 @@ from stages.evaluate.results import FewShot, FewShotPoint, Summary
 from stages.sweeps import GOLD, Sweep
 
 
-def by_gold(sweep: Sweep) -> bool:
-    """Return whether a sweep is over gold sentences of the target language alone."""
-    return sweep.keys == (GOLD,)
-
-
 def few_shot_sweeps(sweeps: Sequence[Sweep]) -> tuple[Sweep, Sweep] | None:
     """Return the sweep without projected data and the one with it, if there are both."""
     found: dict[bool, Sweep] = {}
-    for sweep in filter(by_gold, sweeps):
+    for sweep in (s for s in sweeps if s.keys == (GOLD,)):
         arms = sweep.arms.values()
         found.setdefault(any("projected" in arm.data for arm in arms), sweep)
     return (found[False], found[True]) if len(found) == 2 else None

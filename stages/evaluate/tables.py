@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from stages.evaluate.results import (
@@ -19,10 +21,6 @@ from stages.evaluate.results import (
     SweepPoint,
 )
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-
 _IF_ANY = ("metrics", "sweeps")
 """Tables that are written where there is something in them."""
 
@@ -32,8 +30,6 @@ def write_results(results: Results, mistakes: Sequence[Mapping[str, Any]], folde
 
     ``scores.json`` holds everything but the single errors, which are in ``mistakes.parquet``.
     """
-    import pyarrow.parquet as pq
-
     text = results.model_dump_json(indent=1) + "\n"
     (folder / "scores.json").write_text(text, encoding="utf-8")
     tables: dict[str, tuple[type[BaseModel], Sequence[BaseModel]]] = {
@@ -88,8 +84,6 @@ def _cell(value: Any) -> Any:
 
 def mistakes_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return the single errors as a table: one row per error, spans as word ranges."""
-    import pyarrow as pa
-
     schema = pa.schema(
         [
             ("arm", pa.string()),

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.artifacts import Artifact, RunFolder
@@ -177,8 +179,6 @@ def write_page(
         config: The configuration of the run, to be shown.
         options: Of the report.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -239,8 +239,6 @@ def _versions(made: list[Artifact]) -> dict[str, str]:
 
 
 def _mistakes(evaluated: Artifact) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
     path = evaluated.folder / "mistakes.parquet"
     for batch in pq.ParquetFile(path).iter_batches():
         yield from batch.to_pylist()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
@@ -22,6 +23,8 @@ from pipeline.stage import Part
 from pipeline.task import Advance, no_advance
 from stages.project.back_projection import with_reasons, word_distributions
 from stages.project.config import ProjectConfig
+from stages.project.worker import ProjectWorker, collect_statistics
+from stages.self_train.marked import MarkedBackTranslation
 from stages.tagger.predictions import distributions_of, predictions
 
 if TYPE_CHECKING:
@@ -83,8 +86,6 @@ class Crop:
         Raises:
             DataError: If a sentence was not translated.
         """
-        import pyarrow.parquet as pq
-
         folder.mkdir(parents=True, exist_ok=True)
         labels = teachers.label_set
         names = ("translations", "alignments", "tagged")
@@ -126,11 +127,7 @@ class Crop:
     ) -> Project:
         """Return what projects one part, after the first pass over all of them."""
         if self._back_translate is not None:
-            from stages.self_train.marked import MarkedBackTranslation
-
             return MarkedBackTranslation(self._back_translate, self._options.filters)
-        from stages.project.worker import ProjectWorker, collect_statistics
-
         collect_statistics(self._options, self._config_dir, parts(), folder)
         worker = ProjectWorker(self._options, self._config_dir, folder)
         return lambda translations, alignments, tagged: worker(

@@ -150,7 +150,7 @@ def test_the_version_of_a_package_decides(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_it_offers_candidates_to_projection(pipeline: Path, tmp_path: Path) -> None:
-    from stages.project.methods.candidates import ByCandidates, CandidateOptions, CandidatesMethod
+    from stages.project.methods.candidates import CandidateOptions, CandidatesMethod
     from stages.project.tagger_candidates import TaggerCandidates
 
     written = {
@@ -162,7 +162,7 @@ def test_it_offers_candidates_to_projection(pipeline: Path, tmp_path: Path) -> N
         "map": {"GPE": "LOC", "PERSON": "LOC"},
     }
     (tmp_path / "external.json").write_text(json.dumps(written))
-    method: ByCandidates[Any] = CandidatesMethod(CandidateOptions(candidate_tagger=str(tmp_path)))
+    method = CandidatesMethod(CandidateOptions(candidate_tagger=str(tmp_path)))
     assert list(method.problems("none", None)) == []
     offers = TaggerCandidates(tmp_path)
     (spans,) = offers._loaded().predict([["Anna", "Meier", "in", "New", "York"]])
