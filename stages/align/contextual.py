@@ -7,9 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from transformers import AutoTokenizer
-
-from pipeline.errors import ConfigError, ModelError
+from pipeline.errors import ConfigError
 from pipeline.loaded import loaded
 from pipeline.models import read_config
 from stages.align.backends import encoder_layers, independent
@@ -25,6 +23,7 @@ from stages.align.subwords import (
     transformers_specials,
 )
 from stages.machine import torch_device
+from stages.tagger.encoding import load_tokenizer
 
 if TYPE_CHECKING:
     from stages.align.setting import EncoderOptions, Setting
@@ -129,30 +128,10 @@ class _Encoder:
 
 
 def _encoder_side(folder: Path) -> tuple[tuple[SubwordCutter, Specials], int | None]:
-    tokenizer = load_tokenizer(folder)
+    tokenizer: Any = load_tokenizer(folder)
     cutter = SubwordCutter(transformers_cut(tokenizer), space_marks(tokenizer))
     side = cutter, transformers_specials(tokenizer)
     return side, tokenizer.model_max_length
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """Load the tokenizer of an encoder, ready for text that is split into words.
-
-    Raises:
-        ModelError: If that fails.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        try:
-            tokenizer(["a"], is_split_into_words=True)
-        except AssertionError:
-            # Byte-level tokenizers take words only if each has a space before it.
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, add_prefix_space=True, trust_remote_code=False
-            )
-        return tokenizer
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: the tokenizer cannot be loaded: {error}") from error
 
 
 def _translator_sides(

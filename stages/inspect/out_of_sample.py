@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from pipeline.listed import batched
 from pipeline.models import read_config
-from stages.align.contextual import load_tokenizer
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, max_subwords
 from stages.align.subwords import SubwordCutter, transformers_cut, transformers_specials
 from stages.machine import has_bfloat16, torch_device
+from stages.tagger.encoding import load_tokenizer
 from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class WordStates:
     def __init__(self, folder: Path, layer: int | None = None) -> None:
         config = read_config(folder)
         layer = round(DEPTH * config["num_hidden_layers"]) if layer is None else layer
-        tokenizer = load_tokenizer(folder)
+        tokenizer: Any = load_tokenizer(folder)
         device = torch_device("auto")
         self._cut = SubwordCutter(transformers_cut(tokenizer))
         self._specials = transformers_specials(tokenizer)

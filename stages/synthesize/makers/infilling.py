@@ -19,7 +19,10 @@ from pipeline.schema import Sentence
 from pipeline.task import Advance, no_advance
 from stages.machine import torch_device
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
+from stages.tagger.encoding import load_tokenizer
 
+_BYTES: Final = "\u0120"
+"""The space before a word, in the subwords of a byte-level tokenizer."""
 _PLACES: Final = 32
 """Copies of a sentence, each with another subword masked, that the model gets at once."""
 
@@ -45,11 +48,11 @@ class MaskedModel:
     """
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoModelForMaskedLM, AutoTokenizer
+        from transformers import AutoModelForMaskedLM
 
         refuse_pickled_weights(folder)
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **LOCAL)
+            self.tokenizer: Any = load_tokenizer(folder)
             self.model: Any = AutoModelForMaskedLM.from_pretrained(folder, **LOCAL)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder}: not a masked language model: {error}") from error
@@ -60,21 +63,23 @@ class MaskedModel:
         limits = [self.tokenizer.model_max_length]
         limits.append(getattr(self.model.config, "max_position_embeddings", 512))
         self.limit = min(x for x in limits if x and x < 1_000_000)
-        subwords: Any = self.tokenizer.convert_ids_to_tokens(
-            list(range(min(len(self.tokenizer), self.model.config.vocab_size)))
-        )
-        self.subwords: list[str] = subwords
-        self._kinds = [self._kind(p) for p in self.subwords]
+        size = min(len(self.tokenizer), self.model.config.vocab_size)
+        subwords = self.tokenizer.convert_ids_to_tokens(list(range(size)))
+        read = [self._read(s) for s in subwords]
+        self._kinds = [kind for kind, _ in read]
+        self.words = [word for _, word in read]
 
-    def _kind(self, subword: str | None) -> str:
-        """Return a subword's kind: how it joins its neighbours, its case; ``""`` for no word."""
+    def _read(self, subword: str | None) -> tuple[str, str]:
+        """Return a subword's kind (how it joins others, its case) and its word; ``""`` if none."""
         if subword is None or subword in self.tokenizer.all_special_tokens:
-            return ""
-        mark = next((m for m in ("##", "\u2581", "\u0120") if subword.startswith(m)), "")
-        body = subword[len(mark) :]
-        if len(body) < 2 or not body.isalpha():
-            return ""
-        return mark + ("upper" if body[0].isupper() else "lower")
+            return "", ""
+        mark = next((m for m in ("##", "\u2581", _BYTES) if subword.startswith(m)), "")
+        word = subword[len(mark) :]
+        if mark == _BYTES:  # the characters of such a subword are the bytes of its word
+            word = self.tokenizer.convert_tokens_to_string([subword]).strip()
+        if len(word) < 2 or not word.isalpha():
+            return "", ""
+        return mark + ("upper" if word[0].isupper() else "lower"), word
 
     def encode(self, words: Sequence[str]) -> tuple[list[int], list[int | None]] | None:
         """Return the ids of a sentence and the word of each; ``None`` if it is too long."""
@@ -203,7 +208,7 @@ class InfillingMaker(Maker):
                 logs.append(float(torch.log_softmax(logits[row, place], -1)[subword]))
                 word = word_ids[place]
                 assert word is not None  # only words are picked
-                words[word] = model.subwords[subword].removeprefix("\u2581").removeprefix("\u0120")
+                words[word] = model.words[subword]
             scores_made = {"infilling": sum(logs) / len(logs), "replaced": float(len(picked))}
             made.append(Made(words, sentence.id, list(sentence.spans), scores_made))
         return made

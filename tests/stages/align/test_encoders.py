@@ -14,7 +14,6 @@ from pipeline.errors import ConfigError, ModelError
 from stages.align.build import build
 from stages.align.config import AlignConfig
 from stages.align.context import AlignmentContext
-from stages.align.contextual import load_tokenizer
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, max_subwords
 from stages.align.planning import plan
@@ -26,6 +25,8 @@ from stages.align.subwords import (
     windows,
 )
 from stages.encoder_facts import alignment_layer
+from stages.tagger.encoding import load_tokenizer
+from tests.tiny.encoders import encoder_folder
 from tests.tiny.translators import build_bart, build_m2m100, build_marian, build_nllb
 
 Pairs = list[tuple[list[str], list[str]]]
@@ -240,6 +241,15 @@ def test_subwords_are_those_of_the_whole_sentence(bert: Path, xlmr: Path, made_u
             whole = tokenizer(words, is_split_into_words=True, add_special_tokens=False)
             assert subwords.ids == whole["input_ids"]
             assert subwords.words.tolist() == whole.word_ids()
+
+
+def test_subwords_of_bytes_are_those_of_running_text(tmp_path: Path) -> None:
+    """Such a tokenizer writes the space before a word into its subwords; a list has none."""
+    folder = encoder_folder("byte BPE", tmp_path / "encoder")
+    (cutter, _), _ = aligner(folder)._sides
+    words = ["the", "dog", "sees", "the", "house"]
+    whole = load_tokenizer(folder)(" ".join(words), add_special_tokens=False)["input_ids"]
+    assert cutter([words])[0].ids == whole
 
 
 @pytest.mark.parametrize("family", ["marian", "m2m100", "nllb", "bart"])

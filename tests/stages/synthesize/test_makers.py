@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from transformers import BertConfig
 
 from pipeline.errors import ModelError
 from pipeline.schema import Sentence, Span
@@ -20,6 +21,7 @@ from stages.synthesize.makers.substitution import SubstitutionConfig, Substituti
 from stages.synthesize.makers.translation import SamplingConfig, TranslationMaker
 from stages.translate.translator import Translator
 from tests.stages.synthesize.conftest import projected
+from tests.tiny.encoders import BERT, save, tokenizer_of, wrapped
 from tests.tiny.text import sentences
 
 
@@ -123,6 +125,19 @@ def test_infilling_changes_context_only(masked_model: Path) -> None:
     # Sentences beyond the model's positions are passed over, not cut.
     long = Sentence("l", "de", ["der"] * 60, [Span(0, 1, "PER")])
     assert maker.make(_request(1, projected=[long]), 0) == []
+
+
+def test_infilling_by_subwords_of_bytes_writes_words(tmp_path: Path) -> None:
+    words = ["Дети", "видели", "большой", "старый", "дом", "рядом", "Иван", "живёт", "Москве"]
+    tokenizer = wrapped(tokenizer_of("byte BPE", [" ".join(words)] * 9, 600, BERT), 64)
+    shape = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    folder = save(tmp_path, shape, tokenizer, head="AutoModelForMaskedLM")
+    source = Sentence("a", "ru", [*words[:6], "Иван"], [Span(6, 7, "PER")])
+    made = InfillingMaker(MaskedModel(folder)).make(_request(20, projected=[source]), 0)
+    assert all(any(w.startswith(s) for w in words) for m in made for s in m.words)
+    assert any(m.words != source.words for m in made)
 
 
 def test_pseudo_perplexity(masked_model: Path) -> None:
