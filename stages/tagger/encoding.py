@@ -8,7 +8,6 @@ subwords than fit is read through overlapping windows.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -354,21 +353,21 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
 
 
 def _prefix_spaces(backend: Any) -> None:
+    from tokenizers import normalizers
     from tokenizers.pre_tokenizers import ByteLevel, Sequence
 
     splitter = backend.pre_tokenizer
     if isinstance(splitter, ByteLevel):
         splitter.add_prefix_space = True
         backend.pre_tokenizer = splitter
-    elif isinstance(splitter, Sequence):
-        parts: list[Any] = []
-        with contextlib.suppress(IndexError):
-            while True:
-                parts.append(splitter[len(parts)])
-        for part in parts:
-            if isinstance(part, ByteLevel):
-                part.add_prefix_space = True
-        backend.pre_tokenizer = Sequence(parts)
+    elif isinstance(splitter, Sequence) and b"ByteLevel" in splitter.__getstate__():
+        # Behind another splitter, it would put a space before each part of a word.
+        space = normalizers.Prepend(" ")
+        before = backend.normalizer
+        if before is None:
+            backend.normalizer = space
+        elif not before.normalize_str("a").startswith(" "):  # else one of ours, saved
+            backend.normalizer = normalizers.Sequence([before, space])
 
 
 def longest_window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Regex
+from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.tagger.word_tagger import word_splitter
-from tests.tiny.encoders import FAMILIES
+from tests.tiny.encoders import FAMILIES, tokenizer_of, wrapped
 from tests.tiny.text import toy_rows
 
 Family = Callable[[str], Path]
@@ -57,6 +59,22 @@ def test_byte_level_words_keep_the_space_before_them(family: Family) -> None:
     subwords = words.encode([["Tom", "Tom"]])
     assert subwords.ids[: subwords.words[1]].tolist() == subwords.ids[subwords.words[1] :].tolist()
     assert words.tokenizer.decode(subwords.ids) == " Tom Tom"
+
+
+def test_words_cut_before_they_become_bytes_have_one_space_each(tmp_path: Path) -> None:
+    """Llama's, EuroBERT's and Qwen's cut "don't" in two before it becomes bytes."""
+    text = "Tom don't pay 3,000 dollars-a-year"
+    backend = tokenizer_of("byte BPE", [text] * 5, 400)
+    cut = Split(
+        Regex(r"(?i:'t)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|\s+| ?[^\s\p{L}\p{N}]+"), "isolated"
+    )
+    backend.pre_tokenizer = Sequence([cut, ByteLevel(add_prefix_space=False, use_regex=False)])
+    running = backend.encode(" " + text, add_special_tokens=False).ids
+    wrapped(backend, 64).save_pretrained(tmp_path / "first")
+    for name in ("first", "second"):  # what was loaded once is saved with the tagger, and loaded
+        words = encoder(tmp_path / name, 64)
+        assert words.encode([text.split()]).ids.tolist() == running
+        words.tokenizer.save_pretrained(tmp_path / "second")
 
 
 @pytest.mark.parametrize("name", FAMILIES)
