@@ -222,6 +222,22 @@ def test_the_comparisons_that_ship_compare_all_that_they_train(name: str, pairs:
     assert {arm for pair in compared for arm in pair} == set(config.arms)
 
 
+def test_a_section_of_before_is_read_as_what_it_is_now(caplog: pytest.LogCaptureFixture) -> None:
+    raw = {
+        "arms": [],
+        "stages": ["prepare", "sweep_fusion"],
+        "sweep_fusion": {"fusions": ["none", "dlfa_aif", "scalar_mix"], "layers": [0, 2]},
+        "report": {"fusion_curve": "x.csv", "html": False},
+    }
+    config = parse(**raw)
+    assert config.stages is None and list(config.arms) == ["zero_shot", "scalar_mix"]
+    (sweep,) = config.sweeps
+    assert list(sweep.points) == ["dlfa_aif-fusion_layer-0", "dlfa_aif-fusion_layer-2"]
+    assert sweep.against == "zero_shot"
+    assert 'write: arms: ["zero_shot", {"scalar_mix"' in caplog.text
+    assert "report.fusion_curve: a run draws its own sweeps" in caplog.text
+
+
 def test_keys_of_before_are_read_by_their_new_names(caplog: pytest.LogCaptureFixture) -> None:
     raw = {
         "train": {"label_pieces": "all"},
