@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-CASES = int(os.environ.get("XLNER_FUZZ_CASES", "120"))
+CASES = int(os.environ.get("XLNER_FUZZ_CASES", "60"))
 """Cases of each property. The long job: ``XLNER_FUZZ_CASES=4000 pytest --timeout 0 tests/fuzz``."""
 
 fuzzed = settings(

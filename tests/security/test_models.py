@@ -15,6 +15,7 @@ from pipeline.models import ALLOW_BIN, locate
 from stages.align.layers import load_encoder
 from stages.tagger.tagger import Tagger
 from tests.tiny.encoders import build_family
+from tests.tiny.translators import build_marian
 
 LABELS = ["O", "B-PER", "I-PER"]
 
@@ -99,12 +100,14 @@ def test_generators_and_translators_refuse_a_pickle_too(encoder: Path, tmp_path:
     from stages.synthesize.makers.language_models import convert_language_model
     from stages.translate.conversion import convert
 
+    translator = build_marian(tmp_path / "translator")
     as_bin(encoder)
+    as_bin(translator)
     with pytest.raises(ModelError, match=ALLOW_BIN):
         MaskedModel(encoder)
-    for make in (convert, convert_language_model):
+    for make, folder in ((convert, translator), (convert_language_model, encoder)):
         with pytest.raises(ModelError, match=ALLOW_BIN):
-            make(encoder, tmp_path / "out", "int8")
+            make(folder, tmp_path / "out", "int8")
 
 
 @pytest.mark.parametrize("loader", ["tagger", "encoder"])
