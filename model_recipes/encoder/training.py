@@ -167,7 +167,7 @@ def build_model(
             attention_probs_dropout_prob=0.0,
             pad_token_id=tokenizer.pad_token_id,
             # Plain products: torch's fused attention is slow on CPU for rows this short.
-            attn_implementation="eager",  # type: ignore[call-arg]
+            attn_implementation="eager",
         )
     )
 

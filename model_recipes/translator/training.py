@@ -214,7 +214,7 @@ def build_model(
             forced_eos_token_id=vocabulary["</s>"],
             # For rows of a dozen tokens torch's fused attention is slow on CPU: the whole step
             # takes 2.2 times as long as with the plain products.
-            attn_implementation="eager",  # type: ignore[call-arg]
+            attn_implementation="eager",
         )
     )
     for module in model.modules():

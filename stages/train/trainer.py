@@ -145,6 +145,9 @@ class TaggerTrainer(Trainer):
         title: Name of the run in trackers.
     """
 
+    control: Any
+    optimizer: Any
+
     def __init__(
         self,
         model: LayerFusedForTokenClassification,
