@@ -21,7 +21,7 @@ from pipeline.artifacts import Artifact, Partial, RunFolder, part_name
 from pipeline.config import RunConfig
 from pipeline.disk import file_sha256, sync_tree, write_atomic
 from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory, release
-from pipeline.errors import DamagedError, XlnerError
+from pipeline.errors import DamagedError, XlnerError, first_line
 from pipeline.hashes import derive_seed
 from pipeline.inputs import Inputs
 from pipeline.loaded import keeping, unload
@@ -122,7 +122,7 @@ class Doer:
         except Exception as error:
             if isinstance(error, XlnerError) or not out_of_memory(error):
                 raise
-            told = str(error).strip().partition("\n")[0] or type(error).__name__
+            told = first_line(error)
             advice = Advice(str(task.ref), of.batch_option, 1)
             raise XlnerError(f"{task.ref}: memory ran out ({told}): {advice}") from error
         finally:

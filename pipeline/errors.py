@@ -49,8 +49,8 @@ def suggest(word: str, allowed: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error of a library says."""
-    return str(error).strip().split("\n")[0]
+    """Return the first line of what an error of a library says; its class if it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:

@@ -183,8 +183,7 @@ def _peek(path: Path, *, plain: bool) -> ReadReport:
 
 
 def _first_line(error: Exception, path: Path) -> str:
-    text = first_line(error) or type(error).__name__
-    text = text.removeprefix(f"{path}:").strip()
+    text = first_line(error).removeprefix(f"{path}:").strip()
     return re.sub(r"^(\d+): ", r"line \1: ", text)
 
 

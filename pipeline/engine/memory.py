@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import XlnerError
+from pipeline.errors import XlnerError, first_line
 from pipeline.loaded import any_kept, unload
 from pipeline.stage import Part, Worker
 
@@ -146,7 +146,7 @@ class SmallerBatchesWorker:
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            return str(error).strip().partition("\n")[0] or type(error).__name__
+            return first_line(error)
 
 
 _aside = False  # whether what survives a look for garbage is looked at no more

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.disk import folder_whole
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, first_line
 from pipeline.models import ModelSource
 from stages.encoder_facts import OFFSET_POSITIONS
 from xlner.trimming.kinds import kind_of
@@ -266,7 +266,7 @@ def load_as_made(folder: Path) -> tuple[Any, set[str]]:
     except ValueError as error:
         raise ModelError(
             f"{folder}: no encoder that Transformers knows; a tagger that was trained here cannot "
-            f"be cut, but the encoder that it is trained on can ({str(error).splitlines()[0]})"
+            f"be cut, but the encoder that it is trained on can ({first_line(error)})"
         ) from error
     named = (getattr(config, "architectures", None) or [""])[0]
     made_by: Any = getattr(transformers, named, AutoModel)
