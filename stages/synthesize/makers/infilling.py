@@ -65,14 +65,13 @@ class MaskedModel:
         self.limit = min(x for x in limits if x and x < 1_000_000)
         size = min(len(self.tokenizer), self.model.config.vocab_size)
         subwords = self.tokenizer.convert_ids_to_tokens(list(range(size)))
-        read = [self._read(s) for s in subwords]
+        special = set(self.tokenizer.all_special_tokens)
+        read = [("", "") if s is None or s in special else self._read(s) for s in subwords]
         self._kinds = [kind for kind, _ in read]
         self.words = [word for _, word in read]
 
-    def _read(self, subword: str | None) -> tuple[str, str]:
+    def _read(self, subword: str) -> tuple[str, str]:
         """Return a subword's kind (how it joins others, its case) and its word; ``""`` if none."""
-        if subword is None or subword in self.tokenizer.all_special_tokens:
-            return "", ""
         mark = next((m for m in ("##", "\u2581", _BYTES) if subword.startswith(m)), "")
         word = subword[len(mark) :]
         if mark == _BYTES:  # the characters of such a subword are the bytes of its word
