@@ -57,8 +57,9 @@ def entry(app: typer.Typer) -> Callable[[], None]:
     def main() -> None:
         try:
             with reported_errors():
-                code = app(standalone_mode=False)
-                sys.stdout.flush()
+                code = app(standalone_mode=False)  # that of what was told already, if any
+                if not code:
+                    sys.stdout.flush()
         except typer.Exit as left:
             code = left.exit_code
         except typer.Abort:
@@ -72,6 +73,10 @@ def entry(app: typer.Typer) -> Callable[[], None]:
                 hint = f"usage: {context.command_path} --help shows what is allowed"
                 typer.echo(hint, err=True)
             code = EXIT_USAGE
+        try:
+            sys.stdout.flush()
+        except OSError:  # told by now; Python would tell it again at its end, and leave with 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(code if isinstance(code, int) else 0)
 
     return main
@@ -143,7 +148,6 @@ def reported_errors(stopped: str = "stopped") -> Iterator[None]:
         _fail([stopped], EXIT_OTHER)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except (typer.Exit, typer.Abort):
         raise  # of a command within: told already

@@ -1,0 +1,206 @@
+"""A Python that has loaded its libraries before it is started: for tests that start many.
+
+``with Warm("torch") as python`` gives the path of a stand-in for ``sys.executable``. It takes
+``script.py …``, ``-c code …`` and ``-m module …``, and hands them, its folder, environment and
+standard streams to a process that has loaded the libraries and forks: torch and transformers take
+eight seconds of a processor, the fork a few hundredths. What libraries read from the environment
+while they are imported (``HF_HOME``, ``OMP_NUM_THREADS``) is that of the test process, and the
+processor time of what runs is not that of a child of it: tests of these start ``sys.executable``.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import importlib
+import marshal
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from runpy import run_module
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).parents[1]
+
+# Without the site and with nothing but what is compiled into Python: it starts in a hundredth of a
+# second. It passes signals on, and ends as what it stands for did.
+_STAND_IN = """#!{python} -IS
+import _signal, marshal, os, sys
+from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
+
+link = socket(AF_UNIX, SOCK_STREAM)
+link.connect({address!r})
+asked = marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environ)))
+streams = b"".join(n.to_bytes(4, sys.byteorder) for n in (0, 1, 2))
+link.sendmsg([len(asked).to_bytes(8, "big")], [(SOL_SOCKET, SCM_RIGHTS, streams)])
+link.sendall(asked)
+for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+    if _signal.getsignal(number) != _signal.SIG_IGN:
+        _signal.signal(number, lambda number, frame: link.send(bytes([number])))
+told = link.recv(4)
+if len(told) < 4:
+    sys.exit("the warm Python is gone")
+code = int.from_bytes(told, "big", signed=True)
+if code < 0:
+    _signal.signal(-code, _signal.SIG_DFL) if code != -9 else None
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
+
+_STREAMS = (("stdin", "r", None), ("stdout", "w", None), ("stderr", "w", "backslashreplace"))
+
+
+class Warm:
+    """The parent's side.
+
+    Args:
+        modules: What is loaded.
+    """
+
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
+
+    def __enter__(self) -> Path:
+        self._folder = Path(tempfile.mkdtemp(prefix="warm"))  # a socket's path must be short
+        address = str(self._folder / "socket")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, address, *self._modules],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.read(5) == b"ready", "the warm Python has not started"
+        python = self._folder / "python"
+        python.write_text(_STAND_IN.format(python=sys.executable, address=address))
+        python.chmod(0o755)
+        return python
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, where: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+        shutil.rmtree(self._folder)
+
+
+def _serve(address: str, modules: list[str]) -> None:
+    for name in modules:
+        importlib.import_module(name)
+    threads = [(p / "comm").read_text().strip() for p in Path("/proc/self/task").iterdir()]
+    # Arrow's allocator has one that only tidies; it starts another one in a child by itself.
+    others = [name for name in threads[1:] if name != "jemalloc_bg_thd"]
+    if others:
+        raise SystemExit(f"importing has started the threads {others}: children would be maimed")
+    gc.collect()
+    gc.freeze()  # a child need not look through all of it, and so copy it
+    sys.path.remove(str(ROOT))  # which ``-m`` has put there
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        os.write(1, b"ready")
+        while listening in select.select([listening, 0], [], [])[0]:
+            link, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                _handle(link)
+            link.close()
+            _reap(os.WNOHANG)
+        _reap(0)
+
+
+def _reap(how: int) -> None:
+    """Let go of the children that have ended, so that their time counts as ours."""
+    try:
+        while os.waitpid(-1, how)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+def _handle(link: socket.socket) -> None:
+    """Start what is asked for, and return in its process; the other passes on what happens."""
+    size, streams = _received(link)
+    asked = b""
+    while len(asked) < size:
+        asked += link.recv(size - len(asked))
+    pid = os.fork()
+    if pid == 0:
+        link.close()
+        words, folder, environment = marshal.loads(asked)
+        _become(words, folder, environment, streams)
+    for stream in streams:
+        os.close(stream)
+    ended = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(link, select.POLLIN)
+    poll.register(ended, select.POLLIN)
+    while ended not in (ready := {number for number, _ in poll.poll()}):
+        assert link.fileno() in ready
+        if not (numbers := link.recv(16)):  # whoever asked is gone
+            os.kill(pid, signal.SIGKILL)
+            poll.unregister(link)
+        for number in numbers:
+            os.kill(pid, number)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        link.sendall(code.to_bytes(4, "big", signed=True))
+    finally:
+        os._exit(0)
+
+
+def _received(link: socket.socket) -> tuple[int, list[int]]:
+    """Return how many bytes are to come, and the standard streams."""
+    size, told, *_ = link.recvmsg(8, socket.CMSG_SPACE(12))
+    ((_, _, numbers),) = told
+    return int.from_bytes(size, "big"), list(array.array("i", numbers))
+
+
+def _become(
+    words: list[str], folder: str, environment: dict[str, str], streams: list[int]
+) -> NoReturn:
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    for number, (name, mode, errors) in enumerate(_STREAMS):
+        stream = os.fdopen(number, mode, 1 if name == "stderr" else -1, errors=errors)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ |= environment
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    first, *rest = words
+    if first == "-m":
+        sys.argv = rest
+        sys.path.insert(0, folder)
+        run_module(rest[0], run_name="__main__", alter_sys=True)
+        sys.exit()
+    main: Any = ModuleType("__main__")
+    sys.modules["__main__"] = main
+    if first == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        sys.path.insert(0, "")
+        code = compile(rest[0], "<string>", "exec")
+    else:
+        sys.argv = words
+        sys.path.insert(0, str(Path(first).resolve().parent))
+        main.__file__ = first
+        code = compile(Path(first).read_bytes(), first, "exec")
+    exec(code, main.__dict__)
+    sys.exit()
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], sys.argv[2:])
