@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from concurrent.futures import Future
+from multiprocessing import Pipe
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from pipeline.artifacts import Artifact
+from pipeline.child import portable
 from pipeline.config import RunConfig
 from pipeline.engine.cluster import Cluster
 from pipeline.engine.ray import enter, same_versions, wait_until_visible
@@ -23,7 +24,7 @@ from pipeline.manifest import MANIFEST, library_versions
 from pipeline.plan import Step
 from pipeline.progress import Progress
 from pipeline.relay import Message, Shown
-from pipeline.slots import Events, Here, Outcome, Processes
+from pipeline.slots import Here, Outcome, Processes
 from pipeline.step_process import Setup, StepWorker
 
 _ASK = 0.5  # seconds between questions for what there is to show
@@ -66,25 +67,24 @@ class _Training:
 
     pid = 0
 
-    def __init__(self, setup: Setup, share: dict[str, Any], events: Events) -> None:
+    def __init__(self, setup: Setup, share: dict[str, Any]) -> None:
         self.step: Step | None = None
-        self.future: Future[Artifact] | None = None
         self.shown: Shown
-        self._setup, self._share, self._events = setup, share, events
+        self.connection, self._theirs = Pipe(duplex=False)
+        self._setup, self._share = setup, share
         self._actor: Any = None
 
     def begin(self, step: Step, config: RunConfig) -> None:
         """See :class:`pipeline.slots.Place`."""
         import ray
 
-        self.step, self.future = step, Future()
         options = {"max_concurrency": 2, "max_restarts": 0, **self._share}
         made = ray.remote(_Actor).options(**options)
         self._actor = made.remote(self._setup, str(Path.cwd()), library_versions())
         asked = self._actor.do.remote(step, config.__getstate__())
-        threading.Thread(target=self._follow, args=(asked, self.future), daemon=True).start()
+        threading.Thread(target=self._follow, args=(asked,), daemon=True).start()
 
-    def _follow(self, asked: Any, future: Future[Artifact]) -> None:
+    def _follow(self, asked: Any) -> None:
         """Hand on what the actor has to show, until its step ends."""
         import ray
 
@@ -99,37 +99,36 @@ class _Training:
                 self._hand_on(ray.get(self._actor.told.remote()))
             made, node = ray.get(asked)
             wait_until_visible(made.folder / MANIFEST, node)
-            future.set_result(made)
+            answer: Message = "done", made
+        except ray.exceptions.RayActorError as error:
+            # What follows are general hints.
+            cause, _, _ = str(error).partition("Some common causes include")
+            answer = "lost", " ".join(cause.split())
         except ray.exceptions.RayTaskError as error:
-            future.set_exception(error.cause)
+            answer = "failed", error.cause
         except Exception as error:
-            future.set_exception(error)
-        self.end()
-        self._events.put((self, ("over",)))
+            answer = "failed", portable(error)
+        self.terminate()
+        self._theirs.send(answer)
 
     def _hand_on(self, messages: list[Message]) -> None:
         for message in messages:
-            if message[0] != "over":
-                self._events.put((self, message))
+            self._theirs.send(message)
 
-    def lost(self, error: BaseException | None) -> str | None:
+    def receive(self) -> Message:
         """See :class:`pipeline.slots.Place`."""
-        import ray
-
-        if not isinstance(error, ray.exceptions.RayActorError):
-            return None
-        # What follows are general hints.
-        return " ".join(str(error).partition("Some common causes include")[0].split())
+        message: Message = self.connection.recv()
+        return message
 
     def terminate(self) -> None:
-        """See :class:`pipeline.slots.Place`."""
-        self.end()
-
-    def end(self) -> None:
         """See :class:`pipeline.slots.Place`."""
         import ray
 
         ray.kill(self._actor)
+
+    def stop(self, grace: float) -> None:
+        """See :class:`pipeline.slots.Place`: nothing that it could do in the time is of use."""
+        self.terminate()
 
 
 class OnRay:
@@ -156,9 +155,7 @@ class OnRay:
         progress: Progress,
     ) -> None:
         self._cluster, self._here = cluster, here
-        self._actors = Processes(
-            lambda number, events: _Training(setup, share, events), count, progress
-        )
+        self._actors = Processes(lambda number: _Training(setup, share), count, progress)
         self._next: tuple[Step, RunConfig] | None = None
 
     def takes(self, step: Step) -> bool:

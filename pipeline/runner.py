@@ -126,7 +126,7 @@ class Runner(Planner):
                 setup = self._setup()
                 gpus: list[str | None] = [*devices] or [None]
                 slots: Slots = Processes(
-                    lambda n, events: StepProcess(setup, gpus[n % len(gpus)], threads, events),
+                    lambda n: StepProcess(setup, gpus[n % len(gpus)], threads),
                     jobs,
                     self.progress,
                 )

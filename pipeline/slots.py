@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import Protocol
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
 
 from pipeline.artifacts import Artifact, RunFolder
 from pipeline.capacity import used_memory
@@ -102,22 +102,18 @@ class Here:
         self._doer.close()
 
 
-Events = SimpleQueue[tuple["Place", Message]]
-"""What places tell, with who tells it; ``over`` and ``broken`` end a step."""
-
-
 class Place(Protocol):
     """One process that does steps, seen from the run.
 
     Attributes:
         step: What it does at the moment.
-        future: What comes of that.
         shown: Shows what it tells.
+        connection: Has something to read when it tells something, or is gone.
     """
 
     step: Step | None
-    future: Future[Artifact] | None
     shown: Shown
+    connection: Connection
 
     @property
     def pid(self) -> int:
@@ -126,33 +122,34 @@ class Place(Protocol):
     def begin(self, step: Step, config: RunConfig) -> None:
         """Give the process a step; start it if need be."""
 
-    def lost(self, error: BaseException | None) -> str | None:
-        """Say how the process ended, if that is what an error tells of."""
+    def receive(self) -> Message:
+        """Return what it tells: what is to be shown, or the end of its step.
+
+        That is ``done`` with its output, ``failed`` with what went wrong, or ``lost`` with how the
+        process ended.
+        """
 
     def terminate(self) -> None:
-        """Have the step stop as if by Ctrl-C."""
+        """Have the step stop as if by Ctrl-C, and then the process end."""
 
-    def end(self) -> None:
-        """End the process, at once if it is at work."""
+    def stop(self, grace: float) -> None:
+        """End the process, which is killed after so many seconds."""
 
 
 class Processes:
     """Does steps side by side, each in a process that goes on to the next.
 
     Args:
-        make: Returns a new place by its number; what it tells goes to the queue.
+        make: Returns a new place by its number.
         count: How many at most; they start when they are needed.
         progress: Where to show what they tell.
     """
 
     shares_memory = True
 
-    def __init__(
-        self, make: Callable[[int, Events], Place], count: int, progress: Progress
-    ) -> None:
+    def __init__(self, make: Callable[[int], Place], count: int, progress: Progress) -> None:
         self._make = make
         self._progress = progress
-        self._events: Events = SimpleQueue()
         self._unused = list(reversed(range(count)))
         self._places: dict[int, Place] = {}
 
@@ -171,45 +168,44 @@ class Processes:
         place = next((p for p in self._places.values() if p.step is None), None)
         if place is None:
             number = self._unused.pop()
-            place = self._places[number] = self._make(number, self._events)
+            place = self._places[number] = self._make(number)
         place.shown = Shown(self._progress)
+        place.step = step
         place.begin(step, config)
 
     def wait(self) -> Outcome:
         """See :class:`Slots`."""
         while True:
-            place, message = self._events.get()
-            step, future = place.step, place.future
-            if message[0] not in ("over", "broken"):
+            by_connection: dict[Any, Place] = {p.connection: p for p in self._places.values()}
+            place = by_connection[wait(list(by_connection))[0]]
+            message = place.receive()
+            if message[0] not in ("done", "failed", "lost"):
                 place.shown.show(message)
-            elif step is not None and future is not None:
-                return self._outcome(place, step, future)
-
-    def _outcome(self, place: Place, step: Step, future: Future[Artifact]) -> Outcome:
-        place.step = None
-        place.shown.close()
-        error = future.exception()
-        cause = place.lost(error)
-        if cause is not None:
-            self._forget(place)
-            return Outcome(step, Killed(f"its process died ({cause})"))
-        return Outcome(step, future.result() if error is None else error)
+                continue
+            kind, made = message
+            if kind == "lost":
+                self._forget(place)
+                made = Killed(f"its process died ({made})")
+            place.shown.close()
+            step, place.step = place.step, None
+            if step is not None:  # or it has died with nothing to do
+                return Outcome(step, made)
 
     def _forget(self, lost: Place) -> None:
-        lost.end()
+        lost.stop(grace=0)
         number = next(n for n, p in self._places.items() if p is lost)
         del self._places[number]
         self._unused.append(number)
 
     def stop(self) -> None:
         """See :class:`Slots`."""
+        end = time.monotonic() + _GRACE
         try:
-            under_way = [p for p in self._places.values() if p.step is not None]
-            for place in under_way:
-                place.terminate()
-            wait([p.future for p in under_way if p.future is not None], timeout=_GRACE)
+            for place in self._places.values():
+                if place.step is not None:
+                    place.terminate()
         finally:
             for place in self._places.values():
-                place.end()
+                place.stop(grace=max(0.0, end - time.monotonic()))
                 place.shown.close()
             self._places.clear()

@@ -1,8 +1,4 @@
-"""Processes of this machine that do steps of a run, one after another each.
-
-Each is a :class:`~concurrent.futures.ProcessPoolExecutor` of one process: one that dies takes no
-other with it, and each sees one GPU from its start.
-"""
+"""Processes of this machine that do steps of a run, one after another each."""
 
 from __future__ import annotations
 
@@ -10,29 +6,22 @@ import contextlib
 import logging
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pipeline.artifacts import Artifact, RunFolder
-from pipeline.capacity import share
+from pipeline.child import Child, portable
 from pipeline.config import RunConfig
 from pipeline.disk import disk_errors
 from pipeline.doing import Doer
 from pipeline.engine import engine_of
 from pipeline.engine.memory import set_libraries_aside
-from pipeline.engine.pool import belong_to_parent, how_ended, portable
 from pipeline.plan import Step
 from pipeline.registry import Registry
 from pipeline.relay import LOGGERS, Message, RelayedLog, RelayedProgress, Shown
-from pipeline.slots import Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,91 +39,24 @@ class Setup:
     level: int
 
 
-class _Spawning(SpawnContext):
-    """Starts processes anew, not by a fork: torch and ctranslate2 own threads that do not survive.
-
-    It keeps the processes that it has made, so that one can be told to stop.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.made: list[SpawnProcess] = []
-
-    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
-        """Make a process, and remember it."""
-        process = SpawnProcess(*args, **kwargs)
-        self.made.append(process)
-        return process
-
-
-class StepProcess:
-    """A process of this machine; see :class:`Place`.
+class StepProcess(Child):
+    """A process of this machine; see :class:`pipeline.slots.Place`.
 
     Args:
         setup: What it needs.
         device: The GPU that it sees; ``None``: what this process sees.
         threads: Of the process.
-        events: Gets what it tells.
     """
 
-    def __init__(self, setup: Setup, device: str | None, threads: int, events: Events) -> None:
+    def __init__(self, setup: Setup, device: str | None, threads: int) -> None:
         self.step: Step | None = None
-        self.future: Future[Artifact] | None = None
         self.shown: Shown
-        self._device, self._threads, self._events = device, threads, events
-        self._context = _Spawning()
-        ours, self._theirs = self._context.Pipe(duplex=False)
-        self._reader = threading.Thread(target=self._read, args=(ours,), daemon=True)
-        self._pool = ProcessPoolExecutor(
-            1, self._context, initializer=_enter, initargs=(setup, self._theirs)
-        )
-
-    def _read(self, connection: Connection) -> None:
-        with connection, contextlib.suppress(EOFError, OSError):
-            while True:
-                self._events.put((self, connection.recv()))
+        with _without_main():
+            super().__init__(_serve, setup, threads=threads, device=device, alone=False)
 
     def begin(self, step: Step, config: RunConfig) -> None:
-        """See :class:`Place`."""
-        self.step = step
-        # The process starts with the first step.
-        with share(self._threads, self._device), _without_main():
-            self.future = self._pool.submit(_do, step, config.__getstate__())
-        if not self._theirs.closed:
-            self._theirs.close()  # so that the end of the process ends the pipe
-            self._reader.start()
-        self.future.add_done_callback(self._ended)
-
-    def _ended(self, future: Future[Artifact]) -> None:
-        # All that the process had to tell comes before its word that a step is over.
-        if not future.cancelled() and isinstance(future.exception(), BrokenProcessPool):
-            self._events.put((self, ("broken",)))
-
-    @property
-    def pid(self) -> int:
-        """See :class:`Place`."""
-        return self._context.made[-1].pid or 0
-
-    def terminate(self) -> None:
-        """See :class:`Place`."""
-        self._context.made[-1].terminate()
-
-    def lost(self, error: BaseException | None) -> str | None:
-        """See :class:`Place`."""
-        if not isinstance(error, BrokenProcessPool):
-            return None
-        # The pool waits for its process, and two that wait take the exit code from each other.
-        self._pool.shutdown(wait=True)
-        return how_ended(self._context.made[-1].exitcode)
-
-    def end(self) -> None:
-        """See :class:`Place`."""
-        if self.future is not None and not self.future.done():
-            for process in self._context.made:
-                process.kill()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._reader.is_alive():
-            self._reader.join()
+        """See :class:`pipeline.slots.Place`."""
+        self.send((step, config.__getstate__()))
 
 
 @contextlib.contextmanager
@@ -160,13 +82,9 @@ class StepWorker:
     Args:
         setup: What it needs.
         tell: Sends a message to the run.
-
-    Attributes:
-        working: Whether a step is under way.
     """
 
     def __init__(self, setup: Setup, tell: Callable[[Message], None]) -> None:
-        self.working = False
         self._setup, self._tell = setup, tell
         self._model = setup.registry.config_type()
         self._doer: Doer | None = None
@@ -185,40 +103,29 @@ class StepWorker:
             engine = engine_of(config)
             progress = RelayedProgress(self._tell)
             self._doer = Doer(self._setup.registry, folder, engine, progress)
-        self.working = True
         try:
             with disk_errors(folder.folder(step.task.ref)):
                 return self._doer.do(config, step)
         except Exception as error:
             raise portable(error) from None
-        finally:
-            self.working = False
-            self._tell(("over",))
 
 
-_worker: StepWorker | None = None  # of this process
-
-
-def _enter(setup: Setup, connection: Connection) -> None:
-    """Make this process ready to do steps."""
-    global _worker
-    belong_to_parent()
-    signal.signal(signal.SIGTERM, _stop)
-    lock = threading.Lock()
-
-    def tell(message: Message) -> None:
-        with lock, contextlib.suppress(OSError):  # the run is gone, and so will this process be
-            connection.send(message)
-
+def _serve(
+    items: Iterator[tuple[Step, dict[str, Any]]], tell: Callable[[Message], None], setup: Setup
+) -> None:
+    """Do steps until the run ends this process."""
     set_libraries_aside()
-    _worker = StepWorker(setup, tell)
+    worker = StepWorker(setup, tell)
+    with contextlib.suppress(KeyboardInterrupt):  # there was nothing to stop
+        signal.signal(signal.SIGTERM, _stop)
+        for step, state in items:
+            try:
+                tell(("done", worker.do(step, state)))
+            except BaseException as error:
+                tell(("failed", error))
 
 
 def _stop(number: int, frame: object) -> None:
-    if _worker is not None and _worker.working:
-        raise KeyboardInterrupt
-
-
-def _do(step: Step, state: dict[str, Any]) -> Artifact:
-    assert _worker is not None
-    return _worker.do(step, state)
+    """Stop what is under way, once: what cleans up after it is left to end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt

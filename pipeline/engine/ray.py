@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.child import portable
 from pipeline.config import RayConfig
 from pipeline.engine import PartJob, process
 from pipeline.engine.cluster import Cluster
 from pipeline.engine.memory import SmallerBatchesFactory
-from pipeline.engine.pool import portable
 from pipeline.errors import XlnerError
 from pipeline.manifest import library_versions
 from pipeline.stage import Worker

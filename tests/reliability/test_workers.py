@@ -96,13 +96,18 @@ def unportable() -> Exception:
     return Local("cannot be sent to another process")
 
 
+def cut_short() -> EOFError:
+    return EOFError("Compressed file ended before the end-of-stream marker was reached")
+
+
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("made", [broken_link, cut_short])
 def test_the_error_of_a_worker_is_raised_as_it_is(
-    tmp_path: Path, notes: Path, workers: int
+    tmp_path: Path, notes: Path, workers: int, made: Callable[[], Exception]
 ) -> None:
     jobs = make_jobs(tmp_path, 3)
-    with pytest.raises(DataError, match="part 1: sentence 's7' has no words"):
-        list(LocalEngine().run(Fails(notes, error=broken_link), jobs, workers))
+    with pytest.raises(type(made()), match=str(made())):
+        list(LocalEngine().run(Fails(notes, error=made), jobs, workers))
 
 
 def test_an_error_that_cannot_be_sent_is_told_in_words(tmp_path: Path, notes: Path) -> None:

@@ -16,7 +16,7 @@ CHECKED = (*FILES, *sorted((ROOT / "benchmarks").rglob("*.py")))
 
 PICKLES = ("pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 # A worker finds out in its own process whether its own error can be sent to its parent.
-OWN_ERRORS = ("pipeline/engine/pool.py", "pickle.loads")
+OWN_ERRORS = ("pipeline/child.py", "pickle.loads")
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
