@@ -31,7 +31,7 @@ def canonical(code: str) -> str:
     """
     import langcodes
 
-    match = _TAG.fullmatch(code.strip().replace("_", "-"))
+    match = _TAG.fullmatch(str(code).strip().replace("_", "-"))
     if match is None:
         raise ConfigError(
             f"{code!r} is not an ISO 639 language code, such as 'de' or 'swa', 'zh-Hant' with a "

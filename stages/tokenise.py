@@ -24,7 +24,7 @@ from itertools import accumulate, pairwise
 from pipeline.errors import DataError
 from pipeline.formats.encoding import without_halves
 from pipeline.formats.sentences import abbreviations
-from pipeline.languages import base
+from pipeline.languages import base, canonical
 from pipeline.listed import words_of
 
 # Scripts written without spaces between words; Hangul is not among them.
@@ -84,11 +84,12 @@ def tokenise(text: str, lang: str) -> list[str]:
         lang: ISO 639 code; decides abbreviations, elisions and the dictionary.
 
     Raises:
+        ConfigError: If there is no such language.
         DataError: If it is no string.
     """
     if not isinstance(text, str):
         raise DataError(f"tokenise takes one text, a string, not a {type(text).__name__}")
-    lang = base(lang)
+    lang = base(canonical(lang))
     chunks = text.split()
     words: list[str] = []
     last = len(chunks) - 1
@@ -108,8 +109,11 @@ def detokenise(words: Iterable[str], lang: str) -> str:
     Args:
         words: The words of one sentence; empty ones are passed over.
         lang: ISO 639 code; decides spaces before French punctuation, elisions and clitics.
+
+    Raises:
+        ConfigError: If there is no such language.
     """
-    lang = base(lang)
+    lang = base(canonical(lang))
     words = [w for w in words_of(words, "detokenise: the words") if w]
     parts: list[str] = []
     glue = True  # whether the next word follows without a space

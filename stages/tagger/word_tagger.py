@@ -95,6 +95,7 @@ class WordTagger(ABC):
             The entities of each sentence, in order; with character offsets for raw strings.
 
         Raises:
+            ConfigError: If raw strings are of a language that there is not.
             DataError: If one string is given instead of a list, or strings and lists are mixed.
         """
         given = listed(sentences, "predict: the sentences")

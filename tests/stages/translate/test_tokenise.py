@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import ConfigError
 from stages.tokenise import detokenise, tokenise
 from tests.shared_data import shared_data
 
@@ -55,6 +56,29 @@ CASES = [
 def test_text_to_words_and_back(lang: str, text: str, words: str) -> None:
     assert tokenise(text, lang) == words.split(" ")
     assert detokenise(words.split(" "), lang) == text
+
+
+@pytest.mark.parametrize("code", ["fr", "fra", "fre", "FR", "fr_CA"])
+def test_a_language_is_known_by_any_of_its_codes(code: str) -> None:
+    assert tokenise("L'homme dit : « Non ! »", code) == [
+        "L'",
+        "homme",
+        "dit",
+        ":",
+        "«",
+        "Non",
+        "!",
+        "»",
+    ]
+    assert detokenise(["L'", "homme", "dit", ":"], code) == "L'homme dit :"
+
+
+@pytest.mark.parametrize("code", ["French", "xx", "", None])
+def test_what_is_no_language_is_an_error(code: str) -> None:
+    with pytest.raises(ConfigError, match="is not a"):
+        tokenise("L'homme", code)
+    with pytest.raises(ConfigError, match="is not a"):
+        detokenise(["L'", "homme"], code)
 
 
 def test_invisible_characters_are_no_words() -> None:
