@@ -26,7 +26,7 @@ from pipeline.data_config import DataConfig, Language
 from pipeline.data_config import DataSource as DataSource
 from pipeline.errors import ConfigError, suggest
 from pipeline.explain import read_as
-from pipeline.languages import base
+from pipeline.languages import base, canonical_direction
 from pipeline.listed import texts_of
 from pipeline.resources import resolve_path, shipped_configs
 from pipeline.yaml_text import parse_yaml
@@ -93,6 +93,20 @@ class ModelsConfig(ConfigModel):
         description="one translator for all directions, or a mapping: 'de' (source to de), "
         "'de-en' (de to en) …; '{source}' and '{target}' in a name stand for language codes",
     )
+
+    @field_validator("translator")
+    @classmethod
+    def _directions(cls, value: str | dict[str, str]) -> str | dict[str, str]:
+        """Call languages in the keys by their canonical codes, as they are looked up."""
+        if isinstance(value, str):
+            return value
+        given: dict[str, str] = {}
+        for key in value:
+            direction = canonical_direction(key)
+            if direction in given:
+                raise ValueError(f"{given[direction]!r} and {key!r} are one, {direction!r}")
+            given[direction] = key
+        return {direction: value[key] for direction, key in given.items()}
 
     def translator_for(self, source: str, target: str, source_lang: str) -> str | None:
         """Return the translator's name for one direction, or ``None`` where none is named."""

@@ -16,6 +16,8 @@ from pipeline.errors import ConfigError
 # CLDR calls Tagalog Filipino and counts Twi as Akan; corpora go by the codes of ISO 639-1.
 _ISO = {"tl": "tl", "tgl": "tl", "fil": "tl", "tw": "tw", "twi": "tw"}
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|\d{3}))?")
+# As a code stands beside another one: only scripts and regions have capitals.
+_WRITTEN = re.compile(r"[A-Za-z]{2,3}|[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_]([A-Z]{2}|\d{3}))?")
 
 
 @lru_cache(maxsize=4096)
@@ -60,6 +62,33 @@ def canonical(code: str) -> str:
     if region and full.territory != usual.territory:
         return f"{short}-{full.territory}"
     return short
+
+
+def canonical_direction(key: str) -> str:
+    """Return ``*``, a language or a pair of them with canonical codes: ``eng-swa`` → ``en-sw``.
+
+    Whether ``pt-BR`` is a language or a pair is told by its capitals.
+
+    Raises:
+        ConfigError: If it is none of these.
+    """
+    if key == "*":
+        return key
+    parts = key.split("-")
+    splits = [
+        ("", key),
+        *(("-".join(parts[:k]), "-".join(parts[k:])) for k in range(1, len(parts))),
+    ]
+    for sides in splits:
+        named = [side for side in sides if side]
+        if all(_WRITTEN.fullmatch(side) for side in named):
+            try:
+                return "-".join(map(canonical, named))
+            except ConfigError:
+                continue
+    raise ConfigError(
+        f"{key!r} is neither a language ('de'), nor a direction ('de-en'), nor '*' for all others"
+    )
 
 
 def base(code: str) -> str:

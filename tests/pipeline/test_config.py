@@ -143,3 +143,37 @@ def test_translators_by_direction() -> None:
     assert models.translator_for("en", "de", "en") == "a"
     assert models.translator_for("de", "en", "en") == "b"
     assert models.translator_for("en", "sw", "en") == "en2sw"
+
+
+@pytest.mark.parametrize(
+    ("key", "source", "target"),
+    [
+        ("swa", "en", "sw"),
+        ("swh_Latn", "en", "sw"),
+        ("iw", "en", "he"),
+        ("no", "en", "no"),
+        ("zh_TW", "en", "zh-Hant"),
+        ("pt-BR", "en", "pt"),
+        ("pt-PT", "en", "pt-PT"),
+        ("pt-br", "pt", "br"),
+        ("EN-DE", "en", "de"),
+        ("eng-zho_Hant", "en", "zh-Hant"),
+        ("zh-Hant-en", "zh-Hant", "en"),
+        ("pt-PT-en", "pt-PT", "en"),
+        ("en-pt-PT", "en", "pt-PT"),
+    ],
+)
+def test_a_translator_is_found_by_any_code_of_its_languages(
+    key: str, source: str, target: str
+) -> None:
+    raw = {"name": "x", "models": {"translator": {"*": "all others", key: "mine"}}}
+    models = parse_config(raw, model=MODEL).models
+    assert models.translator_for(source, target, "en") == "mine"
+    assert models.translator_for("en", "ha", "en") == "all others"
+
+
+def test_translators_of_no_language_or_of_one_twice(tmp_path: Path) -> None:
+    path = write(tmp_path, "models: {translator: {german: a, '*': b}}")
+    assert "'german' is neither a language" in problems(path)[0]
+    path = write(tmp_path, "models: {translator: {sw: a, swa: b}}")
+    assert "'sw' and 'swa' are one, 'sw'" in problems(path)[0]
