@@ -12,6 +12,8 @@ from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
 from stages.prepare.config import PrepareConfig
 from stages.prepare.sources import (
+    SOURCE_KEYS,
+    TARGET_KEYS,
     Corpus,
     corpora,
     corpus_of,
@@ -114,11 +116,13 @@ class PrepareStage(RunStage[PrepareConfig]):
                 types |= stream.report.spans.keys()
         if types is not None:
             yield from _unmet(config, types)
+        yield from _of_others(config)
         yield from _unread(config, {task.unit for task in tasks})
 
     def notices(self, config: RunConfig, artifacts: Sequence[Artifact]) -> Iterator[str]:
         """Yield types that the configuration names and no corpus has, and data for nothing."""
         yield from _unmet(config, {t for a in artifacts for t in a.manifest.notes["spans"]})
+        yield from _of_others(config)
         yield from _unread(config, {a.manifest.unit for a in artifacts})
 
     def files(self, config: RunConfig, task: Task) -> Mapping[str, Path]:
@@ -236,6 +240,20 @@ def _unmet(config: RunConfig, types: set[str]) -> Iterator[str]:
                 f"{key}: no corpus of this run has the type {name!r}{suggest(name, types)}; types: "
                 f"{', '.join(sorted(types)) or 'none'}"
             )
+
+
+def _of_others(config: RunConfig) -> Iterator[str]:
+    """Yield data of languages that are none of the run, where one that is has none: nb for no."""
+    for keys, languages in ((SOURCE_KEYS, config.sources), (TARGET_KEYS, config.languages)):
+        for key in keys:
+            source = getattr(config.data, key)
+            given = source.keys() if isinstance(source, Mapping) else set()
+            without, others = set(languages) - given, given - set(languages)
+            if without and others:
+                yield (
+                    f"data.{key}: has nothing for {', '.join(sorted(without))}; it has data for "
+                    f"{', '.join(sorted(others))}, which the run is not for"
+                )
 
 
 def _unread(config: RunConfig, read: Collection[str]) -> Iterator[str]:

@@ -102,6 +102,10 @@ class WordEncoder:
         if self.room < 1:
             raise ModelError(f"a window of {window} subwords has no room beside the special tokens")
 
+    def __reduce__(self) -> tuple[type[WordEncoder], tuple[PreTrainedTokenizerBase, int]]:
+        # What is remembered cannot be sent to another process, and need not be.
+        return WordEncoder, (self.tokenizer, self.window)
+
     def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedSentences:
         """Encode sentences, each a list of words."""
         ids: list[NDArray[np.int32]] = []

@@ -170,6 +170,23 @@ def test_a_type_that_no_corpus_has_is_told(tmp_path: Path) -> None:
     assert told(labels=labels)[1] == expected, "of what is up to date, too"
 
 
+def test_data_of_another_code_of_the_language_is_told(tmp_path: Path) -> None:
+    save(tmp_path / "en", TRAIN)
+    data = {"train": {"path": "en"}, "test": {code: {"path": "en"} for code in ("nb", "de")}}
+
+    def told(*languages: str) -> list[str]:
+        given = config(tmp_path, data, languages=languages)
+        runner = Runner(given, tmp_path / "runs", Progress(Console(file=StringIO())), REGISTRY)
+        before = [t for t in runner.previews(runner.plan(runner.tasks())) if "not for" in t]
+        assert [t for t in runner.notices(runner.run().steps) if "not for" in t] == before
+        return before
+
+    assert told("de", "no") == [
+        "data.test: has nothing for no; it has data for nb, which the run is not for"
+    ]
+    assert told("de") == told("de", "nb") == [], "part of the data is enough"
+
+
 def test_ignored_types_stay_where_they_are_projected_from(tmp_path: Path) -> None:
     save(tmp_path / "en", "Bonn B-LOC\nGerman B-MISC\nCup B-EVENT\n")
     data = {"train": {"path": "en"}, "dev": {"path": "en"}, "test": {"path": "en"}}

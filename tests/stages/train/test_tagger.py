@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,15 @@ def test_all_subwords_of_a_word_are_averaged_where_they_were_trained(family: Fam
 def test_a_device_that_does_not_exist_is_refused(family: Family) -> None:
     with pytest.raises(ConfigError, match="device 'nix': allowed: auto, cpu, cuda"):
         tagger(family("bert"), device="nix")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_tagger_can_be_sent_to_another_process(name: str, family: Family) -> None:
+    ours = tagger(family(name))
+    sentences = [w for w, _ in toy_rows(9)]
+    expected = ours.predict(sentences)
+    again = pickle.loads(pickle.dumps(ours))
+    assert again.predict(sentences) == expected and any(expected)
 
 
 def test_what_is_no_tagger_is_refused(family: Family, tmp_path: Path) -> None:
