@@ -147,6 +147,18 @@ class Tagger(WordTagger):
             raise ModelError(f"{path}: cannot load the tagger ({error})") from error
         return cls(model, load_tokenizer(path), **options)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Transformers hangs functions on a model that has been used, which cannot be pickled.
+        model = (type(self.model), self.model.config, self.model.state_dict())
+        return {**self.__dict__, "model": model}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kind, config, weights = state["model"]
+        model = kind(config)
+        model.load_state_dict(weights)
+        model.to(next(iter(weights.values())).device).eval()
+        self.__dict__.update(state, model=model)
+
     def save_pretrained(self, folder: str | Path) -> None:
         """Save weights, configuration, tokenizer, the code of the model, and a model card."""
         with quiet():
