@@ -6,8 +6,12 @@ import gc
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.warm import Warm
 
 # A job that a shell started in the background ignores Ctrl-C, and so would all that tests start and
 # stop in this way.
@@ -26,6 +30,36 @@ os.fsync = os.fstat  # type: ignore[assignment]
 
 # Whatever collecting makes lives as long as the session.
 gc.disable()
+
+
+LIBRARIES = (
+    "ctranslate2",
+    "langcodes",
+    "pandas",
+    "pyarrow.parquet",
+    "pydantic",
+    "rapidfuzz.distance",
+    "rich.progress",
+    "scipy.optimize",
+    "scipy.sparse",
+    "scipy.stats",
+    "sklearn.metrics",
+    "tokenizers",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.bert.modeling_bert",
+    "transformers.models.marian.modeling_marian",
+    "transformers.models.marian.tokenization_marian",
+    "transformers.trainer",
+    "typer",
+    "yaml",
+)
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[Path]:
+    """A Python that has the libraries loaded, and nothing of ours; see :mod:`tests.warm`."""
+    with Warm(*LIBRARIES) as python:
+        yield python
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

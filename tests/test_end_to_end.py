@@ -76,8 +76,13 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
 
 
-def call(name: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def call(
+    name: str, *args: str, cwd: Path, python: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; with a warm Python where it does not matter how one starts."""
     command = [str(Path(sys.executable).with_name(name)), *args]
+    if python is not None:
+        command.insert(0, str(python))
     return subprocess.run(
         command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
     )
@@ -92,9 +97,10 @@ def projected(run: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
+def test_the_whole_pipeline_and_a_second_run(config: Path, warm_python: Path) -> None:
+    """In one process; ``reliability/test_kills.py`` has all of it in two."""
     folder = config.parent
-    first = call("run_pipeline", str(config), cwd=folder)
+    first = call("run_pipeline", str(config), "--jobs", "1", cwd=folder, python=warm_python)
     assert first.returncode == 0, first.stderr
     for word in (
         "zero_shot",
@@ -122,11 +128,11 @@ def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
     assert second.returncode == 0, second.stderr
     assert "0 tasks done" in second.stdout
 
-    plan = call("run_pipeline", str(config), "--dry-run", "--json", cwd=folder)
+    plan = call("run_pipeline", str(config), "--dry-run", "--json", cwd=folder, python=warm_python)
     assert {s["state"] for s in json.loads(plan.stdout)} == {"up to date"}
 
     changed = ["--set", "project.filters.min_score=0.99", "--dry-run", "--json"]
-    plan = call("run_pipeline", str(config), *changed, cwd=folder)
+    plan = call("run_pipeline", str(config), *changed, cwd=folder, python=warm_python)
     assert plan.returncode == 0, plan.stderr
     states = {s["task"]: s["state"] for s in json.loads(plan.stdout)}
     assert states["align/de"] == "up to date"
@@ -134,13 +140,16 @@ def test_the_whole_pipeline_and_a_second_run(config: Path) -> None:
     assert states["train/zero_shot/seed-13"] == "up to date"
     assert states["train/projected/seed-13"] == "run"
 
-    labels = call("inspect_labels", "tiny", "--lang", "de", "--sample", "3", cwd=folder)
+    words = ("tiny", "--lang", "de", "--sample", "3")
+    labels = call("inspect_labels", *words, cwd=folder, python=warm_python)
     assert labels.returncode == 0, labels.stderr
     assert labels.stdout.strip()
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_a_run_and_the_next_one_ends_with_the_same_data(config: Path) -> None:
+def test_ctrl_c_stops_a_run_and_the_next_one_ends_with_the_same_data(
+    config: Path, warm_python: Path
+) -> None:
     """With all that the command loads; ``reliability/test_kills.py`` has every stage and signal."""
     folder = config.parent
     words = [str(config), *ONE_LANGUAGE, "--until", "project"]
@@ -160,7 +169,7 @@ def test_ctrl_c_stops_a_run_and_the_next_one_ends_with_the_same_data(config: Pat
     assert process.returncode == 1
     assert "stopped; what is finished is kept, run the same command again" in told
     assert "Traceback" not in told
-    again = call("run_pipeline", *words, "--jobs", "1", cwd=folder)
+    again = call("run_pipeline", *words, "--jobs", "1", cwd=folder, python=warm_python)
     assert again.returncode == 0, again.stderr
 
     never_stopped = Runner(load_config(str(config), ONE_LANGUAGE[1::2]), folder / "whole")
@@ -306,7 +315,7 @@ def test_every_shipped_config_is_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["conll", "wikiann", "masakhaner2", "europarl_projection"])
 def test_the_small_configs_plan_on_the_real_corpora(
-    name: str, tmp_path: Path, tiny_models: Path
+    name: str, tmp_path: Path, tiny_models: Path, warm_python: Path
 ) -> None:
     root = shared_data("ner")
     languages = load_config(name).languages
@@ -319,7 +328,8 @@ def test_the_small_configs_plan_on_the_real_corpora(
         "train.fusion_layer": 1,
     }
     options = [f"--set={key}={value}" for key, value in settings.items()]
-    plan = call("run_pipeline", name, *options, "--dry-run", "--json", cwd=tmp_path)
+    words = (name, *options, "--dry-run", "--json")
+    plan = call("run_pipeline", *words, cwd=tmp_path, python=warm_python)
     assert plan.returncode == 0, plan.stderr
     tasks = {s["task"] for s in json.loads(plan.stdout)}
     assert {f"project/{code}" for code in languages} <= tasks
@@ -340,9 +350,9 @@ def test_the_small_configs_plan_on_the_real_corpora(
     ],
 )
 def test_bad_usage_and_config_leave_with_2_before_anything_runs(
-    tmp_path: Path, args: list[str], code: int, message: str
+    tmp_path: Path, args: list[str], code: int, message: str, warm_python: Path
 ) -> None:
-    result = call("run_pipeline", *args, cwd=tmp_path)
+    result = call("run_pipeline", *args, cwd=tmp_path, python=warm_python)
     assert result.returncode == code, result.stderr
     assert message in result.stderr
     assert not (tmp_path / "artifacts").exists()

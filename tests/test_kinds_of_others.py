@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A folder with the toy package in it, and a Python to run it."""
+
+    folder: Path
+    python: Path
+
+
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the toy package in it, built and installed by pip, offline."""
+def site(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> Site:
+    """Have the toy package built and installed by pip, offline."""
     pytest.importorskip("setuptools", reason="setuptools, which builds the toy, is not installed")
     place = tmp_path_factory.mktemp("toys")
     source = shutil.copytree(ROOT / "tests" / "toy_package", place / "source")
@@ -26,13 +35,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if "No module named pip" in done.stderr:
         pytest.skip("pip is not installed")
     assert done.returncode == 0, done.stderr
-    return place / "site"
+    return Site(place / "site", warm_python)
 
 
-def run(site: Path, code: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{site}", "COLUMNS": "200", "NO_COLOR": "1"}
+def run(site: Site, code: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "PYTHONPATH": f"{ROOT}:{site.folder}",
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+    }
     return subprocess.run(
-        [sys.executable, "-c", code, *words],
+        [site.python, "-c", code, *words],
         env=environment | more,
         capture_output=True,
         text=True,
@@ -41,13 +54,13 @@ def run(site: Path, code: str, *words: str, **more: str) -> subprocess.Completed
     )
 
 
-def command(site: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+def command(site: Site, name: str, *words: str) -> subprocess.CompletedProcess[str]:
     module = name if name != "run_pipeline" else "run"
     code = f"import sys; sys.argv[0] = {name!r}; from xlner.commands.{module} import main; main()"
     return run(site, code, *words)
 
 
-def test_they_are_listed_after_those_that_ship(site: Path) -> None:
+def test_they_are_listed_after_those_that_ship(site: Site) -> None:
     done = command(site, "run_pipeline", "list", "--kinds", "--json")
     listed = json.loads(done.stdout)
     last = {sort: rows[-1]["name"] for sort, rows in listed.items() if sort in LAST}
@@ -74,7 +87,7 @@ LAST = {
 }
 
 
-def test_they_are_completed(site: Path) -> None:
+def test_they_are_completed(site: Site) -> None:
     code = (
         "from xlner.commands.options import completing\n"
         "from stages.align.kinds import ALIGNERS\n"
@@ -158,7 +171,7 @@ for config in sys.argv[1:]:
 """
 
 
-def test_their_options_are_checked(site: Path, tmp_path: Path) -> None:
+def test_their_options_are_checked(site: Site, tmp_path: Path) -> None:
     configs = [tmp_path / f"{number}.yaml" for number in range(len(WRONG))]
     for path, (text, _) in zip(configs, WRONG, strict=True):
         path.write_text(text)
@@ -169,7 +182,7 @@ def test_their_options_are_checked(site: Path, tmp_path: Path) -> None:
         assert message in said and said.endswith("\n2\n"), text
 
 
-def test_an_aligner_and_a_projector_in_the_commands(site: Path, tmp_path: Path) -> None:
+def test_an_aligner_and_a_projector_in_the_commands(site: Site, tmp_path: Path) -> None:
     source, target, links = (tmp_path / n for n in ("s.conll", "t.txt", "links"))
     source.write_text("Anna B-PER\nsleeps O\n\n")
     target.write_text("Oh Anna schläft\n", encoding="utf-8")
@@ -196,7 +209,7 @@ def test_an_aligner_and_a_projector_in_the_commands(site: Path, tmp_path: Path) 
 
 
 def test_a_run_reads_their_format_and_uses_their_aligner_and_method(
-    site: Path, tmp_path: Path
+    site: Site, tmp_path: Path
 ) -> None:
     (tmp_path / "en.shout").write_text("ANNA sleeps\nwe saw ANNA\n")
     (tmp_path / "de.txt").write_text("ANNA schläft\nwir sahen ANNA\n", encoding="utf-8")
@@ -226,7 +239,7 @@ def test_a_run_reads_their_format_and_uses_their_aligner_and_method(
     ]
 
 
-def test_a_stage_of_theirs_runs(site: Path, tmp_path: Path) -> None:
+def test_a_stage_of_theirs_runs(site: Site, tmp_path: Path) -> None:
     (tmp_path / "en.conll").write_text("Anna B-PER\nsleeps O\n\nOh O\n\n")
     config = tmp_path / "c.yaml"
     config.write_text(
@@ -241,7 +254,7 @@ def test_a_stage_of_theirs_runs(site: Path, tmp_path: Path) -> None:
     assert "tally.least: Input should be greater" in wrong.stdout + wrong.stderr
 
 
-def test_a_tagger_of_theirs_labels_words(site: Path, tmp_path: Path) -> None:
+def test_a_tagger_of_theirs_labels_words(site: Site, tmp_path: Path) -> None:
     code = f"""
 import json
 from pathlib import Path
@@ -255,7 +268,7 @@ print([(e.text, e.type) for e in load_tagger({str(tmp_path)!r}).predict(["so ANN
     assert done.stdout.strip() == "[('ANNA', 'PER')]", done.stderr
 
 
-def test_a_filter_and_a_metric_over_stored_rows(site: Path) -> None:
+def test_a_filter_and_a_metric_over_stored_rows(site: Site) -> None:
     code = """
 import json
 from stages.evaluate.config import EvaluateConfig
@@ -296,7 +309,7 @@ print(json.dumps([
     ]
 
 
-def test_a_run_translates_by_theirs(site: Path, tmp_path: Path) -> None:
+def test_a_run_translates_by_theirs(site: Site, tmp_path: Path) -> None:
     (tmp_path / "en.shout").write_text("ANNA sleeps\nwe saw ANNA\n")
     (tmp_path / "c.yaml").write_text(
         "{name: c, languages: [de], arms: [], stages: [prepare, translate],\n"
@@ -312,7 +325,7 @@ def test_a_run_translates_by_theirs(site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_tagger_with_their_fusion(site: Path, tmp_path: Path) -> None:
+def test_a_tagger_with_their_fusion(site: Site, tmp_path: Path) -> None:
     from tests.tiny.encoders import build_family
 
     folder = build_family("bert", tmp_path)

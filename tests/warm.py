@@ -1,11 +1,12 @@
 """A Python that has loaded its libraries before it is started: for tests that start many.
 
 ``with Warm("torch") as python`` gives the path of a stand-in for ``sys.executable``. It takes
-``script.py …``, ``-c code …`` and ``-m module …``, and hands them, its folder, environment and
-standard streams to a process that has loaded the libraries and forks: torch and transformers take
-eight seconds of a processor, the fork a few hundredths. What libraries read from the environment
-while they are imported (``HF_HOME``, ``OMP_NUM_THREADS``) is that of the test process, and the
-processor time of what runs is not that of a child of it: tests of these start ``sys.executable``.
+``script.py …``, ``-c code …`` and ``-m module …``, after ``-u`` too, and hands them, its folder,
+environment and standard streams to a process that has loaded the libraries and forks: torch and
+transformers take eight seconds of a processor, the fork a few hundredths. What libraries read from
+the environment while they are imported (``HF_HOME``, ``OMP_NUM_THREADS``) stays as it was then, and
+the processor time of what runs is not that of a child of the test: tests of these start
+``sys.executable``.
 """
 
 from __future__ import annotations
@@ -73,7 +74,12 @@ class Warm:
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, address, *self._modules],
             cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ
+            | {
+                "OMP_NUM_THREADS": "1",
+                "HF_HUB_OFFLINE": "1",
+                "HF_MODULES_CACHE": str(self._folder / "modules"),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -182,6 +188,9 @@ def _become(
     os.environ |= environment
     sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     first, *rest = words
+    if first == "-u":
+        sys.stdout.reconfigure(write_through=True)
+        first, *rest = words = rest
     if first == "-m":
         sys.argv = rest
         sys.path.insert(0, folder)
@@ -196,7 +205,7 @@ def _become(
     else:
         sys.argv = words
         sys.path.insert(0, str(Path(first).resolve().parent))
-        main.__file__ = first
+        main.__file__ = str(Path(first).resolve())
         code = compile(Path(first).read_bytes(), first, "exec")
     exec(code, main.__dict__)
     sys.exit()

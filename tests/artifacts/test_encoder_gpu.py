@@ -138,14 +138,16 @@ def test_measured_sentences_are_not_packed(kit: Path) -> None:
     assert targets == {str(k) for k in range(40)} - {"7"}
 
 
-def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Path) -> None:
+def test_what_is_trained_there_is_an_ordinary_model_here(
+    kit: Path, tmp_path: Path, warm_python: Path
+) -> None:
     out, model = tmp_path / "out", tmp_path / "model"
     sizes = ["--masked-tokens=100", "--clean-tokens=20", "--threads=1", "--out", str(out)]
     # Two legs: the second goes on from what the first left.
     for steps, more in (("10", []), ("24", ["--resume"])):
         done = subprocess.run(
             [
-                sys.executable,
+                warm_python,
                 "run.py",
                 "--steps",
                 steps,
@@ -169,7 +171,7 @@ def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Pa
         # The second leg begins where the first ended.
         assert abs(middle[0] - middle[1]) < (first - last) / 10, log
     subprocess.run(
-        [sys.executable, str(SCRIPTS.parent / "assemble.py"), str(kit), str(out), str(model)],
+        [warm_python, str(SCRIPTS.parent / "assemble.py"), str(kit), str(out), str(model)],
         check=True,
     )
     made = AutoModelForMaskedLM.from_pretrained(model).eval()

@@ -66,8 +66,10 @@ def fill(model: Any, out: Path) -> None:
     model.sync()
 
 
-def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "run.py", "--smoke", "--device", "cpu", "--workers", "1"]
+def test_what_is_trained_there_is_an_ordinary_model_here(
+    kit: Path, tmp_path: Path, warm_python: Path
+) -> None:
+    command = [warm_python, "run.py", "--smoke", "--device", "cpu", "--workers", "1"]
     done = subprocess.run(
         [*command, "--tokens", "200", "--out", str(tmp_path / "out")],
         cwd=kit,
@@ -80,7 +82,7 @@ def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Pa
     assert report["steps"] >= 10
     assert set(report["chrF"]) == {"en-de", "de-en", "en-es", "es-en"}
     folders = [str(folder) for folder in (kit, tmp_path / "out", tmp_path / "model")]
-    subprocess.run([sys.executable, str(SCRIPTS.parent / "assemble.py"), *folders], check=True)
+    subprocess.run([warm_python, str(SCRIPTS.parent / "assemble.py"), *folders], check=True)
     tokenizer = MarianTokenizer.from_pretrained(tmp_path / "model")
     theirs = MarianMTModel.from_pretrained(tmp_path / "model").eval()
     batch = tokenizer([">>de<< Tom sees dog.", ">>es<< Mary"], return_tensors="pt", padding=True)
@@ -100,12 +102,12 @@ def test_what_is_trained_there_is_an_ordinary_model_here(kit: Path, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def started(kit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def started(kit: Path, tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> Path:
     """The kit, to start from a tiny BERT with a Unigram vocabulary."""
     folder = tmp_path_factory.mktemp("started")
     shutil.copytree(kit, folder / "kit")
     bert = build_bert(folder / "bert", layers=3)
-    command = [sys.executable, str(SCRIPTS / "starting.py"), str(folder / "kit"), str(bert)]
+    command = [warm_python, str(SCRIPTS / "starting.py"), str(folder / "kit"), str(bert)]
     sizes = ["--layers", "2", "--decoder", "1", "--subwords", "200", "--positions", "64"]
     subprocess.run([*command, *sizes], check=True)
     return folder
@@ -177,11 +179,11 @@ def _bart(kit: Path, size: int) -> Any:
 
 
 def test_a_bart_that_was_trained_is_an_ordinary_model(
-    kit: Path, started: Path, tmp_path: Path
+    kit: Path, started: Path, tmp_path: Path, warm_python: Path
 ) -> None:
     fresh, kit = kit, started / "kit"
     environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin"}
-    command = [sys.executable, "run.py", "--device", "cpu", "--smoke", "--hold", "--of", "1"]
+    command = [warm_python, "run.py", "--device", "cpu", "--smoke", "--hold", "--of", "1"]
     command += ["--tokens", "200", "--slow-wait", "0", "--warm", "0.0001", "--sample", "20", "20"]
     for more in (["--out", "out"], ["--cool", "out/state.pt", "--out", "cool"]):
         done = subprocess.run(
@@ -191,7 +193,7 @@ def test_a_bart_that_was_trained_is_an_ordinary_model(
     assert "goes on at step" in (kit / "cool/log.txt").read_text(encoding="utf-8")
     assert not (kit / "cool/state.pt").exists()
     folders = [str(folder) for folder in (kit, kit / "cool", tmp_path / "model")]
-    subprocess.run([sys.executable, str(SCRIPTS.parent / "assemble.py"), *folders], check=True)
+    subprocess.run([warm_python, str(SCRIPTS.parent / "assemble.py"), *folders], check=True)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     theirs = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model").eval()
     batch = tokenizer([">>de<< Tom sees", ">>es<< the dog."], return_tensors="pt", padding=True)
@@ -220,7 +222,7 @@ def test_a_bart_that_was_trained_is_an_ordinary_model(
     # And another kit goes on from it: the same subwords, shape and weights.
     again = tmp_path / "again"
     shutil.copytree(fresh, again)
-    command = [sys.executable, str(SCRIPTS / "starting.py"), str(again), str(tmp_path / "model")]
+    command = [warm_python, str(SCRIPTS / "starting.py"), str(again), str(tmp_path / "model")]
     subprocess.run(command, check=True)
     given = load_file(tmp_path / "model/model.safetensors")
     ours.start_from(again / "start.safetensors")
@@ -232,12 +234,12 @@ def test_a_bart_that_was_trained_is_an_ordinary_model(
     assert next(settings) == next(settings)
 
 
-def test_a_kit_goes_on_from_a_translator(kit: Path, tmp_path: Path) -> None:
+def test_a_kit_goes_on_from_a_translator(kit: Path, tmp_path: Path, warm_python: Path) -> None:
     folder = tmp_path / "kit"
     shutil.copytree(kit, folder)
     tags = (">>en<<", ">>de<<", ">>es<<")
     translator = build_marian(tmp_path / "marian", tags=tags, layers=2)
-    command = [sys.executable, str(SCRIPTS / "starting.py"), str(folder), str(translator)]
+    command = [warm_python, str(SCRIPTS / "starting.py"), str(folder), str(translator)]
     subprocess.run(command, check=True)
     code = loaded(folder / "model.py")
     shape = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["shape"]
@@ -322,9 +324,11 @@ def test_a_schedule_that_holds_and_a_part_that_waits(kit: Path) -> None:
     )
 
 
-def test_a_training_is_taken_up_where_it_was_stopped(kit: Path, tmp_path: Path) -> None:
+def test_a_training_is_taken_up_where_it_was_stopped(
+    kit: Path, tmp_path: Path, warm_python: Path
+) -> None:
     def leg() -> tuple[dict[str, Any], str]:
-        command = [sys.executable, "run.py", "--smoke", "--device", "cpu", "--threads", "1"]
+        command = [warm_python, "run.py", "--smoke", "--device", "cpu", "--threads", "1"]
         running = subprocess.Popen(
             [*command, "--tokens", "200", "--of", "1", "--out", str(tmp_path)],
             cwd=kit,
@@ -379,7 +383,7 @@ def test_a_restored_trainer_does_what_the_other_would_have_done(kit: Path, tmp_p
     assert torch.equal(one.mean, other.mean)
 
 
-def test_batches_made_here_go_on_in_the_middle_of_a_shard(kit: Path) -> None:
+def test_batches_made_here_go_on_in_the_middle_of_a_shard(kit: Path, warm_python: Path) -> None:
     code = """
 import itertools, sys
 sys.argv = ["run.py"]
@@ -392,7 +396,7 @@ assert first.place != (0, 0)
 for a, b in zip(whole, begun + rest, strict=True):
     assert (a[0] == b[0]).all() and (a[1] == b[1]).all()
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=kit, capture_output=True, text=True)
+    done = subprocess.run([warm_python, "-c", code], cwd=kit, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

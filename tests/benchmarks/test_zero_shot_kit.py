@@ -161,7 +161,7 @@ def test_only_silence_of_workers_is_waited_through(
         serve(pickle.UnpicklingError("torn"))
 
 
-def test_it_trains_scores_and_reports(tmp_path: Path) -> None:
+def test_it_trains_scores_and_reports(tmp_path: Path, warm_python: Path) -> None:
     kit = tmp_path / "kit"
     copy_code(kit)
     renamed = {"PER": "PER", "LOC": "LOC"}
@@ -181,7 +181,7 @@ def test_it_trains_scores_and_reports(tmp_path: Path) -> None:
     facts = {"commit": "none", "sets": sorted(sets), "subwords": len(tokenizer())}
     (kit / "facts.json").write_text(json.dumps(facts))
     out = tmp_path / "out"
-    command = [sys.executable, "run.py", "--device", "cpu", "--out", str(out), "--updates", "2"]
+    command = [warm_python, "run.py", "--device", "cpu", "--out", str(out), "--updates", "2"]
     command += ["--only", "arms de", "--minutes", "3"]
     subprocess.run(command, cwd=kit, check=True, capture_output=True, timeout=200)
     found = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
@@ -194,7 +194,7 @@ def test_it_trains_scores_and_reports(tmp_path: Path) -> None:
     )
     assert f"{len(scored)} rows" in again.stdout  # nothing is done twice
     report = subprocess.run(
-        [sys.executable, "analyse.py", str(out)],
+        [warm_python, "analyse.py", str(out)],
         cwd=kit, check=True, capture_output=True, text=True, timeout=100,
     ).stdout  # fmt: skip
     assert "| rival:awesome |" in report and "projected − rival:awesome" in report

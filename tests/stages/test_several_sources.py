@@ -169,8 +169,8 @@ def test_problems_name_the_sources(values: dict[str, Any], stage: str, told: str
     assert any(told in str(p) for p in made.check(config, made.tasks(config)))
 
 
-def run(path: Path, *arguments: str) -> None:
-    command = [str(Path(sys.executable).with_name("run_pipeline")), str(path), *arguments]
+def run(python: Path, path: Path, *arguments: str) -> None:
+    command = [python, str(Path(sys.executable).with_name("run_pipeline")), str(path), *arguments]
     done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -184,7 +184,9 @@ def write(folder: Path, **changes: Any) -> Path:
 
 
 @pytest.mark.slow
-def test_votes_from_end_to_end_and_the_choice_of_the_source(tmp_path: Path) -> None:
+def test_votes_from_end_to_end_and_the_choice_of_the_source(
+    tmp_path: Path, warm_python: Path
+) -> None:
     path = write(
         tmp_path,
         data={
@@ -199,7 +201,7 @@ def test_votes_from_end_to_end_and_the_choice_of_the_source(tmp_path: Path) -> N
         arms=["zero_shot"],
         sweep={"like": "projected", "over": {"train.sources": [["en"], ["de"], ["en", "de"]]}},
     )
-    run(path)
+    run(warm_python, path)
     folder = RunFolder(tmp_path / "artifacts/runs/tiny")
     rows = {
         name: list(Artifact(folder.path / "project" / name).rows())
@@ -231,14 +233,14 @@ def test_votes_from_end_to_end_and_the_choice_of_the_source(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_translation_from_every_source(tmp_path: Path) -> None:
+def test_translation_from_every_source(tmp_path: Path, warm_python: Path) -> None:
     path = write(
         tmp_path,
         data={"train": {"path": f"{SAMPLE}/parallel/{{lang}}.conll", "limit": 6}},
         train={"select": "last"},
         arms=["projected"],
     )
-    run(path, "--until", "project")
+    run(warm_python, path, "--until", "project")
     folder = tmp_path / "artifacts/runs/tiny/project"
     found = {u: list(Artifact(folder / u).rows()) for u in ("es", "from-de/es")}
     assert {u: {r["source_lang"] for r in rows} for u, rows in found.items()} == {

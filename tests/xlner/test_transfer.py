@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,9 +142,9 @@ def test_names_lead_out_of_no_run(run: Path, tmp_path: Path) -> None:
     assert not (tmp_path.parent / "x").exists()
 
 
-def test_the_commands(run: Path, tmp_path: Path) -> None:
+def test_the_commands(run: Path, tmp_path: Path, warm_python: Path) -> None:
     def command(*words: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-c", "from xlner.commands.run import main; main()", *words]
+        line = [warm_python, "-c", "from xlner.commands.run import main; main()", *words]
         return subprocess.run(line, capture_output=True, text=True, check=False)
 
     bucket = tmp_path / "bucket"

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,9 @@ def weights(model: torch.nn.Module) -> list[Any]:
     return [p.tolist() for p in model.parameters()]
 
 
-def test_a_training_that_was_killed_ends_like_one_that_was_not(tmp_path: Path) -> None:
+def test_a_training_that_was_killed_ends_like_one_that_was_not(
+    tmp_path: Path, warm_python: Path
+) -> None:
     whole, whole_state = train(tmp_path / "whole.pt", 40)
     killed = tmp_path / "killed.pt"
     code = (
@@ -75,7 +76,7 @@ def test_a_training_that_was_killed_ends_like_one_that_was_not(tmp_path: Path) -
         f"train(Path({str(killed)!r}), 40, kill_at=18)\n"
     )
     root = Path(__file__).resolve().parents[3]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False, timeout=120)
+    done = subprocess.run([warm_python, "-c", code], cwd=root, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
     resumed, resumed_state = train(killed, 40)
     assert weights(resumed) == weights(whole)

@@ -72,16 +72,11 @@ def saved(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fresh(script: str, *arguments: str, folder: Path) -> dict[str, Any]:
-    """Run a script in a process of its own, away from the repository and offline."""
+def fresh(python: Path, script: str, *arguments: str, folder: Path) -> dict[str, Any]:
+    """Run a script in a process that has loaded nothing of ours, away from the repository."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment |= {
-        "HF_HUB_OFFLINE": "1",
-        "HF_MODULES_CACHE": str(folder / "modules"),
-        "OMP_NUM_THREADS": "1",
-    }
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
+        [python, "-c", script, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -95,11 +90,13 @@ def fresh(script: str, *arguments: str, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_a_saved_tagger_loads_in_a_fresh_process_with_and_without_this_package(
-    saved: Path, tmp_path: Path
+    saved: Path, tmp_path: Path, warm_python: Path
 ) -> None:
-    ours = fresh(_WITH_PACKAGE + "options = {}\n" + _LOAD, str(saved), TEXT, folder=tmp_path)
+    ours = fresh(
+        warm_python, _WITH_PACKAGE + "options = {}\n" + _LOAD, str(saved), TEXT, folder=tmp_path
+    )
     code = _NO_PACKAGE + "options = {'trust_remote_code': True}\n" + _LOAD
-    alone = fresh(code, str(saved), TEXT, folder=tmp_path)
+    alone = fresh(warm_python, code, str(saved), TEXT, folder=tmp_path)
     assert ours["module"] == "stages.tagger.modeling"
     assert alone["module"].startswith("transformers_modules.")
     for found in (ours, alone):
@@ -236,7 +233,7 @@ def test_trackers_are_passed_on_to_the_trainer(
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_tagger(family: Family, tmp_path: Path) -> None:
+def test_two_processes_train_one_tagger(family: Family, tmp_path: Path, warm_python: Path) -> None:
     for part, rows in {"train": toy_rows(64), "dev": toy_rows(20)}.items():
         sentences = [Sentence(f"{part}-{i}", "en", w, s) for i, (w, s) in enumerate(rows)]
         write_conll(sentences, tmp_path / f"{part}.conll")
@@ -244,7 +241,7 @@ def test_two_processes_train_one_tagger(family: Family, tmp_path: Path) -> None:
     options += ["fusion_layer=1", "precision=float32"]
     # accelerate launch wants MPI for several processes on CPUs; torchrun does the same with gloo.
     command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
+        *(warm_python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
         *("-m", "stages.train.launch", "--encoder", str(family("bert"))),
         *("--train", str(tmp_path / "train.conll"), "--dev", str(tmp_path / "dev.conll")),
         *("--out", str(tmp_path / "tagger"), *(a for o in options for a in ("--set", o))),
@@ -252,7 +249,12 @@ def test_two_processes_train_one_tagger(family: Family, tmp_path: Path) -> None:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "PYTHON_EXEC": str(warm_python),  # what torchrun starts
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,7 +118,7 @@ def test_a_checkpoint_without_one_of_its_files_is_not_gone_on_from(
 
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
-    family: Family, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    family: Family, tmp_path: Path, caplog: pytest.LogCaptureFixture, warm_python: Path
 ) -> None:
     options = {"checkpoint_steps": 4, "max_steps": 24, "gradient_accumulation": 2}
     train(tmp_path / "whole", family("bert"), **options)
@@ -136,7 +135,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     root = Path(__file__).parents[3]
     work = tmp_path / "work"
     done = subprocess.run(
-        [sys.executable, "-c", script, str(root), str(tmp_path / "out"), str(family("bert")), work],
+        [warm_python, "-c", script, str(root), str(tmp_path / "out"), str(family("bert")), work],
         capture_output=True,
         text=True,
         check=False,

@@ -30,9 +30,11 @@ SMALL = [
 STRICT = ["project.filters.min_score=0.97", "project.filters.comp_source=true"]
 
 
-def run(runs: Path, *arguments: str, sets: list[str] = SMALL) -> subprocess.CompletedProcess[str]:
+def run(
+    python: str | Path, runs: Path, *arguments: str, sets: list[str] = SMALL
+) -> subprocess.CompletedProcess[str]:
     given = [x for s in sets for x in ("--set", s)]
-    command = [sys.executable, "-c", CHECKED, "sample_projection", *given, *arguments]
+    command = [python, "-c", CHECKED, "sample_projection", *given, *arguments]
     found = subprocess.run(
         [*command, "--runs-dir", str(runs)], capture_output=True, text=True, check=False
     )
@@ -41,14 +43,15 @@ def run(runs: Path, *arguments: str, sets: list[str] = SMALL) -> subprocess.Comp
 
 
 @pytest.mark.slow
-@pytest.mark.slow
-def test_filters_that_move_are_decided_anew_without_a_model(tmp_path: Path) -> None:
-    run(tmp_path / "moved")
-    plan = run(tmp_path / "moved", "--dry-run", sets=SMALL + STRICT).stdout
+def test_filters_that_move_are_decided_anew_without_a_model(
+    tmp_path: Path, warm_python: Path
+) -> None:
+    run(warm_python, tmp_path / "moved")
+    plan = run(warm_python, tmp_path / "moved", "--dry-run", sets=SMALL + STRICT).stdout
     assert "decided anew: filters.min_score was 0.2, is now 0.97" in " ".join(plan.split())
-    found = run(tmp_path / "moved", "--until", "project", sets=SMALL + STRICT)
+    found = run(sys.executable, tmp_path / "moved", "--until", "project", sets=SMALL + STRICT)
     assert "loaded: []" in found.stderr
-    run(tmp_path / "fresh", "--until", "project", sets=SMALL + STRICT)
+    run(warm_python, tmp_path / "fresh", "--until", "project", sets=SMALL + STRICT)
     moved, fresh = (
         RunFolder(tmp_path / n / "sample_projection").artifact(Ref("project", "de"))
         for n in ("moved", "fresh")
