@@ -58,7 +58,7 @@ def test_auto_leaves_out_an_encoder_that_does_not_know_the_script(
         table = str.maketrans({chr(97 + k): chr(0x10D0 + k) for k in range(26)})
         pairs = [(a, [w.lower().translate(table) for w in b]) for a, b in pairs]
     # Statistics need some text to say anything.
-    text = pairs * 4
+    text = pairs * 2
     more = [([*a, str(k)], [*b, str(k)]) for k, (a, b) in enumerate(text)]
     planned = planning.plan(AlignConfig(), AlignmentContext("en", "und", str(ENCODER), None))
     build.learn(planned, PairsToLearn(lambda: iter(pairs), lambda: iter(more)), tmp_path)
