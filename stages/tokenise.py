@@ -39,8 +39,15 @@ _ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+
 _ACRONYM = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
 _APOSTROPHES = "'\u2019"
-_JOINERS = frozenset("-\u2010\u2011'\u2019.,:/&@_+\u00b7\u02bc\u02b9=")
-_RUNS = frozenset(".-*=_~`'\"")
+_JOINERS = frozenset("-\u2010\u2011\u05be'\u2019.,:/&@_+\u00b7\u02bc\u02b9=")
+_RUNS = frozenset(".-*=_~`'\"\u1361")
+# Several characters that are one sign: flags, and pictures with what changes or joins them.
+_PICTURE = "[\u2190-\u2bff\U0001f000-\U0001faff]"
+_CHANGED = "[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+_SIGN = re.compile(
+    "[\U0001f1e6-\U0001f1ff]{2}"
+    f"|{_PICTURE}{_CHANGED}*(?:\u200d{_PICTURE}{_CHANGED}*)+|{_PICTURE}{_CHANGED}+"
+)
 # Languages that write ordinal numbers with a full stop: "am 1. Mai".
 _ORDINALS = frozenset(
     {"de", "da", "no", "nb", "nn", "fi", "cs", "sk", "sl", "hu", "hr", "et", "lv"}
@@ -64,12 +71,23 @@ _SHORT_FORMS = {
     "nl": re.compile(r"(?i)['’](?:s|t|n|k|m|r|ie)\b"),
     "af": re.compile(r"(?i)['’]n\b"),
     "ha": re.compile(r"['’‘](?i:y)[^\W\d_]"),
+    # The letter ʻokina, as keyboards have it.
+    **dict.fromkeys(("haw", "sm", "to", "ty"), re.compile(r"['’‘][^\W\d_]")),
+}
+# Words that end with one: the Hebrew geresh, the Maltese għ, Uzbek gʻ and oʻ.
+_ENDED = {
+    **dict.fromkeys(("he", "yi"), re.compile(r".*[\u05d0-\u05ea]['’\u05f3]")),
+    "mt": re.compile(r"(?i).*[aeiou]['’]"),
+    "uz": re.compile(r"(?i).*[go]['’‘]"),
+    "it": re.compile(r"(?i)(?:po|mo|be|va|fa|sta|da|di)['’]"),
 }
 _YEAR = re.compile(r"['’]\d\d(?!\d)")
 
 _OPENING = frozenset("([{\u00bf\u00a1\u201e\u201a\u300c\u300e\u3008\u300a\u3010")
 _CLOSING = frozenset(
     ".,;:!?)]}%\u2026\u300d\u300f\u3009\u300b\u3011\u3001\u3002\uff0c\u060c\u061b\u061f\u06d4\u0964\u104b\u17d4"
+    # Greek, Armenian, N'Ko, Devanagari, Burmese, Ethiopic, Khmer, Mongolian, Ol Chiki
+    "\u0387\u0589\u055d\u07f8\u07f9\u0965\u104a\u1361\u1362\u1363\u1364\u1365\u1366\u1367\u1368\u17d6\u1802\u1803\u1c7e\u1c7f"
 )
 _ENGLISH_CLITIC = re.compile(r"(?i)n['’]t|['’](?:s|re|ve|ll|d|m)")
 
@@ -136,6 +154,9 @@ def _attachment(
         return _quote(word, index, words, lang, open_quotes)
     if first in _OPENING and len(word) == 1:
         return False, True
+    if word == "%" and words[index + 1 : index + 2] and words[index + 1][0].isdigit():
+        after_number = index > 0 and words[index - 1][-1].isdigit()
+        return after_number, not after_number  # 5 % or, in Turkish and Basque, %5
     if first in _CLOSING and all(c in _CLOSING for c in word):
         return not (lang == "fr" and first in ";:!?%"), False
     if word in ("$", "\u00a3", "#") and index + 1 < len(words) and words[index + 1][0].isdigit():
@@ -215,7 +236,8 @@ def _chunk(chunk: str, lang: str, after: str) -> tuple[str, ...]:
         left.append(chunk[start:stop])
         start = stop
     while end > start and not _is_wordlike(chunk[end - 1]):
-        if _ends_word(chunk[start:end], lang, after):
+        opened = chunk[end - 1] in _APOSTROPHES and chunk[end - 1] in left
+        if not opened and _ends_word(chunk[start:end], lang, after):
             end, tail = end - 1, chunk[end - 1]
             break
         stop = _run_start(chunk, start, end)
@@ -274,6 +296,9 @@ def _ends_word(core: str, lang: str, after: str) -> bool:
         return False
     if char == ".":
         return _is_abbreviation(body, lang, after)
+    ended = _ENDED.get(lang)
+    if ended is not None and ended.fullmatch(core):
+        return True
     if char in _APOSTROPHES:
         elision = _ELISIONS.get(lang)
         return elision is not None and elision.fullmatch(core) is not None
@@ -300,6 +325,9 @@ def _is_abbreviation(body: str, lang: str, after: str) -> bool:
 
 
 def _run_end(chunk: str, start: int, end: int) -> int:
+    sign = _SIGN.match(chunk, start, end)
+    if sign:
+        return sign.end()
     stop = start + 1
     if chunk[start] in _RUNS:
         while stop < end and chunk[stop] == chunk[start]:
@@ -308,6 +336,9 @@ def _run_end(chunk: str, start: int, end: int) -> int:
 
 
 def _run_start(chunk: str, start: int, end: int) -> int:
+    for sign in _SIGN.finditer(chunk, start, end):
+        if sign.end() == end:
+            return sign.start()
     stop = end - 1
     if chunk[end - 1] in _RUNS:
         while stop > start and chunk[stop - 1] == chunk[end - 1]:

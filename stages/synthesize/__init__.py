@@ -39,7 +39,7 @@ class SynthesizeStage(RunStage[SynthesizeConfig]):
     """
 
     name = "synthesize"
-    version = "1"
+    version = "2"
     about = "make unlabelled target text (sampled translation, entity substitution …) and filter it"
     reasons: ClassVar[Mapping[str, str]] = {
         "duplicate": "an exact duplicate",

@@ -26,7 +26,7 @@ class TranslateStage(RowStage[TranslateConfig]):
     """
 
     name = "translate"
-    version = "5"
+    version = "6"
     about = "translate labelled source text to the target languages"
     reasons: ClassVar[Mapping[str, str]] = {
         "empty_source": "there was nothing to translate",

@@ -47,6 +47,24 @@ CASES = [
     ("th", "ฉันรักประเทศไทย", "ฉัน รัก ประเทศไทย"),
     ("ar", "قال محمد، إنه في القاهرة؟", "قال محمد ، إنه في القاهرة ؟"),
     ("hi", "राम ने कहा।", "राम ने कहा ।"),
+    ("he", "מר ג'ורג' כהן, בת\u05beים, פרופ׳ לוי.", "מר ג'ורג' כהן , בת\u05beים , פרופ׳ לוי ."),
+    ("he", "אמר 'שלום' ב\u05be1948.", "אמר ' שלום ' ב\u05be1948 ."),
+    ("am", "አበበ፣ ኢትዮጵያ፤ አዲስ አበባ። ነው፡፡", "አበበ ፣ ኢትዮጵያ ፤ አዲስ አበባ ። ነው ፡፡"),
+    ("hy", "Հայաստանի Հանրապետություն։", "Հայաստանի Հանրապետություն ։"),
+    ("sat", "ᱥᱟᱱᱛᱟᱲᱤ᱾", "ᱥᱟᱱᱛᱟᱲᱤ ᱾"),
+    ("mt", "Ir-Repubblika ta' Malta ma' l-UE.", "Ir-Repubblika ta' Malta ma' l-UE ."),
+    ("it", "Un po' d'Italia.", "Un po' d' Italia ."),
+    ("uz", "Ulug' bog' O'zbekiston G'afur.", "Ulug' bog' O'zbekiston G'afur ."),
+    ("haw", "'O 'Iolani ka O'ahu.", "'O 'Iolani ka O'ahu ."),
+    ("tr", "Ankara %5 arttı.", "Ankara % 5 arttı ."),
+    ("de", "Um 5% 1999.", "Um 5 % 1999 ."),
+    (
+        "en",
+        "I \u2764\ufe0f New York \U0001f1fa\U0001f1f8! \U0001f44d\U0001f3fd "
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "I \u2764\ufe0f New York \U0001f1fa\U0001f1f8 ! \U0001f44d\U0001f3fd "
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    ),
 ]
 
 
@@ -56,6 +74,15 @@ CASES = [
 def test_text_to_words_and_back(lang: str, text: str, words: str) -> None:
     assert tokenise(text, lang) == words.split(" ")
     assert detokenise(words.split(" "), lang) == text
+
+
+@pytest.mark.parametrize(
+    "sign",
+    ["\u2764\ufe0f", "\U0001f1fa\U0001f1f8", "\U0001f44d\U0001f3fd", "\U0001f468\u200d\U0001f469"],
+)
+def test_no_picture_is_cut(sign: str) -> None:
+    words = ["York", sign, sign, "Bonn", sign, "!"]
+    assert tokenise("".join(words), "en") == words
 
 
 @pytest.mark.parametrize("code", ["fr", "fra", "fre", "FR", "fr_CA"])
