@@ -42,6 +42,11 @@ def composed(word: str) -> str:
     return word if word.isascii() else unicodedata.normalize("NFC", word)
 
 
+def folded(text: str) -> str:
+    """Return ``text`` as it is compared: whatever its case, its letters composed or not."""
+    return composed(text).casefold()
+
+
 def drop_invisible(words: list[str], spans: list[Span]) -> tuple[list[str], list[Span], int]:
     """Leave out the words that :func:`invisible` tells, and shift the spans accordingly.
 

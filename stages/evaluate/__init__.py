@@ -25,7 +25,7 @@ class EvaluateStage(RunStage[EvaluateConfig]):
     """See the module."""
 
     name = "evaluate"
-    version = "5"
+    version = "6"
     about = "score all arms (strict IOB2) and compare them with intervals and significance"
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
+from pipeline.formats.words import folded
 from pipeline.inputs import Inputs
 from pipeline.schema import Span
 from stages.evaluate.compare import Comparer
@@ -103,9 +104,7 @@ class _Evaluation:
                         **_side("gold", sentence, gold),
                         **_side("predicted", sentence, predicted),
                         "seen": (
-                            entity_text(sentence.words, gold).casefold() in self.seen
-                            if gold
-                            else None
+                            folded(entity_text(sentence.words, gold)) in self.seen if gold else None
                         ),
                     }
                 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pipeline.formats.words import folded
 from pipeline.schema import Span
 from stages.evaluate.grading import Graded
 from stages.evaluate.results import Category
@@ -78,11 +79,9 @@ def entity_text(words: Sequence[str], span: Span) -> str:
 
 
 def entity_strings(rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the entity strings of labelled rows, case-folded, whatever their types."""
+    """Return the entity strings of labelled rows, folded, whatever their types."""
     return frozenset(
-        " ".join(row["words"][s["start"] : s["end"]]).casefold()
-        for row in rows
-        for s in row["spans"]
+        folded(" ".join(row["words"][s["start"] : s["end"]])) for row in rows for s in row["spans"]
     )
 
 
@@ -93,7 +92,7 @@ def familiarity(graded: Iterable[Graded], seen: frozenset[str]) -> dict[bool, tu
     for sentence in graded:
         predicted = {(s.start, s.end, s.type) for s in sentence.predicted}
         for span in sentence.gold:
-            known = entity_text(sentence.words, span).casefold() in seen
+            known = folded(entity_text(sentence.words, span)) in seen
             total[known] += 1
             found[known] += (span.start, span.end, span.type) in predicted
     return {known: (found[known], total[known]) for known in (True, False)}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from pipeline.formats.words import composed, folded
 from stages.inspect.view import Doubt, View
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Renderings:
 
     def add(self, source: str, target: str) -> None:
         """Count one rendering."""
-        self._of[source.casefold()][target.casefold()] += 1
+        self._of[folded(source)][folded(target)] += 1
 
     def usual(self, source: str, target: str) -> tuple[str, int, int] | None:
         """Return the usual rendering of ``source`` if ``target`` is a rare and different one.
@@ -102,10 +103,10 @@ class Renderings:
             The usual rendering, in how many of how many sentences; ``None`` if there is none, or
             if ``target`` is like it (an inflected form, say).
         """
-        counts = self._of.get(source.casefold())
+        counts = self._of.get(folded(source))
         if counts is None:
             return None
-        rare = target.casefold()
+        rare = folded(target)
         total = counts.total()
         best, n = max(counts.items(), key=lambda item: (item[1], item[0]))
         if n < _OFTEN or n < _USUAL * total or counts[rare] > _RARE * total:
@@ -192,7 +193,7 @@ def _signs(view: View, index: int, renderings: Renderings) -> Iterator[Doubt]:
         names = view.source_words[source.start : source.end]
         name, rendering = " ".join(names), " ".join(target)
         if elsewhere := _stands_elsewhere(view, names):
-            same = rendering.casefold() == name.casefold()
+            same = folded(rendering) == folded(name)
             yield Doubt("repeated" if same else "stands_elsewhere", index, elsewhere)
         usual = renderings.usual(name, rendering)
         if usual:
@@ -231,11 +232,10 @@ def _stands_elsewhere(view: View, names: Sequence[str]) -> str:
     if not _is_name(names):
         return ""
     size = len(names)
+    name, words = [composed(w) for w in names], [composed(w) for w in view.words]
     taken = {i for s in view.spans if s.kept for i in range(s.span.start, s.span.end)}
-    for start in range(len(view.words) - size + 1):
-        if view.words[start : start + size] == list(names) and taken.isdisjoint(
-            range(start, start + size)
-        ):
+    for start in range(len(words) - size + 1):
+        if words[start : start + size] == name and taken.isdisjoint(range(start, start + size)):
             return " ".join(names)
     return ""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.errors import ConfigError, one_of, suggest
+from pipeline.formats.words import folded
 from stages.inspect.doubts import is_wrong
 from stages.inspect.view import View
 from stages.registry import STAGES
@@ -69,9 +70,9 @@ class RowSelection:
         if self.id is not None and self.id not in (view.id, view.source_id):
             return False
         if self.contains is not None:
-            wanted = self.contains.casefold()
+            wanted = folded(self.contains)
             sides = (view.words, view.source_words)
-            if not any(wanted in " ".join(words).casefold() for words in sides):
+            if not any(wanted in folded(" ".join(words)) for words in sides):
                 return False
         if self.only == "disagree" and not disagrees(view):
             return False

@@ -26,7 +26,7 @@ class ReportStage(RunStage[ReportConfig]):
 
     name = "report"
     goal = True
-    version = "5"
+    version = "6"
     about = "write the comparison as tables, and report.html to look at what was projected"
 
     def tasks(self, config: RunConfig) -> Sequence[Task]:

@@ -48,7 +48,7 @@ class Columns {
       this.low[i] = low;
       this.weight[i] = row[WEIGHT];
       this.length[i] = row[TARGET].length;
-      const piece = `${row[ID]}\t${row[SOURCE]}\t${row[TARGET]}\n`.toLowerCase();
+      const piece = folded(`${row[ID]}\t${row[SOURCE]}\t${row[TARGET]}\n`);
       starts[k] = at;
       at += piece.length;
       pieces.push(piece);
@@ -147,7 +147,7 @@ class Columns {
     const begin = performance.now();
     const type = numeric(form.type), reason = numeric(form.reason);
     const least = numeric(form.least, 1000), most = numeric(form.most, 1000);
-    const text = form.text.value.toLowerCase().trim();
+    const text = folded(form.text.value).trim();
     const [mask, value] = FLAGS[form.state.value];
     const masks = [];
     if (text) masks.push(columns.search(text));

@@ -26,7 +26,7 @@
   }
 
   function apply() {
-    const query = form.text.value.toLowerCase().trim();
+    const query = folded(form.text.value).trim();
     const exact = [[0, form.arm.value], [1, form.lang.value]].filter(([, v]) => v !== "");
     const category = form.category.value, type = form.type.value === "" ? null : Number(form.type.value);
     const found = [];
@@ -55,7 +55,7 @@
     for (let chunk = 0; chunk < E.chunks; chunk++)
       for (const row of await unpack(`e-${chunk}`)) {
         rows.push(row);
-        text.push(`${row[4]} ${row[5]}`.toLowerCase().replaceAll("\t", " "));
+        text.push(folded(`${row[4]} ${row[5]}`).replaceAll("\t", " "));
       }
     apply();
   };

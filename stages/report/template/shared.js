@@ -14,6 +14,9 @@ function el(name, attributes, ...children) {
   return node;
 }
 
+// Text is found whatever its case, its letters composed or not.
+const folded = (text) => text.toLowerCase().normalize();
+
 function bytes(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   const raw = atob(text);

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given, settings
@@ -64,6 +65,14 @@ def test_seen_strings_ignore_case_and_type() -> None:
     gold = [Span(0, 2, "PER"), Span(8, 9, "LOC")]
     sentence = Graded("x", WORDS, gold, gold[1:])
     assert familiarity([sentence], seen) == {True: (0, 1), False: (1, 1)}
+
+
+def test_seen_strings_may_be_composed_or_not() -> None:
+    seen = entity_strings([{"words": ["Ọ̀yọ́"], "spans": [span_row(Span(0, 1, "LOC"))]}])
+    words = [normalize("NFD", "Ọ̀YỌ́")]
+    assert words != ["Ọ̀YỌ́"]
+    sentence = Graded("x", words, [Span(0, 1, "LOC")], [])
+    assert familiarity([sentence], seen) == {True: (0, 1), False: (0, 0)}
 
 
 def projected(spans: list[dict[str, Any]], lost: list[dict[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unicodedata import normalize
 
 import pytest
 
@@ -51,6 +52,7 @@ GOOD = view("to [New York] today", "nach [New York] heute", links="0-0 1-1 2-2 3
         (view("to [Quito] now", "im [Büro] jetzt"), [], ""),  # the run has no links
         (view("to [Quito] now", "nach [oben] Quito"), ["stands_elsewhere", "not_a_name"], "Quito"),
         (view("to [Quito] now", "nach [Quito] in Quito"), ["repeated"], "Quito"),
+        (view("to [Huế] now", f"tới [Huế] {normalize('NFD', 'Huế')}"), ["repeated"], "Huế"),
         (view("to [Quito] now", "zum [gehen] jetzt"), ["not_a_name"], ""),
         (view("to [Quito] now", "へ [キト] 今"), [], ""),  # a script without capital letters
         (view("[UN] met", "die [Organisation der Vereinten Nationen dort] tagte"), [

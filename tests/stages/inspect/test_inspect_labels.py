@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from pipeline.schema import Sentence, Span
+from stages.inspect.selection import RowSelection
+from stages.inspect.view import View
 from tests.stages.inspect.fake_run import write_run
 from tests.tiny.encoders import build_family
 from xlner.commands.inspect_labels import inspect_labels
@@ -100,6 +103,12 @@ def test_disagree_and_contains(run: Path) -> None:
         assert kept != sorted(s["type"] for s in row["source_spans"])
     found = records(run, "--lang", "de", "--contains", "NAIROBI")
     assert found and all("Nairobi" in row["words"] for row in found)
+
+
+def test_text_is_found_composed_or_not() -> None:
+    row = View(id="x", lang="vi", words=[normalize("NFD", "Việt"), "Nam"])
+    assert "Việt" not in row.words
+    assert row in RowSelection(contains="việt nam") and row not in RowSelection(contains="viet")
 
 
 def test_a_sample_is_drawn_by_its_seed_and_keeps_the_order(run: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from xml.etree import ElementTree
 
 import pytest
@@ -277,6 +278,8 @@ class TestInChromium:
         page.reset()
         page.set("text", "NAIROBI")
         assert page.count() == sum("Nairobi" in r["words"] for r in rows)
+        page.set("text", normalize("NFD", "PELÉ"))
+        assert page.count() == sum("Pelé" in [*r["words"], *r["source_words"]] for r in rows) > 0
         page.set("text", "nothing has this")
         assert page.count() == 0 and page.ids() == []
         page.reset()
