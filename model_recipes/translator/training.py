@@ -32,6 +32,7 @@ from model_recipes.translator.sentencepieces import (
 from model_recipes.translator.tags import tag_symbols
 from pipeline.disk import write_atomic
 from stages.text_sources import read_entities
+from stages.translate.word_list import write_word_list
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,8 @@ def train_translator(
 
     Args:
         config: Text, shape, budget.
-        output_dir: Gets `MarianMTModel` weights in fp16 safetensors and a `MarianTokenizer`.
+        output_dir: Gets `MarianMTModel` weights in fp16 safetensors, a `MarianTokenizer`, and the
+            words of every language (`words.<language>.txt`).
         work_dir: Keeps vocabulary, checkpoint, the held-out pairs (`held_out.tsv`: language,
             source, target) and the report on dropped text.
         seed: Decides everything random.
@@ -122,6 +124,7 @@ def train_translator(
         progress=progress,
     )
     save_translator(model, spm_model, vocabulary, output_dir)
+    write_word_lists(corpus, config.corpus.pivot_language, output_dir)
     report = training_report(state, corpus, model, config)
     report["examples_too_long"] = maker.too_long
     sources = (*config.corpus.parallel, *config.gazetteer)
@@ -266,6 +269,15 @@ def save_translator(
     model.generation_config.bad_words_ids = [[vocabulary["<pad>"]]]
     save_half(model, folder)
     write_tokenizer(spm_model, vocabulary, folder)
+
+
+def write_word_lists(corpus: TrainingText, pivot: str, folder: Path) -> dict[str, int]:
+    """Writes the words of every language of the pairs beside a model; returns how many they are."""
+    texts: dict[str, list[str]] = {}
+    for pair in corpus.pairs:
+        texts.setdefault(pivot, []).append(pair.source)
+        texts.setdefault(pair.language, []).append(pair.target)
+    return {language: write_word_list(folder, language, of) for language, of in texts.items()}
 
 
 def _write_held_out(corpus: TrainingText, path: Path) -> None:

@@ -63,6 +63,10 @@ class BaseTranslator(ABC):
         """Return what the model cannot read of a text; none where that cannot be told."""
         return []
 
+    def unknown_words(self, text: str, source: str) -> int:
+        """Return how many words of a translation are none; 0 where that cannot be told."""
+        return 0
+
     @cached_property
     def unknown_quotes(self) -> frozenset[str]:
         """The quotation marks that the model does not know: it is given plain ones."""

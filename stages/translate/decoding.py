@@ -31,6 +31,11 @@ class DecodingConfig(StageConfig):
         description="find so many, and put those first that most of them agree with (minimum Bayes "
         "risk by chrF); 16 take four to five times as long",
     )
+    word_list: bool = Field(
+        True,
+        description="of what a search finds, put first what has the fewest words that are none, by "
+        "the list beside the model (words.<language>.txt), where there is one",
+    )
     length_penalty: float = Field(1.0, ge=0, description="exponent of the length in beam scores")
     repetition_penalty: float = Field(1.0, gt=0, description="above 1 discourages repetition")
     no_repeat_ngram_size: int = Field(0, ge=0, description="forbid repeated n-grams; 0: allow")

@@ -3,7 +3,8 @@
 Seen is a word, or two, that stand twice at once; a word longer than any should be; five words of
 the source in a row; and, as the labelled side knows where the names are, a name or a tag that is
 missing. Such a sentence is searched with more beams, and against repetition, for a translation
-without faults. Then numbered slots stand in for names (CROP's *replace*, Yang et al. 2022), which a
+without faults; one that has words that are none (:mod:`stages.translate.word_list`), with more
+beams. Then numbered slots stand in for names (CROP's *replace*, Yang et al. 2022), which a
 translator of `train_translator` has learnt to carry; the names are written in their places, with
 the ending that the translator gave the slot (*__SLOT0__s Besuch*). What no search has mended is put
 in order where it stands: tags that are lost or doubled, words that are said again at once.
@@ -16,7 +17,7 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.schema import Span
 from stages.tokenise import detokenise
@@ -24,6 +25,7 @@ from stages.translate.exonyms import Exonyms
 from stages.translate.markers import mark
 from stages.translate.slots import fill_slots, has_slot, put_slots, slots_of
 from stages.translate.tags import LETTERS, has_tag, read_tags, remove_tags, tidy, whole
+from stages.translate.word_list import WORD
 
 if TYPE_CHECKING:
     from stages.translate.base import BaseTranslator, Hypothesis
@@ -42,10 +44,9 @@ _COPY = 5
 """So many words of the source in a row, marks counted, are a copy."""
 PERSONS = frozenset({"PER", "PERSON"})
 """Types whose names have no other form in another language: *Paris Hilton*, *Chad Smith*."""
-_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
-_PAIR_AGAIN = re.compile(rf"\b({_WORD.pattern} {_WORD.pattern})(?:,? \1)+\b", re.IGNORECASE)
-_WORD_AGAIN = re.compile(rf"\b({_WORD.pattern})(?:,? \1)+\b", re.IGNORECASE)
-_TOKEN = re.compile(rf"{_WORD.pattern}|\d+|[^\w\s]")
+_PAIR_AGAIN = re.compile(rf"\b({WORD.pattern} {WORD.pattern})(?:,? \1)+\b", re.IGNORECASE)
+_WORD_AGAIN = re.compile(rf"\b({WORD.pattern})(?:,? \1)+\b", re.IGNORECASE)
+_TOKEN = re.compile(rf"{WORD.pattern}|\d+|[^\w\s]")
 _MARKS = string.punctuation + "„“”‘’«»¿¡‹›"
 _UNKNOWN = Exonyms()
 LabelledWords = tuple[Sequence[str], Sequence[Span]]
@@ -60,7 +61,7 @@ class Offer(Protocol):
 
 def stutters(text: str) -> int:
     """How often a word, or two, stand twice at once, and words of more than 24 letters."""
-    words = [word.casefold() for word in _WORD.findall(text)]
+    words = [word.casefold() for word in WORD.findall(text)]
     pairs = list(itertools.pairwise(words))
     return (
         sum(a == b for a, b in pairs)
@@ -152,12 +153,24 @@ class Mended:
         by_slots: How many of them got there by slots.
         faulty: How many rows still have faults.
         in_place: How many of the changed rows were put in order where they stand, by no search.
+        unknown_words: How many words of the first hypotheses are none.
     """
 
     changed: list[int]
     by_slots: int
     faulty: int
     in_place: int = 0
+    unknown_words: int = 0
+
+
+class _Faults(NamedTuple):
+    """What is wrong with a translation; the worse comes first."""
+
+    seen: int = 0
+    unknown_words: int = 0
+
+
+_NONE = _Faults()
 
 
 class Mender:
@@ -197,7 +210,7 @@ class Mender:
             k: count
             for k, (sentence, hypotheses) in enumerate(zip(sentences, results, strict=True))
             if not has_slot(" ".join(sentence[0]))
-            and (count := self._faults(sentence, hypotheses[0]))
+            and (count := self._faults(sentence, hypotheses[0])) != _NONE
         }
         changed: dict[int, None] = {}
         by_slots: set[int] = set()
@@ -221,29 +234,33 @@ class Mender:
             if slots:
                 by_slots.add(k)
             faults[k] = count
-            if not count:
-                del faults[k]
 
         for penalty in (None, _PENALTY):
-            rows = list(faults)
+            rows = [k for k, count in faults.items() if count.seen or penalty is None]
             texts = [self._write(*sentences[k]) for k in rows]
             search = self._search(penalty)
             for k, hypotheses in zip(rows, search.translate(texts), strict=True):
                 offer(k, hypotheses, slots=False)
         slotted = ((True, None), (False, None), (True, _PENALTY))
         for every, penalty in slotted if self._translator.knows_slots else ():
-            self._with_slots(sentences, results, list(faults), every, penalty, offer)
+            rows = [k for k, count in faults.items() if count.seen]
+            self._with_slots(sentences, results, rows, every, penalty, offer)
         mended = len(changed)
         for k, sentence in enumerate(sentences):
             written = [h.with_text(self._call_places(sentence, h.text)) for h in results[k]]
-            if k in faults:
+            if k in faults and faults[k].seen:
                 written = [self._tidied(sentence, h) for h in written]
+                faults[k] = self._faults(sentence, written[0])
             if written != results[k]:
                 results[k] = written
                 changed[k] = None
-            if k in faults and not self._faults(sentence, written[0]):
-                del faults[k]
-        return Mended(list(changed), len(by_slots), len(faults), len(changed) - mended)
+        return Mended(
+            list(changed),
+            len(by_slots),
+            sum(count.seen > 0 for count in faults.values()),
+            len(changed) - mended,
+            sum(count.unknown_words for count in faults.values()),
+        )
 
     def _with_slots(
         self,
@@ -325,11 +342,11 @@ class Mender:
         plain = remove_tags(text) if self._tagged else text
         return missing_names(*sentence, plain, self._types, self._known)
 
-    def _faults(self, sentence: LabelledWords, hypothesis: Hypothesis) -> int:
+    def _faults(self, sentence: LabelledWords, hypothesis: Hypothesis) -> _Faults:
         """How many faults there are; many where there is no translation."""
         words, spans = sentence
         if hypothesis.reason is not None:
-            return len(words) + len(spans) + 1
+            return _Faults(len(words) + len(spans) + 1)
         text = hypothesis.text
         found = len(self._missing(sentence, text))
         # What stutters in the source may do so.
@@ -341,7 +358,7 @@ class Mender:
             wanted = min(len(spans), len(LETTERS))
             lost = wanted - len(read_tags(text))
             found += lost or (not whole(text, wanted))
-        return found
+        return _Faults(found, self._translator.unknown_words(plain, source))
 
 
 def _slotted(

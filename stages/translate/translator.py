@@ -24,15 +24,21 @@ from stages.translate.decoding import DecodingConfig
 from stages.translate.precision import resolve_device
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
+from stages.translate.tags import remove_tags
+from stages.translate.word_list import WordList
 
 _IN_FLIGHT = 3  # batches that CTranslate2 works on while Python prepares and finishes others
 _SPARE = 20  # output tokens that short inputs may use beyond max_output_ratio
+_NO_WORD = 0.2
+"""What a word that is none costs a hypothesis, of its mean log-probability. On 200 pairs of German
+and of Dutch that nothing is measured on, any cost from 0.2 on chooses the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
     text: int  # index of the text
     part: int  # its place within the text
+    source: str
     tokens: list[str]
 
 
@@ -74,6 +80,7 @@ class Translator(BaseTranslator):
         self.target = target
         folder = Path(model)
         direction = Languages(folder, name).direction(source, target)
+        self._words = WordList.beside(folder, target) if self.config.word_list else None
         self.folder = converted(folder, self.config.compute_type, cache)
         self.subwords = Subwords(self.folder, direction)
         limit = max_positions(self.folder)
@@ -117,6 +124,10 @@ class Translator(BaseTranslator):
         """Return the subwords of a text that the model does not know."""
         return self.subwords.unknown(text)
 
+    def unknown_words(self, text: str, source: str) -> int:
+        """Return how many words of a translation are none, by the list beside the model."""
+        return 0 if self._words is None else self._words.unknown(text, source)
+
     def n_best(self, size: int, repetition_penalty: float | None = None) -> Translator | None:
         """Return the same model, searching for the best translations; ``None`` if it samples."""
         if self.config.sampling:
@@ -146,27 +157,27 @@ class Translator(BaseTranslator):
                 yield index, [Hypothesis("", reason=cut)]
                 continue
             parts[index] = [[] for _ in cut]
-            sections.extend(_Section(index, place, tokens) for place, tokens in enumerate(cut))
+            sections.extend(_Section(index, place, *section) for place, section in enumerate(cut))
         for section, hypotheses in self._decode(sections, seed):
             parts[section.text][section.part] = hypotheses
             if all(parts[section.text]):
                 yield section.text, self._join(parts.pop(section.text))
 
-    def _prepare(self, texts: Sequence[str]) -> list[list[list[str]] | str]:
-        """Return for each text its sections as tokens, or the reason for which there are none."""
+    def _prepare(self, texts: Sequence[str]) -> list[list[tuple[str, list[str]]] | str]:
+        """Return for each text its sections with their tokens, or why there are none."""
         encoded = self.subwords.cut(texts)
-        prepared: list[list[list[str]] | str] = []
+        prepared: list[list[tuple[str, list[str]]] | str] = []
         for text, tokens in zip(texts, encoded, strict=True):
             if not any(c.isalnum() for c in text):
                 prepared.append("empty_source")
             elif len(tokens) <= self.max_input:
-                prepared.append([tokens])
+                prepared.append([(text, tokens)])
             elif self.config.on_long == "report":
                 prepared.append("too_long")
             else:
                 cut = split_text(text, self.max_input, self._length)
                 kept = [c for c in cut if any(x.isalnum() for x in c)]
-                prepared.append(self.subwords.cut(kept))
+                prepared.append(list(zip(kept, self.subwords.cut(kept), strict=True)))
         return prepared
 
     def _length(self, text: str) -> int:
@@ -214,7 +225,7 @@ class Translator(BaseTranslator):
             max_input_length=0,
             asynchronous=True,
             beam_size=config.beams,
-            num_hypotheses=config.found,
+            num_hypotheses=config.beams if self._choosing else config.found,
             length_penalty=config.length_penalty,
             repetition_penalty=config.repetition_penalty,
             no_repeat_ngram_size=config.no_repeat_ngram_size,
@@ -243,14 +254,33 @@ class Translator(BaseTranslator):
             ]
             if self.config.consensus is not None:
                 found = self._agreed(found)
-            yield section, found
+            elif self._choosing:
+                found = self._in_words(found, section.source)
+            yield section, found[: self.config.num_hypotheses]
+
+    @property
+    def _choosing(self) -> bool:
+        """Whether all that a search finds is looked at for words that are none."""
+        return not (self._words is None or self.config.sampling or self.config.consensus)
+
+    def _in_words(self, found: list[Hypothesis], source: str) -> list[Hypothesis]:
+        """Return the hypotheses of a search, those later that have words that are none."""
+        unknown = [self.unknown_words(remove_tags(h.text), source) for h in found]
+        if len(set(unknown)) == 1:
+            return found
+
+        def value(number: int) -> tuple[bool, float]:
+            hypothesis = found[number]
+            return hypothesis.reason is None, (hypothesis.score or 0) - _NO_WORD * unknown[number]
+
+        return [found[k] for k in sorted(range(len(found)), key=value, reverse=True)]
 
     def _agreed(self, found: list[Hypothesis]) -> list[Hypothesis]:
-        """Return as many as are wanted, those first that the others agree with."""
+        """Return them with those first that the others agree with."""
         # What is of no use says nothing about the others.
         useful = [h for h in found if h.reason is None]
         ranked = [useful[k] for k in by_agreement([h.text for h in useful])]
-        return [*ranked, *(h for h in found if h.reason)][: self.config.num_hypotheses]
+        return [*ranked, *(h for h in found if h.reason)]
 
     def _hypothesis(self, tokens: Sequence[str], score: float) -> Hypothesis:
         text = self.subwords.decode(tokens)

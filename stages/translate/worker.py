@@ -108,6 +108,7 @@ class TranslateWorker:
             part.notes["mended_in_place"] = mended.in_place
             part.notes["mended_by_slots"] = mended.by_slots
             part.notes["faulty"] = mended.faulty
+            part.notes["unknown_words"] = mended.unknown_words
             for k in mended.changed if self._style == "xml" else ():
                 marked[k] = results[k][0].text
         slotted = self._slotted(marked, part.seed) if self._style == "replace" else {}

@@ -45,6 +45,9 @@ class Scripted:
     def n_best(self, size: int, penalty: float | None = None) -> Scripted:
         return self
 
+    def unknown_words(self, text: str, source: str) -> int:
+        return text.count("schafter")
+
     def translate(self, texts: Sequence[str]) -> list[list[Hypothesis]]:
         self.asked.extend(texts)
         return [[Hypothesis(t) for t in self.answers.get(text, ["Nichts."])] for text in texts]
@@ -79,6 +82,20 @@ def test_a_better_hypothesis_of_a_wider_search_is_enough() -> None:
     assert texts == [WHOLE, WHOLE]
     assert kept == Mended([0], by_slots=0, faulty=0)
     assert translator.asked == [PLAIN]
+
+
+def test_words_that_are_none_are_searched_away() -> None:
+    translator = Scripted({PLAIN: ["Nichts.", WHOLE.replace("Sohn", "Sohnschafter"), WHOLE]})
+    odd = WHOLE.replace("Sohn", "Sohnschafterschafter")
+    kept, texts = keep(translator, [ROW, ROW], [odd, WHOLE], tagged=False)
+    assert texts == [WHOLE, WHOLE]
+    assert kept == Mended([0], by_slots=0, faulty=0)
+    # One search for them, no penalty, no slots; and a name that is lost is worse than they are.
+    assert translator.asked == [PLAIN]
+    translator = Scripted({PLAIN: ["Der Sohn traf Jo van der Bellen."]})
+    kept, texts = keep(translator, [ROW], [odd], tagged=False)
+    assert texts == [odd]
+    assert kept == Mended([], by_slots=0, faulty=0, unknown_words=2)
 
 
 def test_slots_are_filled_with_the_ending_they_got() -> None:
