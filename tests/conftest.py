@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.warm import Warm
 
@@ -23,6 +24,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("xlner", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("xlner")
 
 # Nothing that tests write has to outlive a power cut, and disks take their time; tests of what is
 # synced, and when, put a function of their own in this place.

@@ -41,7 +41,7 @@ def quantised(weights: np.ndarray) -> bytes:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([32, 64, 384]))
 def test_blocks_of_four_bits_come_back_within_half_a_step(seed: int, rows: int, width: int) -> None:
     specification = importlib.util.spec_from_file_location("e5_from_wheel", RECIPE)

@@ -107,7 +107,7 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "kit"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([32, 64, 20]))
 def test_weights_come_back_within_half_a_step(
     tmp_path_factory: pytest.TempPathFactory, seed: int, rows: int, width: int

@@ -13,7 +13,6 @@ CASES = int(os.environ.get("XLNER_FUZZ_CASES", "60"))
 
 fuzzed = settings(
     max_examples=CASES,
-    deadline=None,
     # In the long job every run looks elsewhere; the normal tests are the same every time.
     derandomize=CASES <= 200,
     suppress_health_check=list(HealthCheck),

@@ -27,7 +27,7 @@ def test_many_texts_get_what_py3langid_says_of_each(lang: str) -> None:
     assert scorer.many(TEXTS) == pytest.approx([scorer.one(t) for t in TEXTS], rel=1e-4, abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.text(max_size=60), max_size=6), st.integers(1, 99))
 def test_what_a_text_gets_depends_on_no_other(texts: list[str], at_once: int) -> None:
     scorer = language_scorer("de")

@@ -351,7 +351,7 @@ PIECES += [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=40), labelled=st.booleans())
 def test_any_text_is_read_or_refused_with_its_place(pieces: list[str], labelled: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -88,7 +88,7 @@ def written(data: list[Labelled], form: Form) -> list[str]:
     return lines
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=data_sets(), form=FORMS)
 def test_what_was_written_is_read(data: list[Labelled], form: Form) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +97,7 @@ def test_what_was_written_is_read(data: list[Labelled], form: Form) -> None:
     assert [(s.words, s.spans) for s in found] == data
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     data=data_sets(),
     form=FORMS,

@@ -243,7 +243,7 @@ TAGGED = ("spacy-v2", "table", "table-tsv")
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(given=rows())
 def test_any_data_set_reads_as_the_same_spans(name: str, given: list[Row]) -> None:
     kind, write = WRITERS[name]
@@ -273,7 +273,7 @@ def test_doccano_counts_utf16(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", EXPORTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(given=rows())
 def test_what_is_exported_is_good_input(format_: str, given: list[Row]) -> None:
     sentences = [

@@ -159,7 +159,7 @@ WORD = st.text("abcÄé\u0301🚀👩\u200d日", min_size=1, max_size=5).filter(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sentences=st.lists(st.lists(WORD, min_size=1, max_size=6), min_size=1, max_size=4),
     unit=st.sampled_from(sorted(UNITS)),

@@ -79,7 +79,7 @@ def check(write: Writer, sample: list[Sentence], suffix: str) -> None:
         assert found.report.own_ids
 
 
-RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RELAXED = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 @RELAXED

@@ -69,7 +69,7 @@ def assert_whole(found: list[list[Link]], pairs: Pairs) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(lengths=st.lists(st.tuples(LENGTHS, LENGTHS), max_size=5), seed=st.integers(0, 99))
 def test_pairs_of_any_length(
     tmp_path_factory: pytest.TempPathFactory,

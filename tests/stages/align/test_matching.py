@@ -42,7 +42,7 @@ def links(method: str, sims: Matrices) -> list[set[tuple[int, int]]]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(matrices)
 def test_argmax_methods(sims: Matrices) -> None:
     for sim, ahead, back, both in zip(
@@ -53,7 +53,7 @@ def test_argmax_methods(sims: Matrices) -> None:
         assert both == ahead & back
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(matrices)
 def test_itermax_as_simalign_defines_it(sims: Matrices) -> None:
     from simalign import SentenceAligner
@@ -62,7 +62,7 @@ def test_itermax_as_simalign_defines_it(sims: Matrices) -> None:
         assert found == {(int(i), int(j)) for i, j in np.argwhere(SentenceAligner.iter_max(sim))}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(matrices)
 def test_match_is_one_to_one_and_of_the_largest_weight(sims: Matrices) -> None:
     import networkx as nx
@@ -78,7 +78,7 @@ def test_match_is_one_to_one_and_of_the_largest_weight(sims: Matrices) -> None:
         assert sum(float(sim[i, j]) for i, j in found) == pytest.approx(weight, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(matrices, st.sampled_from([0.1, 0.5, 1.0]))
 def test_distortion_as_simalign_defines_it(sims: Matrices, ratio: float) -> None:
     from simalign import SentenceAligner
@@ -90,7 +90,7 @@ def test_distortion_as_simalign_defines_it(sims: Matrices, ratio: float) -> None
         assert np.array_equal(damped[k, : rows[k], : cols[k]], expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(matrices)
 def test_directions_sum_to_one_and_are_zero_in_padding(sims: Matrices) -> None:
     batch, rows, cols = padded(sims)

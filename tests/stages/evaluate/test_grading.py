@@ -40,7 +40,7 @@ def graded(draw: st.DrawFn) -> Graded:
     return Graded("x", ["w"] * length, gold, predicted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(graded(), min_size=1, max_size=6))
 def test_counts_give_the_f1_of_seqeval(sentences: list[Graded]) -> None:
     counts = count_spans(sentences, TYPES).sum(axis=0)

@@ -45,7 +45,7 @@ def test_categories(gold: list[Span], predicted: list[Span], expected: list[str]
     assert categories(gold, predicted) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(graded())
 def test_every_span_is_right_or_in_one_mistake(sentence: Graded) -> None:
     found = list(mistakes(sentence))

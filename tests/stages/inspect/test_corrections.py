@@ -93,7 +93,7 @@ def round_trip(given: list[Sentence], format_: str, folder: Path) -> tuple[list[
 
 
 @pytest.mark.parametrize("format_", READABLE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(given=sentences())
 def test_what_goes_out_comes_back(format_: str, given: list[Sentence]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -110,7 +110,7 @@ def test_what_goes_out_comes_back(format_: str, given: list[Sentence]) -> None:
 
 
 @pytest.mark.parametrize("format_", ["parquet", "hf", "spacy"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(given=sentences())
 def test_what_is_for_training_only_comes_back_too(format_: str, given: list[Sentence]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -68,7 +68,7 @@ def view_of(source: list[str], target: list[str]) -> View:
 texts = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(WORDS)), min_size=2, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs=texts)
 def test_columns_begin_in_the_same_cell(pairs: list[tuple[str, str]]) -> None:
     source, target = [a for a, _ in pairs], [b for _, b in pairs]
@@ -77,7 +77,7 @@ def test_columns_begin_in_the_same_cell(pairs: list[tuple[str, str]]) -> None:
     assert len({cells(row[: row.index("0.50")]) for row in rows}) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs=texts)
 def test_a_pipe_gets_no_escapes_and_nothing_that_moves_its_text(
     pairs: list[tuple[str, str]],

@@ -169,7 +169,7 @@ def test_another_limit_makes_the_translations_again(tmp_path: Path, then: int | 
         assert made == {"train/en": limit or 3, "parallel/A/de": limit or 3}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 999), shift=st.sampled_from([-2, -1, 1, 3]), at=st.integers(0, 220))
 def test_shifted_translations_are_found_where_they_begin(seed: int, shift: int, at: int) -> None:
     source, target = corpus(240, seed=seed), corpus(240, other=True, seed=seed)
@@ -243,7 +243,7 @@ def test_only_what_would_help_is_advised(
         assert run(tmp_path, data).done[1].manifest.rows_out == 20
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 999), gone=st.sets(st.integers(0, 199), max_size=12))
 def test_missing_translations_are_matched_up(seed: int, gone: set[int]) -> None:
     source, target = corpus(200, seed=seed), corpus(200, other=True, seed=seed)
@@ -299,7 +299,7 @@ def test_odd_lengths_are_counted_and_named(tmp_path: Path) -> None:
     assert "(train-7)" in manifest.notes["mismatches"] and "de:50" in manifest.notes["mismatches"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99), share=st.floats(0, 1))
 def test_damage_grows_and_loses_no_sentence(seed: int, share: float) -> None:
     clean = [Sentence(s.id, "x", s.words, [Span(0, 1, "PER")]) for s in corpus(100)]

@@ -62,13 +62,13 @@ def solve(problem: list[tuple[int, int, int, float]], solver: assign.Solver) -> 
     return total
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problems())
 def test_exact_is_optimal(problem: list[tuple[int, int, int, float]]) -> None:
     assert solve(problem, "exact") == pytest.approx(brute_force(problem))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(problems())
 def test_integer_programme_is_optimal(problem: list[tuple[int, int, int, float]]) -> None:
     limit = assign.MAX_NODES
@@ -79,7 +79,7 @@ def test_integer_programme_is_optimal(problem: list[tuple[int, int, int, float]]
         assign.MAX_NODES = limit  # type: ignore[misc]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems())
 def test_greedy_is_valid_and_not_better(problem: list[tuple[int, int, int, float]]) -> None:
     assert solve(problem, "greedy") <= solve(problem, "exact") + 1e-9

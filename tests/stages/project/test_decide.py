@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
@@ -95,7 +95,6 @@ ROWS = st.builds(
 )
 
 
-@settings(deadline=None)  # filters are imported when they are first used
 @given(
     st.lists(ROWS, max_size=4),
     st.fixed_dictionaries(

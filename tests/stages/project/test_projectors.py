@@ -45,7 +45,7 @@ def texts(
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(listed=st.lists(pairs(), min_size=1, max_size=3), greedy=st.booleans())
 def test_invariants(method: str, listed: list[LabelledPair], greedy: bool) -> None:
     solver = "greedy" if greedy else "exact"
@@ -115,7 +115,7 @@ def all_ranges_score(p: LabelledPair, span: Span, start: int, end: int) -> float
     return 2 * inside / (span.end - span.start + end - start)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(pairs())
 def test_published_score_is_exact_over_all_sub_ranges(p: LabelledPair) -> None:
     best = [0.0]

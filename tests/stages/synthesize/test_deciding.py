@@ -63,9 +63,7 @@ def _decided(config: Any, stored: list[dict[str, Any]], notes: Any, work: Path) 
     return out.rows, context
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=GATES, second=GATES)
 def test_deciding_anew_gives_the_rows_of_a_run_from_scratch(
     translator: Path,

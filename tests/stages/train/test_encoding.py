@@ -111,7 +111,7 @@ def test_a_word_longer_than_the_window_is_cut_and_counted(family: Family) -> Non
     st.integers(5, 40),
     st.integers(0, 12),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_windows_cover_every_word_once(
     sentences: list[list[str]], window: int, overlap: int
 ) -> None:
@@ -162,7 +162,7 @@ def test_the_longest_window_is_what_positions_allow(name: str, family: Family) -
 
 
 @given(st.text(max_size=60), st.sampled_from(["en", "fr", "zh", "th", "sw"]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_raw_text_splits_into_words_with_their_places(text: str, lang: str) -> None:
     ranges = word_splitter(lang)(text)
     assert all(text[a:b].strip() for a, b in ranges)

@@ -97,9 +97,7 @@ def test_nothing_is_dropped_in_frozen_layers(folders: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16])
 @given(st.lists(st.lists(st.integers(1, 32), min_size=1, max_size=40), min_size=1, max_size=3))
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_states_do_not_depend_on_what_is_computed_beside_them_or_came_before(
     folders: dict[str, Path], autocast: torch.dtype | None, before: list[list[int]]
 ) -> None:

@@ -69,7 +69,6 @@ def subwords_of(word: str) -> list[str]:
 
 
 @given(st.lists(sentences_of_any_script, max_size=4))
-@settings(deadline=None)
 def test_every_word_keeps_its_own_subwords(sentences: list[list[str]]) -> None:
     subwords = encoder().encode(sentences)
     assert np.diff(subwords.sentences).tolist() == [len(s) for s in sentences]
@@ -84,7 +83,6 @@ def test_every_word_keeps_its_own_subwords(sentences: list[list[str]]) -> None:
 
 
 @given(words_of_any_script)
-@settings(deadline=None)
 def test_a_word_reads_as_its_compatible_form(word: str) -> None:
     subwords = encoder().encode([[word]])
     if subwords.unknown_words or subwords.respelt_words:
@@ -96,7 +94,6 @@ def test_a_word_reads_as_its_compatible_form(word: str) -> None:
 
 
 @given(st.text(st.sampled_from(UNSEEN), min_size=1, max_size=5))
-@settings(deadline=None)
 def test_what_cannot_be_seen_has_no_subwords(word: str) -> None:
     subwords = encoder().encode([["Anna", word, "Meier"]])
     assert set(subwords_of(word)) <= {"\u00ad"} | set(UNSEEN) | {"▁"}
@@ -144,7 +141,6 @@ def test_letters_that_it_lacks_are_respelt() -> None:
 
 
 @given(words_of_any_script)
-@settings(deadline=None)
 def test_forms_of_the_same_text_have_the_same_subwords(word: str) -> None:
     composed, apart = (unicodedata.normalize(form, word) for form in ("NFC", "NFD"))
     assert subwords_of(composed) == subwords_of(apart) == subwords_of(word)
@@ -153,7 +149,7 @@ def test_forms_of_the_same_text_have_the_same_subwords(word: str) -> None:
 
 
 @given(st.lists(sentences_of_any_script, min_size=1, max_size=3))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_windows_decide_every_word_once(sentences: list[list[str]]) -> None:
     long = [s * 6 for s in sentences]
     words = encoder(24)
@@ -167,7 +163,7 @@ def test_windows_decide_every_word_once(sentences: list[list[str]]) -> None:
 
 
 @given(st.lists(sentences_of_any_script, max_size=3))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_one_distribution_per_word(sentences: list[list[str]]) -> None:
     for words, probs in zip(sentences, tagger().distributions(sentences), strict=True):
         assert probs.shape == (len(words), len(LABELS))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
@@ -122,7 +122,7 @@ def test_special_tokens_keep_their_meaning(full: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [None, "small"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(text=st.text(st.sampled_from([*WRITABLE, "漢", "\u0301"]), max_size=24))
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_text_becomes_unwritable(kind: str, size: str | None, text: str) -> None:
