@@ -7,6 +7,7 @@ with all its aliases written out.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 
@@ -31,6 +32,15 @@ _Loader.add_implicit_resolver(
 
 MAX_VALUES: Final = 100_000
 """Most values (keys, scalars, lists, mappings) of a text; a configuration has some hundreds."""
+
+
+_PLAIN: Final = re.compile(r"[\w.+-]*\w")
+
+
+def scalar(text: str) -> str:
+    """Return a text as it stands in YAML, for advice: in quotes unless it is one plain word."""
+    plain = _PLAIN.fullmatch(text) and parse_yaml(text) == text
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def parse_yaml(text: str) -> Any:

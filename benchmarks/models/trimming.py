@@ -29,12 +29,13 @@ def ours(encoder: Path, text: Path, subwords: int | None, out: Path) -> None:
     """Cut with ``trim_encoder``."""
     from transformers import AutoTokenizer
 
+    from pipeline.config import DataSource
     from pipeline.models import locate
     from xlner.trimming import trim_encoder
     from xlner.trimming.words import count_file
 
     backend = AutoTokenizer.from_pretrained(encoder).backend_tokenizer
-    words = {text.name: dict(count_file(text, backend))}
+    words = {text.name: dict(count_file(text, backend, DataSource()))}
     trim_encoder(locate(str(encoder)), words, out, size=subwords)
 
 

@@ -19,6 +19,7 @@ from pipeline.errors import DataError
 from pipeline.formats.foreign import hint
 from pipeline.formats.format import Request
 from pipeline.formats.report import EVENTS, RELATIONS, CharSpan, Fields, RawSentence, ReadReport
+from pipeline.yaml_text import scalar
 
 WORDS: Final = ("tokens", "words", "tokenized_text")
 # Beside "ner", "tags" are often parts of speech.
@@ -214,7 +215,7 @@ class RecordReader:
             raise self._error(
                 line,
                 f"{' and '.join(several)} hold entities, and not the same; name the field to read "
-                f"as tag_column, for example tag_column: {several[0]}",
+                f"as tag_column, for example tag_column: {scalar(several[0])}",
             )
         key = next(iter(several or filled or fields))
         return key, fields[key]

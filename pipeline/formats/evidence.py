@@ -15,6 +15,7 @@ from typing import Final
 
 from pipeline.errors import DataError
 from pipeline.formats.notation import NEARLY_ALL, OUTSIDE, Fit, fit
+from pipeline.yaml_text import scalar
 
 ROW_ID: Final = re.compile(r"\d+(?:[-.:]\d+)?")
 WORD_NAMES: Final = frozenset({"form", "word", "words", "token", "tokens", "text"})
@@ -155,7 +156,7 @@ def choose_tags(found: Columns, word: int | None) -> TagColumn | None:
         if len(keys) == 1 and not strong:
             return TagColumn(found.misc_column() or 0, keys[0], strength=by_key[keys[0]].strength)
         where = [f"{k}= of MISC" for k in keys] + [f"column {i}" for i in strong]
-        raise _unclear(found, where, "tag_column: " + (keys[0] if keys else str(strong[0])))
+        raise _unclear(found, where, "tag_column: " + (scalar(keys[0]) if keys else str(strong[0])))
     if len(holding) > 1:
         known = _known_layout(found, holding)
         if known is None:

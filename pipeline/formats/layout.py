@@ -27,6 +27,7 @@ from pipeline.formats.evidence import (
 )
 from pipeline.formats.files import read_lines
 from pipeline.formats.word_columns import choose_word, sentence_columns
+from pipeline.yaml_text import scalar
 
 _SNIFFED: Final = 2000
 _LOOKED_AT: Final = 200_000
@@ -284,8 +285,8 @@ def _refuse_unknown_header(found: Columns, tags: TagColumn) -> None:
     if all(match.holds(v) for v in values[1:]):
         raise DataError(
             f"{found.path}:{found.lines[0]}: the first row has {values[0]!r} where all others have "
-            f"a tag: if it names the columns, set tag_column: {values[0]} (and word_column); if "
-            "not, correct the tag"
+            f"a tag: if it names the columns, set tag_column: {scalar(values[0])} (and "
+            "word_column); if not, correct the tag"
         )
 
 

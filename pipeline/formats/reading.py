@@ -252,7 +252,7 @@ def read_labelled(
     records = report.total - starts
     report.sampled = sample is not None and next(raws, None) is not None
     if any_tags != any_spans and not report.sampled:
-        _refuse_unused(source, "tags" if any_tags else "spans", opened.where)
+        refuse_unused(source, "tags" if any_tags else "spans", opened.where)
     scratch = Scratch(report.origin, report.format)
     resolver = record_evidence.decide(opened.where, report)
     if resolver.split:  # then records are not what is counted
@@ -451,7 +451,7 @@ def _refuse_idle(
     _refuse(source, CHOSEN - read, idle, where)
 
 
-def _refuse_unused(source: DataSource, found: str, where: str) -> None:
+def refuse_unused(source: DataSource, found: str, where: str) -> None:
     """Refuse options about tags where all entities are spans, and the other way round."""
     idle = POSITIONED if found == "tags" else TAGGED
     if source.documents == "keep":  # which is what becomes of records with tags

@@ -16,11 +16,11 @@ from stages.word_alignment.aligner import WordPair
 SEPARATOR = "|||"
 
 
-Reading = Callable[[Path, str | None], DataSource]
-"""Says how a file is read, given its format where that is known."""
+Reading = Callable[[Path, str | None, str], DataSource]
+"""Says how a file is read, given its format where that is known, and its side where it has one."""
 
 
-def _plainly(path: Path, known: str | None) -> DataSource:
+def _plainly(path: Path, known: str | None, side: str) -> DataSource:
     return DataSource(format=known or detect_format(path, labelled=False))
 
 
@@ -41,8 +41,8 @@ def read_word_pairs(
             pairs does not have one separator.
     """
     if target is None:
-        return _read_one_file(source, how(source, "text").encoding)
-    ways = [how(path, None) for path in (source, target)]
+        return _read_one_file(source, how(source, "text", "").encoding)
+    ways = [how(source, None, "source"), how(target, None, "target")]
     first, second = map(_read_side, (source, target), ways)
     if len(first) != len(second):
         forms = [way.format for way in ways]

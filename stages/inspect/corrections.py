@@ -26,10 +26,10 @@ from pipeline.formats.label_studio import (
     write_label_studio,
 )
 from pipeline.formats.notation import TagError
-from pipeline.formats.offsets import OffsetEvidence, Reading, resolve
-from pipeline.formats.reading import Scratch, choose_decoder, open_source
+from pipeline.formats.offsets import Reading, resolve
+from pipeline.formats.reading import Scratch, choose_decoder, open_source, refuse_unused
 from pipeline.formats.report import RELATIONS, CharSpan, RawSentence
-from pipeline.formats.resolving import longest
+from pipeline.formats.resolving import RecordEvidence, Resolver, longest
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder
 from pipeline.formats.spacy_docbin import write_docbin
 from pipeline.formats.words import SpanError, joined
@@ -126,29 +126,31 @@ class Changes:
     examples: list[str] = field(default_factory=list)
 
 
-def read_corrected(
-    path: Path, format_: str | None, changes: Changes, encoding: str = "utf-8"
-) -> Iterator[RawSentence]:
+def read_corrected(path: Path, how: DataSource, changes: Changes) -> Iterator[RawSentence]:
     """Yield the sentences of a corrected file, each with its id and words.
 
     Raises:
         ConfigError: If the format is not one that can be read.
         DataError: If the file does not fit it.
     """
-    name = format_ or detect_format(path, encoding=encoding)
+    name = how.format if how.format != "auto" else detect_format(path, encoding=how.encoding)
     one_of(f"--import {path}: format", name, READABLE)
     # As they are, since read_labelled leaves out words that have nothing to see.
-    source = DataSource(format=name, encoding=encoding)
+    source = how.model_copy(update={"format": name})
     opened, report = open_source(source, "und", path=path, labelled=True)
-    tags, positions = SchemeEvidence(), OffsetEvidence()
+    tags, records = SchemeEvidence(), RecordEvidence(source, "und", may_split=False)
+    stated = {source.offsets, source.span_end} != {"auto"}
+    any_tags = any_spans = False
     for raw in opened.read(report):
+        any_tags = any_tags or raw.tags is not None
+        any_spans = any_spans or bool(raw.char_spans or raw.spans)
         if raw.tags is not None:
             tags.feed(raw.tags)
-        elif raw.words and name == "jsonl":
-            positions.feed(raw)
-    reading, note = positions.decide(str(path))
-    if note:
-        report.warn(f"{path}: {note}")
+        elif stated or (raw.words and name == "jsonl"):
+            records.feed(raw)
+    if any_tags != any_spans:
+        refuse_unused(source, "tags" if any_tags else "spans", str(path))
+    resolver = records.decide(str(path), report)
     decode = choose_decoder(tags, source, str(path), report)
     changes.not_reviewed = report.unreviewed
     changes.overlapping += report.repaired["overlapping_spans"]
@@ -159,8 +161,8 @@ def read_corrected(
             raw.spans = _decoded(raw, decode, path)
         if raw.char_spans is None:
             yield raw
-        elif raw.unit or (raw.words and name == "jsonl"):
-            yield _placed(raw, reading, path, changes)
+        elif stated or raw.unit or (raw.words and name == "jsonl"):
+            yield _placed(raw, resolver, path, changes)
         else:
             yield _in_code_points(raw, changes)
 
@@ -173,11 +175,11 @@ def _decoded(raw: RawSentence, decode: TagDecoder, path: Path) -> list[Span]:
         raise DataError(f"{path}:{line}: {error}") from None
 
 
-def _placed(raw: RawSentence, reading: Reading, path: Path, changes: Changes) -> RawSentence:
+def _placed(raw: RawSentence, resolver: Resolver, path: Path, changes: Changes) -> RawSentence:
     """Return a sentence with words, or a unit of its own, with spans in words or code points."""
     report = ReadReport("", "")
     try:
-        found = resolve(raw, reading, report)
+        found = resolve(raw, resolver.reading, report, stated=resolver.stated)
     except SpanError as error:
         raise DataError(f"{path}:{error.line or raw.line}: {error}") from None
     changes.other_text += report.repaired["other_surfaces"]
@@ -214,8 +216,7 @@ def import_corrected(
     path: Path,
     known: dict[str, Sentence],
     changes: Changes,
-    format_: str | None = None,
-    encoding: str = "utf-8",
+    how: DataSource | None = None,
 ) -> Iterator[Sentence]:
     """Yield corrected sentences with the ids, words and languages of the run.
 
@@ -223,14 +224,13 @@ def import_corrected(
         path: The corrected file.
         known: The run's sentences by id.
         changes: Is told what changed.
-        format_: One of :data:`READABLE`; detected if not given.
-        encoding: Of the file.
+        how: How it is read; its format is one of :data:`READABLE`, detected if not given.
 
     Raises:
         DataError: If a sentence has no id, comes twice, or has other words than in the run.
     """
     seen: set[str] = set()
-    for number, raw in enumerate(read_corrected(path, format_, changes, encoding), 1):
+    for number, raw in enumerate(read_corrected(path, how or DataSource(), changes), 1):
         where = f"{path}: sentence {number}" + (f" ({raw.id})" if raw.id else "")
         if raw.id is None:
             raise DataError(f"{where} has no id; keep the fields that the export wrote")

@@ -288,7 +288,7 @@ KNOWN = {s.id: s for s in SENTENCES}
 def check_import(path: Path, format_: str | None) -> None:
     changes = Changes()
     try:
-        found = list(import_corrected(path, KNOWN, changes, format_))
+        found = list(import_corrected(path, KNOWN, changes, DataSource(format=format_ or "auto")))
     except XlnerError as error:
         assert path.name in str(error), f"does not name the file: {error}"
         return
@@ -399,7 +399,11 @@ def test_what_is_exported_comes_back(
         if not given_:
             return
         changes = Changes()
-        read = list(import_corrected(path, {s.id: s for s in given_}, changes, format_))
+        read = list(
+            import_corrected(
+                path, {s.id: s for s in given_}, changes, DataSource(format=format_ or "auto")
+            )
+        )
     assert [(s.id, s.words, [(x.start, x.end, x.type) for x in s.spans]) for s in read] == [
         (s.id, s.words, [(x.start, x.end, x.type) for x in s.spans]) for s in given_
     ]

@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
 from stages.align.config import AlignConfig
 from stages.align.kinds import ALIGNERS
-from xlner.commands.files import Files
+from xlner.commands.files import SIDES, Files
 from xlner.commands.options import (
     AsJson,
     Device,
@@ -136,7 +136,7 @@ def align_words(
                 probs,
                 (gold, gold_base),
                 as_json,
-                Files(encoding, data or ()),
+                Files(encoding, data or (), SIDES if target else ()),
             )
 
 

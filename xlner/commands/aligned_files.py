@@ -67,8 +67,8 @@ def read_corpus(
     from stages.project.build import BATCH_ROWS
     from stages.project.words import Vocabulary
 
-    labelled = _SentenceFile(source, langs[0], files, labels=True)
-    others = _SentenceFile(target, langs[1], files, labels=score)
+    labelled = _SentenceFile("source", source, langs[0], files, labels=True)
+    others = _SentenceFile("target", target, langs[1], files, labels=score)
     files.refuse_idle()
     aligned = read_pharaoh(links, base=links_base or 0)
     corpus, vocabulary = AlignedFiles(), Vocabulary()
@@ -125,16 +125,14 @@ class _SentenceFile(Iterator["Sentence"]):
         has_labels: Whether the file has labels; known once it is read.
     """
 
-    def __init__(self, path: Path, lang: str, files: Files, *, labels: bool) -> None:
-        from pipeline.formats import detect_format, read_labelled
+    def __init__(self, side: str, path: Path, lang: str, files: Files, *, labels: bool) -> None:
+        from pipeline.formats import read_labelled
         from pipeline.formats.foreign import refuse_foreign
         from pipeline.formats.format import Sample
 
-        # A format that was named is that of labels.
-        known = None if labels else detect_format(path, labelled=False, encoding=files.encoding)
-        how = files.of(path, known, labelled=labels)
+        how = files.of(path, side=side, labelled=labels)
         if how.format == "text" and labels:
-            refuse_foreign(Sample(path, encoding=files.encoding))
+            refuse_foreign(Sample(path, encoding=how.encoding))
             raise DataError(
                 f"{path} is read as plain text, which has no labels; if it has some, set format to "
                 "what it is"

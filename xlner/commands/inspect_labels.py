@@ -18,6 +18,7 @@ from xlner.commands.options import (
     AsJson,
     Encoding,
     Idle,
+    MoreData,
     RunsDir,
     complete_reason,
     complete_run,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pipeline.schema import Sentence
     from stages.inspect.selection import RowSelection
     from stages.inspect.view import View
+    from xlner.commands.files import Files
 
 DEFAULT_SAMPLE = 20
 """Sentences shown where nothing else is said: a screen or two."""
@@ -145,6 +147,7 @@ def inspect_labels(
         Idle(without="--import"),
     ] = None,
     encoding: Annotated[Encoding, Idle(without="--import")] = "utf-8",
+    data: Annotated[MoreData, Idle(without="--import")] = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="Where --import writes: .jsonl, .conll or .parquet."),
@@ -157,6 +160,7 @@ def inspect_labels(
         from pipeline.errors import ConfigError, one_of
         from stages.inspect.reading import TRACED, changed_inputs, choose_unit, find_run
         from stages.inspect.selection import RowSelection
+        from xlner.commands.files import Files
 
         folder = find_run(run, runs_dir)
         selection = RowSelection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
@@ -179,7 +183,8 @@ def inspect_labels(
             for what in changed.values():
                 tell(f"warning: project/{name} holds what was projected before: {what}")
         if corrected is not None:
-            _import(folder, units, corrected, (import_format, encoding), out, as_json)
+            files = Files(encoding, data or ())
+            _import(folder, units, corrected, (import_format, files), out, as_json)
         elif summary:
             _summary(folder, list(units), as_json)
         elif export is not None:
@@ -346,7 +351,7 @@ def _import(
     run: RunFolder,
     units: Units,
     path: Path,
-    how: tuple[str | None, str],
+    how: tuple[str | None, Files],
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -363,7 +368,11 @@ def _import(
         known[sentence.id] = sentence
     to_write("--out", out, path)
     changes = Changes()
-    sentences = list(import_corrected(path, known, changes, *how))
+    name, files = how
+    with files.advised():
+        source = files.of(path, name, labelled=True)
+        files.refuse_idle()
+        sentences = list(import_corrected(path, known, changes, source))
     write(sentences, out)
     told = dataclasses.asdict(changes)
     if as_json:

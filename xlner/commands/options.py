@@ -213,6 +213,7 @@ MoreData = Annotated[
     typer.Option(
         "--data",
         metavar="KEY=VALUE",
-        help="How files are read: a key of a data source, as tag_column=2 or scheme=io.",
+        help="How files are read: a key of a data source, as tag_column=2 or scheme=io; with two "
+        "files, target.scheme=io for one.",
     ),
 ]

@@ -18,7 +18,7 @@ from pipeline.models import locate
 from stages.project.config import ProjectConfig, method_of, min_link_problem
 from stages.project.methods import METHODS
 from xlner.commands.aligned_files import AlignedFiles, read_corpus
-from xlner.commands.files import Files
+from xlner.commands.files import SIDES, Files
 from xlner.commands.options import (
     AsJson,
     Encoding,
@@ -103,7 +103,7 @@ def project_labels(
         langs = (source_lang, target_lang)
         config = _config(method, solver, min_score, min_link, translator, more or [])
         translate = _translate(translator, langs) if translator is not None else None
-        files = Files(encoding, data or ())
+        files = Files(encoding, data or (), SIDES)
         with files.advised():
             corpus = read_corpus(source, target, links, langs, score, files, links_base)
         for repaired in corpus.repaired:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xlner.commands.options import AsJson, Encoding
+from xlner.commands.options import AsJson, Encoding, MoreData
 from xlner.commands.shared import command, print_json, quiet_libraries, reported_errors, tell
 
 ABOUT = "Cut an encoder's vocabulary to the subwords that some languages need."
@@ -33,6 +33,7 @@ def trim_encoder(
         typer.Option(min=1, help="Keep this many subwords; default: all that the words need."),
     ] = None,
     encoding: Encoding = "utf-8",
+    data: MoreData = None,
     as_json: AsJson = False,
 ) -> None:
     """Cut an encoder's vocabulary to the subwords that some languages need."""
@@ -40,12 +41,13 @@ def trim_encoder(
         from pipeline.errors import ConfigError
         from pipeline.languages import canonical
         from pipeline.models import locate
+        from xlner.commands.files import Files
         from xlner.trimming import trim_encoder as trim
         from xlner.trimming.trim import fast_tokenizer
         from xlner.trimming.words import count_file, listed_languages, listed_words
 
         quiet_libraries()
-        files = text or []
+        files, how = text or [], Files(encoding, data or ())
         codes = [canonical(code.strip()) for code in languages.split(",") if code.strip()]
         if not codes and not files:
             raise ConfigError("say for which languages: --languages de,sw, or --text FILE, or both")
@@ -59,7 +61,10 @@ def trim_encoder(
                 )
             tell(f"no frequency list for {missing}: these languages count by --text alone")
         words = {f"{code} (list)": listed_words(code, backend) for code in listed}
-        words |= {str(file): dict(count_file(file, backend, encoding)) for file in files}
+        with how.advised():
+            ways = {file: how.of(file) for file in files}
+            how.refuse_idle()
+            words |= {str(f): dict(count_file(f, backend, way)) for f, way in ways.items()}
         report = trim(source, words, out, size=subwords)
         if as_json:
             print_json(asdict(report))

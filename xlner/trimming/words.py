@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError
 from pipeline.languages import base, script_of
 
@@ -16,18 +17,19 @@ _CAPITALISED: Final = 0.2
 """Share of a listed word's frequency given to its capitalised form: the lists have no case."""
 
 
-def count_file(path: Path, backend: Any, encoding: str = "utf-8") -> Counter[str]:
+def count_file(path: Path, backend: Any, source: DataSource) -> Counter[str]:
     """Count the words of a file after normalisation and pre-tokenisation by `backend`.
 
-    The file may be plain text, one sentence a line, or any format of labelled data.
+    Args:
+        path: Plain text, one sentence a line, or any format of labelled data.
+        backend: The tokenizer.
+        source: How it is read.
 
     Raises:
         DataError: If it cannot be read or has no words.
     """
-    from pipeline.config import DataSource
     from pipeline.formats.reading import open_source
 
-    source = DataSource(path=str(path), encoding=encoding)
     opened, report = open_source(source, "en", path=path)
     rows = opened.read(report)
     texts = (row.text if row.text is not None else " ".join(row.words or ()) for row in rows)

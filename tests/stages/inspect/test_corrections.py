@@ -82,6 +82,18 @@ def sentences(draw: st.DrawFn, types: tuple[str, ...] = ("PER", "LOC", "X-Y_Z"))
     return found
 
 
+def test_positions_that_are_stated_count_so(tmp_path: Path) -> None:
+    path, known = tmp_path / "a.json", Sentence("a", "de", ["😀", "Anna", "Abt"])
+    region = {"type": "labels", "value": {"start": 3, "end": 8, "labels": ["PER"]}}
+    data = {"text": "😀 Anna Abt", "sentence_id": "a"}
+    task = {"data": data, "annotations": [{"result": [region]}]}
+    path.write_text(json.dumps([task]), encoding="utf-8")
+    for unit, words in (("utf-16", (1, 2)), ("characters", (1, 3))):
+        how = DataSource(format="label-studio", offsets=unit)
+        (back,) = import_corrected(path, {"a": known}, Changes(), how)
+        assert [(s.start, s.end) for s in back.spans] == [words], unit
+
+
 def round_trip(given: list[Sentence], format_: str, folder: Path) -> tuple[list[Sentence], Changes]:
     path = folder / {"brat": "brat", "label-studio": "out.json", "conll": "out.conll"}.get(
         format_, "out.jsonl"

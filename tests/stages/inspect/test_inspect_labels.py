@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from unicodedata import normalize
 
@@ -275,6 +276,24 @@ def test_a_corrected_file_in_another_encoding(run: Path, tmp_path: Path) -> None
     assert "(--encoding utf-16 on the command line)" in " ".join(shown.split())
     shown = call(run, "--lang", "de", "--import", path, "--encoding", "utf-16", "-o", out)
     assert "changed: 0" in shown and out.read_text(encoding="utf-8").count("\n# id = ") > 9
+
+
+def test_a_corrected_file_with_the_tags_in_a_column_that_is_named(
+    run: Path, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "a.conll", tmp_path / "b.conll"
+    call(run, "--lang", "de", "--export", "conll", path)
+    text = re.sub(r"^# .*columns.*\n", "", path.read_text(encoding="utf-8"))
+    beside = re.sub(r"\t(\S+)\n", lambda m: f"{m[0][:-1]}\t{'B-X' if m[1] == 'O' else 'O'}\n", text)
+    path.write_text(beside, encoding="utf-8")
+    given = (run, "--lang", "de", "--import", path, "-o", out)
+    assert "(on the command line: --data tag_column=" in " ".join(call(*given, code=1).split())
+    assert "changed: 0" in call(*given, "--data", "tag_column=1")
+    idle = call(*given, "--data", "tag_column=1", "--data", "offsets=words", code=1)
+    assert "--data offsets: does nothing for" in " ".join(idle.split())
+    idle = call(*given, "--import-format", "conll", "--data", "format=conll", code=1)
+    assert "--data format: does nothing for" in " ".join(idle.split())
+    assert "--data: is for --import" in call(run, "--data", "scheme=io", code=2)
 
 
 def test_export_takes_what_the_filters_choose(run: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_links_of_text_in_another_encoding(tmp_path: Path, encoding: str) -> Non
     )
     assert (code, shown) == (0, expected), error
     code, _, error = called(align_words.align_words, source, target, "--aligner", "statistical")
-    named = re.search(r"\(--encoding (\S+) on the command line\)", error)
+    named = re.search(r"\(--data source.encoding=(\S+) on the command line\)", error)
     assert code == 1 and named, error
     assert (named[1] == "utf-16") == (encoding == "utf-16")
 
@@ -76,7 +76,7 @@ def test_labels_in_a_column_and_a_scheme_that_are_named(tmp_path: Path) -> None:
     files = (source, target, links)
     named: tuple[str, ...] = ()
     # What errors advise is followed, word for word but for the number of the column.
-    for advised, more in (("--data tag_column=…", "1"), ("--data scheme=io", "")):
+    for advised, more in (("--data source.tag_column=…", "1"), ("--data source.scheme=io", "")):
         code, _, error = called(project_labels.project_labels, *files, *named)
         assert code == 1 and advised in error.partition("(on the command line: ")[2], error
         named += tuple(advised.replace("…", more).split())
@@ -119,8 +119,18 @@ TAGGED = "Anna B-PER\nSmith I-PER\nkam O\n\n" * 3
             "the record has tokens, x",
         ),
         ("s.csv", "sentence,tags\nAnna kam,B-PER O\n", ("tag_column=y",), "are sentence, tags"),
-        ("s.csv", "body,mark\nAnna kam,B-PER O\n", ("format=table",), "--data word_column=…)"),
-        ("s.csv", "text,mark\nAnna kam,B-PER O\n", ("format=table",), "--data tag_column=…)"),
+        (
+            "s.csv",
+            "body,mark\nAnna kam,B-PER O\n",
+            ("format=table",),
+            "--data source.word_column=…)",
+        ),
+        (
+            "s.csv",
+            "text,mark\nAnna kam,B-PER O\n",
+            ("format=table",),
+            "--data source.tag_column=…)",
+        ),
         # Names of files and folders are no advice.
         ("my scheme.conll", TAGGED * 2, (), "line by line"),
         ("set scheme/label_names", TAGGED * 2, ("format=conll",), "line by line"),
@@ -147,9 +157,9 @@ def test_text_that_is_conll(tmp_path: Path, known: bool) -> None:
     links.write_text("0-0 1-1 2-2\n" * 3)
     given: tuple[str, ...] = ()
     for advised, more in (
-        ("--data format=…", "conll"),
-        ("--data tag_column=…", "1"),
-        ("--data scheme=io", ""),
+        ("--data source.format=…", "conll"),
+        ("--data source.tag_column=…", "1"),
+        ("--data source.scheme=io", ""),
     ):
         code, _, error = called(project_labels.project_labels, source, target, links, *given)
         assert code == 1 and advised in error.partition("(on the command line: ")[2], error
@@ -166,23 +176,84 @@ def test_text_that_is_conll(tmp_path: Path, known: bool) -> None:
     assert code == 1 and "entities marked inside it" in error
 
 
-def test_advised_names_with_spaces_can_be_pasted(tmp_path: Path) -> None:
-    source, target, links = tmp_path / "s.jsonl", tmp_path / "t.txt", tmp_path / "l"
-    record = {"text": "Anna kam", "my spans": [[0, 4, "PER"]], "entities": [[0, 8, "PER"]]}
-    record["spans"] = record["my spans"]
-    source.write_text(json.dumps(record) + "\n")
-    target.write_text("Anna came\n")
-    links.write_text("0-0 1-1\n")
+@pytest.mark.parametrize(
+    "name", ["name(x)", "a; b", "x: TAG", 'so "named"', "7", "no", "a=b", "%s", "it's"]
+)
+def test_advised_names_can_be_pasted(tmp_path: Path, name: str) -> None:
+    source, target, links = tmp_path / "s.conll", tmp_path / "t.txt", tmp_path / "l"
+    source.write_text(f"word\t{name}\n\nAnna\tB-PER\nkam\tO\n\nBob\tB-PER\nging\tO\n")
+    target.write_text("Anna came\n" * 2)
+    links.write_text("0-0 1-1\n" * 2)
     code, _, error = called(project_labels.project_labels, source, target, links)
     advice = error.partition("(on the command line: ")[2].removesuffix(")")
-    assert code == 1 and advice.startswith("--data tag_column="), error
-    code, _, error = called(
-        project_labels.project_labels, source, target, links, *shlex.split(advice)
+    assert code == 1 and "source.tag_column=" in advice, error
+    given = shlex.split(advice.replace("=…", "=word"))
+    code, shown, error = called(project_labels.project_labels, source, target, links, *given)
+    assert code == 0 and "Anna\tB-PER" in shown, error
+
+
+def test_a_key_for_one_side(tmp_path: Path) -> None:
+    source, target, links = (tmp_path / name for name in ("s.conll", "t.conll", "l"))
+    source.write_text("1 Anna N B-PER\n2 kam V O\n\n" * 3)
+    target.write_text("Anna _ 1\nRené _ 2\n\n" * 3, encoding="latin-1")
+    links.write_text("0-0 1-1\n" * 3)
+    files = (source, target, links)
+    given: list[str] = []
+    for advised in ("source.tag_column=3", "target.encoding=latin-1", "target.word_column=0"):
+        given += ["--data", advised]
+    given += ["--data", "word_column=1"]  # of the other one
+    code, shown, error = called(project_labels.project_labels, *files, *given)
+    assert code == 0 and shown.count("Anna\tB-PER\nRené\tO") == 3, error
+    code, _, error = called(align_words.align_words, source, target, "--aligner", "statistical")
+    assert code == 1 and "(--data target.encoding=latin-1 on the command line)" in error, error
+    for wrong, said in (
+        ("target.scheme=io", "--data target.scheme: does nothing for"),
+        ("target.shceme=io", "unknown key '--data target.shceme' (did you mean 'scheme'?)"),
+        ("target.limit=2", "--data target.limit: is for configs"),
+        ("target=2", "--data target: name a key of it"),
+        ("source.scheme=iob3", "--data source.scheme:"),
+    ):
+        code, _, error = called(project_labels.project_labels, *files, *given, "--data", wrong)
+        assert code > 0 and said in error, error
+    # One file that stands for both sides is read in two ways.
+    code, shown, error = called(
+        *(align_words.align_words, source, source, "--aligner", "statistical"),
+        *("--data", "source.word_column=1", "--data", "target.word_column=2"),
     )
+    assert code == 0 and shown == "0-0 1-1\n" * 3, error
+
+
+@pytest.mark.parametrize(
+    "text", ["{}\nAnna\nkam\n", "id,{}\n1,Anna\n2,kam\n", "{};n\nAnna;1\nkam;2\n"]
+)
+@pytest.mark.parametrize("name", ["word", "Token", "text"])
+def test_a_table_of_words_is_no_running_text(tmp_path: Path, text: str, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text.format(name))
+    with pytest.raises(DataError, match="a word per row") as error:
+        list(tag_text._read(path, "en", False, Files("utf-8", ())))
+    advice = str(error.value).partition("(on the command line: ")[2].removesuffix(")")
+    given = Files("utf-8", [part for part in shlex.split(advice) if part != "--data"])
+    assert [words for *_, words in tag_text._read(path, "en", False, given)] == [["Anna", "kam"]]
+    lines = tag_text._read(path, "en", False, Files("utf-8", ["format=text"]))
+    assert [text for _, text, _ in lines] == path.read_text().splitlines()
+
+
+def test_warnings_say_how_a_command_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, target, links = (tmp_path / name for name in ("s.jsonl", "t.txt", "l"))
+    source.write_text('{"text": "100% Annabel kam", "spans": [[5, 9, "PER"]]}\n' * 3)
+    target.write_text("Anna came\n" * 3)
+    links.write_text("1-0\n" * 3)
+    command = (project_labels.project_labels, source, target, links)
+    code, _, error = called(*command)
     assert code == 0, error
-    said = r"line: --data 'tag_column=NE TAG' --data word_column=… --data scheme=io\)$"
-    with pytest.raises(DataError, match=said), Files("utf-8", ()).advised():
-        raise DataError("f: set tag_column: NE TAG (and word_column); or set scheme: io")
+    advice = "--data source.offsets=… --data source.span_end=…"
+    (told,) = caplog.messages
+    assert told.endswith(f"set offsets and span_end (on the command line: {advice})")
+    code, _, error = called(*command, *shlex.split(advice.replace("…", "auto")))
+    assert code == 0 and "on the command line" not in caplog.messages[1], error
 
 
 def test_keys_are_used_or_refused(tmp_path: Path) -> None:

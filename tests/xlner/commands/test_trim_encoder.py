@@ -57,6 +57,21 @@ def test_text_in_another_encoding(
     assert "100.0 % of words tokenised as before" in capsys.readouterr().err
 
 
+def test_words_of_a_column_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = encoder_folder("WordPiece", tmp_path / "full")
+    text = tmp_path / "de.csv"
+    text.write_text("body,mark\nDas Haus,O O\nam Fluss,O B-LOC\n", encoding="utf-8")
+    given = [model, "--text", text, "-o", tmp_path / "cut", "--data", "format=table"]
+    assert run(monkeypatch, *given) == 1
+    assert "(on the command line: --data word_column=…)" in capsys.readouterr().err
+    assert run(monkeypatch, *given, "--data", "word_column=body", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["texts"][str(text)]["words"] == 4
+    assert run(monkeypatch, *given, "--data", "scheme=io") == 1
+    assert "--data scheme: does nothing for" in capsys.readouterr().err
+
+
 def test_languages_are_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
