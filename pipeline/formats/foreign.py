@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.errors import DataError
+from pipeline.formats.evidence import WORD_NAMES, plain_name
 from pipeline.formats.format import Sample
+from pipeline.yaml_text import scalar
 
 _MARKED: Final = re.compile(
     r"<([A-Za-z][\w.-]*)(?: [^<>]*)?>[^<>\n]+</\1>"  # <PER>Anna</PER>
@@ -101,3 +103,21 @@ def hint(record: Mapping[str, Any]) -> str:
     if len(splits) > 1:
         return f"; write the lists {', '.join(splits)} to files of their own"
     return ""
+
+
+def refuse_rows_of_words(sample: Sample) -> None:
+    """Refuse a table with a word per row and no tags, which would be read as lines of plain text.
+
+    Raises:
+        DataError: If its name and its header say that it is one, with what to do.
+    """
+    if sample.suffix not in (".csv", ".tsv"):
+        return
+    cells = [cell.strip(' "') for cell in re.split(r"[,;\t]", sample.first_line.strip())]
+    word = next((cell for cell in cells if plain_name(cell) in WORD_NAMES), None)
+    if word is not None:
+        raise DataError(
+            f"{sample.path}: a table with a word per row and no tags; set format: conll and "
+            f"word_column: {scalar(word)} (blank lines part sentences), or, if its lines are the "
+            "sentences, header and all, set format: text"
+        )
