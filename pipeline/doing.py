@@ -140,7 +140,7 @@ class Doer:
             identity=step.identity,
             seed=config.seed,
             rows_in={n: a.num_rows for n, a in inputs.items() if a.manifest.parts},
-            columns=_columns(task.kind),
+            columns={f.name: str(f.type) for f in SCHEMAS.get(task.kind, ())},
             started=started,
             # Not the clock's word for it: it may have been set in between.
             finished=started + timedelta(seconds=seconds),
@@ -326,10 +326,6 @@ def _same_parts(inputs: Mapping[str, Artifact]) -> None:
     if len({tuple(c) for c in counts.values()}) > 1:
         told = ", ".join(f"{name}: {sum(c)} rows in {len(c)} parts" for name, c in counts.items())
         raise XlnerError(f"the inputs do not match part by part ({told}); run again with --force")
-
-
-def _columns(kind: str) -> dict[str, str]:
-    return {f.name: str(f.type) for f in SCHEMAS[kind]} if kind in SCHEMAS else {}
 
 
 def _no_empty(counts: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:

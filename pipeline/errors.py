@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class XlnerError(Exception):
@@ -61,5 +61,10 @@ def one_of(option: str, value: str | None, allowed: Iterable[str]) -> None:
     """
     names = list(allowed)
     if value is not None and value not in names:
-        hint = suggest(value, names)
-        raise ConfigError(f"{option}: {value!r} is not allowed{hint}; allowed: {', '.join(names)}")
+        raise ConfigError(not_allowed(option, value, names))
+
+
+def not_allowed(name: str, value: object, allowed: Sequence[str]) -> str:
+    """Say that an option has a value which is not allowed, and which are."""
+    hint = suggest(str(value), allowed)
+    return f"{name}: {value!r} is not allowed{hint}; allowed: {', '.join(allowed)}"

@@ -138,7 +138,8 @@ class _Earlier:
     def __init__(self, planner: Planner, stages: set[str]) -> None:
         self._planner = planner
         self._found: dict[str, list[Manifest]] = {}
-        runs = sorted(planner.folder.path.parent.glob("*/config.json"), key=_changed, reverse=True)
+        configs = planner.folder.path.parent.glob("*/config.json")
+        runs = sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True)
         for stage in stages:
             self._found[stage] = [
                 manifest for run in runs[:_RUNS] for manifest in _manifests(run.parent / stage)
@@ -177,10 +178,6 @@ def _manifests(folder: Path) -> Iterator[Manifest]:
             yield read_manifest(path.parent)
         except (DamagedError, FileNotFoundError):  # of another run, which will tell of it
             continue
-
-
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime
 
 
 def _weights(folder: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.errors import ConfigError, suggest
+from pipeline.errors import ConfigError, not_allowed, suggest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -57,10 +57,7 @@ def explain(
             yield f"{key}: {item['msg']}"
         elif item["type"] == "literal_error":
             allowed = [str(a) for a in _literals(item["ctx"]["expected"])]
-            given = item["input"]
-            yield f"{key}: {given!r} is not allowed{suggest(str(given), allowed)}; " + (
-                f"allowed: {', '.join(allowed)}"
-            )
+            yield not_allowed(key, item["input"], allowed)
         elif item["type"] == "list_type":
             one = f"; of one: [{item['input']}]" if isinstance(item["input"], str | int) else ""
             yield f"{key}: a list is wanted, not {item['input']!r}{one}"

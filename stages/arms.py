@@ -121,11 +121,16 @@ ARMS: Final[Mapping[str, Arm]] = {
 }
 """The arms that ship; a configuration adds its own (:mod:`stages.experiment`)."""
 
-LIKE_AGAINST_LIKE: Final[tuple[tuple[str, str], ...]] = (
+DECIDING: Final = (
     ("self_trained", "fused"),
     ("self_trained_last", "zero_shot"),
     ("projected_fused", "fused"),
     ("projected", "zero_shot"),
+)
+"""The pairs that bear on the question of a run, the most telling one first."""
+
+LIKE_AGAINST_LIKE: Final[tuple[tuple[str, str], ...]] = (
+    *DECIDING,
     ("self_trained", "projected_fused"),
     ("synthetic", "zero_shot"),
     ("crop", "fused"),

@@ -69,7 +69,8 @@ def train_translator(
     work_dir.mkdir(parents=True, exist_ok=True)
     corpus = load_corpus(config.corpus)
     logger.info("%s", corpus.report())
-    _write_held_out(corpus, work_dir / "held_out.tsv")
+    held_out = "".join("\t".join(pair) + "\n" for pair in corpus.held_out)
+    (work_dir / "held_out.tsv").write_text(held_out, encoding="utf-8")
     entities = [entity for source in config.gazetteer for entity in read_entities(source)]
     places = [place for path in config.places for place in read_places(path)]
     fingerprint = config.fingerprint(corpus, entities, places, seed)
@@ -271,6 +272,7 @@ def save_translator(
     write_tokenizer(spm_model, vocabulary, folder)
 
 
+
 def write_word_lists(corpus: TrainingText, pivot: str, folder: Path) -> dict[str, int]:
     """Writes the words of every language of the pairs beside a model; returns how many they are."""
     texts: dict[str, list[str]] = {}
@@ -278,7 +280,3 @@ def write_word_lists(corpus: TrainingText, pivot: str, folder: Path) -> dict[str
         texts.setdefault(pivot, []).append(pair.source)
         texts.setdefault(pair.language, []).append(pair.target)
     return {language: write_word_list(folder, language, of) for language, of in texts.items()}
-
-
-def _write_held_out(corpus: TrainingText, path: Path) -> None:
-    path.write_text("".join("\t".join(pair) + "\n" for pair in corpus.held_out), encoding="utf-8")

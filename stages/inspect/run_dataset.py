@@ -60,7 +60,7 @@ def export_dataset(run: RunFolder, folder: Path) -> dict[str, int]:
         raise ConfigError(
             f"the run {run.path.name} has no projected and no synthetic text; run the stage project"
         )
-    types = sorted({t for artifact in found.values() for t in _types(artifact)})
+    types = sorted({s["type"] for a in found.values() for row in a.rows() for s in row["spans"]})
     counts = {}
     with folder_whole(folder) as new:
         for (lang, split), artifact in found.items():
@@ -194,10 +194,6 @@ def _write(artifact: Artifact, types: list[str], path: Path) -> int:
             writer.write_table(pa.Table.from_pylist(rows, schema))
             count += len(rows)
     return count
-
-
-def _types(artifact: Artifact) -> set[str]:
-    return {s["type"] for row in artifact.rows() for s in row["spans"]}
 
 
 def card(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.languages import english_name
+from stages.arms import DECIDING
 from stages.evaluate.results import PROJECTION, Comparison, Results, SweepResult
 from stages.own_arms import short
 from stages.report.figures import p_text, percent, signed
@@ -16,14 +17,6 @@ QUESTION: Final = (
     "Does synthetic unlabelled data, together with projection-based transfer, help zero-shot "
     "cross-lingual NER more than multilingual pre-training alone?"
 )
-
-_DECIDING: Final = (
-    ("self_trained", "fused"),
-    ("self_trained_last", "zero_shot"),
-    ("projected_fused", "fused"),
-    ("projected", "zero_shot"),
-)
-"""The pairs that bear on the question, the most telling one first."""
 
 _SMALL = 100  # gold entities; below, an interval is too wide to say much
 
@@ -62,7 +55,7 @@ class Answer:
 def answer(scores: Results) -> Answer:
     """Return the answer that ``scores`` give to :data:`QUESTION`."""
     compared = {(c.first, c.second) for c in scores.comparisons}
-    pair = next((p for p in _DECIDING if p in compared), None)
+    pair = next((p for p in DECIDING if p in compared), None)
     if pair is None:
         text = _without_pair(scores)
         return Answer(text, text, None, [], [])

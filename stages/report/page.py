@@ -214,7 +214,8 @@ def write_page(
         "sweeps": [(s, sections.sweep_figures(s)) for s in results.sweeps],
         "times": sections.stage_times(made),
         "units": [a.manifest for a in made],
-        "versions": inputs.one("evaluate").manifest.versions or _versions(made),
+        "versions": inputs.one("evaluate").manifest.versions
+        or (made[-1].manifest.versions if made else {}),
         "config": config_text(config),
         "config_name": config.name,
         "sentence_chunks": data.sentence_chunks,
@@ -232,10 +233,6 @@ def _of_language(inputs: Inputs[Artifact], lang: str) -> dict[str, Artifact]:
         for stage in ("translate", "align", "project", "synthesize")
     }
     return {stage: found for stage, found in read.items() if found is not None}
-
-
-def _versions(made: list[Artifact]) -> dict[str, str]:
-    return made[-1].manifest.versions if made else {}
 
 
 def _mistakes(evaluated: Artifact) -> Iterator[dict[str, Any]]:

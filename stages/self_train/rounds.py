@@ -133,7 +133,9 @@ class SelfTraining:
         summary = work / "round.json"
         if summary.exists():
             kept = json.loads(summary.read_text(encoding="utf-8"))
-            return Round(number, student, _read_result(student), kept["counts"], kept["drops"])
+            told = json.loads((student / HISTORY).read_text(encoding="utf-8"))
+            result = TrainingResult(**told)
+            return Round(number, student, result, kept["counts"], kept["drops"])
         label_set = self._label(teachers, work)
         counts, drops = Counter[str](), Counter[str]()
         first = next(iter(teachers.values()))[0]
@@ -335,7 +337,3 @@ def _reasons(work: Path, name: str) -> dict[str, str]:
     noted = _reasons_path(work, name)
     found: dict[str, str] = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
     return found
-
-
-def _read_result(folder: Path) -> TrainingResult:
-    return TrainingResult(**json.loads((folder / HISTORY).read_text(encoding="utf-8")))

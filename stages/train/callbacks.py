@@ -39,19 +39,18 @@ class BestWeights(TrainerCallback):
 
     def needed(self, history: list[dict[str, Any]]) -> list[Path]:
         """Return what a training with this history loads in the end, if it is not bettered."""
-        scored = [entry for entry in history if entry.get("eval_f1") is not None]
-        best = max(scored, key=lambda entry: entry["eval_f1"], default=None)
-        return [] if best is None else [self.file(best["step"])]
+        _, step = best_of(history)
+        return [] if step is None else [self.file(step)]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Take up where a checkpoint left off."""
-        for entry in state.log_history:
-            self._note(entry.get("eval_f1"), entry["step"])
+        self.f1, self.step = best_of(state.log_history)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Keep the weights if they are the best; stop if nothing gets better."""
-        step = int(state.global_step)
-        if self._note(kwargs["metrics"]["eval_f1"], step) and state.is_world_process_zero:
+        step, before = int(state.global_step), self.step
+        self.f1, self.step = best_of(state.log_history)
+        if step == self.step != before and state.is_world_process_zero:
             self._folder.mkdir(parents=True, exist_ok=True)
             with written_whole(self.file(step)) as new:
                 save_model(kwargs["model"], str(new))
@@ -68,13 +67,14 @@ class BestWeights(TrainerCallback):
         if state.is_world_process_zero:
             self._tidy()
 
-    def _note(self, f1: float | None, step: int) -> bool:
-        if f1 is None or (self.f1 is not None and f1 <= self.f1):
-            return False
-        self.f1, self.step = f1, step
-        return True
-
     def _tidy(self) -> None:
         for path in self._folder.glob("best-*.safetensors"):
             if self.step is None or path != self.file(self.step):
                 path.unlink()
+
+
+def best_of(history: list[dict[str, Any]]) -> tuple[float | None, int | None]:
+    """Return the best score of a history of evaluations, and the first update that reached it."""
+    scored = [entry for entry in history if entry.get("eval_f1") is not None]
+    best = max(scored, key=lambda entry: entry["eval_f1"], default={"eval_f1": None, "step": None})
+    return best["eval_f1"], best["step"]

@@ -6,7 +6,6 @@ most of which are a question of how many languages its vocabulary spells. Figure
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,7 +92,7 @@ def doubts(result: TrainingResult, learning_rate: float, preset: Preset) -> str 
     Two signs: the F1 on the selection set is below one half, or it still rose by more than three
     points between the last two evaluations of a training that was not stopped early.
     """
-    scores = _scores(result.history)
+    scores = [(int(e["step"]), float(e["eval_f1"])) for e in result.history if "eval_f1" in e]
     if result.best_f1 is None or not scores:
         return None
     signs: list[str] = []
@@ -116,7 +115,3 @@ def doubts(result: TrainingResult, learning_rate: float, preset: Preset) -> str 
     else:
         advice = "more updates (train.max_steps, train.epochs) or more training data may help"
     return f"not fitted: {'; '.join(signs)}. {advice}"
-
-
-def _scores(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
-    return [(int(e["step"]), float(e["eval_f1"])) for e in history if "eval_f1" in e]

@@ -82,7 +82,7 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
         make: Fills a folder that does not exist yet; writes the file :data:`NOTE` last.
     """
     cache = cache or cache_folder()
-    final = cache / fingerprint([*identity, _ctranslate2_version()])[:32]
+    final = cache / fingerprint([*identity, version("ctranslate2")])[:32]
     _clear_away(cache)
     if (final / NOTE).is_file():
         return final
@@ -215,8 +215,3 @@ def load_tokenizer(folder: Path, family: Family) -> Any:
     return M2M100Tokenizer.from_pretrained(
         folder, local_files_only=True, additional_special_tokens=tokens
     )
-
-
-def _ctranslate2_version() -> str:
-
-    return version("ctranslate2")

@@ -143,16 +143,14 @@ def align_words(
 @contextmanager
 def _named(typed: Callable[[str], str]) -> Iterator[None]:
     """Let errors call the keys of a run's config as they are called here."""
+
+    def called(key: re.Match[str]) -> str:
+        return "--model:" if key["model"] else f"{typed(key['own'])}:"
+
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(
-            [_KEY.sub(lambda m: f"{_typed(m, typed)}:", p) for p in error.problems]
-        ) from None
-
-
-def _typed(key: re.Match[str], typed: Callable[[str], str]) -> str:
-    return "--model" if key["model"] else typed(key["own"])
+        raise ConfigError([_KEY.sub(called, problem) for problem in error.problems]) from None
 
 
 def _align(
