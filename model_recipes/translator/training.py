@@ -272,7 +272,6 @@ def save_translator(
     write_tokenizer(spm_model, vocabulary, folder)
 
 
-
 def write_word_lists(corpus: TrainingText, pivot: str, folder: Path) -> dict[str, int]:
     """Writes the words of every language of the pairs beside a model; returns how many they are."""
     texts: dict[str, list[str]] = {}

@@ -27,6 +27,8 @@ from xlner.commands import align_words, project_labels, tag_text
 from xlner.commands.files import Files
 
 ROOT = Path(__file__).parents[3]
+# The same in every process, as tests are called after it.
+PACKED = gzip.compress(b"Anna\n", mtime=0)
 
 
 def called(function: Any, *args: Any) -> tuple[int, str, str]:
@@ -331,7 +333,7 @@ def test_words_of_a_column_that_is_named(tmp_path: Path) -> None:
         (b"ok\ncaf\xe9\n", "utf-8", "standard input:2: byte 0xe9 (byte 4 of the line)"),
         (b"a\0b\n", "utf-8", "standard input:1: a binary file"),
         ("Anna\n".encode("utf-16"), "utf-8", "standard input: looks like UTF-16 text"),
-        (gzip.compress(b"Anna\n", mtime=0), "utf-8", "standard input: packed (gzip): name the file"),
+        (PACKED, "utf-8", "standard input: packed (gzip): name the file"),
     ],
 )
 def test_standard_input_is_read_as_files_are(
