@@ -83,12 +83,18 @@ class Reference:
 
 
 @pytest.mark.parametrize(
-    ("token_type", "distortion", "layer"), [("bpe", 0.0, 3), ("word", 0.0, 2), ("bpe", 0.5, 4)]
+    ("token_type", "distortion", "layer", "part"),
+    [
+        ("bpe", 0.0, 3, slice(None)),
+        ("word", 0.0, 2, slice(0, None, 2)),
+        ("bpe", 0.5, 4, slice(1, None, 2)),
+    ],
 )
 def test_every_method_gives_simaligns_links_on_500_real_pairs(
-    real_bert: Path, real_pairs: Pairs, token_type: str, distortion: float, layer: int
+    real_bert: Path, real_pairs: Pairs, token_type: str, distortion: float, layer: int, part: slice
 ) -> None:
     assert len(real_pairs) >= 500
+    real_pairs = real_pairs[part]
     # One pass of simalign for all methods; it takes most of the time.
     reference = Reference(real_bert, "maifr", layer, token_type, distortion)
     expected = reference.links(real_pairs)

@@ -236,28 +236,21 @@ def test_an_own_arm_is_what_a_run_with_its_settings_gives(
     ]
     both = make_runner(corpus, bert, arms=own, name="both", languages=["de"])
     both.run()
-    plain = make_runner(corpus, bert, arms=["self_trained"], name="plain", languages=["de"])
-    plain.run()
-    changed = {"train": {"fusion_layer": 0}, "self_train": {"labels": "hard"}}
-    late = make_runner(
-        corpus, bert, arms=["fused"], name="late", languages=["de"], train=changed["train"]
-    )
-    late.run()
-    hard = make_runner(
-        corpus,
-        bert,
-        arms=["self_trained"],
-        name="hard",
-        languages=["de"],
-        self_train=changed["self_train"],
-    )
-    hard.run()
     unit = "self_trained/seed-13"
-    assert weights(both, unit, "self_train") == weights(plain, unit, "self_train")
-    assert weights(both, "late/seed-13") == weights(late, "fused/seed-13")
-    assert weights(both, "hard/seed-13", "self_train") == weights(hard, unit, "self_train")
-    assert weights(both, "hard/seed-13", "self_train") != weights(both, unit, "self_train")
-    assert weights(both, "pupil/seed-13", "self_train") != weights(both, unit, "self_train")
+
+    def alone(arm: str, **changes: Any) -> Runner:
+        """One run, which makes anew what other settings change."""
+        runner = make_runner(corpus, bert, arms=[arm], name="alone", languages=["de"], **changes)
+        runner.run()
+        return runner
+
+    plain = weights(alone("self_trained"), unit, "self_train")
+    hard = weights(alone("self_trained", self_train={"labels": "hard"}), unit, "self_train")
+    late = weights(alone("fused", train={"fusion_layer": 0}), "fused/seed-13")
+    assert weights(both, unit, "self_train") == plain
+    assert weights(both, "late/seed-13") == late
+    assert weights(both, "hard/seed-13", "self_train") == hard != plain
+    assert weights(both, "pupil/seed-13", "self_train") != plain
     # A new arm in a finished run trains itself and nothing else.
     more = [*own, {"later": {"like": "late", "set": {"train.max_steps": 12}}}]
     again = make_runner(corpus, bert, arms=more, name="both", languages=["de"]).run()
