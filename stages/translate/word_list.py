@@ -9,12 +9,12 @@ with fewer. A list is `words.<language>.txt` in the folder of the model, one wor
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ModelError
+from pipeline.formats.words import folded
 from pipeline.languages import base, canonical
 
 WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
@@ -66,8 +66,7 @@ class WordList:
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text as lists have them: composed, case-folded, plain apostrophes."""
-    plain = unicodedata.normalize("NFC", text).replace("’", "'").casefold()
-    return WORD.findall(plain)
+    return WORD.findall(folded(text).replace("’", "'"))
 
 
 def file_of(folder: Path, language: str) -> Path:
