@@ -33,10 +33,10 @@ from pipeline.formats.reading import read_labelled
 from pipeline.schema import Sentence
 from pipeline.stage import Part
 from stages.translate.config import TranslateConfig
+from stages.translate.word_list import WORD
 
 LANGUAGES = ("de", "es", "fr", "nl", "sw")
 LONGEST_WORD = 24
-_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 Rows = list[dict[str, Any]]
 
 
@@ -145,7 +145,7 @@ def measure_text(model: Measured) -> Rows:
             broken += is_broken(row["text"])
             copied += copies(sentence.words, row["words"])
             names = {bare(w) for s in sentence.spans for w in sentence.words[s.start : s.end]}
-            for word in _WORD.findall(row["text"]):
+            for word in WORD.findall(row["text"]):
                 words += 1
                 form = bare(word)
                 strange += not (form in known or form in names or form.removesuffix("s") in names)
@@ -165,7 +165,7 @@ def measure_text(model: Measured) -> Rows:
 
 def is_broken(text: str) -> bool:
     """Whether a word or two stand twice at once, or a word has more than 24 letters."""
-    words = [w.casefold() for w in _WORD.findall(text)]
+    words = [w.casefold() for w in WORD.findall(text)]
     once = any(a == b for a, b in itertools.pairwise(words))
     twice = any(words[i : i + 2] == words[i + 2 : i + 4] for i in range(len(words) - 3))
     return once or twice or any(len(w) > LONGEST_WORD for w in words)
@@ -190,10 +190,10 @@ def word_list(code: str) -> frozenset[str]:
         text = (lzma.decompress(data) if path.suffix == ".xz" else data).decode()
         for line in text.split("\n"):
             other = line.split("\t")[1:2]
-            known.update(bare(w) for w in _WORD.findall(other[0] if other else ""))
+            known.update(bare(w) for w in WORD.findall(other[0] if other else ""))
     for language, pairs in _tatoeba():
         if language == code:
-            known.update(bare(w) for w in _WORD.findall(pairs))
+            known.update(bare(w) for w in WORD.findall(pairs))
     return frozenset(known)
 
 

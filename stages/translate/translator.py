@@ -80,7 +80,9 @@ class Translator(BaseTranslator):
         self.target = target
         folder = Path(model)
         direction = Languages(folder, name).direction(source, target)
-        self._words = WordList.beside(folder, target) if self.config.word_list else None
+        # What is drawn at random is taken as it comes.
+        chooses = self.config.word_list and not self.config.sampling
+        self._words = WordList.beside(folder, target) if chooses else None
         self.folder = converted(folder, self.config.compute_type, cache)
         self.subwords = Subwords(self.folder, direction)
         limit = max_positions(self.folder)
@@ -261,7 +263,7 @@ class Translator(BaseTranslator):
     @property
     def _choosing(self) -> bool:
         """Whether all that a search finds is looked at for words that are none."""
-        return not (self._words is None or self.config.sampling or self.config.consensus)
+        return self._words is not None and self.config.consensus is None
 
     def _in_words(self, found: list[Hypothesis], source: str) -> list[Hypothesis]:
         """Return the hypotheses of a search, those later that have words that are none."""
