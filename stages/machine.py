@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from pathlib import Path
@@ -93,6 +94,20 @@ def torch_device(name: str | None) -> str:
             f"device {name!r}: torch sees {count or 'no'} GPU{'s' * (count > 1)} here"
         )
     return name
+
+
+@functools.cache
+def compute_in_forked_processes() -> None:
+    """Have processes that this one forks compute with torch, in one thread.
+
+    The threads that compute here are not there, and OpenMP (libgomp) would wait for them for ever:
+    ``datasets.map(num_proc=2)``, ``nlp.pipe(n_process=2)``, ``multiprocessing``. The workers of
+    torch's DataLoader have one thread for the same reason.
+    """
+    import torch
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def _processor(what: str) -> str | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.errors import ModelError
 from pipeline.models import bin_allowed, refuse_pickled_weights
 from pipeline.task import Advance, no_advance
-from stages.machine import fastest_precision, torch_device
+from stages.machine import compute_in_forked_processes, fastest_precision, torch_device
 from stages.quiet import quiet
 from stages.tagger.adapter import is_adapter
 from stages.tagger.adapter import load as load_adapter
@@ -73,6 +73,7 @@ class Tagger(WordTagger):
 
         if dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"dtype {dtype!r} is not one of: auto, float32, bfloat16")
+        compute_in_forked_processes()
         where = torch.device(torch_device(device))
         if dtype == "auto":
             dtype = fastest_precision(where.type)

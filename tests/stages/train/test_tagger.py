@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +139,38 @@ def test_a_tagger_can_be_sent_to_another_process(name: str, family: Family) -> N
     expected = ours.predict(sentences)
     again = pickle.loads(pickle.dumps(ours))
     assert again.predict(sentences) == expected and any(expected)
+
+
+def test_a_forked_process_can_use_a_tagger_that_was_used_before(
+    family: Family, tmp_path: Path, warm_python: Path
+) -> None:
+    tagger(family("bert")).save_pretrained(tmp_path / "tagger")
+    code = """if True:
+        import sys
+
+        import torch
+        from datasets import Dataset
+        from xlner import Tagger
+
+        torch.set_num_threads(2)
+        torch.ones(1 << 20).exp()  # by two threads, on any machine
+        ours = Tagger.from_pretrained(sys.argv[1], dtype="float32")
+
+        def found(rows):
+            torch.ones(1 << 20).exp()
+            return {"found": [x.round(4).tolist() for x in ours.distributions(rows["words"])]}
+
+        rows = Dataset.from_dict({"words": [["Tom", "met", "Juan", "!"]] * 8})
+        expected = found(rows[:])
+        given = rows.map(found, batched=True, batch_size=8, num_proc=2)
+        assert given["found"][:] == expected["found"]
+        """
+    subprocess.run(
+        [warm_python, "-c", code, tmp_path / "tagger"],
+        cwd=Path(__file__).parents[3],
+        check=True,
+        timeout=100,
+    )
 
 
 def test_what_is_no_tagger_is_refused(family: Family, tmp_path: Path) -> None:
