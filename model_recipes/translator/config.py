@@ -7,7 +7,6 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from model_recipes.shared.config import PretrainingConfig, check_length
-from model_recipes.translator.variation import Mix
 from pipeline.config import ConfigModel
 from stages.text_sources import TextSource
 
@@ -88,10 +87,6 @@ class AugmentationConfig(ConfigModel):
     def marks(self) -> bool:
         """Whether the translator learns tags or slots, which are subwords of their own."""
         return self.tags > 0 or self.slots > 0
-
-    def mix(self) -> Mix:
-        """The options as the code that varies pairs takes them."""
-        return Mix(**self.model_dump())
 
 
 class TrainTranslatorConfig(PretrainingConfig):

@@ -90,7 +90,7 @@ class ExampleMaker:
             Gazetteer(texts.entities, barred) if texts.entities else None,
             Bilingual(texts.places) if texts.places else None,
             Templates.shipped(config.corpus.pivot_language),
-            config.augmentation.mix(),
+            config.augmentation,
         )
         self.too_long = 0
         """How many examples were left out for their length since this object was made."""

@@ -4,47 +4,19 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Container
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from model_recipes.translator.bilingual import Bilingual, Templates
 from model_recipes.translator.bitext import Bitext, Phrase, SpacedWords
-from model_recipes.translator.names import Gazetteer
+from model_recipes.translator.names import Gazetteer, NameFinder
 from model_recipes.translator.tags import LETTERS, SLOTS, choose, tagged
+
+if TYPE_CHECKING:  # the kit for a GPU has this module without the options
+    from model_recipes.translator.config import AugmentationConfig
 
 _END = re.compile(r"^[.!?…]+$")
 _LONGEST_NAME = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """Shares of the examples, between 0 and 1, that are varied in each way."""
-
-    substitute_names: float = 0.6
-    invented_names: float = 0.4
-    substitute_places: float = 0.5
-    name_lists: float = 0.03
-    templates: float = 0.02
-    concatenate: float = 0.25
-    chain_words: int = 60
-    slots: float = 0.08
-    tags: float = 0.25
-    datelines: float = 0.015
-    upper_case: float = 0.02
-    spaced_punctuation: float = 0.04
-
-
-class NameSource(Protocol):
-    """Which words are names, and which are written small inside a sentence."""
-
-    @property
-    def names(self) -> Container[str]:
-        """Names that translations keep."""
-
-    @property
-    def lower(self) -> Container[str]:
-        """Words, case-folded, that are written small inside a sentence."""
 
 
 class Variation:
@@ -60,11 +32,11 @@ class Variation:
 
     def __init__(
         self,
-        known: NameSource,
+        known: NameFinder,
         gazetteer: Gazetteer | None,
         bilingual: Bilingual | None,
         templates: Templates | None,
-        mix: Mix,
+        mix: AugmentationConfig,
     ) -> None:
         self._known = known
         self._gazetteer = gazetteer

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from model_recipes.translator.bilingual import Bilingual, Templates
 from model_recipes.translator.bitext import Bitext, Phrase, SpacedWords
+from model_recipes.translator.config import AugmentationConfig
 from model_recipes.translator.tags import choose, consistent_phrases, tagged
-from model_recipes.translator.variation import Mix, Variation
+from model_recipes.translator.variation import Variation
 
 TEXT = st.text("abAB Ü'’-.,!?()\"19_", max_size=40).map(lambda text: " ".join(text.split()))
 TAG = re.compile(r" ?(<(/?)([a-j])>)")
@@ -94,21 +95,17 @@ class Fixed:
         return rng.choice(self.names)
 
 
-def quiet(**shares: float) -> Mix:
-    return Mix(
-        **{
-            name: 60 if name == "chain_words" else 0.0
-            for name in Mix.__dataclass_fields__
-            if name not in shares
-        },  # type: ignore[arg-type]
-        **shares,  # type: ignore[arg-type]
-    )
+def quiet(**shares: float) -> AugmentationConfig:
+    none = dict.fromkeys(AugmentationConfig.model_fields, 0.0)
+    return AugmentationConfig.model_validate(none | {"chain_words": 60} | shares)
 
 
 PLACES = [("de", "city", "Munich", "München"), ("de", "country", "Ivory Coast", "Elfenbeinküste")]
 
 
-def varied(mix: Mix, source: str, target: str, seed: int = 1, **kwargs: object) -> tuple[str, str]:
+def varied(
+    mix: AugmentationConfig, source: str, target: str, seed: int = 1, **kwargs: object
+) -> tuple[str, str]:
     maker = Variation(
         Known,  # type: ignore[arg-type]
         Fixed("Boston Smith", "Jonas"),

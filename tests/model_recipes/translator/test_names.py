@@ -8,8 +8,9 @@ import re
 import pytest
 
 from model_recipes.translator.bitext import Bitext
+from model_recipes.translator.config import AugmentationConfig
 from model_recipes.translator.names import Gazetteer, NameFinder
-from model_recipes.translator.variation import Mix, Variation
+from model_recipes.translator.variation import Variation
 from stages.text_sources import TextPair
 
 PAIRS = [
@@ -28,7 +29,7 @@ def finder() -> NameFinder:
 
 
 def shared(finder: NameFinder, pair: TextPair) -> list[str]:
-    variation = Variation(finder, None, None, None, Mix())
+    variation = Variation(finder, None, None, None, AugmentationConfig())
     text = Bitext.of(*pair)
     return [" ".join(text.source.words[p[0] : p[1]]) for p, _ in variation.shared_names(text)]
 

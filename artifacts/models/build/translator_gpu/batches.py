@@ -8,6 +8,7 @@ import lzma
 import os
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class Maker:
     def __init__(self) -> None:
         from model_recipes.translator.bilingual import Bilingual, Templates
         from model_recipes.translator.names import Gazetteer
-        from model_recipes.translator.variation import Mix, Variation
+        from model_recipes.translator.variation import Variation
 
         noted = settings()
         self.subwords = tokenizer()
@@ -144,7 +145,7 @@ class Maker:
             Gazetteer(entities, changing | set(known["translated"])),
             Bilingual(places_rows),
             Templates.shipped(self._pivot),
-            Mix(**noted["mix"]),
+            SimpleNamespace(**noted["mix"]),
         )
 
     def _draw(self, code: str, rng: random.Random) -> Any:
