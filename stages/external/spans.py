@@ -8,13 +8,14 @@ word is taken; such are counted, and so are stretches that hold no word or overl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.formats.words import joined as spaced
+from pipeline.formats.words import locate_words
 from pipeline.listed import batched
 from pipeline.schema import Span
 from pipeline.task import Advance
@@ -42,17 +43,6 @@ class FoundSpan:
     score: float | None = None
 
 
-class Finder(Protocol):
-    """A tagger of text."""
-
-    @property
-    def types(self) -> Sequence[str]:
-        """Its entity types, as it calls them."""
-
-    def find(self, texts: Sequence[str]) -> Iterable[list[FoundSpan]]:
-        """Return what is found in each text; every text has something in it."""
-
-
 def joined(words: Sequence[str], lang: str, natural: bool = True) -> tuple[str, Ranges]:
     """Return words as a text, and where each of them stands in it.
 
@@ -63,21 +53,10 @@ def joined(words: Sequence[str], lang: str, natural: bool = True) -> tuple[str, 
             between every two.
     """
     if natural:
-        text, at, ranges = detokenise(words, lang), 0, []
-        for word in words:
-            start = text.find(word, at)
-            if start < 0 or text[at:start].strip():
-                break
-            at = start + len(word)
-            ranges.append((start, at))
-        if len(ranges) == len(words) and not text[at:].strip():
+        text = detokenise(words, lang)
+        if (ranges := locate_words(text, words)) is not None:
             return text, ranges
-    text, ranges = " ".join(words), []
-    at = 0
-    for word in words:
-        ranges.append((at, at + len(word)))
-        at += len(word) + 1
-    return text, ranges
+    return spaced(words)
 
 
 def to_words(found: Iterable[FoundSpan], ranges: Ranges, counts: Counter[str]) -> list[Span]:
@@ -134,16 +113,23 @@ class SpanTagger:
     """A tagger of text as one of words.
 
     Args:
-        finder: What finds stretches of text.
+        find: Returns what is found in each text; every text has something in it.
+        types: The entity types, as the tagger calls them.
         lang: The language, for joining words.
         natural: Join words as people write, or with a space between every two.
     """
 
-    def __init__(self, finder: Finder, lang: str, natural: bool = True) -> None:
-        self._finder = finder
+    def __init__(
+        self,
+        find: Callable[[Sequence[str]], Iterable[list[FoundSpan]]],
+        types: Iterable[str],
+        lang: str,
+        natural: bool = True,
+    ) -> None:
+        self._find = find
         self._lang = lang
         self._natural = natural
-        self.types = list(finder.types)
+        self.types = list(types)
         self.seen: Counter[str] = Counter()
         self._labels = LabelSet.of_types(self.types)
 
@@ -157,7 +143,7 @@ class SpanTagger:
                 *(joined(words, self._lang, self._natural) for words in chunk), strict=True
             )
             filled = [text for text in texts if text.strip()]
-            answers = iter(self._finder.find(filled) if filled else ())
+            answers = iter(self._find(filled) if filled else ())
             for words, where, text in zip(chunk, ranges, texts, strict=True):
                 found = next(answers) if text.strip() else []
                 known = [f for f in found if f.label in self.types]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from pipeline.formats.words import locate_words
 from pipeline.schema import Span
 from stages.tokenise import detokenise
 from stages.translate.slots import has_slot, put_slots, remove_slots, spoiled
@@ -59,12 +60,8 @@ def mark(
 
 def places(text: str, words: Sequence[str], spans: Sequence[Span]) -> list[tuple[int, int]]:
     """Return where in their detokenised text the spans stand, in characters."""
-    ranges = []
-    at = 0
-    for word in words:
-        start = text.index(word, at)
-        at = start + len(word)
-        ranges.append((start, at))
+    ranges = locate_words(text, words)
+    assert ranges is not None, "it is made of them"
     return [(ranges[span.start][0], ranges[span.end - 1][1]) for span in spans]
 
 

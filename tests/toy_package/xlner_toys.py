@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -281,25 +282,19 @@ class Capitals(TaggerKind[CapitalsOptions]):
 
     def open(self, model: str, config_dir: Any, lang: str, types: Any, **how: Any) -> Opened:
         """Load it."""
-        return SpanTagger(CapitalsFinder(self.options.label), lang)
+        return SpanTagger(partial(find_capitals, self.options.label), [self.options.label], lang)
 
 
-class CapitalsFinder:
-    """Finds words in capitals."""
-
-    def __init__(self, label: str) -> None:
-        self.types = [label]
-
-    def find(self, texts: Any) -> list[list[FoundSpan]]:
-        """Return them."""
-        return [
-            [
-                FoundSpan(text.index(word), text.index(word) + len(word), self.types[0])
-                for word in text.split()
-                if word.isupper()
-            ]
-            for text in texts
+def find_capitals(label: str, texts: Any) -> list[list[FoundSpan]]:
+    """Return the words in capitals."""
+    return [
+        [
+            FoundSpan(text.index(word), text.index(word) + len(word), label)
+            for word in text.split()
+            if word.isupper()
         ]
+        for text in texts
+    ]
 
 
 class TallyConfig(StageConfig):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -53,58 +55,45 @@ class AskedTaggers(LocatedTagger[AskedOptions]):
     ) -> Opened:
         """Return the tagger; nothing is asked yet."""
         endpoint = Endpoint(read_settings(locate(model, config_dir).download()))
-        tagger = SpanTagger(AskedFinder(endpoint, lang, types, self.options.names), lang)
+        names = self.options.names
+        told = "\n".join(f"- {t}: {names[t]}" if t in names else f"- {t}" for t in types)
+        system = _SYSTEM.format(language=english_name(lang), types=told)
+        tagger = SpanTagger(partial(_find, endpoint, system, list(types)), types, lang)
         tagger.seen = endpoint.seen  # one count of words, spans and questions
         return tagger
 
 
-class AskedFinder:
-    """Asks for the entities of texts.
+def _find(
+    endpoint: Endpoint, system: str, types: list[str], texts: Sequence[str]
+) -> Iterator[list[FoundSpan]]:
+    """Return what an endpoint finds in each text; what does not stand in it is counted."""
+    answers = endpoint.ask([Question(system, text) for text in texts])
+    return map(partial(_read, types, endpoint.seen), answers, texts)
 
-    Args:
-        endpoint: Who is asked.
-        lang: The language of the texts.
-        types: The types.
-        names: What each of them is, in words.
-    """
 
-    def __init__(
-        self, endpoint: Endpoint, lang: str, types: Sequence[str], names: Mapping[str, str]
-    ) -> None:
-        self.endpoint = endpoint
-        self.types = list(types)
-        told = "\n".join(f"- {t}: {names[t]}" if t in names else f"- {t}" for t in types)
-        self._system = _SYSTEM.format(language=english_name(lang), types=told)
-
-    def find(self, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
-        """Return what is found in each text; what does not stand in it is counted."""
-        answers = self.endpoint.ask([Question(self._system, text) for text in texts])
-        return map(self._read, answers, texts)
-
-    def _read(self, answer: str, text: str) -> list[FoundSpan]:
-        seen = self.endpoint.seen
-        inside = _LIST.search(answer)
-        try:
-            entities = json.loads(inside[0]) if inside else None
-        except ValueError:
-            entities = None
-        if not isinstance(entities, list):
+def _read(types: list[str], seen: Counter[str], answer: str, text: str) -> list[FoundSpan]:
+    inside = _LIST.search(answer)
+    try:
+        entities = json.loads(inside[0]) if inside else None
+    except ValueError:
+        entities = None
+    if not isinstance(entities, list):
+        seen["answers_unreadable"] += 1
+        return []
+    found: list[FoundSpan] = []
+    at: dict[str, int] = {}
+    for entity in entities:
+        if not isinstance(entity, dict) or not isinstance(entity.get("text"), str):
             seen["answers_unreadable"] += 1
-            return []
-        found: list[FoundSpan] = []
-        at: dict[str, int] = {}
-        for entity in entities:
-            if not isinstance(entity, dict) or not isinstance(entity.get("text"), str):
-                seen["answers_unreadable"] += 1
-                continue
-            name, kind = entity["text"].strip(), entity.get("type")
-            if kind not in self.types:
-                seen["entities_of_other_types"] += 1
-                continue
-            start = text.find(name, at.get(name, 0)) if name else -1
-            if start < 0:
-                seen["entities_not_in_text"] += 1
-                continue
-            at[name] = start + len(name)
-            found.append(FoundSpan(start, start + len(name), kind))
-        return found
+            continue
+        name, kind = entity["text"].strip(), entity.get("type")
+        if kind not in types:
+            seen["entities_of_other_types"] += 1
+            continue
+        start = text.find(name, at.get(name, 0)) if name else -1
+        if start < 0:
+            seen["entities_not_in_text"] += 1
+            continue
+        at[name] = start + len(name)
+        found.append(FoundSpan(start, start + len(name), kind))
+    return found

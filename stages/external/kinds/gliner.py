@@ -6,7 +6,8 @@ using Bidirectional Transformer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -73,26 +74,26 @@ class Gliner(LocatedTagger[GlinerOptions]):
         asked = {t: self.options.names.get(t, _NAMES.get(t, t.lower())) for t in types}
         if len(set(asked.values())) < len(asked):
             raise ModelError(f"external.names: two types are asked for by one name: {asked}")
-        return SpanTagger(_LoadedGliner(loaded, asked, self.options), lang, self.options.natural)
+        find = partial(_find, loaded, {name: kind for kind, name in asked.items()}, self.options)
+        return SpanTagger(find, asked, lang, self.options.natural)
 
 
-class _LoadedGliner:
-    def __init__(self, model: Any, asked: dict[str, str], options: GlinerOptions) -> None:
-        self._model = model
-        self._options = options
-        self._names = list(asked.values())
-        self._types = {name: kind for kind, name in asked.items()}
-        self.types = list(asked)
+def _find(
+    model: Any, types: Mapping[str, str], options: GlinerOptions, texts: Sequence[str]
+) -> Iterator[list[FoundSpan]]:
+    """Yield what a model finds.
 
-    def find(self, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
-        for found in self._model.inference(
-            texts,
-            self._names,
-            flat_ner=True,
-            threshold=self._options.threshold,
-            batch_size=self._options.batch_size,
-        ):
-            yield [
-                FoundSpan(e["start"], e["end"], self._types[e["label"]], float(e["score"]))
-                for e in found
-            ]
+    Args:
+        model: The model.
+        types: The run's types by what the model is asked for.
+        options: How.
+        texts: The texts.
+    """
+    for found in model.inference(
+        texts,
+        list(types),
+        flat_ner=True,
+        threshold=options.threshold,
+        batch_size=options.batch_size,
+    ):
+        yield [FoundSpan(e["start"], e["end"], types[e["label"]], float(e["score"])) for e in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,33 +62,23 @@ class Spacy(TaggerKind[SpacyOptions]):
             nlp = spacy.load(found, exclude=self.options.exclude)
         except (OSError, ValueError, ImportError) as error:
             raise ModelError(f"{model}: cannot load the spaCy pipeline ({error})") from error
-        return SpanTagger(_Pipeline(nlp, model, self.options), lang, self.options.natural)
+        found_by = [p for p in ("ner", "entity_ruler", "beam_ner", "xlner") if p in nlp.pipe_names]
+        known = {str(label) for pipe in found_by for label in nlp.get_pipe(pipe).labels}
+        if not known:
+            raise ModelError(
+                f"{model}: no entity recogniser in this pipeline ({', '.join(nlp.pipe_names)})"
+            )
+        find = partial(_find, nlp, self.options.batch_size)
+        return SpanTagger(find, sorted(known), lang, self.options.natural)
 
     def _folder(self, model: str, config_dir: Path | None) -> Path | None:
         folder = resolve_path(model, config_dir)
         return folder if (folder / "meta.json").is_file() else None
 
 
-class _Pipeline:
-    def __init__(self, nlp: Any, name: str, options: SpacyOptions) -> None:
-        self._nlp = nlp
-        self._options = options
-        self.types = sorted(
-            {
-                str(label)
-                for pipe in ("ner", "entity_ruler", "beam_ner", "xlner")
-                if pipe in nlp.pipe_names
-                for label in nlp.get_pipe(pipe).labels
-            }
-        )
-        if not self.types:
-            raise ModelError(
-                f"{name}: no entity recogniser in this pipeline ({', '.join(nlp.pipe_names)})"
-            )
-
-    def find(self, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
-        for doc in self._nlp.pipe(texts, batch_size=self._options.batch_size):
-            yield [FoundSpan(e.start_char, e.end_char, e.label_) for e in doc.ents]
+def _find(nlp: Any, batch_size: int, texts: Sequence[str]) -> Iterator[list[FoundSpan]]:
+    for doc in nlp.pipe(texts, batch_size=batch_size):
+        yield [FoundSpan(e.start_char, e.end_char, e.label_) for e in doc.ents]
 
 
 def _version(model: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -77,21 +78,17 @@ def test_a_distribution_decodes_into_its_spans_with_their_scores(
         assert ours.score == pytest.approx(1.0 if theirs.score is None else theirs.score, abs=1e-5)
 
 
-class Digits:
-    """Finds digits, and something that it was not asked for."""
-
-    types = ("NUM",)
-
-    def find(self, texts: list[str]) -> list[list[FoundSpan]]:
-        return [
-            [FoundSpan(i, i + 1, "NUM", 0.75) for i, c in enumerate(t) if c.isdigit()]
-            + [FoundSpan(0, 1, "ODD")] * bool(t)
-            for t in texts
-        ]
+def find_digits(texts: Sequence[str]) -> list[list[FoundSpan]]:
+    """Find digits, and something that was not asked for."""
+    return [
+        [FoundSpan(i, i + 1, "NUM", 0.75) for i, c in enumerate(t) if c.isdigit()]
+        + [FoundSpan(0, 1, "ODD")] * bool(t)
+        for t in texts
+    ]
 
 
 def test_a_finder_labels_words() -> None:
-    tagger = SpanTagger(Digits(), "en")
+    tagger = SpanTagger(find_digits, ["NUM"], "en")
     done: list[int] = []
     one, empty = tagger.distributions([["a", "7", "b"], []], done.append)
     assert one.shape == (3, 3) and empty.shape == (0, 3) and sum(done) == 2
