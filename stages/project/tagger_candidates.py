@@ -5,25 +5,19 @@ The tagger says where an entity may be; links and spelling still say which one i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pipeline.schema import Span
 from stages.project.batch import Batch
 from stages.project.candidates import Candidates
 from stages.project.words import BoolArray, FloatArray
 
+if TYPE_CHECKING:
+    from stages.tagger.word_tagger import WordTagger
+
 Use = Literal["prefer", "only"]
-
-
-class SpanSource(Protocol):
-    """What offers spans: a tagger."""
-
-    def predict(self, sentences: list[list[str]]) -> Sequence[Sequence[Span]]:
-        """Return spans with ``start`` and ``end`` for each list of words."""
 
 
 class TaggerCandidates:
@@ -37,7 +31,7 @@ class TaggerCandidates:
         odds: For ``prefer``.
     """
 
-    def __init__(self, tagger: SpanSource | Path, use: Use = "prefer", odds: float = 3.0) -> None:
+    def __init__(self, tagger: WordTagger | Path, use: Use = "prefer", odds: float = 3.0) -> None:
         self._tagger = tagger
         self.use: Use = use
         self.odds = odds
@@ -84,7 +78,7 @@ class TaggerCandidates:
         out: FloatArray = raised / np.maximum(total, 1e-12)[candidates.entity]
         return out
 
-    def _loaded(self) -> SpanSource:
+    def _loaded(self) -> WordTagger:
         if isinstance(self._tagger, Path):
             from stages.external.loading import load_tagger
 

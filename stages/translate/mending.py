@@ -15,9 +15,9 @@ from __future__ import annotations
 import itertools
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.schema import Span
 from stages.tokenise import detokenise
@@ -50,13 +50,6 @@ _TOKEN = re.compile(rf"{WORD.pattern}|\d+|[^\w\s]")
 _MARKS = string.punctuation + "„“”‘’«»¿¡‹›"
 _UNKNOWN = Exonyms()
 LabelledWords = tuple[Sequence[str], Sequence[Span]]
-
-
-class Offer(Protocol):
-    """Takes hypotheses of a row, if they are better than what there is."""
-
-    def __call__(self, k: int, hypotheses: list[Hypothesis], slots: bool) -> None:
-        """Take them, or leave them."""
 
 
 def stutters(text: str) -> int:
@@ -216,6 +209,7 @@ class Mender:
         by_slots: set[int] = set()
 
         def offer(k: int, hypotheses: list[Hypothesis], slots: bool) -> None:
+            """Take hypotheses of a row, if they are better than what there is."""
             least = _SHORTEST * min(len(sentences[k][0]), len(results[k][0].text.split()))
             hypotheses = [
                 h for h in hypotheses if h.reason is None and len(h.text.split()) >= least
@@ -240,7 +234,7 @@ class Mender:
             texts = [self._write(*sentences[k]) for k in rows]
             search = self._search(penalty)
             for k, hypotheses in zip(rows, search.translate(texts), strict=True):
-                offer(k, hypotheses, slots=False)
+                offer(k, hypotheses, False)
         slotted = ((True, None), (False, None), (True, _PENALTY))
         for every, penalty in slotted if self._translator.knows_slots else ():
             rows = [k for k, count in faults.items() if count.seen]
@@ -269,7 +263,7 @@ class Mender:
         rows: Sequence[int],
         every: bool,
         penalty: float | None,
-        offer: Offer,
+        offer: Callable[[int, list[Hypothesis], bool], None],
     ) -> None:
         """Translate with slots for all names, or for those alone that are missing."""
         asked: list[tuple[int, list[int], str]] = []
@@ -291,7 +285,7 @@ class Mender:
                 and len(set(slots)) == len(slots)
                 and max(slots) < len(names)
             ]
-            offer(k, filled, slots=True)
+            offer(k, filled, True)
 
     def _search(self, penalty: float | None) -> BaseTranslator:
         found = self._translator.n_best(_BEST, penalty)
