@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
+from multiprocessing.resource_tracker import ensure_running
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -25,6 +26,8 @@ from pipeline.relay import Message
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
+# Ctrl-C and the end of a terminal reach the whole group; the run decides what to do about it.
+_IGNORED = (signal.SIGINT, signal.SIGHUP)
 _GRACE = 5.0  # seconds that a process which has nothing to do may take to end
 
 # spawn, not fork: torch and ctranslate2 own threads that do not survive a fork.
@@ -59,7 +62,7 @@ class Child:
         self._process: SpawnProcess = _CONTEXT.Process(
             target=_enter, args=(serve, theirs, *given), daemon=alone, name="xlner worker"
         )
-        with share(threads, device):
+        with share(threads, device), _signals_held_back():
             self._process.start()
         theirs.close()  # so that its death ends the pipe
 
@@ -112,14 +115,28 @@ def portable(error: BaseException) -> BaseException:
     return error
 
 
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Have a process that is started in the block not see what it ignores once it is up.
+
+    Ctrl-C in the second in which its Python starts would end it with a traceback.
+    """
+    ensure_running()  # or it is started in the block, and ends what holds signals back
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 # -- in the process ---------------------------------------------------------------------------
 
 
 def _enter(serve: Callable[..., None], connection: Connection, *given: Any) -> None:
     """Leave signals to the run, end when that is gone, and serve it."""
-    # Ctrl-C and the end of a terminal reach the whole group; the run decides what to do about it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     # The lock of progress bars would be one between processes, which Python's resource tracker
     # would complain of when this one is killed.

@@ -173,6 +173,9 @@ def _child(request: dict[str, Any], told: Path) -> None:
             main()
         except SystemExit as left:
             code = int(left.code or 0)
+        except KeyboardInterrupt:  # as Python ends
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
         except BaseException:
             import traceback
 

@@ -27,9 +27,9 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a commented config for a folder of your files; nothing is asked."""
-    from xlner.scaffold import look_into, write_config
-
     with reported_errors():
+        from xlner.scaffold import look_into, write_config
+
         found = look_into(folder, source_lang)
         path = write_config(folder, source_lang, found)
         for (split, lang), name in found.files.items():
@@ -52,9 +52,9 @@ def list_runs(
     ] = False,
 ) -> None:
     """Show the runs with their state and headline result."""
-    from pipeline.listing import describe_runs
-
     with reported_errors():
+        from pipeline.listing import describe_runs
+
         if kinds:
             _list_kinds(as_json)
             return
@@ -97,9 +97,9 @@ def _list_kinds(as_json: bool) -> None:
 
 def schema() -> None:
     """Print the JSON schema of a config, for editors."""
-    from stages.registry import STAGES
-
     with reported_errors():
+        from stages.registry import STAGES
+
         found = STAGES.config_type().model_json_schema()
         # Keys with an underscore hold YAML anchors; the reader leaves them out, at the top only.
         print_json(found | {"patternProperties": {"^_": {}}})
@@ -113,10 +113,10 @@ def push(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Copy the complete outputs of a run to URL/RUN; what is there already is not sent again."""
-    from stages.inspect.reading import find_run
-    from xlner.transfer import push as send
-
     with reported_errors():
+        from stages.inspect.reading import find_run
+        from xlner.transfer import push as send
+
         place, sent = send(find_run(run, runs_dir).path, url)
         tell(f"{sent} files sent to {place}")
 
@@ -126,9 +126,9 @@ def pull(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Copy a run from a URL into the folder of the runs; it can be continued there."""
-    from xlner.transfer import pull as bring
-
     with reported_errors():
+        from xlner.transfer import pull as bring
+
         folder, got = bring(url, runs_dir)
         tell(f"{got} files written to {folder}")
 
@@ -141,10 +141,10 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a tagger as ONNX, and compare its labels with PyTorch's on the sentences of a file."""
-    from pipeline.config import DataSource
-    from pipeline.formats import read_labelled
-
     with reported_errors():
+        from pipeline.config import DataSource
+        from pipeline.formats import read_labelled
+
         quiet_libraries()
         from stages.tagger.export import export_onnx
         from stages.tagger.tagger import Tagger

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,10 +80,10 @@ def run_pipeline(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Run all stages that are not up to date, from labelled source text to the comparison."""
-    from pipeline.plan import Selection
+    with reported_errors(STOPPED):
+        from pipeline.plan import Selection
 
-    selection = Selection(first, last, force)
-    with reported_errors(STOPPED), ended_like_an_interrupt():
+        selection = Selection(first, last, force)
         given = [*(overrides or []), *_places(jobs, devices)]
         _run(config, given, selection, dry_run, as_json, runs_dir)
 
@@ -106,9 +103,9 @@ def run_stage(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Run one stage; what it reads must be up to date."""
-    from pipeline.plan import Selection
+    with reported_errors(STOPPED):
+        from pipeline.plan import Selection
 
-    with reported_errors(STOPPED), ended_like_an_interrupt():
         given = [*(overrides or []), *_places(jobs, devices)]
         _run(config, given, Selection(name, name, force), dry_run, as_json, runs_dir)
 
@@ -117,26 +114,6 @@ def _places(jobs: int | None, devices: int | None) -> list[str]:
     """Return the options that say where tasks run, as overrides."""
     given = {"jobs": jobs, "devices": devices}
     return [f"{key}={value}" for key, value in given.items() if value is not None]
-
-
-@contextmanager
-def ended_like_an_interrupt() -> Iterator[None]:
-    """Have SIGTERM (``kill``, a scheduler) and SIGHUP (a closed terminal) act like Ctrl-C.
-
-    A signal that whoever started us had us ignore (``nohup``) stays ignored.
-    """
-
-    def stop(number: int, frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    caught = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
-    for number in caught:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number in caught:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _run(

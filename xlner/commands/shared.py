@@ -7,7 +7,9 @@ import inspect
 import json
 import logging
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 EXIT_OTHER = 1
 EXIT_USAGE = 2
+EXIT_SIGNAL = 128
+"""And the number of the signal that stopped a command, as shells count."""
+
+_PATIENCE = 20.0  # seconds that cleaning up after a stop may take; tasks of a run have 15
 
 
 def make_app(name: str, about: str) -> typer.Typer:
@@ -56,7 +62,7 @@ def entry(app: typer.Typer) -> Callable[[], None]:
 
     def main() -> None:
         try:
-            with reported_errors():
+            with ended_like_an_interrupt(), reported_errors():
                 code = app(standalone_mode=False)  # that of what was told already, if any
                 if not code:
                     sys.stdout.flush()
@@ -64,6 +70,8 @@ def entry(app: typer.Typer) -> Callable[[], None]:
             code = left.exit_code
         except typer.Abort:
             code = EXIT_OTHER
+        except KeyboardInterrupt:  # before anything could be told
+            code = EXIT_SIGNAL + signal.SIGINT
         except Exception as error:
             # The library's own exceptions (unknown option, missing argument) can word themselves.
             if not hasattr(error, "format_message"):
@@ -77,9 +85,45 @@ def entry(app: typer.Typer) -> Callable[[], None]:
             sys.stdout.flush()
         except OSError:  # told by now; Python would tell it again at its end, and leave with 120
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if code == EXIT_SIGNAL + signal.SIGINT:
+            # As Python does: a shell goes on with its loop if a command only says that it was told
+            # to stop.
+            sys.excepthook = lambda *_: None  # that is said already
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
 
     return main
+
+
+@contextmanager
+def ended_like_an_interrupt() -> Iterator[None]:
+    """Have SIGTERM (``kill``, a scheduler) and SIGHUP (a closed terminal) act like Ctrl-C, once.
+
+    What cleans up is not stopped by a second signal, and afterwards one ends the program without
+    a word. A signal that whoever started us had us ignore (``nohup``) stays ignored.
+    """
+    stopped: float | None = None
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        now = time.monotonic()
+        if stopped is None or now > stopped + _PATIENCE:
+            stopped = now
+            raise KeyboardInterrupt(number)
+
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if (handler := signal.getsignal(number)) in usual
+    }
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if stopped is None else signal.SIG_DFL)
 
 
 def _show_version(value: bool) -> None:
@@ -133,7 +177,8 @@ def reported_errors(stopped: str = "stopped") -> Iterator[None]:
     Args:
         stopped: What is said after Ctrl-C.
 
-    Exit codes: 2 for bad usage or configuration, 1 for anything else, Ctrl-C included.
+    Exit codes: 2 for bad usage or configuration, 128 and its number for a signal (130 for Ctrl-C),
+    1 for anything else.
     """
     from pipeline.disk import told
     from pipeline.errors import ConfigError, XlnerError
@@ -144,8 +189,9 @@ def reported_errors(stopped: str = "stopped") -> Iterator[None]:
         _fail(error.problems, EXIT_USAGE)
     except XlnerError as error:
         _fail([str(error)], error.exit_code)
-    except KeyboardInterrupt:
-        _fail([stopped], EXIT_OTHER)
+    except KeyboardInterrupt as error:
+        number = error.args[0] if error.args else signal.SIGINT
+        _fail([stopped], EXIT_SIGNAL + number)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; that is no error of ours.
         raise typer.Exit(0) from None

@@ -11,6 +11,7 @@ import re
 import resource
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -386,6 +387,41 @@ def test_what_an_idle_option_names_is_there() -> None:
                     others = {(idle.without or "--json").partition(" ")[0], *idle.beside}
                     assert others <= names, parameter.name
     assert found > 10
+
+
+WAITING = """
+import sys, time
+from xlner.commands.shared import command, reported_errors
+
+def wait():
+    with reported_errors():
+        print("ready", flush=True)
+        time.sleep(60)
+
+command(wait, "wait", "")()
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_stopped_says_so_and_ends_loops(sent: signal.Signals) -> None:
+    if signal.getsignal(sent) == signal.SIG_IGN:
+        pytest.skip(f"{sent.name} is ignored by all that is started here (nohup?)")
+    # Bash goes on after Ctrl-C unless the command died of it.
+    once = f"{shlex.quote(sys.executable)} -c '{WAITING}'; echo $?"
+    loop = f"for n in 1 2; do {once}; done"
+    process = subprocess.Popen(
+        ["bash", "-c", loop if sent == signal.SIGINT else f"trap : TERM HUP; {once}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, sent)
+    out, told = process.communicate(timeout=60)
+    assert told == "error: stopped\n"
+    assert out == ("" if sent == signal.SIGINT else f"{128 + sent}\n")
 
 
 def test_options_of_the_same_name_are_the_same() -> None:
