@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,33 @@ def test_examples_are_read_as_what_they_are(
         ("Anna Kovac", "PER"), ("Bonn", "LOC"), ("Anna,", "PER"), ("Bob", "PER")
     }  # fmt: skip
     assert not found.report.warnings
+
+
+MEMORY = {
+    "tmx": """<tmx version="1.4"><body><tu>
+        <tuv xml:lang="en-US"><seg><bpt i="1">{b}</bpt>Anna<ept i="1">{/b}</ept> slept.</seg></tuv>
+        <tuv xml:lang="de-DE"><seg>Anna <hi>schlief</hi>.<ph>{br}</ph></seg></tuv>
+        </tu></body></tmx>""",
+    "xliff": """<xliff xmlns="urn:oasis:names:tc:xliff:document:1.2"><trans-unit id="1">
+        <source><bpt id="1">{b}</bpt>Anna<ept id="1">{/b}</ept> slept.</source>
+        <target>Anna <g id="2">schlief</g>.</target></trans-unit></xliff>""",
+}
+
+
+@pytest.mark.parametrize("kind", MEMORY)
+def test_a_translation_memory_becomes_two_texts_by_what_is_printed(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (printed,) = (
+        text
+        for text in re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+        if "memory.tmx" in text
+    )
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "memory.tmx", MEMORY[kind])
+    names: dict[str, Any] = {}
+    exec(printed, names)
+    for side in names["sides"].values():
+        side.close()
+    assert Path("en.txt").read_text("utf-8") == "Anna slept.\n"
+    assert Path("de.txt").read_text("utf-8") == "Anna schlief.\n"
