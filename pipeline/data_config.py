@@ -19,11 +19,19 @@ from pydantic import (
 
 from pipeline.errors import ConfigError, suggest
 from pipeline.format_table import FORMATS
-from pipeline.languages import canonical
+from pipeline.languages import NO_LANGUAGE, canonical
 
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 
-Language = Annotated[str, AfterValidator(canonical)]
+
+def _spoken(code: str) -> str:
+    found = canonical(code)
+    if found in NO_LANGUAGE:
+        raise ConfigError(f"{code!r} stands for {NO_LANGUAGE[found]}; name the language")
+    return found
+
+
+Language = Annotated[str, AfterValidator(_spoken)]
 """The code of a language, in whatever way it is given: see :mod:`pipeline.languages`."""
 
 

@@ -16,6 +16,13 @@ from pipeline.errors import ConfigError
 # CLDR calls Tagalog Filipino and counts Twi as Akan; corpora go by the codes of ISO 639-1.
 _ISO = {"tl": "tl", "tgl": "tl", "fil": "tl", "tw": "tw", "twi": "tw"}
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|\d{3}))?")
+NO_LANGUAGE = {
+    "mis": "languages without a code",
+    "mul": "several languages",
+    "und": "a language that is not known",
+    "zxx": "what is no language",
+}
+"""Codes of ISO 639-3 that no text of one language has."""
 # As a code stands beside another one: only scripts and regions have capitals.
 _WRITTEN = re.compile(r"[A-Za-z]{2,3}|[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_]([A-Z]{2}|\d{3}))?")
 

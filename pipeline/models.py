@@ -173,8 +173,11 @@ def locate(name: str, config_dir: Path | None = None) -> ModelSource:
     folder = resolve_path(name, config_dir)
     if folder.is_dir():
         return ModelSource(name, folder)
-    if not _HUB_ID.match(name):
-        raise ModelError(f"model folder not found: {folder}")
+    if folder.is_symlink() and not folder.exists():
+        raise ModelError(f"model folder not found: {folder} is a link to {folder.readlink()}")
+    if folder.exists() or not _HUB_ID.match(name):
+        what = "is a file, not a model folder" if folder.exists() else "model folder not found"
+        raise ModelError(f"{what}: {folder}")
     return ModelSource(name, _cached(name))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from glob import has_magic
@@ -42,7 +43,7 @@ def resolve_path(text: str, config_dir: Path | None = None) -> Path:
         return path
     bases = [b for b in (config_dir, Path.cwd(), shipped_root()) if b is not None]
     for base in bases:
-        if (base / path).exists() or (has_magic(text) and any(base.glob(path.as_posix()))):
+        if os.path.lexists(base / path) or (has_magic(text) and any(base.glob(path.as_posix()))):
             return base / path
     return Path.cwd() / path
 

@@ -200,22 +200,31 @@ class Runner(Planner):
 
     def notices(self, steps: Sequence[Step]) -> Iterator[str]:
         """Yield what the stages of a run tell of all their outputs, of those that have all."""
-        for name in dict.fromkeys(s.task.stage for s in steps):
-            found = [self.folder.artifact(s.task.ref) for s in steps if s.task.stage == name]
+        current = _current(steps)
+        for name in dict.fromkeys(s.task.stage for s in current):
+            found = [self.folder.artifact(s.task.ref) for s in current if s.task.stage == name]
             artifacts = [artifact for artifact in found if artifact is not None]
             if len(artifacts) == len(found):
                 yield from self.registry[name].notices(self.config, artifacts)
 
     def summaries(self, steps: Sequence[Step]) -> list[RenderableType]:
-        """Return what the stages of a run want to show in the terminal at its end."""
+        """Return what the stages of a run want to show in the terminal at its end.
+
+        What is out of date, and was not to be done, is left out.
+        """
         shown = []
-        for step in steps:
+        for step in _current(steps):
             found = self.folder.artifact(step.task.ref)
             if found is not None:
                 renderable = self.registry[step.task.stage].summary(self.config, found)
                 if renderable is not None:
                     shown.append(renderable)
         return shown
+
+
+def _current(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps whose output, if there is one, belongs to the configuration."""
+    return [step for step in steps if step.state != "not selected"]
 
 
 def _stale(ref: Ref, steps: Mapping[Ref, Step]) -> Iterator[str]:

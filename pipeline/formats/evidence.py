@@ -51,11 +51,15 @@ def plain_name(name: str) -> str:
 
 
 def is_header(row: Sequence[str], asked: Sequence[str]) -> bool:
-    """Whether a first row names the columns: words and tags, or what the user asks for."""
+    """Whether a first row names the columns: words and tags, or what the user asks for.
+
+    Where there are no tags, each cell must name a column, the words' among them.
+    """
     if any(name in row for name in asked):
         return True
     names = {plain_name(c) for c in row}
-    named = bool(names & WORD_NAMES and names & _ALL_TAG_NAMES)
+    alone = len(names) > 1 and names <= WORD_NAMES | _OTHER_NAMES | SENTENCE_NAMES
+    named = bool(names & WORD_NAMES and (alone or names & _ALL_TAG_NAMES))
     return named and not any((c and c in OUTSIDE) or c[1:2] == "-" for c in row)
 
 

@@ -216,13 +216,12 @@ class Mender:
             ]
             if not hypotheses:
                 return
-            best = min(hypotheses, key=lambda h: self._faults(sentences[k], h))
-            count = self._faults(sentences[k], best)
+            counts = [self._faults(sentences[k], h) for h in hypotheses]
+            count = min(counts)
             if count >= faults[k]:
                 return
-            wanted = len(results[k])
-            others = [h for h in hypotheses if h is not best]
-            results[k] = [best, *others][:wanted]
+            best = hypotheses.pop(counts.index(count))
+            results[k] = [best, *hypotheses][: len(results[k])]
             changed[k] = None
             by_slots.discard(k)
             if slots:

@@ -86,6 +86,9 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
 def test_languages_named_twice_or_unknown(tmp_path: Path) -> None:
     assert "a language is named twice" in problems(write(tmp_path, "languages: [sw, swa]"))[0]
     assert "'xx' is not a known ISO 639" in problems(write(tmp_path, "languages: [xx]"))[0]
+    for code in ("mis", "mul", "und", "zxx"):
+        told = problems(write(tmp_path, f"languages: [{code}]"))[0]
+        assert f"languages.0: '{code}' stands for " in told
     for key in ("test", "parallel", "dev"):
         twice = f"data: {{{key}: {{sw: {{path: a}}, swa: {{path: b}}}}}}"
         assert "'sw' and 'swa' are one language, 'sw'" in problems(write(tmp_path, twice))[0]

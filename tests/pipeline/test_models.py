@@ -71,6 +71,16 @@ def test_a_missing_folder_is_not_taken_for_a_hub_id(tmp_path: Path) -> None:
         locate("no/such/model", tmp_path)
 
 
+def test_a_broken_link_or_a_file_is_not_taken_for_a_hub_id(tmp_path: Path) -> None:
+    (tmp_path / "mine").symlink_to("gone")
+    with pytest.raises(ModelError, match="model folder not found: .*mine is a link to gone$"):
+        locate("mine", tmp_path)
+    (tmp_path / "gone").touch()
+    for name in ("mine", "gone"):
+        with pytest.raises(ModelError, match=f"is a file, not a model folder: .*{name}$"):
+            locate(name, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["bert-base-multilingual-cased", "Helsinki-NLP/opus-mt-en-de"])
 def test_a_hub_id_in_the_local_cache(hub: Path, name: str) -> None:
     folder = hub_cache(hub, name)

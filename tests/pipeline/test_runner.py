@@ -130,6 +130,14 @@ def test_from_refuses_to_build_on_what_is_out_of_date(tmp_path: Path) -> None:
         make_runner(tmp_path, seed=14).run(Selection(first="report"))
 
 
+def test_what_is_out_of_date_is_not_shown_as_a_result(tmp_path: Path) -> None:
+    runner = make_runner(tmp_path)
+    runner.run()
+    assert len(runner.summaries(runner.run(Selection(last="align")).steps)) == 1
+    other = make_runner(tmp_path, align={"offset": 3})
+    assert other.summaries(other.run(Selection(last="align")).steps) == []
+
+
 def test_unknown_and_reversed_selections(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no stage named 'algin' \(did you mean 'align'\?\)"):
         make_runner(tmp_path).run(Selection(first="algin"))

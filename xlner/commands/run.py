@@ -185,7 +185,9 @@ def show_result(runner: Runner, result: Result, console: Console) -> None:
             remark = f"  ({', '.join(files)})" if files else ""
             console.print(f"  {name:<17}{folder}{remark}", highlight=False, soft_wrap=True)
     page = runner.folder.path / "report" / "all" / "report.html"
-    if page.is_file() and any(s.task.stage == "report" for s in result.steps):
+    if page.is_file() and any(
+        s.task.stage == "report" and s.state != "not selected" for s in result.steps
+    ):
         projected = any(s.task.stage == "project" for s in result.steps)
         what = "Look at the projected labels" if projected else "Look at the report"
         console.print(f"{what}: open this file in a browser", style="bold")
@@ -213,17 +215,22 @@ def _result_json(result: Result) -> dict[str, object]:
         "run": str(result.folder),
         "steps": [_step_json(s) for s in result.steps],
         "done": [str(a.folder) for a in result.done],
-        "results": _scores_json(result.folder),
+        "results": _scores_json(result),
     }
 
 
-def _scores_json(folder: Path) -> dict[str, Any] | None:
-    """Return what the run found: the answer, and F1 per arm and language; if it got that far."""
+def _scores_json(result: Result) -> dict[str, Any] | None:
+    """Return what the run found: the answer, and F1 per arm and language; if it got that far.
+
+    What is out of date, and was not to be done, does not count.
+    """
     from pipeline.artifacts import RunFolder
     from pipeline.stage import Ref
     from stages.evaluate.results import load_results
 
-    report = RunFolder(folder).artifact(Ref("report", "all"))
+    ref = Ref("report", "all")
+    current = any(s.task.ref == ref and s.state != "not selected" for s in result.steps)
+    report = RunFolder(result.folder).artifact(ref) if current else None
     if report is None:
         return None
     results = load_results(report.folder)

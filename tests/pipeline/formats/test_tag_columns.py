@@ -265,6 +265,18 @@ def test_a_header_of_unknown_names_is_asked_about(tmp_path: Path) -> None:
     assert brief(read(path, tag_column="etiqueta")) == [(["Eva", "fell"], [(0, 1, "PER")])]
 
 
+@pytest.mark.parametrize("names", ["word,pos", "Token,Lemma,UPOS", "sent_id,form"])
+def test_a_header_above_words_without_tags_is_no_word(tmp_path: Path, names: str) -> None:
+    count = names.count(",") + 1
+    rows = [["1", "Eva"], ["1", "fell"], [], ["2", "Ulm"], ["2", "rained"]]
+    if not names.startswith("sent"):
+        rows = [[row[1], *["x"] * (count - 1)] if row else row for row in rows]
+    path = save(tmp_path / "a.csv", "\n".join([names, *map(",".join, rows), ""]))
+    assert [s.words for s in read(path, labelled=False)] == [["Eva", "fell"], ["Ulm", "rained"]]
+    with pytest.raises(DataError, match="no column holds tags"):
+        read(path)
+
+
 # -- sentences ---------------------------------------------------------------------------------
 
 SENTENCES = {
