@@ -350,6 +350,8 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: cannot load its tokenizer ({error})") from error
+    # Whether the hub could be asked (HF_HUB_OFFLINE) would be saved with it: other bytes elsewhere.
+    tokenizer.init_kwargs.pop("local_files_only", None)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None and backend.pre_tokenizer is not None:
         _prefix_spaces(backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
@@ -167,3 +168,11 @@ def test_raw_text_splits_into_words_with_their_places(text: str, lang: str) -> N
     ranges = word_splitter(lang)(text)
     assert all(text[a:b].strip() for a, b in ranges)
     assert all(a[1] <= b[0] for a, b in pairwise(ranges))
+
+
+def test_a_tokenizer_is_saved_alike_with_the_hub_and_without(
+    family: Family, tmp_path: Path
+) -> None:
+    load_tokenizer(family("bert")).save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert saved["unk_token"] == "[UNK]" and "local_files_only" not in saved
