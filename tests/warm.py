@@ -207,7 +207,13 @@ def _become(
         sys.path.insert(0, str(Path(first).resolve().parent))
         main.__file__ = str(Path(first).resolve())
         code = compile(Path(first).read_bytes(), first, "exec")
-    exec(code, main.__dict__)
+    try:
+        exec(code, main.__dict__)
+    except KeyboardInterrupt:  # as Python ends of a script, but not of a module, as this one is
+        sys.excepthook(*sys.exc_info())
+        sys.stdout.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     sys.exit()
 
 

@@ -1,16 +1,107 @@
-"""One zygote and one run that nothing happened to, for all kills."""
+"""Runs of a Python that has all loaded, and one run that nothing happened to, for all kills."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+import pkgutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+import pipeline
+import stages
 from pipeline.artifacts import RunFolder
+from tests.conftest import LIBRARIES
 from tests.reliability.tiny_run import build_models, contents, files, write_config
-from tests.reliability.zygote import Zygote
+from tests.warm import Warm
+
+_MAIN = """
+import os, sys
+os.write(1, b"%d\\n" % os.getpid())
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+sys.argv[0] = "run_pipeline"
+from xlner.commands.run import main
+main()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: exit code (negative: the signal), seconds, standard error."""
+
+    code: int
+    seconds: float
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Starts runs.
+
+    Attributes:
+        python: A Python that has all loaded.
+    """
+
+    python: Path
+
+    def run(
+        self,
+        args: Sequence[str],
+        cwd: Path,
+        *,
+        after: float | None = None,
+        stage: Path | None = None,
+        sent: int = signal.SIGKILL,
+    ) -> Ended:
+        """Run ``run_pipeline ARGS`` in a folder, with a cache of its own for converted models.
+
+        Args:
+            args: The arguments.
+            cwd: The folder.
+            after: Send a signal so many seconds after the start.
+            stage: Or after work on something in this folder began.
+            sent: The signal.
+        """
+        # What a killed run leaves of processes may still hold what it writes to: no pipe.
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+            process = subprocess.Popen(
+                [self.python, "-c", _MAIN, *args],
+                cwd=cwd,
+                env=os.environ
+                | {
+                    "COLUMNS": "200",
+                    "HF_HUB_OFFLINE": "1",
+                    "XLNER_CACHE": str(cwd / "cache"),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=told,
+            )
+            assert process.stdout is not None
+            pid = int(process.stdout.readline())
+            process.stdout.close()
+            started = time.monotonic()
+            deadline = None if after is None or stage is not None else started + after
+            while after is not None and process.poll() is None:
+                now = time.monotonic()
+                if deadline is None and stage is not None and any(stage.rglob("*.partial")):
+                    deadline = now + after
+                if deadline is not None and now >= deadline:
+                    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                        os.kill(pid, sent)
+                    break
+                time.sleep(0.0005)
+            code = process.wait()
+            seconds = time.monotonic() - started
+            told.seek(0)
+            return Ended(code, seconds, told.read())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +129,22 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as process:
-        yield process
+def starter() -> Iterator[Starter]:
+    ours = (
+        module.name
+        for package in (pipeline, stages)
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        # Not installed everywhere, and not part of the run.
+        if module.name not in ("pipeline.engine.ray", "pipeline.formats.spacy_docbin")
+    )
+    with Warm(*LIBRARIES, *ours, "xlner.commands.run") as python:
+        yield Starter(python)
 
 
 @pytest.fixture(scope="session")
-def clean(tmp_path_factory: pytest.TempPathFactory, models: Path, zygote: Zygote) -> Clean:
+def clean(tmp_path_factory: pytest.TempPathFactory, models: Path, starter: Starter) -> Clean:
     folder = tmp_path_factory.mktemp("clean")
-    ended = zygote.run([str(write_config(folder / "tiny.yaml", models))], folder)
+    ended = starter.run([str(write_config(folder / "tiny.yaml", models))], folder)
     assert ended.code == 0, ended.told
     run = folder / "artifacts/runs/tiny"
     stages: dict[str, float] = {}

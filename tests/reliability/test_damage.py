@@ -19,9 +19,8 @@ from pipeline.plan import Selection
 from pipeline.stage import Part
 from tests.pipeline.test_runner import DE, make_runner, part_bytes, states
 from tests.pipeline.toy_stages import AlignWorker
-from tests.reliability.conftest import Clean
+from tests.reliability.conftest import Clean, Starter
 from tests.reliability.tiny_run import contents, files, write_config
-from tests.reliability.zygote import Zygote
 from xlner.api import Runner, load_config
 
 PREPARED = "prepare/train/en/part-00001.parquet"
@@ -248,7 +247,7 @@ def test_what_reads_an_output_that_comes_out_otherwise_is_made_again(
 
 @pytest.mark.slow
 def test_damage_from_the_command_line(
-    tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
+    tmp_path: Path, models: Path, starter: Starter, clean: Clean
 ) -> None:
     place = tmp_path / "copy"
     shutil.copytree(clean.folder, place)
@@ -259,19 +258,19 @@ def test_damage_from_the_command_line(
     flip(model)
     cut(part)
 
-    normal = zygote.run([config], place)
+    normal = starter.run([config], place)
     assert normal.code == 1
     assert "part-00000.parquet has" in normal.told and "delete it and run again" in normal.told
     assert "Traceback" not in normal.told
     part.unlink()
     # No size shows it: what predicts looks at the content of the model.
-    read = zygote.run([config, "--from", "predict", "--force"], place)
+    read = starter.run([config, "--from", "predict", "--force"], place)
     assert read.code == 1
     assert "model.safetensors has another SHA-256 than when it was written" in read.told
     model.unlink()
     (run / "translate/de/part-00001.parquet").unlink()
 
-    again = zygote.run([config], place)
+    again = starter.run([config], place)
     assert again.code == 0, again.told
     for named in (
         "translate/de (1 of 3: part-00001.parquet is missing",

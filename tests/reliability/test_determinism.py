@@ -10,18 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.conftest import Clean
+from tests.reliability.conftest import Clean, Starter
 from tests.reliability.tiny_run import STAGES, contents, files, write_config
-from tests.reliability.zygote import Zygote
 
 
 @pytest.mark.slow
 def test_the_same_run_twice_gives_the_same_bytes_and_scores(
-    tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
+    tmp_path: Path, models: Path, starter: Starter, clean: Clean
 ) -> None:
     place = tmp_path / "another place"
     place.mkdir()
-    ended = zygote.run([str(write_config(place / "tiny.yaml", models))], place)
+    ended = starter.run([str(write_config(place / "tiny.yaml", models))], place)
     assert ended.code == 0, ended.told
     run = place / "artifacts/runs/tiny"
     found = contents(run)

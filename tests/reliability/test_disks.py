@@ -18,10 +18,9 @@ from pipeline.errors import XlnerError
 from pipeline.hashes import FileHashes
 from pipeline.stage import Ref
 from tests.pipeline.test_runner import make_runner, part_bytes, states
-from tests.reliability.conftest import Clean
+from tests.reliability.conftest import Clean, Starter
 from tests.reliability.test_kills import leftovers
 from tests.reliability.tiny_run import contents, files, write_config
-from tests.reliability.zygote import Zygote
 from xlner.transfer import pull, push
 
 
@@ -75,7 +74,7 @@ def test_a_disk_that_fills_up_anywhere_in_a_run(
 @pytest.mark.slow
 @pytest.mark.parametrize("leave", [60_000, 150_000])
 def test_a_disk_that_fills_up_in_training(
-    tmp_path: Path, models: Path, zygote: Zygote, clean: Clean, leave: int
+    tmp_path: Path, models: Path, starter: Starter, clean: Clean, leave: int
 ) -> None:
     """Checkpoints are written by torch and safetensors, whose errors are no OSErrors."""
     folder = tmp_path / "disk"
@@ -83,9 +82,9 @@ def test_a_disk_that_fills_up_in_training(
     mount(folder, "size=64m")
     try:
         config = str(write_config(folder / "tiny.yaml", models))
-        assert zygote.run([config, "--until", "synthesize"], folder).code == 0
+        assert starter.run([config, "--until", "synthesize"], folder).code == 0
         ballast = fill(folder, leave)
-        full = zygote.run([config], folder)
+        full = starter.run([config], folder)
         assert full.code == 1
         told = (
             "error: the disk is full: could not write artifacts/runs/tiny/train/projected/seed-13"
@@ -93,7 +92,7 @@ def test_a_disk_that_fills_up_in_training(
         assert told in full.told, full.told
         assert "Traceback" not in full.told
         ballast.unlink()
-        assert zygote.run([config], folder).code == 0
+        assert starter.run([config], folder).code == 0
         assert contents(folder / "artifacts/runs/tiny") == clean.contents
         assert files(folder) == clean.files
     finally:

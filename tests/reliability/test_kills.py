@@ -18,9 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.conftest import Clean
+from tests.reliability.conftest import Clean, Starter
 from tests.reliability.tiny_run import STAGES, contents, files, write_config
-from tests.reliability.zygote import Zygote
 
 KILLS = int(os.environ.get("XLNER_KILLS", "5"))
 SEED = os.environ.get("XLNER_KILL_SEED", "1")
@@ -45,7 +44,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     number: int,
     tmp_path: Path,
     models: Path,
-    zygote: Zygote,
+    starter: Starter,
     clean: Clean,
     record_property: Callable[[str, object], None],
 ) -> None:
@@ -54,14 +53,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     run = tmp_path / "artifacts/runs/tiny"
     stage = None if number % 2 else ORDER[number // 2 % len(ORDER)]
     after = rng.uniform(0, clean.stages[stage] if stage else clean.seconds)
-    killed = zygote.run([config], tmp_path, after=after, stage=run / stage if stage else None)
+    killed = starter.run([config], tmp_path, after=after, stage=run / stage if stage else None)
     # A run that was quicker than the clean one may have ended before.
     assert killed.code in (-signal.SIGKILL, 0), killed.told
     at_work = sorted(str(p.relative_to(run)) for p in run.rglob("*.partial"))
     record_property("at work", " ".join(at_work) if killed.code else "it had ended")
     when = f"killed after {after:.3f} s ({stage or 'any stage'}), at work on {at_work}"
 
-    again = zygote.run([config], tmp_path)
+    again = starter.run([config], tmp_path)
     assert again.code == 0, f"{when}\n{again.told}"
     assert contents(run) == clean.contents, when
     assert files(tmp_path) == clean.files, when
@@ -70,34 +69,34 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(max(1, KILLS // 5)))
 def test_a_run_of_two_jobs_that_is_killed_goes_on_with_two_or_one(
-    number: int, tmp_path: Path, models: Path, zygote: Zygote, clean: Clean
+    number: int, tmp_path: Path, models: Path, starter: Starter, clean: Clean
 ) -> None:
     rng = random.Random(f"{SEED}:two:{number}")
     config = str(write_config(tmp_path / "tiny.yaml", models, jobs=2))
     run = tmp_path / "artifacts/runs/tiny"
     stage = ORDER[(2 * number + 1) % len(ORDER)]
     after = rng.uniform(0, clean.stages[stage])
-    killed = zygote.run([config], tmp_path, after=after, stage=run / stage)
+    killed = starter.run([config], tmp_path, after=after, stage=run / stage)
     assert killed.code in (-signal.SIGKILL, 0), killed.told
     at_work = sorted(str(p.relative_to(run)) for p in run.rglob("*.partial"))
     when = f"killed after {after:.3f} s of {stage}, at work on {at_work}"
 
-    again = zygote.run([config, "--jobs", str(2 - number % 2)], tmp_path)
+    again = starter.run([config, "--jobs", str(2 - number % 2)], tmp_path)
     assert again.code == 0, f"{when}\n{again.told}"
     assert contents(run) == clean.contents, when
     assert files(tmp_path) == clean.files, when
 
 
 @pytest.mark.slow
-def test_ten_kills_in_a_row(tmp_path: Path, models: Path, zygote: Zygote, clean: Clean) -> None:
+def test_ten_kills_in_a_row(tmp_path: Path, models: Path, starter: Starter, clean: Clean) -> None:
     """What a kill leaves is killed again, before the run may end."""
     rng = random.Random(SEED)
     config = str(write_config(tmp_path / "tiny.yaml", models))
     for _ in range(10):
         after = rng.uniform(0.15, clean.seconds / 5)
-        killed = zygote.run([config], tmp_path, after=after)
+        killed = starter.run([config], tmp_path, after=after)
         assert killed.code in (-signal.SIGKILL, 0), killed.told
-    assert zygote.run([config], tmp_path).code == 0
+    assert starter.run([config], tmp_path).code == 0
     run = tmp_path / "artifacts/runs/tiny"
     assert contents(run) == clean.contents
     assert files(tmp_path) == clean.files
@@ -121,7 +120,7 @@ def test_a_stopped_run_says_so_and_leaves_a_clean_state(
     jobs: int,
     tmp_path: Path,
     models: Path,
-    zygote: Zygote,
+    starter: Starter,
     clean: Clean,
 ) -> None:
     if signal.getsignal(sent) == signal.SIG_IGN:
@@ -129,14 +128,14 @@ def test_a_stopped_run_says_so_and_leaves_a_clean_state(
     config = str(write_config(tmp_path / "tiny.yaml", models, jobs=jobs))
     run = tmp_path / "artifacts/runs/tiny"
     after = clean.stages[stage] / 4
-    stopped = zygote.run([config], tmp_path, after=after, stage=run / stage, sent=sent)
+    stopped = starter.run([config], tmp_path, after=after, stage=run / stage, sent=sent)
     assert stopped.code == (-sent if sent == signal.SIGINT else 128 + sent), stopped.told
     assert "stopped; what is finished is kept, run the same command again" in stopped.told
     assert "Traceback" not in stopped.told
     assert not leftovers(tmp_path)
 
     # In one process, whose Python need not be started: that two go on is tested above.
-    again = zygote.run([config, "--jobs", "1"], tmp_path)
+    again = starter.run([config, "--jobs", "1"], tmp_path)
     assert again.code == 0, again.told
     assert contents(run) == clean.contents
     assert files(tmp_path) == clean.files
