@@ -119,14 +119,22 @@ def choose(views: Iterable[View], selection: RowSelection) -> Iterator[View]:
     """Yield the sentences that a selection holds.
 
     Raises:
-        ConfigError: If no sentence has an entity of the type that is wanted; known at the end.
+        ConfigError: If there is no sentence of the id, or none with an entity of the type, that is
+            wanted; known at the end.
     """
     types: set[str] = set()
+    first: str | None = None
+    is_there = selection.id is None
     for view in views:
+        first = first or view.id
+        is_there = is_there or selection.id in (view.id, view.source_id)
         types.update(item.span.type for item in view.spans)
         types.update(span.type for span in view.source_spans)
         if view in selection:
             yield view
+    if not is_there:
+        like = f"; the first one is {first!r}" if first else ""
+        raise ConfigError(f"--id: there is no sentence {selection.id!r}{like}")
     wanted = selection.type
     if wanted is not None and wanted not in types:
         raise ConfigError(

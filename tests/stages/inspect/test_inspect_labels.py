@@ -245,6 +245,12 @@ def test_the_summary_counts_what_the_rows_hold(run: Path) -> None:
     assert "projected sentences kept for training" in text and "low_score" in text
 
 
+def test_an_id_that_no_sentence_has_is_told(run: Path) -> None:
+    text = call(run, "--lang", "de", "--id", "en-3000", code=2)
+    assert "--id: there is no sentence 'en-3000'; the first one is 'odd-1'" in text
+    assert "0 sentences" in call(run, "--lang", "de", "--id", "en-3", "--contains", "qqqq")
+
+
 def test_export_and_import_through_the_command(run: Path, tmp_path: Path) -> None:
     out, back = tmp_path / "out.json", tmp_path / "labelled.jsonl"
     text = call(run, "--lang", "de", "--type", "PERS", "--export", "doccano", out, code=2)
