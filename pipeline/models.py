@@ -125,7 +125,7 @@ class ModelSource:
         """
         if self.path is not None:
             return self.path
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import constants, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
         try:
@@ -137,10 +137,13 @@ class ModelSource:
                 )
             )
         except (HfHubHTTPError, HFValidationError, OSError, RuntimeError) as error:
+            why = f"could not be downloaded ({type(error).__name__})"
+            advice = "check the name and the network"
+            if constants.HF_HUB_OFFLINE:
+                why, advice = "is not downloaded while HF_HUB_OFFLINE is set", "unset it"
             raise ModelError(
                 f"model {self.name!r} is neither a local folder nor in the local hub cache, and it "
-                f"could not be downloaded ({type(error).__name__}); check the name and the "
-                "network, or give a local folder"
+                f"{why}; {advice}, or give a local folder"
             ) from error
 
 

@@ -89,10 +89,14 @@ def test_a_hub_id_in_the_local_cache(hub: Path, name: str) -> None:
     assert source.download() == folder
 
 
-def test_a_hub_id_that_is_not_there(hub: Path) -> None:
+def test_a_hub_id_that_is_not_there(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = locate("facebook/nllb-200-distilled-600M")
     assert source.path is None
     assert source.config is None
     assert source.identity == "hub:facebook/nllb-200-distilled-600M"
-    with pytest.raises(ModelError, match="neither a local folder nor in the local hub cache"):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    told = (
+        "neither a local folder nor in the local hub cache, .* while HF_HUB_OFFLINE is set; unset"
+    )
+    with pytest.raises(ModelError, match=told):
         source.download()
