@@ -166,7 +166,7 @@ def test_ctrl_c_stops_a_run_and_the_next_one_ends_with_the_same_data(
     assert process.poll() is None, "the run ended before align was seen"
     process.send_signal(signal.SIGINT)
     _, told = process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == -signal.SIGINT
     assert "stopped; what is finished is kept, run the same command again" in told
     assert "Traceback" not in told
     again = call("run_pipeline", *words, "--jobs", "1", cwd=folder, python=warm_python)

@@ -220,7 +220,8 @@ def test_a_stop_ends_the_tasks_and_leaves_a_clean_state(
         time.sleep(0.05)
     _, told = process.communicate(timeout=30)
     assert told.count("stopped; what is finished is kept") == 1, told
-    assert process.returncode == 128 + sent
+    # The last one may come when all is cleaned up, and end the program as it would any other.
+    assert process.returncode in (128 + sent, -sent)
     assert not any(alive(p) for p in pids(tmp_path).values())
     left = [p.name for p in (tmp_path / "runs").rglob("*") if p.name.endswith((".tmp", ".lock"))]
     assert not left
