@@ -153,7 +153,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.exists() and not path.is_file():
-        yield path
+        with _called(path, path):
+            yield path
         return
     final = path.resolve()
     temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
@@ -191,6 +192,8 @@ def _called(path: Path, temporary: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error.filename, str):
             error.filename = error.filename.replace(str(temporary), str(path))
+        elif error.errno in _FULL:  # writing into an open file does not say into which
+            error.filename = str(path)
         raise
 
 

@@ -197,6 +197,10 @@ def test_folders_above_an_output_are_made(scripts: Path, tmp_path: Path) -> None
             "align_words a.txt a.txt --aligner statistical > /dev/full",
             "the disk is full: could not",
         ),
+        (
+            "align_words a.txt a.txt --aligner statistical -o /dev/full",
+            "the disk is full: could not write /dev/full;",
+        ),
         ("run_pipeline schema > /dev/full", "the disk is full: could not write what comes out"),
         ("inspect_labels fake --all > /dev/full", "the disk is full: could not write what comes"),
         ("inspect_labels fake --export jsonl /proc/self/x", "/proc/self/x: no such file or dir"),
