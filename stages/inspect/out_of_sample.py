@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.listed import batched
 from pipeline.models import read_config
+from pipeline.task import Advance, no_advance
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, max_subwords
 from stages.align.subwords import SubwordCutter, transformers_cut, transformers_specials
@@ -92,6 +93,7 @@ class OutOfSample:
         scale: Their deviation.
         weights: ``(folds, width, labels)``.
         bias: ``(folds, labels)``.
+        read: The states of the sentences that were learnt from.
     """
 
     states: WordStates
@@ -100,10 +102,18 @@ class OutOfSample:
     scale: Floats
     weights: torch.Tensor
     bias: torch.Tensor
+    read: dict[tuple[str, ...], Floats]
 
     @classmethod
-    def learn(cls, views: Iterable[View], states: WordStates) -> OutOfSample | None:
+    def learn(
+        cls, views: Iterable[View], states: WordStates, advance: Advance = no_advance
+    ) -> OutOfSample | None:
         """Learn from projected sentences, the first :data:`LEARNT` that training uses.
+
+        Args:
+            views: All sentences.
+            states: What is looked at.
+            advance: Called with numbers of sentences that were read.
 
         Returns:
             ``None`` where there are too few to leave some out, or none has a label.
@@ -115,7 +125,12 @@ class OutOfSample:
             return None
         labels = LabelSet.of_types(types)
         given = np.concatenate([labels.encode(v.kept_spans(), len(v.words)) for v in used])
-        found = np.concatenate([states([v.words for v in part]) for part in batched(used, _CHUNK)])
+        parts = []
+        for part in batched(used, _CHUNK):
+            parts.append(states([v.words for v in part]))
+            advance(len(part))
+        found = np.concatenate(parts)
+        read = _by_sentence([v.words for v in used], found)
         centre, scale = found.mean(0), found.std(0) + 1e-6
         x, y = torch.from_numpy((found - centre) / scale), torch.from_numpy(given)
         of_words = np.repeat(folds, [len(v.words) for v in used])
@@ -124,7 +139,7 @@ class OutOfSample:
             for others in (torch.from_numpy(of_words != fold) for fold in range(FOLDS))
         ]
         weights, bias = (torch.stack([f[i] for f in fitted]) for i in (0, 1))
-        return cls(states, labels, centre, scale, weights, bias)
+        return cls(states, labels, centre, scale, weights, bias, read)
 
     def judged(self, views: Iterable[View]) -> Iterator[View]:
         """Yield the sentences with :attr:`View.unlikely` filled in for their kept spans."""
@@ -143,7 +158,11 @@ class OutOfSample:
             yield from part
 
     def _probabilities(self, views: Sequence[View]) -> Floats:
-        found = (self.states([v.words for v in views]) - self.centre) / self.scale
+        words = [tuple(v.words) for v in views]
+        states = self.read
+        if new := [each for each in dict.fromkeys(words) if each not in states]:
+            states = states | _by_sentence(new, self.states(new))
+        found = (np.concatenate([states[each] for each in words]) - self.centre) / self.scale
         fold = np.repeat([fold_of(v) for v in views], [len(v.words) for v in views])
         x, out = torch.from_numpy(found), np.zeros((len(found), len(self.labels)), np.float32)
         for number in range(FOLDS):
@@ -160,6 +179,13 @@ class OutOfSample:
             goes_on = self.labels.names.index(f"I-{span.type}")
             least = min(least, 1.0 - float(probs[span.end, goes_on]))
         return 1.0 - least
+
+
+def _by_sentence(
+    sentences: Sequence[Sequence[str]], states: Floats
+) -> dict[tuple[str, ...], Floats]:
+    ends = np.cumsum([len(words) for words in sentences])
+    return dict(zip(map(tuple, sentences), np.split(states, ends[:-1]), strict=True))
 
 
 def fold_of(view: View) -> int:

@@ -240,9 +240,12 @@ def _unlike_others(
 ) -> Iterator[View]:
     """Return sentences with what the labels of the others make of theirs."""
     from pipeline.models import locate
+    from pipeline.progress import Progress
     from stages.inspect.out_of_sample import OutOfSample, WordStates
 
-    learnt = OutOfSample.learn(learnt_from, WordStates(locate(encoder).download()))
+    states = WordStates(locate(encoder).download())
+    with Progress().task(f"learn from the others' labels: {unit}") as bar:
+        learnt = OutOfSample.learn(learnt_from, states, bar.advance)
     if learnt is None:
         tell(f"{unit}: too few labelled sentences to learn from some and judge the others")
         return found

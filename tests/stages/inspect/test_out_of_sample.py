@@ -76,6 +76,24 @@ def test_its_own_label_does_not_speak_for_a_sentence() -> None:
     assert only.unlikely[0] > 0.9  # no other sentence has a PER
 
 
+def test_what_was_learnt_from_is_read_once() -> None:
+    asked: list[Sequence[str]] = []
+
+    class Counted(Spelled):
+        def __call__(self, sentences: Sequence[Sequence[str]]) -> np.ndarray:
+            asked.extend(sentences)
+            return super().__call__(sentences)
+
+    views = corpus()
+    done: list[int] = []
+    learnt = OutOfSample.learn(views, Counted(), done.append)
+    assert learnt is not None and sum(done) == len(asked) == len(views)
+    other = view(200, ["dort", "in", "Rom"], Span(2, 3, "LOC"))
+    list(learnt.judged([*views, other]))
+    assert asked[len(views) :] == [("dort", "in", "Rom")]
+    assert 0 <= other.unlikely[0] < 0.5
+
+
 def test_hypotheses_of_a_sentence_are_left_out_together() -> None:
     one, two = view(1, ["in", "Rom"]), view(2, ["in", "Rom"])
     two.source_id = one.source_id
