@@ -45,6 +45,11 @@ class Step:
     why: str
     damage: list[Damage] = field(default_factory=list)
 
+    @property
+    def stale(self) -> bool:
+        """Whether its output, if there is one, is out of date and stays so."""
+        return self.state == "not selected"
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

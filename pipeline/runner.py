@@ -178,7 +178,7 @@ class Runner(Planner):
             if step.state not in TODO:
                 continue
             for ref in step.task.reads:
-                if by_ref[ref].state == "not selected":
+                if by_ref[ref].stale:
                     stale = set(_stale(ref, by_ref))
                     first = min(stale, key=self.registry.rank)
                     alone = f", or run_stage {first} first" if len(stale) == 1 else ""
@@ -200,7 +200,7 @@ class Runner(Planner):
 
     def notices(self, steps: Sequence[Step]) -> Iterator[str]:
         """Yield what the stages of a run tell of all their outputs, of those that have all."""
-        current = _current(steps)
+        current = [step for step in steps if not step.stale]
         for name in dict.fromkeys(s.task.stage for s in current):
             found = [self.folder.artifact(s.task.ref) for s in current if s.task.stage == name]
             artifacts = [artifact for artifact in found if artifact is not None]
@@ -213,8 +213,8 @@ class Runner(Planner):
         What is out of date, and was not to be done, is left out.
         """
         shown = []
-        for step in _current(steps):
-            found = self.folder.artifact(step.task.ref)
+        for step in steps:
+            found = None if step.stale else self.folder.artifact(step.task.ref)
             if found is not None:
                 renderable = self.registry[step.task.stage].summary(self.config, found)
                 if renderable is not None:
@@ -222,14 +222,9 @@ class Runner(Planner):
         return shown
 
 
-def _current(steps: Sequence[Step]) -> list[Step]:
-    """Return the steps whose output, if there is one, belongs to the configuration."""
-    return [step for step in steps if step.state != "not selected"]
-
-
 def _stale(ref: Ref, steps: Mapping[Ref, Step]) -> Iterator[str]:
     """Yield the stages of a task and of all that it reads that are not up to date."""
-    if steps[ref].state != "not selected":
+    if not steps[ref].stale:
         return
     yield ref.stage
     for need in steps[ref].task.reads:

@@ -185,9 +185,7 @@ def show_result(runner: Runner, result: Result, console: Console) -> None:
             remark = f"  ({', '.join(files)})" if files else ""
             console.print(f"  {name:<17}{folder}{remark}", highlight=False, soft_wrap=True)
     page = runner.folder.path / "report" / "all" / "report.html"
-    if page.is_file() and any(
-        s.task.stage == "report" and s.state != "not selected" for s in result.steps
-    ):
+    if page.is_file() and any(s.task.stage == "report" and not s.stale for s in result.steps):
         projected = any(s.task.stage == "project" for s in result.steps)
         what = "Look at the projected labels" if projected else "Look at the report"
         console.print(f"{what}: open this file in a browser", style="bold")
@@ -229,7 +227,7 @@ def _scores_json(result: Result) -> dict[str, Any] | None:
     from stages.evaluate.results import load_results
 
     ref = Ref("report", "all")
-    current = any(s.task.ref == ref and s.state != "not selected" for s in result.steps)
+    current = any(s.task.ref == ref and not s.stale for s in result.steps)
     report = RunFolder(result.folder).artifact(ref) if current else None
     if report is None:
         return None

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.artifacts import RunFolder
+from pipeline.plan import Step
 from xlner.commands.run import show_result
 
 
@@ -22,7 +23,7 @@ def test_labels_are_only_shown_where_something_was_projected(
     page.parent.mkdir(parents=True)
     page.write_text("", encoding="utf-8")
     steps = [
-        SimpleNamespace(state="done", task=SimpleNamespace(stage=name, ref=f"{name}/all"))
+        Step(cast(Any, SimpleNamespace(stage=name, ref=f"{name}/all")), "", {}, "run", "")
         for name in stages
     ]
     folder = SimpleNamespace(path=RunFolder(tmp_path).path, artifact=lambda ref: None)
