@@ -57,7 +57,7 @@ class LoopConfig(ConfigModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
         description="auto is bf16 on a GPU and on processors with AMX or "
-        "AVX512-bf16, fp32 elsewhere",
+        "AMD's AVX512-bf16, fp32 elsewhere",
     )
     threads: int | None = Field(
         None, gt=0, description="threads of torch; default: as torch sets them"

@@ -28,7 +28,7 @@ class AdaptConfig(StageConfig):
     masked: float = Field(0.15, gt=0, lt=1, description="share of the subwords to be guessed")
     max_length: int = Field(128, ge=8, description="longest sentence in subwords; rest is cut off")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the machine has it"
+        "auto", description="auto: bfloat16 where it is quicker on the machine"
     )
     checkpoint_steps: int = Field(
         200, ge=1, description="updates between checkpoints, from which a stopped run continues"

@@ -31,6 +31,6 @@ class PredictConfig(StageConfig):
     )
     dtype: Literal["float32", "bfloat16", "auto"] = Field(
         "auto",
-        description="precision; auto: bfloat16 where the GPU or the processor has it (as in "
+        description="precision; auto: bfloat16 where it is quicker (as in "
         "training), float32 elsewhere; float32: the same on every machine",
     )

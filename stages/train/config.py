@@ -88,7 +88,7 @@ class TaggerOptions(StageConfig):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="auto: bfloat16 where the GPU or the processor (AMX, AVX512-bf16) has it, "
+        description="auto: bfloat16 where it is quicker (GPUs, AMX, AMD's AVX512-bf16), "
         "float32 elsewhere; weights stay in float32",
     )
     select: Literal["source_dev", "target_dev", "last"] = Field(

@@ -33,6 +33,24 @@ def test_which_processors_multiply_bytes_exactly(
     assert machine.has_exact_int8() is exact
 
 
+@pytest.mark.parametrize(
+    ("vendor", "flags", "quicker"),
+    [
+        ("AuthenticAMD", "avx512f avx512_bf16", True),
+        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16", True),
+        ("GenuineIntel", "avx512f avx512_bf16", False),  # AMX hidden by a virtual machine
+        ("AuthenticAMD", "fma avx2", False),
+        (None, None, False),
+    ],
+)
+def test_on_which_processors_bfloat16_is_quicker(
+    monkeypatch: pytest.MonkeyPatch, vendor: str | None, flags: str | None, quicker: bool
+) -> None:
+    monkeypatch.setattr(machine, "_processor", {"vendor_id": vendor, "flags": flags}.get)
+    assert machine.has_bfloat16("cpu") is quicker
+    assert machine.fastest_precision("cpu") == ("bfloat16" if quicker else "float32")
+
+
 def test_a_device_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert machine.torch_device(None) == machine.torch_device("auto") == "cpu"
