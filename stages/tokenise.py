@@ -23,15 +23,12 @@ from itertools import accumulate, pairwise
 
 from pipeline.errors import DataError
 from pipeline.formats.encoding import without_halves
-from pipeline.formats.sentences import abbreviations
+from pipeline.formats.sentences import ORDINALS, abbreviations
+from pipeline.formats.words import UNSPACED
 from pipeline.languages import base, canonical
 from pipeline.listed import words_of
 
-# Scripts written without spaces between words; Hangul is not among them.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "km", "my", "yue", "shn", "dz", "bo"})
 """Languages whose words are joined without spaces."""
 
@@ -47,10 +44,6 @@ _CHANGED = "[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
 _SIGN = re.compile(
     "[\U0001f1e6-\U0001f1ff]{2}"
     f"|{_PICTURE}{_CHANGED}*(?:\u200d{_PICTURE}{_CHANGED}*)+|{_PICTURE}{_CHANGED}+"
-)
-# Languages that write ordinal numbers with a full stop: "am 1. Mai".
-_ORDINALS = frozenset(
-    {"de", "da", "no", "nb", "nn", "fi", "cs", "sk", "sl", "hu", "hr", "et", "lv"}
 )
 _ELISIONS = {
     "fr": re.compile(
@@ -319,7 +312,7 @@ def _is_abbreviation(body: str, lang: str, after: str) -> bool:
     if len(body) == 1 and body.isalpha():
         return True
     if _NUMBER.fullmatch(body):
-        return lang in _ORDINALS and body.isdigit()
+        return lang in ORDINALS and body.isdigit()
     always, before_digit = abbreviations(lang)
     return body in always or (after == "digit" and body in before_digit)
 

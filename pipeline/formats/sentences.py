@@ -21,9 +21,10 @@ from pipeline.schema import Span
 
 _LAST_WORD: Final = re.compile(r"(?:^|[\s(\[{\"'“„«‹/-])([^\s(\[{\"'“„«‹/-]+)\.$")
 _ORDINAL: Final = re.compile(r"\d{1,2}")
-_ORDINALS: Final = frozenset(
+ORDINALS: Final = frozenset(
     {"de", "da", "no", "nb", "nn", "fi", "cs", "sk", "sl", "hu", "hr", "et", "lv", "is", "sr"}
 )
+"""Languages that write ordinal numbers with a full stop: "am 1. Mai"."""
 S = TypeVar("S", CharSpan, Span)
 _ENDS: Final = frozenset(".!?…:;。！？؟।॥។။")
 
@@ -167,7 +168,7 @@ def _goes_on(text: str, last: tuple[int, int], start: int, lang: str) -> bool:
         return True
     if word in before_numbers and text[start].isdigit():
         return True
-    return bool(lang in _ORDINALS and _ORDINAL.fullmatch(word) and text[start].isalpha())
+    return bool(lang in ORDINALS and _ORDINAL.fullmatch(word) and text[start].isalpha())
 
 
 @cache

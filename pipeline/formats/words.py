@@ -18,13 +18,14 @@ Tokenizer = Callable[[str], Sequence[tuple[int, int]]]
 
 # Control and format characters (zero-width ones, direction marks, soft hyphens) and separators.
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
-# Scripts that write no spaces: a border between two of their letters cuts no word.
-_UNSPACED: Final = (
-    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0x9FFF), (0xA000, 0xA4CF),
-    (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF),
-)  # fmt: skip
-UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
-"""Letters of the commonest of these: Thai, Lao, Burmese, Khmer, Kana, Chinese."""
+UNSPACED: Final = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+"""Characters of scripts without spaces, as a class of a pattern: Thai, Lao, Burmese, Khmer, Kana,
+Chinese."""
+# A border between two letters of these cuts no word; neither does one in Bopomofo, Yi and Hangul.
+_CUTTABLE: Final = re.compile(f"[{UNSPACED}\u3100-\u31bf\ua000-\ua4cf\uac00-\ud7af]")
 _NOT_SPACE: Final = re.compile(r"[^ \t\r\n\f\v]+")
 
 
@@ -108,7 +109,7 @@ def cuts(text: str, position: int) -> bool:
         return True
     if not (before.isalnum() and after.isalnum()):
         return False
-    return not any(a <= ord(c) <= b for c in (before, after) for a, b in _UNSPACED)
+    return not (_CUTTABLE.match(before) or _CUTTABLE.match(after))
 
 
 def is_mark(character: str) -> bool:

@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from pipeline.formats.encoding import WINDOWS
+
 KINDS: Final[Mapping[str, str]] = {
     "composed": "put together (accents that stood apart from their letters: NFC)",
     "treebank": "with escapes of treebanks (-LRB-, ``)",
@@ -45,12 +47,6 @@ _ESCAPED: Final = re.compile(r"\\([/*])")
 _XML: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 # The words that a tokeniser may have made of an escape: "&", "amp", ";" or "&", "#", "39", ";".
 _LONGEST: Final = 4
-# Windows' marks, read as if they were ISO 8859-1.
-_WINDOWS: Final = {
-    chr(code): bytes([code]).decode("cp1252")
-    for code in range(0x80, 0xA0)
-    if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
-}
 _INVISIBLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
     "\ufff9-\ufffb]"
@@ -151,7 +147,7 @@ def _clean_word(word: str) -> tuple[str, tuple[str, ...]]:
 def _visible(word: str) -> str:
     if word.isprintable() and word.isascii():
         return word
-    text = "".join(_WINDOWS.get(c, c) for c in word)
+    text = word.translate(WINDOWS)
     text = _SPACES.sub(" ", text).strip()
     if _INVISIBLE.search(text) is None:
         return text
