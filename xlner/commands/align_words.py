@@ -32,7 +32,6 @@ from xlner.commands.shared import (
     command,
     print_json,
     quiet_libraries,
-    reported_errors,
     tell,
     to_write,
 )
@@ -105,39 +104,38 @@ def align_words(
     as_json: AsJson = False,
 ) -> None:
     """Link the words of sentence pairs."""
-    with reported_errors():
-        to_write("--out", out, source, target, gold, *map(Path, parallel or ()))
-        own = {
-            "model": model,
-            "layer": layer,
-            "method": method,
-            "token_type": token_type,
-            "distortion": distortion,
-            "dtype": dtype,
-        }
-        options: dict[str, Any] = {k: v for k, v in own.items() if v is not None} | {
-            "aligner": aligner,
-            "batch_tokens": batch_tokens,
-            "device": device,
-            "soft": probs,
-        }
-        if parallel:
-            pair = (source_lang, target_lang or "und")
-            options["parallel"] = [_text_source(Path(p), pair) for p in parallel]
-        typed = with_more(options, more or (), "floor=0.1")
-        if options["aligner"] == "ensemble":
-            raise ConfigError("--aligner ensemble: needs members; use a config and run_stage align")
-        with _named(typed):
-            _align(
-                (source, target),
-                out,
-                read_as(AlignConfig, options, typed),
-                (source_lang, target_lang),
-                probs,
-                (gold, gold_base),
-                as_json,
-                Files(encoding, data or (), SIDES if target else ()),
-            )
+    to_write("--out", out, source, target, gold, *map(Path, parallel or ()))
+    own = {
+        "model": model,
+        "layer": layer,
+        "method": method,
+        "token_type": token_type,
+        "distortion": distortion,
+        "dtype": dtype,
+    }
+    options: dict[str, Any] = {k: v for k, v in own.items() if v is not None} | {
+        "aligner": aligner,
+        "batch_tokens": batch_tokens,
+        "device": device,
+        "soft": probs,
+    }
+    if parallel:
+        pair = (source_lang, target_lang or "und")
+        options["parallel"] = [_text_source(Path(p), pair) for p in parallel]
+    typed = with_more(options, more or (), "floor=0.1")
+    if options["aligner"] == "ensemble":
+        raise ConfigError("--aligner ensemble: needs members; use a config and run_stage align")
+    with _named(typed):
+        _align(
+            (source, target),
+            out,
+            read_as(AlignConfig, options, typed),
+            (source_lang, target_lang),
+            probs,
+            (gold, gold_base),
+            as_json,
+            Files(encoding, data or (), SIDES if target else ()),
+        )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xlner.commands.options import DEFAULT_RUNS, AsJson, Idle, RunsDir, complete_run
-from xlner.commands.shared import command, print_json, quiet_libraries, reported_errors, tell
+from xlner.commands.shared import command, print_json, quiet_libraries, tell
 
 ABOUT = "Write the projected and synthetic text of a run as a Hugging Face data set; push it."
 
@@ -31,27 +31,26 @@ def export_dataset(
     as_json: AsJson = False,
 ) -> None:
     """Write the projected and synthetic text of a run as a Hugging Face data set; push it."""
-    with reported_errors():
-        from pipeline.errors import ConfigError
-        from stages.inspect.reading import find_run
-        from stages.inspect.run_dataset import export_dataset as export
-        from stages.inspect.run_dataset import push_dataset
+    from pipeline.errors import ConfigError
+    from stages.inspect.reading import find_run
+    from stages.inspect.run_dataset import export_dataset as export
+    from stages.inspect.run_dataset import push_dataset
 
-        if push is not None and push.count("/") != 1:
-            raise ConfigError(f"--push {push!r}: expected owner/name")
-        quiet_libraries()
-        found = find_run(run, runs_dir)
-        folder = out or found.path / "dataset"
-        counts = export(found, folder)
-        address = None if push is None else push_dataset(folder, push, private=private)
-        if as_json:
-            print_json({"folder": str(folder), "sentences": counts, "pushed": address})
-            return
-        for name, count in counts.items():
-            tell(f"  {name}: {count:,} sentences")
-        tell(f"wrote {folder}: look at README.md, and name the licence there")
-        if address is not None:
-            tell(f"pushed: {address}")
+    if push is not None and push.count("/") != 1:
+        raise ConfigError(f"--push {push!r}: expected owner/name")
+    quiet_libraries()
+    found = find_run(run, runs_dir)
+    folder = out or found.path / "dataset"
+    counts = export(found, folder)
+    address = None if push is None else push_dataset(folder, push, private=private)
+    if as_json:
+        print_json({"folder": str(folder), "sentences": counts, "pushed": address})
+        return
+    for name, count in counts.items():
+        tell(f"  {name}: {count:,} sentences")
+    tell(f"wrote {folder}: look at README.md, and name the licence there")
+    if address is not None:
+        tell(f"pushed: {address}")
 
 
 main = command(export_dataset, "export_dataset", ABOUT)

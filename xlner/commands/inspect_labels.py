@@ -31,7 +31,6 @@ from xlner.commands.shared import (
     data_stream,
     labelled_writer,
     print_json,
-    reported_errors,
     tell,
     to_write,
 )
@@ -156,51 +155,50 @@ def inspect_labels(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Look at projected labels: why each was kept or dropped; export and import corrections."""
-    with reported_errors():
-        from pipeline.errors import ConfigError, one_of
-        from stages.inspect.reading import TRACED, changed_inputs, choose_unit, find_run
-        from stages.inspect.selection import RowSelection
-        from xlner.commands.files import Files
+    from pipeline.errors import ConfigError, one_of
+    from stages.inspect.reading import TRACED, changed_inputs, choose_unit, find_run
+    from stages.inspect.selection import RowSelection
+    from xlner.commands.files import Files
 
-        folder = find_run(run, runs_dir)
-        selection = RowSelection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
-        selection.check()
-        asked = {"--import": corrected, "--summary": summary, "--export": export}
-        given = [name for name, value in asked.items() if value]
-        if len(given) > 1:
-            raise ConfigError(f"{' and '.join(given)}: one at a time")
-        if (summary or corrected) and (selection != RowSelection() or stage != "project"):
-            raise ConfigError(
-                "--summary and --import look at all sentences of the stage project: leave out "
-                "--only, --type, --reason, --contains, --id and --stage"
-            )
-        one_of("--format", format_, STYLES)
-        units = {
-            name: changed_inputs(folder, stage, name) if stage in TRACED else {}
-            for name in choose_unit(folder, stage, lang, unit)
-        }
-        for name, changed in units.items() if stage == "project" else ():
-            for what in changed.values():
-                tell(f"warning: project/{name} holds what was projected before: {what}")
-        if corrected is not None:
-            files = Files(encoding, data or ())
-            _import(folder, units, corrected, (import_format, files), out, as_json)
-        elif summary:
-            _summary(folder, list(units), as_json)
-        elif export is not None:
-            narrowed = only or reason or id_ or stage != "project"
-            if not narrowed:
-                selection = dataclasses.replace(selection, only="kept")
-            size = None if everything else sample
-            stream = _stream(folder, stage, units, selection, encoder)
-            _export(folder, stream, selection, export, size, seed, as_json)
-        else:
-            style = "jsonl" if as_json else format_
-            size = None if everything else sample
-            if size is None and not everything and style == "pretty" and id_ is None:
-                size = DEFAULT_SAMPLE
-            stream = _stream(folder, stage, units, selection, encoder)
-            _show(stream, selection, size, seed, style, all_links)
+    folder = find_run(run, runs_dir)
+    selection = RowSelection(only, type_, reason, contains, id_, below)  # type: ignore[arg-type]
+    selection.check()
+    asked = {"--import": corrected, "--summary": summary, "--export": export}
+    given = [name for name, value in asked.items() if value]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)}: one at a time")
+    if (summary or corrected) and (selection != RowSelection() or stage != "project"):
+        raise ConfigError(
+            "--summary and --import look at all sentences of the stage project: leave out "
+            "--only, --type, --reason, --contains, --id and --stage"
+        )
+    one_of("--format", format_, STYLES)
+    units = {
+        name: changed_inputs(folder, stage, name) if stage in TRACED else {}
+        for name in choose_unit(folder, stage, lang, unit)
+    }
+    for name, changed in units.items() if stage == "project" else ():
+        for what in changed.values():
+            tell(f"warning: project/{name} holds what was projected before: {what}")
+    if corrected is not None:
+        files = Files(encoding, data or ())
+        _import(folder, units, corrected, (import_format, files), out, as_json)
+    elif summary:
+        _summary(folder, list(units), as_json)
+    elif export is not None:
+        narrowed = only or reason or id_ or stage != "project"
+        if not narrowed:
+            selection = dataclasses.replace(selection, only="kept")
+        size = None if everything else sample
+        stream = _stream(folder, stage, units, selection, encoder)
+        _export(folder, stream, selection, export, size, seed, as_json)
+    else:
+        style = "jsonl" if as_json else format_
+        size = None if everything else sample
+        if size is None and not everything and style == "pretty" and id_ is None:
+            size = DEFAULT_SAMPLE
+        stream = _stream(folder, stage, units, selection, encoder)
+        _show(stream, selection, size, seed, style, all_links)
 
 
 def _stream(

@@ -14,7 +14,6 @@ from xlner.commands.shared import (
     data_console,
     print_json,
     quiet_libraries,
-    reported_errors,
     tell,
 )
 
@@ -27,21 +26,20 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a commented config for a folder of your files; nothing is asked."""
-    with reported_errors():
-        from xlner.scaffold import look_into, write_config
+    from xlner.scaffold import look_into, write_config
 
-        found = look_into(folder, source_lang)
-        path = write_config(folder, source_lang, found)
-        for (split, lang), name in found.files.items():
-            read = f": {found.read[name]}" if name in found.read else ""
-            tell(f"  {split} {lang}: {name}{read}")
-        for name, why in found.unused.items():
-            tell(f"  not used: {name}: {why}")
-        if as_json:
-            files = [{"split": s, "lang": la, "file": f} for (s, la), f in found.files.items()]
-            print_json({"config": str(path), "files": files, "unused": found.unused})
-            return
-        tell(f"wrote {path}\nnext: run_pipeline {shlex.quote(str(path))} --dry-run")
+    found = look_into(folder, source_lang)
+    path = write_config(folder, source_lang, found)
+    for (split, lang), name in found.files.items():
+        read = f": {found.read[name]}" if name in found.read else ""
+        tell(f"  {split} {lang}: {name}{read}")
+    for name, why in found.unused.items():
+        tell(f"  not used: {name}: {why}")
+    if as_json:
+        files = [{"split": s, "lang": la, "file": f} for (s, la), f in found.files.items()]
+        print_json({"config": str(path), "files": files, "unused": found.unused})
+        return
+    tell(f"wrote {path}\nnext: run_pipeline {shlex.quote(str(path))} --dry-run")
 
 
 def list_runs(
@@ -52,29 +50,28 @@ def list_runs(
     ] = False,
 ) -> None:
     """Show the runs with their state and headline result."""
-    with reported_errors():
-        from pipeline.listing import describe_runs
+    from pipeline.listing import describe_runs
 
-        if kinds:
-            _list_kinds(as_json)
-            return
-        runs = describe_runs(runs_dir)
-        if as_json:
-            print_json(runs)
-            return
-        if not runs:
-            tell(f"no runs in {runs_dir}")
-            return
-        from rich.table import Table
-        from rich.text import Text
+    if kinds:
+        _list_kinds(as_json)
+        return
+    runs = describe_runs(runs_dir)
+    if as_json:
+        print_json(runs)
+        return
+    if not runs:
+        tell(f"no runs in {runs_dir}")
+        return
+    from rich.table import Table
+    from rich.text import Text
 
-        from pipeline.terminal import printable
+    from pipeline.terminal import printable
 
-        table = Table("run", "state", "tasks", "last change", "result", box=None, pad_edge=False)
-        for run in runs:
-            values = (str(run[k]) for k in ("run", "state", "tasks", "changed", "headline"))
-            table.add_row(*(Text(printable(value)) for value in values))  # no markup in names
-        data_console().print(table)
+    table = Table("run", "state", "tasks", "last change", "result", box=None, pad_edge=False)
+    for run in runs:
+        values = (str(run[k]) for k in ("run", "state", "tasks", "changed", "headline"))
+        table.add_row(*(Text(printable(value)) for value in values))  # no markup in names
+    data_console().print(table)
 
 
 def _list_kinds(as_json: bool) -> None:
@@ -97,12 +94,11 @@ def _list_kinds(as_json: bool) -> None:
 
 def schema() -> None:
     """Print the JSON schema of a config, for editors."""
-    with reported_errors():
-        from stages.registry import STAGES
+    from stages.registry import STAGES
 
-        found = STAGES.config_type().model_json_schema()
-        # Keys with an underscore hold YAML anchors; the reader leaves them out, at the top only.
-        print_json(found | {"patternProperties": {"^_": {}}})
+    found = STAGES.config_type().model_json_schema()
+    # Keys with an underscore hold YAML anchors; the reader leaves them out, at the top only.
+    print_json(found | {"patternProperties": {"^_": {}}})
 
 
 def push(
@@ -113,12 +109,11 @@ def push(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Copy the complete outputs of a run to URL/RUN; what is there already is not sent again."""
-    with reported_errors():
-        from stages.inspect.reading import find_run
-        from xlner.transfer import push as send
+    from stages.inspect.reading import find_run
+    from xlner.transfer import push as send
 
-        place, sent = send(find_run(run, runs_dir).path, url)
-        tell(f"{sent} files sent to {place}")
+    place, sent = send(find_run(run, runs_dir).path, url)
+    tell(f"{sent} files sent to {place}")
 
 
 def pull(
@@ -126,11 +121,10 @@ def pull(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Copy a run from a URL into the folder of the runs; it can be continued there."""
-    with reported_errors():
-        from xlner.transfer import pull as bring
+    from xlner.transfer import pull as bring
 
-        folder, got = bring(url, runs_dir)
-        tell(f"{got} files written to {folder}")
+    folder, got = bring(url, runs_dir)
+    tell(f"{got} files written to {folder}")
 
 
 def export(
@@ -141,23 +135,20 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a tagger as ONNX, and compare its labels with PyTorch's on the sentences of a file."""
-    with reported_errors():
-        from pipeline.config import DataSource
-        from pipeline.formats import read_labelled
+    from pipeline.config import DataSource
+    from pipeline.formats import read_labelled
 
-        quiet_libraries()
-        from stages.tagger.export import export_onnx
-        from stages.tagger.tagger import Tagger
+    quiet_libraries()
+    from stages.tagger.export import export_onnx
+    from stages.tagger.tagger import Tagger
 
-        read = read_labelled(DataSource(path=str(text)), "und", path=text, labelled=False)
-        sentences = [s.words for s in read]
-        check = export_onnx(
-            Tagger.from_pretrained(model, dtype="float32"), out, sentences, int8=int8
-        )
-        if as_json:
-            print_json(asdict(check) | {"file": str(check.file)})
-            return
-        tell(
-            f"wrote {check.file}: {check.same_labels} of {check.words} words get the same label as "
-            f"in PyTorch, probabilities differ by {check.largest_difference:.1e} at most"
-        )
+    read = read_labelled(DataSource(path=str(text)), "und", path=text, labelled=False)
+    sentences = [s.words for s in read]
+    check = export_onnx(Tagger.from_pretrained(model, dtype="float32"), out, sentences, int8=int8)
+    if as_json:
+        print_json(asdict(check) | {"file": str(check.file)})
+        return
+    tell(
+        f"wrote {check.file}: {check.same_labels} of {check.words} words get the same label as "
+        f"in PyTorch, probabilities differ by {check.largest_difference:.1e} at most"
+    )

@@ -35,7 +35,6 @@ from xlner.commands.shared import (
     labelled_writer,
     print_json,
     quiet_libraries,
-    reported_errors,
     tell,
     to_write,
 )
@@ -96,35 +95,34 @@ def project_labels(
     as_json: AsJson = False,
 ) -> None:
     """Carry labels over to the other side of word-aligned sentences."""
-    with reported_errors():
-        to_write("--out", out, source, target, links)
-        write = labelled_writer("--out", out or Path())
-        to_write("--report", report, source, target, links, out)
-        langs = (source_lang, target_lang)
-        config = _config(method, solver, min_score, min_link, translator, more or [])
-        translate = _translate(translator, langs) if translator is not None else None
-        files = Files(encoding, data or (), SIDES)
-        with files.advised():
-            corpus = read_corpus(source, target, links, langs, score, files, links_base)
-        for repaired in corpus.repaired:
-            tell(repaired)
-        if translate is not None:
-            _translate_entities(corpus.batches, translate)
-        counted = _Counts(keep=as_json and out is None, tags=score)
-        rows = counted.through(_project(corpus, config, links))
-        with contextlib.ExitStack() as stack:
-            if report is not None:
-                new = stack.enter_context(written_whole(report))
-                rows = _reported(rows, stack.enter_context(new.open("w", encoding="utf-8")))
-            if out is not None or not as_json:
-                _write(rows, write, out, target_lang)
-            else:
-                deque(rows, maxlen=0)
-        scores = _scores(corpus.targets, counted.found) if score else None
-        if as_json:
-            _print_json(counted, scores, out)
+    to_write("--out", out, source, target, links)
+    write = labelled_writer("--out", out or Path())
+    to_write("--report", report, source, target, links, out)
+    langs = (source_lang, target_lang)
+    config = _config(method, solver, min_score, min_link, translator, more or [])
+    translate = _translate(translator, langs) if translator is not None else None
+    files = Files(encoding, data or (), SIDES)
+    with files.advised():
+        corpus = read_corpus(source, target, links, langs, score, files, links_base)
+    for repaired in corpus.repaired:
+        tell(repaired)
+    if translate is not None:
+        _translate_entities(corpus.batches, translate)
+    counted = _Counts(keep=as_json and out is None, tags=score)
+    rows = counted.through(_project(corpus, config, links))
+    with contextlib.ExitStack() as stack:
+        if report is not None:
+            new = stack.enter_context(written_whole(report))
+            rows = _reported(rows, stack.enter_context(new.open("w", encoding="utf-8")))
+        if out is not None or not as_json:
+            _write(rows, write, out, target_lang)
         else:
-            _tell(counted.summary(), scores, out)
+            deque(rows, maxlen=0)
+    scores = _scores(corpus.targets, counted.found) if score else None
+    if as_json:
+        _print_json(counted, scores, out)
+    else:
+        _tell(counted.summary(), scores, out)
 
 
 def _config(

@@ -31,7 +31,6 @@ from xlner.commands.shared import (
     make_app,
     print_json,
     quiet_libraries,
-    reported_errors,
     show_warnings,
 )
 
@@ -80,12 +79,11 @@ def run_pipeline(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Run all stages that are not up to date, from labelled source text to the comparison."""
-    with reported_errors(STOPPED):
-        from pipeline.plan import Selection
+    from pipeline.plan import Selection
 
-        selection = Selection(first, last, force)
-        given = [*(overrides or []), *_places(jobs, devices)]
-        _run(config, given, selection, dry_run, as_json, runs_dir)
+    selection = Selection(first, last, force)
+    given = [*(overrides or []), *_places(jobs, devices)]
+    _run(config, given, selection, dry_run, as_json, runs_dir)
 
 
 def run_stage(
@@ -103,11 +101,10 @@ def run_stage(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Run one stage; what it reads must be up to date."""
-    with reported_errors(STOPPED):
-        from pipeline.plan import Selection
+    from pipeline.plan import Selection
 
-        given = [*(overrides or []), *_places(jobs, devices)]
-        _run(config, given, Selection(name, name, force), dry_run, as_json, runs_dir)
+    given = [*(overrides or []), *_places(jobs, devices)]
+    _run(config, given, Selection(name, name, force), dry_run, as_json, runs_dir)
 
 
 def _places(jobs: int | None, devices: int | None) -> list[str]:
@@ -253,8 +250,8 @@ _ABOUT_RUN = (
     "'run_pipeline export' writes a tagger as ONNX."
 )
 
-_run_pipeline = command(run_pipeline, "run_pipeline", _ABOUT_RUN)
-main_stage = command(run_stage, "run_stage", "Run one stage of the pipeline.")
+_run_pipeline = command(run_pipeline, "run_pipeline", _ABOUT_RUN, STOPPED)
+main_stage = command(run_stage, "run_stage", "Run one stage of the pipeline.", STOPPED)
 
 
 def _finished_words() -> list[str]:

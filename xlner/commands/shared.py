@@ -46,10 +46,15 @@ def make_app(name: str, about: str) -> typer.Typer:
     )
 
 
-def command(function: Callable[..., Any], name: str, about: str) -> Callable[[], None]:
-    """Turn a function with typer options into the entry point of a console script."""
+def command(
+    function: Callable[..., Any], name: str, about: str, stopped: str = "stopped"
+) -> Callable[[], None]:
+    """Turn a function with typer options into the entry point of a console script.
+
+    After Ctrl-C it says ``stopped``.
+    """
     app = make_app(name, about)
-    app.command(help=about)(as_command(function))
+    app.command(help=about)(as_command(function, stopped))
     return entry(app)
 
 
@@ -138,10 +143,11 @@ _Version = Annotated[
 ]
 
 
-def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
+def as_command(function: Callable[..., Any], stopped: str = "stopped") -> Callable[..., Any]:
     """Return ``function`` as all commands are: with ``--version``, refusing what does nothing.
 
-    Options say by :class:`xlner.commands.options.Idle` when that is.
+    Its errors are reported by :func:`reported_errors`. Options say by
+    :class:`xlner.commands.options.Idle` when they do nothing.
     """
     signature = inspect.signature(function, eval_str=True)
     idle = {
@@ -153,9 +159,10 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(*, context: typer.Context, version: bool = False, **options: Any) -> Any:
-        if problems := list(idle_options(context, idle)):
-            _fail(problems, EXIT_USAGE)
-        return function(**options)
+        with reported_errors(stopped):
+            if problems := list(idle_options(context, idle)):
+                _fail(problems, EXIT_USAGE)
+            return function(**options)
 
     more = {"context": typer.Context, "version": _Version}
     kind = inspect.Parameter.KEYWORD_ONLY

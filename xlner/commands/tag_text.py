@@ -29,7 +29,6 @@ from xlner.commands.shared import (
     command,
     data_stream,
     quiet_libraries,
-    reported_errors,
     tell,
     to_write,
 )
@@ -91,33 +90,30 @@ def tag_text(
     ] = "auto",
 ) -> None:
     """Tag the named entities in a file."""
-    with reported_errors():
-        one_of("--format", format, FORMATS)
-        one_of("--dtype", dtype, ("auto", "float32", "bfloat16"))
-        one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
-        to_write("--out", out, file)
-        quiet_libraries()
-        from xlner.commands.files import Files
+    one_of("--format", format, FORMATS)
+    one_of("--dtype", dtype, ("auto", "float32", "bfloat16"))
+    one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
+    to_write("--out", out, file)
+    quiet_libraries()
+    from xlner.commands.files import Files
 
-        items = _read(file, lang, words, Files(encoding, data or ()))
-        first = list(islice(items, 1))  # a file that cannot be read is told of before loading
-        tagger = _load(
-            model,
-            device=device,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
-            window=window,
-            constrained=constrained,
-        )
-        counts = _tag(
-            tagger, chain(first, items), lang, _WRITERS[_style(format, out, as_json)], out
-        )
-        where = f"; wrote {out}" if out else ""
-        tell(f"{counts[0]} sentences, {counts[1]} entities{where}")
-        from stages.tagger.encoding import unreadable
+    items = _read(file, lang, words, Files(encoding, data or ()))
+    first = list(islice(items, 1))  # a file that cannot be read is told of before loading
+    tagger = _load(
+        model,
+        device=device,
+        dtype=dtype,
+        batch_tokens=batch_tokens,
+        window=window,
+        constrained=constrained,
+    )
+    counts = _tag(tagger, chain(first, items), lang, _WRITERS[_style(format, out, as_json)], out)
+    where = f"; wrote {out}" if out else ""
+    tell(f"{counts[0]} sentences, {counts[1]} entities{where}")
+    from stages.tagger.encoding import unreadable
 
-        if warning := unreadable(tagger.seen):
-            tell(f"warning: {warning}")
+    if warning := unreadable(tagger.seen):
+        tell(f"warning: {warning}")
 
 
 def _style(format: str | None, out: Path | None, as_json: bool) -> str:

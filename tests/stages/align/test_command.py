@@ -11,11 +11,12 @@ import typer
 from typer.testing import CliRunner
 
 from xlner.commands.align_words import align_words
+from xlner.commands.shared import as_command
 
 Pairs = list[tuple[list[str], list[str]]]
 
 app = typer.Typer()
-app.command()(align_words)
+app.command()(as_command(align_words))
 
 
 def run(*args: Any) -> tuple[int, str, str]:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from tests.pipeline.formats.helpers import brief, read
 from xlner.commands.project_labels import project_labels
+from xlner.commands.shared import as_command
 
 SOURCE = "Angela B-PER\nMerkel I-PER\nleft O\nBonn B-LOC\n\nYes O\n\nUlm B-LOC\nwaits O\n"
 TARGET = "Angela B-PER\nMerkel I-PER\nverließ O\nBonn B-LOC\n\nJa O\n\nUlm O\nwartet O\n"
@@ -28,7 +29,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 def run(files: dict[str, Path], *options: str) -> Result:
     app = typer.Typer()
-    app.command()(project_labels)
+    app.command()(as_command(project_labels))
     names = ("source.conll", "target.conll", "links")
     arguments = [*(str(files[n]) for n in names), "-o", str(files["out.conll"]), *options]
     return CliRunner().invoke(app, arguments)
@@ -127,7 +128,7 @@ def test_without_a_file_the_labels_go_to_standard_output_and_messages_elsewhere(
 ) -> None:
     run(files)
     app = typer.Typer()
-    app.command()(project_labels)
+    app.command()(as_command(project_labels))
     names = [str(files[n]) for n in ("source.conll", "target.conll", "links")]
     result = CliRunner().invoke(app, names)
     assert result.exit_code == 0, result.output

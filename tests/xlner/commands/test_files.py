@@ -25,6 +25,7 @@ from pipeline.kinded import JoinedConfig
 from xlner import commands
 from xlner.commands import align_words, project_labels, tag_text
 from xlner.commands.files import Files
+from xlner.commands.shared import as_command
 
 ROOT = Path(__file__).parents[3]
 # The same in every process, as tests are called after it.
@@ -33,7 +34,7 @@ PACKED = gzip.compress(b"Anna\n", mtime=0)
 
 def called(function: Any, *args: Any) -> tuple[int, str, str]:
     app = typer.Typer()
-    app.command()(function)
+    app.command()(as_command(function))
     result = CliRunner().invoke(app, [str(a) for a in args])
     return result.exit_code, result.stdout, " ".join(result.stderr.split())
 
