@@ -30,18 +30,28 @@ _WITHOUT_REASON = re.compile(r"PytorchStreamWriter failed|basic_ios::|iostream e
 _NEARLY_FULL = 1 << 20
 
 
+class DiskError(XlnerError):
+    """The disk is full or broken, or a folder must not be written to; says what to do."""
+
+
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(
+    path: Path, place: str = "the folder of the runs", by: str = "--runs-dir"
+) -> Iterator[None]:
     """Turn errors of the disk into errors that say what to do.
 
     Args:
         path: What is written, or the folder that it is written in, for the message.
+        place: The folder that must be writable, as users know it.
+        by: What names another one.
 
     Raises:
-        XlnerError: If the disk is full or broken, or the folder must not be written to.
+        DiskError: If the disk is full or broken, or the folder must not be written to.
     """
     try:
         yield
+    except DiskError:
+        raise  # told, nearer to where it was
     except Exception as error:
         found = _os_error(error, path)
         if found is None:
@@ -49,7 +59,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         code, name = found
         if isinstance(error, XlnerError) and code not in (*_FULL, errno.EROFS):
             raise  # its message names the file already
-        raise XlnerError(_advice(code, name or str(path))) from error
+        raise DiskError(_advice(code, name or str(path), place, by)) from error
 
 
 def told(error: BaseException) -> str | None:
@@ -102,13 +112,13 @@ def _no_space(code: int, name: str) -> str:
     return f"{what}: could not write {name}; free some space and run again"
 
 
-def _advice(code: int, name: str) -> str:
+def _advice(code: int, name: str, place: str, by: str) -> str:
     if code in _FULL:
         return f"{_no_space(code, name)}, finished parts are kept"
     if code in _FORBIDDEN:
         return (
-            f"{name}: {os.strerror(code).lower()}; the inputs must be readable and the folder of "
-            "the runs writable (--runs-dir names another one)"
+            f"{name}: {os.strerror(code).lower()}; the inputs must be readable and {place} "
+            f"writable ({by} names another one)"
         )
     if code == errno.EFBIG:
         return (
@@ -117,7 +127,7 @@ def _advice(code: int, name: str) -> str:
         )
     return (
         f"{name}: the disk reports an input/output error; check it (dmesg), or run elsewhere "
-        "(--runs-dir); files that do not read back as they were written are named"
+        f"({by}); files that do not read back as they were written are named"
     )
 
 

@@ -14,11 +14,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.disk import is_alive, sync_tree
+from pipeline.disk import disk_errors, is_alive, sync_tree
 from pipeline.errors import ModelError
 from pipeline.hashes import FileHashes, fingerprint
 from pipeline.models import refuse_pickled_weights
@@ -69,8 +70,13 @@ def fingerprint_of(folder: Path, cache: Path | None = None) -> str:
     """Return the hash of a checkpoint; hashes of its files are kept in the cache."""
     hashes = FileHashes((cache or cache_folder()) / ".hashes.json")
     found = hashes.of(folder)
-    hashes.save()
+    with _cache_errors(cache or cache_folder()):
+        hashes.save()
     return found
+
+
+def _cache_errors(cache: Path) -> AbstractContextManager[None]:
+    return disk_errors(cache, "the cache of converted models", "the variable XLNER_CACHE")
 
 
 def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) -> Path:
@@ -84,8 +90,13 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
     cache = cache or cache_folder()
     final = cache / fingerprint([*identity, version("ctranslate2")])[:32]
     _clear_away(cache)
-    if (final / NOTE).is_file():
-        return final
+    if not (final / NOTE).is_file():
+        with _cache_errors(cache):
+            _make(cache, final, make)
+    return final
+
+
+def _make(cache: Path, final: Path, make: Callable[[Path], None]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     mine = f".{final.name}.{platform.node()}.{os.getpid()}."
     temporary = Path(tempfile.mkdtemp(prefix=mine, dir=cache))
@@ -100,7 +111,6 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return final
 
 
 def _clear_away(cache: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from pipeline.artifacts import RunFolder
 from pipeline.errors import XlnerError
 from pipeline.hashes import FileHashes
 from pipeline.stage import Ref
+from stages.translate import conversion
 from tests.pipeline.test_runner import make_runner, part_bytes, states
 from tests.reliability.conftest import Clean, Starter
 from tests.reliability.test_kills import leftovers
@@ -196,6 +198,21 @@ def test_errors_of_other_libraries_are_told_by_their_text(
     monkeypatch.setattr(disk, "_free", lambda path: 0)
     with pytest.raises(XlnerError, match="the disk is full"), disk.disk_errors(tmp_path):
         raise RuntimeError(stream)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(errno.ENOSPC, "could not write {cache};"), (errno.EROFS, "the variable XLNER_CACHE names")],
+)
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, code: int, said: str) -> None:
+    cache, task = tmp_path / "cache", tmp_path / "task"
+
+    def fail(folder: Path) -> None:
+        raise OSError(code, os.strerror(code))
+
+    words = said.format(cache=re.escape(str(cache)))
+    with pytest.raises(XlnerError, match=words), disk.disk_errors(task):
+        conversion.kept([1], cache, fail)
 
 
 def test_everything_is_on_the_disk_before_the_manifest_that_vouches_for_it(
