@@ -2,11 +2,11 @@
 
 ``with Warm("torch") as python`` gives the path of a stand-in for ``sys.executable``. It takes
 ``script.py …``, ``-c code …`` and ``-m module …``, after ``-u`` too, and hands them, its folder,
-environment and standard streams to a process that has loaded the libraries and forks: torch and
-transformers take eight seconds of a processor, the fork a few hundredths. What libraries read from
-the environment while they are imported (``HF_HOME``, ``OMP_NUM_THREADS``) stays as it was then, and
-the processor time of what runs is not that of a child of the test: tests of these start
-``sys.executable``.
+environment and open files to a process that has loaded the libraries and forks: torch and
+transformers take eight seconds of a processor, the fork a few hundredths. It may be what
+``multiprocessing`` spawns (``set_executable``). What libraries read from the environment while they
+are imported (``HF_HOME``, ``OMP_NUM_THREADS``) stays as it was then, and the processor time of what
+runs is not that of a child of the test: tests of these start ``sys.executable``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from fcntl import F_DUPFD, fcntl
 from pathlib import Path
 from runpy import run_module
 from types import ModuleType, TracebackType
@@ -36,12 +37,16 @@ _STAND_IN = """#!{python} -IS
 import _signal, marshal, os, sys
 from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
 
+listed = map(int, os.listdir("/proc/self/fd"))
+files = [n for n in listed if os.path.exists(f"/proc/self/fd/{{n}}")]  # without that of the list
 link = socket(AF_UNIX, SOCK_STREAM)
 link.connect({address!r})
-asked = marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environ)))
-streams = b"".join(n.to_bytes(4, sys.byteorder) for n in (0, 1, 2))
-link.sendmsg([len(asked).to_bytes(8, "big")], [(SOL_SOCKET, SCM_RIGHTS, streams)])
+asked = marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environ), files))
+sent = b"".join(n.to_bytes(4, sys.byteorder) for n in files)
+link.sendmsg([len(asked).to_bytes(8, "big")], [(SOL_SOCKET, SCM_RIGHTS, sent)])
 link.sendall(asked)
+for number in set(files) - {{0, 1, 2}}:
+    os.close(number)  # a pipe would not end as long as it is open here
 for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
     if _signal.getsignal(number) != _signal.SIG_IGN:
         _signal.signal(number, lambda number, frame: link.send(bytes([number])))
@@ -63,16 +68,17 @@ class Warm:
 
     Args:
         modules: What is loaded.
+        python: What it starts from: another one, with what that has loaded.
     """
 
-    def __init__(self, *modules: str) -> None:
-        self._modules = modules
+    def __init__(self, *modules: str, python: str | Path = sys.executable) -> None:
+        self._modules, self._python = modules, python
 
     def __enter__(self) -> Path:
         self._folder = Path(tempfile.mkdtemp(prefix="warm"))  # a socket's path must be short
         address = str(self._folder / "socket")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, address, *self._modules],
+            [self._python, "-m", __name__, address, *self._modules],
             cwd=ROOT,
             env=os.environ
             | {
@@ -136,17 +142,18 @@ def _reap(how: int) -> None:
 
 def _handle(link: socket.socket) -> None:
     """Start what is asked for, and return in its process; the other passes on what happens."""
-    size, streams = _received(link)
+    size, files = _received(link)
     asked = b""
     while len(asked) < size:
         asked += link.recv(size - len(asked))
     pid = os.fork()
     if pid == 0:
         link.close()
-        words, folder, environment = marshal.loads(asked)
-        _become(words, folder, environment, streams)
-    for stream in streams:
-        os.close(stream)
+        words, folder, environment, numbers = marshal.loads(asked)
+        _take(files, numbers)
+        _become(words, folder, environment)
+    for file in files:
+        os.close(file)
     ended = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(link, select.POLLIN)
@@ -166,20 +173,26 @@ def _handle(link: socket.socket) -> None:
 
 
 def _received(link: socket.socket) -> tuple[int, list[int]]:
-    """Return how many bytes are to come, and the standard streams."""
-    size, told, *_ = link.recvmsg(8, socket.CMSG_SPACE(12))
+    """Return how many bytes are to come, and the open files."""
+    size, told, *_ = link.recvmsg(8, socket.CMSG_SPACE(4 * 100))
     ((_, _, numbers),) = told
     return int.from_bytes(size, "big"), list(array.array("i", numbers))
 
 
-def _become(
-    words: list[str], folder: str, environment: dict[str, str], streams: list[int]
-) -> NoReturn:
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+def _take(files: list[int], numbers: list[int]) -> None:
+    """Give open files the numbers that they had."""
+    above = [fcntl(file, F_DUPFD, 1 + max(numbers)) for file in files]
+    for file in files:
+        os.close(file)
+    for file, number in zip(above, numbers, strict=True):
+        os.dup2(file, number)
+        os.close(file)
+
+
+def _become(words: list[str], folder: str, environment: dict[str, str]) -> NoReturn:
     for number, (name, mode, errors) in enumerate(_STREAMS):
-        stream = os.fdopen(number, mode, 1 if name == "stderr" else -1, errors=errors)
+        buffering = 1 if name == "stderr" else -1
+        stream = os.fdopen(number, mode, buffering, errors=errors, closefd=False)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -188,8 +201,8 @@ def _become(
     os.environ |= environment
     sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     first, *rest = words
-    if first == "-u":
-        sys.stdout.reconfigure(write_through=True)
+    while first in ("-u", "-B"):
+        sys.stdout.reconfigure(write_through=first == "-u")
         first, *rest = words = rest
     if first == "-m":
         sys.argv = rest

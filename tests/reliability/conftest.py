@@ -18,13 +18,13 @@ import pytest
 import pipeline
 import stages
 from pipeline.artifacts import RunFolder
-from tests.conftest import LIBRARIES
 from tests.reliability.tiny_run import build_models, contents, files, write_config
 from tests.warm import Warm
 
 _MAIN = """
-import os, sys
+import multiprocessing, os, sys
 os.write(1, b"%d\\n" % os.getpid())
+multiprocessing.set_executable(sys.argv.pop(1))
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 sys.argv[0] = "run_pipeline"
 from xlner.commands.run import main
@@ -72,7 +72,7 @@ class Starter:
         # What a killed run leaves of processes may still hold what it writes to: no pipe.
         with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
             process = subprocess.Popen(
-                [self.python, "-c", _MAIN, *args],
+                [self.python, "-c", _MAIN, self.python, *args],
                 cwd=cwd,
                 env=os.environ
                 | {
@@ -129,7 +129,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def starter() -> Iterator[Starter]:
+def starter(warm_python: Path) -> Iterator[Starter]:
     ours = (
         module.name
         for package in (pipeline, stages)
@@ -137,7 +137,7 @@ def starter() -> Iterator[Starter]:
         # Not installed everywhere, and not part of the run.
         if module.name not in ("pipeline.engine.ray", "pipeline.formats.spacy_docbin")
     )
-    with Warm(*LIBRARIES, *ours, "xlner.commands.run") as python:
+    with Warm(*ours, "xlner.commands.run", python=warm_python) as python:
         yield Starter(python)
 
 
