@@ -76,7 +76,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Set aside what test modules have imported: torch and friends are no garbage.
 
-    Looking through it takes 0.7 seconds, and every task of a run ends with a look through all.
+    Looking through it takes 0.7 seconds, and every task of a run ends with a look through all. Nor
+    is what tests import later, or hold while a task ends.
     """
+    from pipeline.engine.memory import set_libraries_aside
+
     gc.freeze()
     gc.enable()
+    set_libraries_aside()

@@ -202,9 +202,12 @@ class _Garbage:
         self.me = self
 
 
-def test_what_libraries_hold_is_looked_at_once_and_garbage_is_found_every_time() -> None:
+def test_what_libraries_hold_is_looked_at_once_and_garbage_is_found_every_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     aside = gc.get_freeze_count()
     gc.unfreeze()  # the suite's own
+    monkeypatch.setattr("pipeline.engine.memory._aside", False)
     try:
         with libraries_aside():
             library = _Garbage()
