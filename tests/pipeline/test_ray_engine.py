@@ -250,7 +250,7 @@ def test_a_cluster_that_does_not_answer_is_named_in_time(
         started = time.monotonic()
         message = rf"the Ray cluster at {address} \(ray.address\) cannot be used: "
         with pytest.raises(XlnerError, match=message):
-            toy(tmp_path, ray={"address": address, "wait_seconds": 3}).run()
+            toy(tmp_path, ray={"address": address, "wait_seconds": 2}).run()
         assert time.monotonic() - started < 20
 
 

@@ -21,11 +21,16 @@ from xlner.transfer import pull, push
 URL = "memory://bucket/runs"
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw = {"name": "toy", "languages": ["de", "es"], "part_rows": 2}
     config = parse_config(raw, model=TOYS.config_type())
-    return Runner(config, tmp_path / "runs", None, TOYS).run().folder
+    return Runner(config, tmp_path_factory.mktemp("made"), None, TOYS).run().folder
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "runs" / made.name)
 
 
 @pytest.fixture(autouse=True)
