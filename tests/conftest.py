@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -65,6 +66,15 @@ def warm_python() -> Iterator[Path]:
     """A Python that has the libraries loaded, and nothing of ours; see :mod:`tests.warm`."""
     with Warm(*LIBRARIES) as python:
         yield python
+
+
+@pytest.fixture
+def hub_cache(warm_python: Path) -> Iterator[Path]:
+    """The cache in which that Python looks for models of the hub."""
+    folder = warm_python.parent / "hf" / "hub"
+    folder.mkdir(parents=True)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

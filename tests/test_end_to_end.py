@@ -180,14 +180,12 @@ def test_ctrl_c_stops_a_run_and_the_next_one_ends_with_the_same_data(
 
 @pytest.mark.slow
 def test_hub_ids_are_found_in_the_local_hub_cache(
-    tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_models: Path, warm_python: Path, hub_cache: Path
 ) -> None:
     """The large config, as it stands, with small checkpoints under the real ids."""
-    home = tmp_path / "hf"
-    lay_out_hub(home, "bert-base-multilingual-cased", tiny_models / "encoder")
+    lay_out(hub_cache, "bert-base-multilingual-cased", tiny_models / "encoder")
     build_marian(tmp_path / "en-de")
-    lay_out_hub(home, "Helsinki-NLP/opus-mt-en-de", tmp_path / "en-de")
-    monkeypatch.setenv("HF_HOME", str(home))
+    lay_out(hub_cache, "Helsinki-NLP/opus-mt-en-de", tmp_path / "en-de")
     corpus = tmp_path / "corpora" / "conll"
     sample = shipped_root() / "artifacts" / "sample"
     for lang, split, name in (
@@ -216,6 +214,7 @@ def test_hub_ids_are_found_in_the_local_hub_cache(
             "arms=[projected]",
         )),
         cwd=tmp_path,
+        python=warm_python,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     manifest = RunFolder(tmp_path / "artifacts/runs/conll_large")
@@ -240,12 +239,11 @@ for command in commands:
         assert not left.code, command
 print(json.dumps(links))
 """
-"""In one process, since each would load torch and transformers."""
 
 
 @pytest.mark.slow
 def test_simalign_finds_its_default_model_in_the_local_hub_cache(
-    tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_models: Path, warm_python: Path, hub_cache: Path
 ) -> None:
     """simalign's own name for it, ours, and our batched links: one checkpoint, the same links."""
     import torch
@@ -270,8 +268,7 @@ def test_simalign_finds_its_default_model_in_the_local_hub_cache(
     shape.num_hidden_layers, shape.max_position_embeddings, shape.vocab_size = 12, 512, 600
     torch.manual_seed(1)
     AutoModel.from_config(shape).save_pretrained(checkpoint)
-    lay_out_hub(tmp_path / "hf", "bert-base-multilingual-cased", checkpoint)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    lay_out(hub_cache, "bert-base-multilingual-cased", checkpoint)
     # Its precision is float32; ours is the machine's by default.
     ways = {"simalign_reference": [], "simalign": ["--dtype=float32"]}
     commands = [
@@ -282,7 +279,7 @@ def test_simalign_finds_its_default_model_in_the_local_hub_cache(
         for aligner, precision in ways.items()
     ]  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", THREE_WAYS],
+        [warm_python, "-c", THREE_WAYS],
         input=json.dumps([pairs, *commands]),
         env=environment(),
         cwd=tmp_path,
@@ -299,8 +296,8 @@ def test_simalign_finds_its_default_model_in_the_local_hub_cache(
         assert found == wanted
 
 
-def lay_out_hub(home: Path, name: str, checkpoint: Path) -> None:
-    repo = home / "hub" / f"models--{name.replace('/', '--')}"
+def lay_out(hub_cache: Path, name: str, checkpoint: Path) -> None:
+    repo = hub_cache / f"models--{name.replace('/', '--')}"
     (repo / "refs").mkdir(parents=True)
     (repo / "refs" / "main").write_text(COMMIT)
     shutil.copytree(checkpoint, repo / "snapshots" / COMMIT)

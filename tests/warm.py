@@ -3,8 +3,8 @@
 ``with Warm("torch") as python`` gives the path of a stand-in for ``sys.executable``. It takes
 ``script.py …``, ``-c code …`` and ``-m module …``, after ``-u`` too, and hands them, its folder,
 environment and open files to a process that has loaded the libraries and forks: torch and
-transformers take eight seconds of a processor, the fork a few hundredths. It may be what
-``multiprocessing`` spawns (``set_executable``). What libraries read from the environment while they
+transformers take eight seconds of a processor, the fork a few hundredths. Such a
+process spawns others in this way, too. What libraries read from the environment while they
 are imported (``HF_HOME``, ``OMP_NUM_THREADS``) stays as it was then, and the processor time of what
 runs is not that of a child of the test: tests of these start ``sys.executable``.
 """
@@ -16,6 +16,7 @@ import atexit
 import gc
 import importlib
 import marshal
+import multiprocessing
 import os
 import select
 import shutil
@@ -86,6 +87,7 @@ class Warm:
             | {
                 "OMP_NUM_THREADS": "1",
                 "HF_HUB_OFFLINE": "1",
+                "HF_HOME": str(self._folder / "hf"),
                 "HF_MODULES_CACHE": str(self._folder / "modules"),
             },
             stdin=subprocess.PIPE,
@@ -127,6 +129,7 @@ def _serve(address: str, modules: list[str]) -> None:
             link, _ = listening.accept()
             if os.fork() == 0:
                 listening.close()
+                multiprocessing.set_executable(str(Path(address).with_name("python")))
                 _handle(link)
             link.close()
             _reap(os.WNOHANG)

@@ -22,9 +22,8 @@ from tests.reliability.tiny_run import build_models, contents, files, write_conf
 from tests.warm import Warm
 
 _MAIN = """
-import multiprocessing, os, sys
+import os, sys
 os.write(1, b"%d\\n" % os.getpid())
-multiprocessing.set_executable(sys.argv.pop(1))
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 sys.argv[0] = "run_pipeline"
 from xlner.commands.run import main
@@ -72,7 +71,7 @@ class Starter:
         # What a killed run leaves of processes may still hold what it writes to: no pipe.
         with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
             process = subprocess.Popen(
-                [self.python, "-c", _MAIN, self.python, *args],
+                [self.python, "-c", _MAIN, *args],
                 cwd=cwd,
                 env=os.environ
                 | {

@@ -18,6 +18,7 @@ from stages.tokenise import tokenise
 from stages.translate import STAGE
 from stages.translate.config import TranslateConfig
 from stages.translate.markers import mark, unmark
+from tests.test_end_to_end import lay_out
 from tests.tiny.text import sentences
 
 
@@ -234,26 +235,15 @@ print(translator.translate(["Bo da."])[0][0].score is not None)
 """
 
 
-def test_hub_id_from_a_local_hub_cache(models: Path, tmp_path: Path) -> None:
+def test_hub_id_from_a_local_hub_cache(
+    models: Path, tmp_path: Path, warm_python: Path, hub_cache: Path
+) -> None:
     """A checkpoint laid out as the hub cache does is found by its id, with no network."""
-    repository = tmp_path / "hub" / "models--Helsinki-NLP--opus-mt-en-de"
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    snapshot = repository / "snapshots" / commit
-    snapshot.mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(commit)
-    for file in (models / "opus-mt-en-de").iterdir():
-        (snapshot / file.name).write_bytes(file.read_bytes())
-    environment = {
-        "HF_HOME": str(tmp_path),
-        "HF_HUB_OFFLINE": "1",
-        "XLNER_CACHE": str(tmp_path / "cache"),
-        "PATH": "/usr/bin",
-        "OMP_NUM_THREADS": "1",
-    }
+    lay_out(hub_cache, "Helsinki-NLP/opus-mt-en-de", models / "opus-mt-en-de")
+    environment = {"HF_HUB_OFFLINE": "1", "XLNER_CACHE": str(tmp_path / "cache")}
     root = Path(__file__).parents[3]
     done = subprocess.run(
-        [sys.executable, "-c", HUB], cwd=root, env=environment, capture_output=True, text=True
+        [warm_python, "-c", HUB], cwd=root, env=environment, capture_output=True, text=True
     )
     assert done.stdout.strip() == "True", done.stderr
 
