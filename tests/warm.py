@@ -3,10 +3,10 @@
 ``with Warm("torch") as python`` gives the path of a stand-in for ``sys.executable``. It takes
 ``script.py …``, ``-c code …`` and ``-m module …``, after ``-u`` too, and hands them, its folder,
 environment and open files to a process that has loaded the libraries and forks: torch and
-transformers take eight seconds of a processor, the fork a few hundredths. Such a
-process spawns others in this way, too. What libraries read from the environment while they
-are imported (``HF_HOME``, ``OMP_NUM_THREADS``) stays as it was then, and the processor time of what
-runs is not that of a child of the test: tests of these start ``sys.executable``.
+transformers take eight seconds of a processor, the fork a few hundredths. What that process spawns
+by ``multiprocessing`` is forked in the same way. What libraries read from the environment while
+they are imported (``HF_HOME``, ``OMP_NUM_THREADS``) stays as it was then, and the processor time of
+what runs is not that of a child of the test: tests of these start ``sys.executable``.
 """
 
 from __future__ import annotations

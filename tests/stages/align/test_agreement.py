@@ -53,13 +53,12 @@ def test_auto_leaves_out_an_encoder_that_does_not_know_the_script(
     script: str, tmp_path: Path
 ) -> None:
     sample = ENCODER.parents[1] / "sample" / "parallel"
-    pairs = read_word_pairs(sample / "en.conll", sample / "de.conll")
+    pairs = read_word_pairs(sample / "en.conll", sample / "de.conll")[:40]
     if script == "georgian":
         table = str.maketrans({chr(97 + k): chr(0x10D0 + k) for k in range(26)})
         pairs = [(a, [w.lower().translate(table) for w in b]) for a, b in pairs]
     # Statistics need some text to say anything.
-    text = pairs * 2
-    more = [([*a, str(k)], [*b, str(k)]) for k, (a, b) in enumerate(text)]
+    more = [([*a, str(k)], [*b, str(k)]) for k, (a, b) in enumerate(pairs)]
     planned = planning.plan(AlignConfig(), AlignmentContext("en", "und", str(ENCODER), None))
     build.learn(planned, PairsToLearn(lambda: iter(pairs), lambda: iter(more)), tmp_path)
     aligner = build.build(planned, tmp_path)

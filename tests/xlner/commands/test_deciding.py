@@ -23,8 +23,8 @@ finally:
 """
 SMALL = [
     "languages=[de]",
-    "data.train.limit=12",
-    "part_rows=5",
+    "data.train.limit=6",
+    "part_rows=3",
     "align.aligner=statistical",
 ]
 STRICT = ["project.filters.min_score=0.97", "project.filters.comp_source=true"]
