@@ -319,7 +319,8 @@ def train(
     made = Made(examples, arguments.tokens, tuple(noted["place"]))
     batches = Batches(shards) if shards is not None else made
     # A cool-down is counted in seconds of processor, a leg in those of the clock on the wall.
-    spent = 0 if arguments.cool else time.time() - log.began + (6 if arguments.smoke else 25)
+    spent = 0 if arguments.cool else time.time() - log.began
+    spent += 6 if arguments.smoke else 0 if arguments.cool else 25
     leg = max(1.0, seconds - spent)
     whole = 3600 * arguments.of if arguments.of else noted["trained"] + leg
     positions = noted["positions"]
