@@ -17,15 +17,13 @@ from typing import Final
 MIN_SHARE: Final = 0.5
 """A source is double-encoded if more than this share of its non-ASCII words decode once more."""
 
-WINDOWS: Final = {
-    code: bytes([code]).decode("cp1252")
-    for code in range(0x80, 0xA0)
-    if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+# Windows-1252 in the range 0x80-0x9F; the five bytes that it leaves undefined stand for themselves,
+# as browsers read it. Latin-1 characters stand for themselves in any case.
+_TO_BYTE: Final = {
+    ord(bytes([b]).decode("cp1252")): b
+    for b in range(0x80, 0xA0)
+    if b not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
-"""Characters of Windows-1252 by bytes that are others, or none, in Latin-1."""
-# The five bytes that Windows-1252 leaves undefined stand for themselves, as browsers read it.
-# Latin-1 characters stand for themselves in any case.
-_TO_BYTE: Final = {ord(character): code for code, character in WINDOWS.items()}
 # The lead byte of a two- or three-byte sequence and its continuation, both taken for characters.
 _TELLTALE: Final = re.compile("[\u00c2-\u00ef][\u0080-\u00bf\u20ac\u2018-\u201e\u2020-\u2026]")
 

@@ -18,8 +18,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from pipeline.formats.encoding import WINDOWS
-
 KINDS: Final[Mapping[str, str]] = {
     "composed": "put together (accents that stood apart from their letters: NFC)",
     "treebank": "with escapes of treebanks (-LRB-, ``)",
@@ -47,6 +45,13 @@ _ESCAPED: Final = re.compile(r"\\([/*])")
 _XML: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 # The words that a tokeniser may have made of an escape: "&", "amp", ";" or "&", "#", "39", ";".
 _LONGEST: Final = 4
+# Windows' marks, read as if they were ISO 8859-1. `formats.encoding` has them, too, but configs,
+# which need this module, are read without loading the formats.
+_WINDOWS: Final = {
+    chr(code): bytes([code]).decode("cp1252")
+    for code in range(0x80, 0xA0)
+    if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
 _INVISIBLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
     "\ufff9-\ufffb]"
@@ -147,7 +152,7 @@ def _clean_word(word: str) -> tuple[str, tuple[str, ...]]:
 def _visible(word: str) -> str:
     if word.isprintable() and word.isascii():
         return word
-    text = word.translate(WINDOWS)
+    text = "".join(_WINDOWS.get(c, c) for c in word)
     text = _SPACES.sub(" ", text).strip()
     if _INVISIBLE.search(text) is None:
         return text

@@ -76,5 +76,8 @@ def contents(run: Path) -> dict[str, str]:
 
 
 def files(folder: Path) -> set[str]:
-    """Return the places of all files and folders, hidden ones too."""
-    return {str(p.relative_to(folder)) for p in folder.rglob("*")}
+    """Return the places of all files and folders, hidden ones too.
+
+    Without the remembered hashes: what changed a moment ago is not remembered.
+    """
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.name != ".hashes.json"}
