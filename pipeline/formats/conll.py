@@ -145,7 +145,7 @@ class Conll(Format):
                 cell = parts[tag_at]
                 if layout.key is not None:
                     cell = pairs_of(cell).get(layout.key, "O")
-                tags.append(cell.strip() if cell[-1:].isspace() else cell)
+                tags.append(cell.strip())
             lines.append(number)
             if ends:
                 yield finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -36,6 +37,12 @@ _WIDE_MARKS: Final = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_FOREIGN: Final = re.compile(
+    rb"[\xa1-\xff]{3}"  # letters with accents come one or two at a time
+    rb"|[\xa2-\xa6\xa8\xac\xaf\xb1\xb6\xb8\xd7\xf7](?=[A-Za-z\xc0-\xff])"
+    rb"|(?<=[A-Za-z\xc0-\xff])[\xa2-\xa6\xa8\xac\xaf\xb1\xb6\xb8\xd7\xf7]"
+)
+"""What text of Latin letters hardly has in Latin-1: signs such as the yen's beside letters."""
 
 
 def require_file(path: Path) -> None:
@@ -145,19 +152,31 @@ def _decoded_line_by_line(name: str, file: IO[bytes], encoding: str) -> Iterator
         try:
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
-            # Latin-1 has control characters there, Windows its quotation marks.
-            windows = any(0x80 <= byte < 0xA0 for byte in raw)
-            other = "utf-8" if encoding != "utf-8" else "cp1252" if windows else "latin-1"
             raise DataError(
                 f"{name}:{number}: byte 0x{raw[error.start]:02x} (byte {error.start + 1} of "
-                f"the line) is not valid {encoding}; set the encoding of this data source, "
-                f"for example encoding: {other} (--encoding {other} on the command line)"
+                f"the line) is not valid {encoding}; set the encoding of this data source"
+                f"{_likely(raw, encoding)}"
             ) from None
         if "\0" in line:
             raise DataError(f"{name}:{number}: a binary file, not text (it has a NUL byte)")
         if number == 1:
             line = line.removeprefix("\ufeff")
         yield number, line.rstrip("\r\n")
+
+
+def _likely(raw: bytes, encoding: str) -> str:
+    """Return which encoding a line that is not in ``encoding`` is likely to be in, as advice."""
+    # Latin-1 has control characters there, Windows its quotation marks.
+    windows = any(0x80 <= byte < 0xA0 for byte in raw)
+    other = "utf-8" if encoding != "utf-8" else "cp1252" if windows else "latin-1"
+    if other != "utf-8" and _FOREIGN.search(raw):
+        # Every byte is a letter or sign of Latin-1: following that advice would spoil the text.
+        return (
+            ": the text does not look Latin, so that it may be cp1251 (Cyrillic), cp1253 (Greek), "
+            "cp1255 (Hebrew), cp1256 (Arabic), gb18030 or big5 (Chinese), shift_jis (Japanese), "
+            "euc-kr (Korean) … (--encoding NAME on the command line)"
+        )
+    return f", for example encoding: {other} (--encoding {other} on the command line)"
 
 
 def _decoded_as_whole(

@@ -31,6 +31,7 @@ from pipeline.yaml_text import scalar
 
 _SNIFFED: Final = 2000
 _LOOKED_AT: Final = 200_000
+_OTHER_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 COMMENT: Final = re.compile(r"#\s*[\w.:-]+(?:\s+id)?\s*=")
 _COLUMN_NAMES: Final = re.compile(r"#\s*global\.columns\s*=\s*(.*\S)")
 _QUOTING: Final = ",;"
@@ -191,9 +192,14 @@ def _layout(path: Path, sample: _Sample, wanted: DataSource, labelled: bool) -> 
     if not sample.rows and names is None:
         raise DataError(f"{path}: no rows: the file is empty or has only blank lines and comments")
     texts = [line for _, line in sample.rows]
+    if len(texts) == 1 and (end := _OTHER_ENDS.search(texts[0])):
+        raise DataError(
+            f"{path}:{sample.rows[0][0]}: one line, with U+{ord(end[0]):04X} where lines may end; "
+            "have its lines end with line feeds"
+        )
     separator = _separator(texts)
     base = Layout(separator, 0, 0, None, explicit=wanted.columns is None and names is not None)
-    rows = [base.split(line) for line in texts]
+    rows = [[cell.strip(" ") for cell in base.split(line)] for line in texts]
     headed = False
     widths = Counter(map(len, rows))
     if names is None and sample.header and widths[len(sample.header[1])] * 2 > len(rows):

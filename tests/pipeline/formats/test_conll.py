@@ -271,6 +271,10 @@ def test_wrong_encoding(tmp_path: Path) -> None:
     assert read(path, encoding="latin-1")[0].words[2] == "España"
     quoted = save(tmp_path / "c.txt", "“España” B-LOC\n".encode("cp1252"))
     assert "for example encoding: cp1252" in message(quoted)
+    for code, word in (("cp1251", "Москва"), ("cp1256", "القاهرة"), ("big5", "台北")):
+        foreign = save(tmp_path / f"{code}.txt", f"x O\n{word} B-LOC\n".encode(code))
+        assert "latin-1" not in message(foreign) and code in message(foreign)
+        assert read(foreign, encoding=code)[0].words[1] == word
     assert message(path, encoding="latin-11") == (
         "encoding: 'latin-11' is not an encoding that Python knows"
     )
@@ -365,3 +369,16 @@ def test_any_text_is_read_or_refused_with_its_place(pieces: list[str], labelled:
         assert sentence.words and all(w for w in sentence.words)
         assert overlapping(sentence.spans) is None
         assert all(0 <= s.start < s.end <= len(sentence.words) for s in sentence.spans)
+
+
+def test_spaces_around_tabs_are_no_part_of_tags(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.conll", b"Anna \t B-PER \nlives \t O\nin \t O\nBonn \t B-LOC\n")
+    [sentence] = read(path)
+    assert sentence.words[0] == "Anna "  # as written: words may have spaces
+    assert [(s.start, s.end, s.type) for s in sentence.spans] == [(0, 1, "PER"), (3, 4, "LOC")]
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\x85"])
+def test_lines_that_end_otherwise_are_refused(tmp_path: Path, end: str) -> None:
+    path = save(tmp_path / "a.conll", end.join(["Anna\tB-PER", "came\tO", ".\tO"]).encode())
+    assert f"a.conll:1: one line, with U+{ord(end):04X} where lines may end" in message(path)

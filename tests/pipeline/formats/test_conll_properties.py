@@ -118,6 +118,8 @@ def test_a_damaged_row_is_named(data: list[Labelled], form: Form, kind: str, at:
         several = "|".join([form.tag("B-PER"), form.tag("B-LOC")])
         # Types without prefix are no tags beside just any sign, so that no one value is damaged.
         assume(form.scheme != "io" or (kind == "tag" and form.outside not in "_-"))
+        # Where one of two tags that end an entity is damaged, the other is as strange.
+        assume(form.scheme not in ("bioes", "bilou") or sum(len(spans) for _, spans in data) > 2)
         cells[form.columns.index("t")] = "???" if kind == "tag" else several
     lines[index] = form.separator.join(cells)
     with tempfile.TemporaryDirectory() as folder:
