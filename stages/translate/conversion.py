@@ -14,7 +14,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -70,13 +69,8 @@ def fingerprint_of(folder: Path, cache: Path | None = None) -> str:
     """Return the hash of a checkpoint; hashes of its files are kept in the cache."""
     hashes = FileHashes((cache or cache_folder()) / ".hashes.json")
     found = hashes.of(folder)
-    with _cache_errors(cache or cache_folder()):
-        hashes.save()
+    hashes.save()
     return found
-
-
-def _cache_errors(cache: Path) -> AbstractContextManager[None]:
-    return disk_errors(cache, "the cache of converted models", "the variable XLNER_CACHE")
 
 
 def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) -> Path:
@@ -91,7 +85,7 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
     final = cache / fingerprint([*identity, version("ctranslate2")])[:32]
     _clear_away(cache)
     if not (final / NOTE).is_file():
-        with _cache_errors(cache):
+        with disk_errors(cache, "the cache of converted models", "the variable XLNER_CACHE"):
             _make(cache, final, make)
     return final
 
