@@ -71,14 +71,14 @@ ARMS: Final[Mapping[str, Arm]] = {
         "self_train",
         ("source", "projected", "synthetic"),
         False,
-        "projected labels and synthetic text, last layer",
+        "the full system: projected labels and synthetic text, last layer",
         ("projected",),
     ),
     "self_trained": Arm(
         "self_train",
         ("source", "projected", "synthetic"),
         True,
-        "the full system: projected labels and synthetic text, layer-fused",
+        "projected labels and synthetic text, layer-fused",
         ("projected_fused",),
     ),
     "translate_test": Arm(
@@ -122,15 +122,20 @@ ARMS: Final[Mapping[str, Arm]] = {
 """The arms that ship; a configuration adds its own (:mod:`stages.experiment`)."""
 
 DECIDING: Final = (
-    ("self_trained", "fused"),
     ("self_trained_last", "zero_shot"),
-    ("projected_fused", "fused"),
+    ("self_trained", "fused"),
     ("projected", "zero_shot"),
+    ("projected_fused", "fused"),
 )
-"""The pairs that bear on the question of a run, the most telling one first."""
+"""The pairs that bear on the question of a run, the most telling one first.
+
+Plain zero-shot transfer is the last layer's, so what is held against it stands before what is held
+against ``fused``.
+"""
 
 LIKE_AGAINST_LIKE: Final[tuple[tuple[str, str], ...]] = (
     *DECIDING,
+    ("self_trained_last", "projected"),
     ("self_trained", "projected_fused"),
     ("synthetic", "zero_shot"),
     ("crop", "fused"),
@@ -143,12 +148,12 @@ LIKE_AGAINST_LIKE: Final[tuple[tuple[str, str], ...]] = (
 """Pairs that differ in one thing only: the data with the same head, or the head alone."""
 
 BEST_FIRST: Final[tuple[str, ...]] = (
-    "self_trained",
     "self_trained_last",
-    "projected_fused",
+    "self_trained",
     "projected",
-    "fused",
+    "projected_fused",
     "zero_shot",
+    "fused",
 )
 """The arms of which the first that a run has is what taggers from elsewhere are compared with."""
 

@@ -270,7 +270,7 @@ def _text(folder: Path, found: FoundFiles, source: str) -> str:
     known = set(found.types.get(found.files["train", source], ()))
     others = [t for t in types if t not in known]
     untranslatable = _untranslatable(source, targets)
-    arms = ["zero_shot", "fused", *([] if untranslatable else ["projected", "self_trained"])]
+    arms = ["zero_shot", "fused", *([] if untranslatable else ["projected", "self_trained_last"])]
     if all(("train", lang) in found.files for lang in targets):
         arms.append("supervised")
     return environment.get_template(_TEMPLATE).render(

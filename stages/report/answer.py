@@ -62,8 +62,7 @@ def answer(scores: Results) -> Answer:
     mine = [c for c in scores.comparisons if (c.first, c.second) == pair]
     languages = [_language(scores, c) for c in sorted(mine, key=lambda c: c.lang is None)]
     caveats = _caveats(scores, pair, languages)
-    single = [a for a in languages if a.lang is not None]
-    opening = _opening(pair, single)
+    opening = _opening(pair, languages)
     parts = [opening, *(a.sentence for a in languages), *caveats]
     return Answer(" ".join(parts), opening, pair, languages, caveats)
 
@@ -81,9 +80,13 @@ def _reply(comparison: Comparison) -> Reply:
 def _opening(pair: tuple[str, str], languages: Sequence[LanguageAnswer]) -> str:
     groups: dict[Reply, list[str]] = {}
     for item in languages:
-        groups.setdefault(item.reply, []).append(name_of(item.lang))
+        if item.lang is not None:
+            groups.setdefault(item.reply, []).append(name_of(item.lang))
     order: tuple[Reply, ...] = ("yes", "no", "not distinguishable")
     told = "; ".join(f"{reply} for {_and(groups[reply])}" for reply in order if reply in groups)
+    mean = next((item.reply for item in languages if item.lang is None), None)
+    if mean is not None and set(groups) != {mean}:  # all languages together may show what none does
+        told += f"; on the mean {mean}"
     what = (
         "Do projected labels and synthetic text help more than multilingual pre-training alone?"
         if pair[0].startswith("self_trained")
@@ -206,8 +209,8 @@ def _of_projection(scores: Results) -> str:
         return " ".join([*chosen, *worth])
     if scores.summary:
         return (
-            "The run holds no pair of arms that would answer the question: it takes self_trained "
-            "and fused, or projected and zero_shot."
+            "The run holds no pair of arms that would answer the question: it takes "
+            "self_trained_last or projected, and zero_shot."
         )
     if scores.unscored():
         return "Nothing was scored in this run."

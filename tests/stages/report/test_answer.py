@@ -60,7 +60,7 @@ def test_the_answer_says_yes_by_how_much(results: Results) -> None:
 
 def test_the_answer_says_no_and_not_distinguishable(results: Results) -> None:
     told = answer(with_verdict(with_verdict(results, "worse", "de"), "same", "sw"))
-    assert "No for German; not distinguishable for Swahili" in told.text
+    assert "No for German; not distinguishable for Swahili; on the mean yes (" in told.text
     assert "In Swahili the two cannot be told apart" in told.text
     assert "In German self_trained loses" in told.text
 
