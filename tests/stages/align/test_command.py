@@ -7,21 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
+from tests.calling import called
 from xlner.commands.align_words import align_words
-from xlner.commands.shared import as_command
 
 Pairs = list[tuple[list[str], list[str]]]
 
-app = typer.Typer()
-app.command()(as_command(align_words))
-
 
 def run(*args: Any) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(a) for a in args])
-    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+    return called(align_words, *args)
 
 
 def write(path: Path, lines: list[str]) -> Path:

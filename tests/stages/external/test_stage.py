@@ -119,9 +119,7 @@ def test_a_tagger_with_other_types_is_refused(corpus: Path, bert: Path, pipeline
 
 
 def test_the_command_takes_it_too(pipeline: Path, tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from xlner.commands.shared import as_command, make_app
+    from tests.calling import result_of
     from xlner.commands.tag_text import tag_text
 
     written = {
@@ -134,10 +132,7 @@ def test_the_command_takes_it_too(pipeline: Path, tmp_path: Path) -> None:
     }
     (tmp_path / "external.json").write_text(json.dumps(written))
     (tmp_path / "t.txt").write_text("Anna Meier was in Bonn.\n")
-    app = make_app("tag_text", "x")
-    app.command()(as_command(tag_text))
-    words = [str(tmp_path), str(tmp_path / "t.txt"), "--format", "text"]
-    done = CliRunner().invoke(app, words)
+    done = result_of(tag_text, tmp_path, tmp_path / "t.txt", "--format", "text")
     assert "[PER Anna Meier] was in Bonn." in done.output, done.output
 
 

@@ -7,15 +7,14 @@ from unicodedata import normalize
 
 import pytest
 from rich.cells import cell_len
-from typer.testing import CliRunner
 
 from pipeline.schema import Sentence, Span
 from stages.inspect.selection import RowSelection
 from stages.inspect.view import View
+from tests.calling import result_of
 from tests.stages.inspect.fake_run import write_run
 from tests.tiny.encoders import build_family
 from xlner.commands.inspect_labels import inspect_labels
-from xlner.commands.shared import as_command, make_app
 
 ODD = [
     Sentence("odd-1", "en", ["<script>alert(1)</script>", "東京", "ירושלים"], [Span(1, 2, "LOC")]),
@@ -33,12 +32,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("runs"), tests=10, extra=ODD)
 
 
-app = make_app("inspect_labels", "")
-app.command()(as_command(inspect_labels))
-
-
 def call(*arguments: object, code: int = 0) -> str:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    result = result_of(inspect_labels, *arguments)
     assert result.exit_code == code, result.output
     return result.output
 
@@ -214,12 +209,12 @@ def test_labels_are_not_shown_with_links_of_other_translations(tmp_path: Path) -
 
     part = run / "translate" / "de" / "part-00000.parquet"
     part.write_bytes(content := part.read_bytes()[:-1])
-    result = CliRunner().invoke(app, [str(run), *shown])
+    result = result_of(inspect_labels, run, *shown)
     assert [json.loads(line) for line in result.stdout.splitlines()] == before
     assert f"{part} has {len(content):,} bytes instead of" in result.stderr
 
     told("align", fingerprint="1" * 64)
-    result = CliRunner().invoke(app, [str(run), *shown])
+    result = result_of(inspect_labels, run, *shown)
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert rows == [record | {"links": []} for record in before]
     assert "align/de was made anew since; run the pipeline again" in result.stderr

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
+from tests.calling import result_of
 from tests.pipeline.formats.helpers import brief, read
 from xlner.commands.project_labels import project_labels
-from xlner.commands.shared import as_command
 
 SOURCE = "Angela B-PER\nMerkel I-PER\nleft O\nBonn B-LOC\n\nYes O\n\nUlm B-LOC\nwaits O\n"
 TARGET = "Angela B-PER\nMerkel I-PER\nverließ O\nBonn B-LOC\n\nJa O\n\nUlm O\nwartet O\n"
@@ -28,11 +27,9 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 def run(files: dict[str, Path], *options: str) -> Result:
-    app = typer.Typer()
-    app.command()(as_command(project_labels))
     names = ("source.conll", "target.conll", "links")
-    arguments = [*(str(files[n]) for n in names), "-o", str(files["out.conll"]), *options]
-    return CliRunner().invoke(app, arguments)
+    given = (files[name] for name in names)
+    return result_of(project_labels, *given, "-o", files["out.conll"], *options)
 
 
 def test_labels_are_written(files: dict[str, Path]) -> None:
@@ -127,10 +124,8 @@ def test_without_a_file_the_labels_go_to_standard_output_and_messages_elsewhere(
     files: dict[str, Path],
 ) -> None:
     run(files)
-    app = typer.Typer()
-    app.command()(as_command(project_labels))
-    names = [str(files[n]) for n in ("source.conll", "target.conll", "links")]
-    result = CliRunner().invoke(app, names)
+    names = (files[n] for n in ("source.conll", "target.conll", "links"))
+    result = result_of(project_labels, *names)
     assert result.exit_code == 0, result.output
     assert result.stdout == files["out.conll"].read_text()
     assert "3 entities: 3 projected" in result.stderr

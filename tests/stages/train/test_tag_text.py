@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from stages.tagger.encoding import load_tokenizer
 from stages.tagger.modeling import LayerFusedForTokenClassification
 from stages.tagger.tagger import Tagger
+from tests.calling import result_of
 from tests.tiny.text import LABELS
-from xlner.commands.shared import as_command, make_app
 from xlner.commands.tag_text import tag_text
 
 TEXT = "Anna Meier lives in New York.\n\nTom met Juan!\n"
@@ -33,9 +32,7 @@ def model(family: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactor
 
 
 def call(*arguments: object, text: str | None = None) -> tuple[int, str, str]:
-    app = make_app("tag_text", "")
-    app.command()(as_command(tag_text))
-    done = CliRunner().invoke(app, [str(a) for a in arguments], input=text)
+    done = result_of(tag_text, *arguments, text=text)
     return done.exit_code, done.stdout, done.stderr
 
 

@@ -13,18 +13,17 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from typer.main import get_command
 
 from pipeline.resources import shipped_configs
+from tests.calling import app_of
 from tests.stages.inspect.fake_run import write_run
 from tests.warm import Warm
-from xlner.commands.shared import as_command, make_app
 
 COMMANDS = {
     "run_pipeline": "xlner.commands.run:main",
@@ -53,13 +52,6 @@ LOADED = (
     "xlner.trimming.trim",
 )
 """Some of what commands load where they need it."""
-
-
-def parser_of(function: Callable[..., None]) -> Any:
-    """What parses the words after a command."""
-    app = make_app("", "")
-    app.command()(as_command(function))
-    return get_command(app)
 
 
 def write_scripts(folder: Path, python: str | Path) -> Path:
@@ -385,7 +377,7 @@ def test_what_an_idle_option_names_is_there() -> None:
         manage.list_runs,
         tag_text.tag_text,
     ):
-        names = {name for p in parser_of(function).params for name in p.opts}
+        names = {name for p in get_command(app_of(function)).params for name in p.opts}
         for parameter in inspect.signature(function, eval_str=True).parameters.values():
             for idle in getattr(parameter.annotation, "__metadata__", ()):
                 if isinstance(idle, Idle):
@@ -450,7 +442,7 @@ def test_options_of_the_same_name_are_the_same() -> None:
     helps: dict[str, set[str]] = defaultdict(set)
     functions = (run_pipeline, run_stage, inspect_labels, align_words, project_labels, tag_text)
     for function in functions:
-        for option in parser_of(function).params:
+        for option in get_command(app_of(function)).params:
             names = tuple(option.opts)
             if names[0].startswith("-"):
                 found[max(names, key=len)].add(names)

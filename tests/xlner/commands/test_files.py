@@ -18,25 +18,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from pipeline.errors import DataError
 from pipeline.kinded import JoinedConfig
+from tests.calling import called
 from xlner import commands
 from xlner.commands import align_words, project_labels, tag_text
 from xlner.commands.files import Files
-from xlner.commands.shared import as_command
 
 ROOT = Path(__file__).parents[3]
 # The same in every process, as tests are called after it.
 PACKED = gzip.compress(b"Anna\n", mtime=0)
-
-
-def called(function: Any, *args: Any) -> tuple[int, str, str]:
-    app = typer.Typer()
-    app.command()(as_command(function))
-    result = CliRunner().invoke(app, [str(a) for a in args])
-    return result.exit_code, result.stdout, " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "cp1252"])
@@ -405,7 +397,9 @@ def options() -> set[str]:
         for found in pkgutil.iter_modules(commands.__path__)
     ]
     for function in {f for module in modules for f in vars(module).values() if is_command(f)}:
-        for parameter in typer.main.get_command(typer_of(function)).params:
+        app = typer.Typer()
+        app.command()(function)
+        for parameter in typer.main.get_command(app).params:
             found |= {*parameter.opts, *parameter.secondary_opts}
     return found | {"--help", "--install-completion", "--show-completion", "--version"}
 
@@ -415,12 +409,6 @@ def is_command(function: Any) -> bool:
     return callable(function) and any(
         "typer." in str(h) or "Overrides" in str(h) for h in hints.values()
     )
-
-
-def typer_of(function: Any) -> typer.Typer:
-    app = typer.Typer()
-    app.command()(function)
-    return app
 
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
