@@ -24,7 +24,7 @@ from pipeline.schema import Link, Sentence, Span
 from stages.align.scoring import score
 from stages.evaluate.grading import Graded, count_spans, pair_up, seqeval_scores
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_batches, project_pairs
+from stages.project.build import project_batches
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.decide import decide_rows
 from stages.tagger.labels import span_f1
@@ -138,7 +138,7 @@ def cases(models: SimpleNamespace, folder: Path) -> dict[str, Case]:
         "Aligner.align": (fit, PAIRS, {**PLAIN, **COLUMNS}),
         "Aligner.align, any": (Fixed("x", (0, 0, 0.9)).align, PAIRS, PLAIN),
         "Batch.from_pairs": (
-            lambda pairs: project_pairs(Batch.from_pairs(pairs), ProjectConfig()),
+            lambda pairs: list(project_batches([Batch.from_pairs(pairs)], ProjectConfig())),
             pairs_to_project(),
             PLAIN,
         ),

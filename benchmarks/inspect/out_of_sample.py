@@ -32,7 +32,7 @@ from stages.inspect.doubts import _WEIGHTS, UNLIKE, UNSURE, Renderings, doubts_o
 from stages.inspect.out_of_sample import OutOfSample, WordStates
 from stages.inspect.view import View, ViewedSpan
 from stages.project.batch import Batch
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.tagger.labels import LabelSet
 
@@ -48,7 +48,7 @@ def projected_views(name: str, links_dir: Path, kind: str, data: Path) -> list[V
     links = corpus_links(links_dir, name, kind)
     if links is None:
         raise SystemExit(f"{links_dir}: no {kind} links of {name}")
-    found = project_pairs(Batch.from_pairs(corpus.pairs(links)), ProjectConfig())
+    found = list(project_batches([Batch.from_pairs(corpus.pairs(links))], ProjectConfig()))
     least = FilterConfig().value("min_score")
     rows = zip(corpus.source, corpus.target, links, found, strict=True)
     return [

@@ -19,7 +19,7 @@ from benchmarks.project.corpora import CORPORA, DATA, GoldBitext, load_corpus, l
 from benchmarks.project.scoring import f1, halves
 from pipeline.schema import Link
 from stages.project.batch import Batch
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import ProjectConfig
 from stages.project.matching import Weights
 
@@ -55,7 +55,7 @@ def kept_spans(
     least = config.filters.value("min_score")
     return [
         [(s["start"], s["end"], s["type"]) for s in spans if s["score"] >= least]
-        for spans, _ in project_pairs(batch, config, weights=weights)
+        for spans, _ in project_batches([batch], config, weights=weights)
     ]
 
 

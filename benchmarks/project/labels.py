@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.schema import Span
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import ProjectConfig
 from stages.project.decide import decide_row
 
@@ -15,7 +15,7 @@ def labels_of(pairs: Sequence[LabelledPair]) -> list[tuple[bool, list[Span]]]:
     """Return for each pair whether the filters keep it, and its kept spans."""
     config = ProjectConfig()
     found = []
-    projected = project_pairs(Batch.from_pairs(pairs), config)
+    projected = list(project_batches([Batch.from_pairs(pairs)], config))
     for pair, (spans, lost) in zip(pairs, projected, strict=True):
         row = {
             "id": pair.id,

@@ -24,7 +24,7 @@ from benchmarks.project.linking import link
 from benchmarks.project.pair_filters import Labelled, chrf, read
 from pipeline.schema import Span
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.decide import best_translations
 from stages.tokenise import detokenise, tokenise
@@ -62,7 +62,7 @@ def projected(source: Sequence[Labelled], lang: str, model: Path) -> list[Row]:
         for number, (row, mine) in enumerate(zip(rows, links, strict=True))
     )
     least = FilterConfig().value("min_score")
-    for row, (spans, _) in zip(rows, project_pairs(batch, ProjectConfig()), strict=True):
+    for row, (spans, _) in zip(rows, project_batches([batch], ProjectConfig()), strict=True):
         row["spans"] = [s for s in spans if s["score"] >= least]
     return rows
 

@@ -33,7 +33,7 @@ from stages.align.context import AlignmentContext
 from stages.align.kinds.base import PairsToLearn
 from stages.align.planning import plan
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import ProjectConfig
 
 FOLDER = DATA / "both-sides/absa-manual"
@@ -84,7 +84,7 @@ def project(batch: Batch, settings: dict[str, Any]) -> Found:
     least = config.filters.value("min_score")
     return [
         [(s["start"], s["end"], s["type"]) for s in spans if s["score"] >= least]
-        for spans, _ in project_pairs(batch, config)
+        for spans, _ in project_batches([batch], config)
     ]
 
 

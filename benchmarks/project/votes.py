@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.project.corpora import DATA, GoldBitext, corpus_links, load_corpus
 from benchmarks.project.scoring import f1, halves
 from stages.project.batch import Batch
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import FilterConfig, ProjectConfig
 from stages.project.voting import vote
 
@@ -32,7 +32,7 @@ def rows(corpus: GoldBitext, folder: Path, kind: str) -> list[dict[str, Any]]:
     links = corpus_links(folder, corpus.name, kind)
     if links is None:
         raise SystemExit(f"{folder}: no {kind} links of {corpus.name}")
-    found = project_pairs(Batch.from_pairs(corpus.pairs(links)), ProjectConfig())
+    found = list(project_batches([Batch.from_pairs(corpus.pairs(links))], ProjectConfig()))
     return [
         {
             "id": str(number),

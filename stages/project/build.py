@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -179,17 +179,6 @@ def span_rows(batch: Batch, projection: Projection) -> list[RowResult]:
     """Return what :func:`span_columns` does, row by row."""
     spans, lost = span_columns(batch, projection)
     return list(zip(spans.to_pylist(), lost.to_pylist(), strict=True))
-
-
-def project_pairs(
-    batch: Batch,
-    config: ProjectConfig,
-    config_dir: Path | None = None,
-    *,
-    weights: Weights | None = None,
-) -> Sequence[RowResult]:
-    """Project one batch that is a whole corpus: :func:`project_batches` of that one."""
-    return list(project_batches([batch], config, config_dir, weights=weights))
 
 
 def project_batches(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.errors import DataError
 from pipeline.schema import Link, Span, overlapping
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import ProjectConfig
 from stages.project.methods import METHODS
 from stages.registry import STAGES
@@ -51,7 +51,7 @@ def test_every_source_span_has_one_outcome(
     config = ProjectConfig.model_validate(
         {"method": method} | ({"marker_style": style} if method == "markers" else {})
     )
-    found = project_pairs(Batch.from_pairs(listed), config)
+    found = list(project_batches([Batch.from_pairs(listed)], config))
     assert len(found) == len(listed)
     for pair, (spans, lost) in zip(listed, found, strict=True):
         placed = [Span(s["start"], s["end"], s["type"]) for s in spans]

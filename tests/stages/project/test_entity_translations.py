@@ -16,7 +16,7 @@ from pipeline.stage import Part
 from stages.project import STAGE
 from stages.project import entity_translations as alone
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import ProjectConfig
 from stages.project.entity_translations import EntityTranslations, entities_of, entities_of_tables
 from stages.registry import STAGES
@@ -40,7 +40,7 @@ def found(pairs: list[LabelledPair], known: EntityTranslations | None) -> list[l
         known.attach(batch)
     return [
         [" ".join(p.words[s["start"] : s["end"]]) for s in spans if s["score"] >= 0.2]
-        for p, (spans, _) in zip(pairs, project_pairs(batch, ProjectConfig()), strict=True)
+        for p, (spans, _) in zip(pairs, project_batches([batch], ProjectConfig()), strict=True)
     ]
 
 
@@ -54,8 +54,8 @@ def test_a_translation_finds_what_neither_links_nor_spelling_do() -> None:
 def test_no_translation_changes_nothing() -> None:
     pairs = [LAKE, OTHER]
     batch = Batch.from_pairs(pairs)
-    plain = project_pairs(batch, ProjectConfig())
-    assert project_pairs(EntityTranslations({}).attach(batch), ProjectConfig()) == plain
+    plain = list(project_batches([batch], ProjectConfig()))
+    assert list(project_batches([EntityTranslations({}).attach(batch)], ProjectConfig())) == plain
 
 
 def test_each_entity_is_translated_once_in_one_order_and_kept(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pipeline.config import DataSource
 from pipeline.formats import read_labelled, tags_from_spans
 from pipeline.schema import Link, Sentence, Span
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.config import ProjectConfig
 from tests.shared_data import shared_data
 
@@ -38,7 +38,7 @@ def score(lang: str, config: ProjectConfig, identical_words: bool) -> float:
             for x in row
             if x["score"] >= config.filters.value("min_score")
         ]
-        for row, _ in project_pairs(Batch.from_pairs(pairs), config)
+        for row, _ in project_batches([Batch.from_pairs(pairs)], config)
     ]
     ours = f1([t.spans for t in target], spans, range(len(pairs)))
     truth = [tags_from_spans(t.spans, len(t.words)) for t in target]

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.schema import Link, Span
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs
+from stages.project.build import project_batches
 from stages.project.candidate import CandidateProjector
 from stages.project.config import ProjectConfig
 from stages.project.matching import WEIGHTS
@@ -66,15 +66,15 @@ def test_a_whole_corpus_is_projected_with_the_tagger_and_the_weights_that_are_na
 ) -> None:
     monkeypatch.setattr(TaggerCandidates, "_loaded", lambda self: OneSpan(4, 5))
     only = ProjectConfig(candidate_tagger=str(tmp_path), candidate_use="only")
-    assert [spans for spans, _ in project_pairs(_batch(), only)] == [[], []]
-    plain = project_pairs(_batch(), ProjectConfig())
+    assert [spans for spans, _ in project_batches([_batch()], only)] == [[], []]
+    plain = list(project_batches([_batch()], ProjectConfig()))
     assert plain[1][0]
     weights = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     for part in (weights, weights["uncased"], weights["characters"]):
         part["first"] = part["second"] = {"unlinked": 0.0}
     file = tmp_path / "weights.json"
     file.write_text(json.dumps(weights), encoding="utf-8")
-    named = project_pairs(_batch(), ProjectConfig(weights="weights.json"), tmp_path)
+    named = list(project_batches([_batch()], ProjectConfig(weights="weights.json"), tmp_path))
     assert named[1] != plain[1]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.schema import Link, Span
 from stages.project.batch import Batch, LabelledPair
-from stages.project.build import project_pairs, span_rows
+from stages.project.build import project_batches, span_rows
 from stages.project.candidate import CandidateProjector
 from stages.project.candidates import max_lengths
 from stages.project.config import ProjectConfig
@@ -155,8 +155,8 @@ def test_projection_does_not_hang_on_whether_marks_are_cut_off() -> None:
     first = [0, 2, 4, 6, 7, 8]
     for method in ("candidates", "span", "merged_runs", "published", "ensemble"):
         config = ProjectConfig(method=method)
-        found = project_pairs(Batch.from_pairs(cut), config)
-        expected = project_pairs(Batch.from_pairs(whole), config)
+        found = list(project_batches([Batch.from_pairs(cut)], config))
+        expected = list(project_batches([Batch.from_pairs(whole)], config))
         assert any(spans for spans, _ in found)
         for (spans, lost), (others, others_lost) in zip(found, expected, strict=True):
             assert lost == others_lost
@@ -172,7 +172,7 @@ def test_a_mark_at_the_beginning_of_a_sentence_is_a_word() -> None:
         LabelledPair([], [], []),
         LabelledPair(["Bonn"], [Span(0, 1, "LOC")], ["Bo", "\u0301", "\u0300"], [Link(0, 2, 0.9)]),
     ]
-    found = project_pairs(Batch.from_pairs(rows), ProjectConfig())
+    found = list(project_batches([Batch.from_pairs(rows)], ProjectConfig()))
     spans = [[(s["start"], s["end"]) for s in listed] for listed, _ in found]
     assert spans == [[], [(1, 2)], [], [(0, 3)]]
 
