@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import yaml
 
 from pipeline.config import DataSource
 from pipeline.errors import ConfigError, DataError, XlnerError, first_line
-from pipeline.formats import detect_format, read_labelled
+from pipeline.formats import ReadReport, detect_format, read_labelled
 from pipeline.formats.labels import nearest_type
 from pipeline.formats.splits import (
     NO_DATA,
@@ -24,9 +24,6 @@ from pipeline.formats.splits import (
     suffix_of,
 )
 from pipeline.languages import base, canonical, english_name
-
-if TYPE_CHECKING:
-    from pipeline.formats import ReadReport
 
 SHIPPED_LANGUAGES: Final = frozenset({"de", "en", "es", "fr", "nl", "sw"})
 """What the models that ship can read and write."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -22,9 +22,6 @@ from pipeline.terminal import printable
 from stages.inspect.doubts import CERTAIN, CHOSEN, shown_score
 from stages.inspect.view import DOUBTS, Doubt, View, ViewedSpan
 from stages.registry import STAGES
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _FIXED: Final = {
     "PER": "bold cyan",

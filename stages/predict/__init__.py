@@ -21,7 +21,6 @@ from stages.train.recipe import tagger_for
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
-    from stages.project.config import ProjectConfig
     from stages.project.methods.base import ProjectionMethod
 
 

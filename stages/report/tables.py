@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,9 +12,6 @@ from stages.evaluate.sweeps import swept_aside
 from stages.own_arms import short
 from stages.report.answer import answer
 from stages.report.figures import p_text, percent, signed, verdict_text
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 def _cell(summary: Summary | None, best: bool) -> str:

@@ -38,7 +38,6 @@ from xlner.commands.shared import (
 
 if TYPE_CHECKING:
     from pipeline.schema import Link
-    from stages.align.config import AlignConfig
     from stages.align.context import AlignmentContext
     from stages.word_alignment.aligner import WordPair
 

@@ -42,7 +42,6 @@ from xlner.commands.shared import (
 if TYPE_CHECKING:
     from pipeline.schema import Sentence
     from stages.project.batch import Batch
-    from stages.project.config import ProjectConfig
     from stages.project.entity_translations import Translate
 
 Row = dict[str, Any]

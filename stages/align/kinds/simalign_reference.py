@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from pipeline.models import read_config
+from pipeline.models import ModelSource, read_config
 from pipeline.schema import Link
 from pipeline.task import Advance
 from stages.align.kinds.base import AlignerKind
@@ -17,7 +17,6 @@ from stages.machine import torch_device
 from stages.word_alignment.aligner import Aligner, WordPair
 
 if TYPE_CHECKING:
-    from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
 
 _NAMES: Final = {
