@@ -15,16 +15,14 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from multiprocessing.resource_tracker import ensure_running
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
 from pipeline.capacity import share
 from pipeline.relay import Message
-
-if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
 
 # Ctrl-C and the end of a terminal reach the whole group; the run decides what to do about it.
 _IGNORED = (signal.SIGINT, signal.SIGHUP)

@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
 
 from pipeline import capacity
 from pipeline.artifacts import CONFIG, Artifact
@@ -27,9 +28,6 @@ from pipeline.slots import Here, Processes, Slots
 from pipeline.stage import Ref
 from pipeline.step_process import Setup, StepProcess
 from pipeline.work import Work
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _NAMED = 10  # damaged files that an error names one by one
 

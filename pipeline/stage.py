@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig, StageConfig
 from pipeline.inputs import Inputs
 from pipeline.kinds import in_brackets
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import RenderableType
 
-    from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
 
 C = TypeVar("C", bound=StageConfig)

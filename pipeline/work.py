@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from pipeline import capacity
+from pipeline.artifacts import Artifact
 from pipeline.errors import XlnerError
 from pipeline.estimates import Estimates, told_bytes, told_seconds
 from pipeline.plan import TODO, Planner, Selection, Step
 from pipeline.schedule import Schedule
 from pipeline.slots import Killed, Outcome, Slots
 from pipeline.task import Ref
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
 
 logger = logging.getLogger(__name__)
 

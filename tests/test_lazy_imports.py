@@ -1,16 +1,19 @@
 """An import inside a function is there because it is dear, or would close a circle.
 
 Commands start in a fraction of a second because torch, pyarrow and whole stages are imported where
-they are used. What a module has loaded anyway, and what comes with Python, stands at its head.
+they are used. What a module has loaded anyway, and what comes with Python, stands at its head; so
+do names for annotations, which cost nothing there.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "stages", "xlner", "model_recipes")
@@ -79,10 +82,19 @@ def loaded(module: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def test_imports_inside_functions_have_a_reason() -> None:
+def for_types(module: str) -> Iterator[Import]:
+    """The imports for annotations, but for those that name their reason."""
+    lines = modules()[module].read_text(encoding="utf-8").splitlines()
+    for node in tree(module).body:
+        if isinstance(node, ast.If) and lines[node.lineno - 1] == "if TYPE_CHECKING:":
+            yield from (n for n in node.body if isinstance(n, Import))
+
+
+@pytest.mark.parametrize("imports", [inside, for_types])
+def test_imports_below_the_head_have_a_reason(imports: Callable[[str], Iterator[Import]]) -> None:
     needless = []
     for module, path in modules().items():
-        for node in inside(module):
+        for node in imports(module):
             wanted = targets(node, module)
             own = [t for t in wanted if t in modules()]
             there = all(

@@ -10,13 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_recipes.encoder.config import ObjectiveConfig
+from model_recipes.shared.corpus import TrainingText
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from transformers import BertTokenizer
-
-    from model_recipes.encoder.config import ObjectiveConfig
-    from model_recipes.shared.corpus import TrainingText
 
     Links = NDArray[np.int16]
 

@@ -24,7 +24,7 @@ from model_recipes.shared.loop import Progress, run_training
 from model_recipes.shared.saving import save_half, training_report
 from model_recipes.shared.starting import keep_vocabulary, start_model
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # Links too is there for types alone
     import numpy as np
     import torch
     from numpy.typing import NDArray

@@ -6,17 +6,15 @@ import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from model_recipes.shared.config import PretrainingConfig
 from model_recipes.shared.loop import LoopConfig, Progress
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.progress import Progress as RunProgress
 from pipeline.resources import located, paths_in
 from pipeline.stage import Context, Output, Problem, RunStage, Task
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
 
 Options = TypeVar("Options", bound=PretrainingConfig)
 _START = "start_from"

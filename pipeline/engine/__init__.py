@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.artifacts import read_part, write_part
+from pipeline.config import RunConfig
 from pipeline.disk import disk_errors, file_sha256, write_atomic
 from pipeline.errors import DataError, XlnerError
 from pipeline.manifest import PartInfo
@@ -22,8 +23,6 @@ from pipeline.task import Advance, no_advance
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from pipeline.config import RunConfig
 
 
 @dataclass(frozen=True, slots=True)

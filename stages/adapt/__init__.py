@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.models import locate
@@ -14,9 +15,6 @@ from stages.adapt.config import AdaptConfig
 from stages.arms import touches
 from stages.experiment import experiment
 from stages.synthesize.overlap import EvaluationIndex
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
 
 UNIT: Final = "encoder"
 

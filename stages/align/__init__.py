@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError
 from pipeline.inputs import Inputs
@@ -15,7 +16,6 @@ from pipeline.stage import Problem, Ref, RowStage, Task, Worker
 from stages.align.config import AlignConfig
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
     from stages.align.context import AlignmentContext
     from stages.align.kinds.member import Resolved

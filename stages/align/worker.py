@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from pipeline.schema import table
 from pipeline.stage import Part
@@ -12,9 +13,6 @@ from stages.align.build import build
 from stages.align.planning import Plan
 from stages.translate.cleaning import clean_words
 from stages.word_alignment.aligner import Aligner
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def load_worker(plan: Plan, collected: Path) -> AlignWorker:

@@ -7,8 +7,9 @@ approximate randomisation with Holm's correction; error analysis; what projectio
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.errors import suggest
 from pipeline.inputs import Inputs
@@ -16,9 +17,6 @@ from pipeline.stage import Context, Output, Problem, RunStage, Task
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.inputs import evaluation_inputs
 from stages.experiment import experiment
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
 
 
 class EvaluateStage(RunStage[EvaluateConfig]):

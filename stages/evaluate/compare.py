@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.grading import (
     GOLD,
     PREDICTED,
@@ -33,7 +34,6 @@ from stages.evaluate.results import Comparison, Score, Summary, unique
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stages.evaluate.config import EvaluateConfig
 
 SOURCE_KEY: Final = "source_test"
 

@@ -6,13 +6,15 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.compute as pc
 
+from pipeline.artifacts import Artifact
 from pipeline.formats.words import folded
 from pipeline.inputs import Inputs
 from pipeline.schema import Span
+from pipeline.stage import Context
 from stages.evaluate.compare import Comparer
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.few_shot import few_shot_pairs, few_shot_results
@@ -38,10 +40,6 @@ from stages.inspect.statistics import ProjectionStatistics, projection_statistic
 from stages.predict import test_sets
 from stages.several_sources import dev_sources
 from stages.tagger.calibration import calibration_error, reliability, scored_entities
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
-    from pipeline.stage import Context
 
 _log = logging.getLogger(__name__)
 

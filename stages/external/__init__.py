@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.errors import ModelError
 from pipeline.inputs import Inputs
@@ -14,9 +14,6 @@ from pipeline.stage import Context, Output, Problem, RunStage, Task
 from stages.experiment import experiment
 from stages.external.config import FILE, ExternalConfig
 from stages.several_sources import train_refs
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
 
 
 class ExternalStage(RunStage[ExternalConfig]):

@@ -11,11 +11,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from pipeline.formats.words import composed, folded
+from pipeline.schema import Span
 from stages.inspect.view import Doubt, View
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact
-    from pipeline.schema import Span
     from stages.project.config import PairFilters
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.listed import batched
 from pipeline.models import read_config
+from pipeline.schema import Span
 from pipeline.task import Advance, no_advance
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, max_subwords
@@ -30,7 +31,6 @@ from stages.tagger.encoding import load_tokenizer
 from stages.tagger.labels import LabelSet
 
 if TYPE_CHECKING:
-    from pipeline.schema import Span
     from stages.inspect.view import View
 
 FOLDS: Final = 5

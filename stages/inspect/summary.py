@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,9 +21,6 @@ from stages.inspect.statistics import (
     projection_statistics,
 )
 from stages.registry import STAGES
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 

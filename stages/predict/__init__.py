@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.stage import Problem, Ref, RowStage, Task, Worker
@@ -19,7 +20,6 @@ from stages.several_sources import dev_sources
 from stages.train.recipe import tagger_for
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
     from pipeline.progress import Progress
     from stages.project.methods.base import ProjectionMethod
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.errors import DataError
 from pipeline.schema import kept_spans, labels_of
@@ -14,9 +14,6 @@ from pipeline.stage import Part
 from stages.project.back_projection import Floats, word_distributions
 from stages.tagger.labels import LabelSet
 from stages.tagger.predictions import distributions_of, predictions
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.errors import DataError, suggest
 from pipeline.inputs import Inputs
@@ -26,7 +27,6 @@ from stages.prepare.sources import (
 from stages.several_sources import train_refs
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
     from pipeline.formats import SentenceStream, Tokenizer
     from pipeline.schema import Sentence
     from stages.prepare.joining import Joining

@@ -7,6 +7,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipeline.artifacts import Artifact
+from pipeline.config import RunConfig
 from pipeline.errors import suggest
 from pipeline.inputs import Inputs
 from pipeline.manifest import merge_counts
@@ -19,8 +21,6 @@ from stages.project.filters import FILTERS
 from stages.several_sources import VOTES, named, votes
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
-    from pipeline.config import RunConfig
     from pipeline.progress import Progress
     from stages.project.entity_translations import EntityTranslations
     from stages.project.methods.base import ProjectionMethod

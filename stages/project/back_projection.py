@@ -8,16 +8,14 @@ and the projector of the stage ``project`` carries the entities to the words of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.schema import table
 from stages.tagger.labels import LabelSet
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Floats = NDArray[np.float32]
 

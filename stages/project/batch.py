@@ -11,18 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.errors import DataError
 from pipeline.listed import listed, words_of
 from pipeline.schema import Link, Span
 from stages.project.words import BoolArray, CodedWords, FloatArray, IntArray, Vocabulary
 from stages.ranges import list_lengths
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(slots=True)

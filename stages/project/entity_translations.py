@@ -17,8 +17,6 @@ from stages.project.batch import Batch
 from stages.project.words import CodedWords
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from stages.translate.kinds.base import TranslatorKind
 
 Words = tuple[str, ...]

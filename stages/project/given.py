@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from pipeline.errors import DataError
 from pipeline.schema import table
@@ -13,9 +15,6 @@ from pipeline.stage import Part
 from stages.project.config import PairFilters
 from stages.project.decide import settled
 from stages.project.pairs import load_usual_ratio, row_scores
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Spans = Sequence[Mapping[str, Any]]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.errors import DataError
 from pipeline.schema import table
@@ -19,9 +20,6 @@ from pipeline.stage import Part
 from stages.project.assign import drop_overlaps
 from stages.project.config import FilterConfig
 from stages.project.decide import OTHER, best_translations, row_reason, span_reason
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Row = dict[str, Any]
 

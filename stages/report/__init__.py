@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Ref, RunStage, Task
@@ -14,8 +15,6 @@ from stages.report.config import ReportConfig
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from pipeline.artifacts import Artifact
 
 
 _SHOWN = ("seed", "source", "languages", "seeds", "arms", "data", "labels", "models")

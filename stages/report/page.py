@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.parquet as pq
 import yaml
@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.artifacts import Artifact, RunFolder
+from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.listed import batched
 from stages.evaluate.results import CATEGORIES, Results
@@ -25,6 +26,7 @@ from stages.inspect.view import DOUBTS, View
 from stages.registry import STAGES
 from stages.report import sections
 from stages.report.answer import QUESTION, answer, name_of
+from stages.report.config import ReportConfig
 from stages.report.figures import p_text, percent, signed, verdict_text
 from stages.report.packing import (
     CHUNK,
@@ -36,10 +38,6 @@ from stages.report.packing import (
     pack_views,
 )
 from stages.report.tables import columns
-
-if TYPE_CHECKING:
-    from pipeline.config import RunConfig
-    from stages.report.config import ReportConfig
 
 _TEMPLATES = Path(__file__).parent / "template"
 _SCRIPTS = ("shared.js", "browser.js", "errors.js")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
+from pipeline.artifacts import Artifact
 from stages.evaluate.results import (
     CATEGORIES,
     PROJECTION,
@@ -21,11 +23,6 @@ from stages.registry import STAGES
 from stages.report import charts
 from stages.report.answer import name_of
 from stages.report.figures import percent
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
-
-    from pipeline.artifacts import Artifact
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pipeline.artifacts import Artifact
 from pipeline.inputs import Inputs
+from pipeline.stage import Context
 from stages.evaluate.results import Results, load_results
 from stages.evaluate.sweeps import swept_aside
 from stages.report.answer import QUESTION, answer
@@ -15,10 +16,6 @@ from stages.report.config import ReportConfig
 from stages.report.figures import percent
 from stages.report.page import write_page
 from stages.report.sections import few_shot_figures, sweep_figures
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
-    from pipeline.stage import Context
 
 
 def write_report(inputs: Inputs[Artifact], folder: Path, context: Context) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, Ref, RunStage, Task
@@ -21,9 +22,6 @@ from stages.train.recipe import (
     training_inputs,
 )
 from stages.translate.checks import translator_problem
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
 
 
 class SelfTrainStage(RunStage[SelfTrainConfig]):

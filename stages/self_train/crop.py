@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.artifacts import Artifact
 from pipeline.errors import DataError
 from pipeline.listed import batched
 from pipeline.schema import table
@@ -25,14 +27,11 @@ from stages.project.back_projection import with_reasons, word_distributions
 from stages.project.config import ProjectConfig
 from stages.project.worker import ProjectWorker, collect_statistics
 from stages.self_train.marked import MarkedBackTranslation
+from stages.tagger.labels import LabelSet
 from stages.tagger.predictions import distributions_of, predictions
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from pipeline.artifacts import Artifact
     from stages.self_train.teachers import Teachers
-    from stages.tagger.labels import LabelSet
 
 Distribution = tuple[NDArray[np.float32], str | None]
 """(words, labels) and the reason for which they are of no use, if there is one."""

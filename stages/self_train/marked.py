@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from pipeline.schema import Span, spans_of, table
 from stages.project.batch import Batch, LabelledPair
@@ -14,9 +16,6 @@ from stages.project.markers import MarkerProjector
 from stages.project.words import fold
 from stages.tokenise import tokenise
 from stages.translate.markers import CLOSE, OPEN, mark, unmark
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LEAST_SIMILARITY = 0.7
 """How alike an entity of the back-translation and words of the raw sentence must be spelt."""

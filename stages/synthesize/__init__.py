@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.errors import DataError, ModelError
 from pipeline.inputs import Inputs
@@ -21,7 +22,6 @@ from stages.translate.cleaning import clean_words
 from stages.translate.decoding import DecodingConfig
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
     from pipeline.schema import Sentence
     from stages.synthesize.gate import Gate, Measures, RoundTripScores
     from stages.synthesize.makers.base import Maker

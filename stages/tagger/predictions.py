@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.schema import Span, labels_of, span_row, table
 from stages.ranges import list_lengths, offsets
 from stages.tagger.labels import LabelSet
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Floats = NDArray[np.float32]
 

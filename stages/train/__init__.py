@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.inputs import Inputs
 from pipeline.stage import Context, Output, Problem, RunStage, Task
@@ -16,9 +16,6 @@ from stages.train.recipe import (
     tagger_units,
     training_inputs,
 )
-
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
 
 
 class TrainStage(RunStage[TrainConfig]):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from stages.train.config import TaggerOptions
+
 if TYPE_CHECKING:
     from torch import nn
 
-    from stages.train.config import TaggerOptions
     from stages.train.trainer import TrainingResult
 
 

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.errors import ModelError
 from pipeline.hashes import derive_seed
@@ -33,7 +34,6 @@ from stages.train.config import TaggerOptions, TrainConfig
 from stages.train.trackers import missing_trackers
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
     from pipeline.schema import Span
     from stages.train.data import TrainingSentence
 

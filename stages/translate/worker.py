@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from pipeline.errors import ConfigError
 from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
 from stages.tokenise import detokenise, tokenise
 from stages.translate.cleaning import clean
+from stages.translate.config import TranslateConfig
 from stages.translate.exonyms import exonyms
+from stages.translate.kinds.base import TranslatorKind
 from stages.translate.markers import mark, unmark, went_wrong
 from stages.translate.mending import Mender
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from stages.translate.base import BaseTranslator, Hypothesis
-    from stages.translate.config import TranslateConfig
-    from stages.translate.kinds.base import TranslatorKind
 
 
 def load_worker(

@@ -13,6 +13,7 @@ import typer
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.explain import read_as
+from pipeline.schema import Link
 from stages.align.config import AlignConfig
 from stages.align.kinds import ALIGNERS
 from xlner.commands.files import SIDES, Files
@@ -37,7 +38,6 @@ from xlner.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.schema import Link
     from stages.align.context import AlignmentContext
     from stages.word_alignment.aligner import WordPair
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rich.console import Console
 
 from pipeline import capacity
 from pipeline.estimates import Estimates, told_seconds
 from pipeline.plan import TODO, Planner, Step
 from pipeline.schedule import simulate
 from pipeline.task import Ref
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _COLOURS = {
     "up to date": "green",

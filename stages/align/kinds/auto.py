@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from pipeline.errors import ConfigError
+from stages.align.context import AlignmentContext, Resource
 from stages.align.kinds import ALIGNERS
 from stages.align.kinds.member import Choice, MemberConfig, Resolved
 from stages.align.setting import EncoderOptions
-
-if TYPE_CHECKING:
-    from stages.align.context import AlignmentContext, Resource
 
 
 class Share(NamedTuple):

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from pipeline.config import ConfigModel
 from pipeline.listed import batched
+from pipeline.models import ModelSource
 from pipeline.schema import Link
 from pipeline.task import Advance, no_advance
 from stages.align.kinds.base import AlignerKind, PairsToLearn
@@ -25,7 +26,6 @@ from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
 from stages.word_alignment.pair_source import PairSource, digest
 
 if TYPE_CHECKING:
-    from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
     from stages.translate.kinds.auto import AutoTranslator
 

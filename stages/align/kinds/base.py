@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pipeline.kinded import Kind, O_co
+from pipeline.models import ModelSource
 from pipeline.task import no_advance
 from stages.align.setting import Setting
 from stages.word_alignment.aligner import Aligner, LinkedWords
 from stages.word_alignment.pair_source import PairSource
 
 if TYPE_CHECKING:
-    from pipeline.models import ModelSource
     from pipeline.progress import Progress
     from stages.align.context import AlignmentContext
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.kinded import NoOptions
+from pipeline.models import ModelSource
 from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import Setting
 from stages.word_alignment.aligner import Aligner
 
 if TYPE_CHECKING:
-    from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
 
 

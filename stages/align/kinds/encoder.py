@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVar
 
+from pipeline.models import ModelSource
 from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import EncoderOptions, Setting
 from stages.machine import fastest_precision, torch_device
 from stages.word_alignment.aligner import Aligner, LinkedWords
 
 if TYPE_CHECKING:
-    from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
     from stages.align.contextual import Reader
     from stages.align.embedding_aligner import EmbeddingAligner, Extraction

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Self, assert_never
+from typing import ClassVar, Self, assert_never
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
 from pipeline.schema import Link
 from pipeline.task import Advance
+from stages.align.context import AlignmentContext
 from stages.align.kinds.member import LITTLE, MUCH, Choice, Combine, MemberConfig, Resolved
 from stages.word_alignment.aligner import ASSERTED, Aligner, WordPair
-
-if TYPE_CHECKING:
-    from stages.align.context import AlignmentContext
 
 
 class Ensemble(Aligner):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pipeline.models import ModelSource
 from stages.align.kinds.softmax import Softmax
 
 if TYPE_CHECKING:
-    from pipeline.models import ModelSource
     from stages.align.context import AlignmentContext
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pipeline.kinded import Kind, O_co
+from pipeline.models import ModelSource
 
 if TYPE_CHECKING:
-    from pipeline.models import ModelSource
     from stages.translate.base import BaseTranslator
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from pipeline.config import StageConfig
+from pipeline.models import ModelSource
 from stages.translate.kinds.base import TranslatorKind
 from stages.translate.students import missing_engine, student, students
 
 if TYPE_CHECKING:
-    from pipeline.models import ModelSource
     from stages.translate.base import BaseTranslator
 
 

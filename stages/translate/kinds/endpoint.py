@@ -9,18 +9,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from pipeline.kinded import NoOptions
 from pipeline.languages import english_name
 from pipeline.listed import texts_of
+from pipeline.models import ModelSource
 from stages.endpoint.client import Endpoint, Question
 from stages.endpoint.settings import is_endpoint, problem_of, read_settings
 from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.kinds.base import TranslatorKind
-
-if TYPE_CHECKING:
-    from pipeline.models import ModelSource
 
 _SYSTEM: Final = (
     "You translate from {source} to {target}. Answer with the translation alone: no quotation "
