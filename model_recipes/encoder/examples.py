@@ -6,18 +6,17 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
+
+import numpy as np
+from tokenizers import Encoding
+from transformers import BertTokenizer
 
 from model_recipes.encoder.config import PretrainEncoderConfig
+from model_recipes.encoder.links import Links
 from model_recipes.shared.batching import token_bounded_batches
 from model_recipes.shared.corpus import share_by_language
 from stages.text_sources import TextPair
-
-if TYPE_CHECKING:
-    from tokenizers import Encoding
-    from transformers import BertTokenizer
-
-    from model_recipes.encoder.links import Links
 
 IGNORED = -100
 T = TypeVar("T")
@@ -205,8 +204,6 @@ class ItemMaker:
 
     def _chained_links(self, group: Sequence[int], parts: Sequence[tuple[_Text, _Text]]) -> Links:
         """Links of the pairs that stand one after the other; words are numbered on."""
-        import numpy as np
-
         chained, offset = [], np.zeros(2, np.int16)
         for index, (source, target) in zip(group, parts, strict=False):
             chained.append(self._links[index] + offset)

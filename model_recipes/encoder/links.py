@@ -8,17 +8,16 @@ million words: a good teacher for it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import BertTokenizer
 
 from model_recipes.encoder.config import ObjectiveConfig
 from model_recipes.shared.corpus import TrainingText
+from stages.word_alignment.statistical.aligner import StatisticalAligner
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from transformers import BertTokenizer
-
-    Links = NDArray[np.int16]
+Links = NDArray[np.int16]
 
 _MAX_CHARACTERS = 500
 """Of both sides together; longer pairs would not fit into a row anyway."""
@@ -41,8 +40,6 @@ def link_corpus(
     Returns:
         By index of the pair an array of shape (links, 2): source word, target word.
     """
-    import numpy as np
-
     if kept.exists():
         with np.load(kept) as arrays:
             numbers, starts = np.unique(arrays["pair"], return_index=True)
@@ -73,10 +70,6 @@ def link_corpus(
 
 
 def _align(pairs: list[tuple[list[str], list[str]]], least: float) -> list[Links]:
-    import numpy as np
-
-    from stages.word_alignment.statistical.aligner import StatisticalAligner
-
     aligner = StatisticalAligner.fit(lambda: iter(pairs), lambda: iter(()))
     return [
         np.array([(k.source, k.target) for k in found if k.prob >= least], np.int16).reshape(-1, 2)

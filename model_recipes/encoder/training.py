@@ -6,11 +6,17 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import normalize
+from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from model_recipes.encoder.config import ObjectiveConfig, PretrainEncoderConfig
 from model_recipes.encoder.examples import IGNORED, Item, ItemMaker, Row
-from model_recipes.encoder.links import link_corpus
+from model_recipes.encoder.links import Links, link_corpus
 from model_recipes.encoder.wordpieces import load_wordpiece, save_wordpiece, train_wordpiece
 from model_recipes.shared.batching import padded
 from model_recipes.shared.card import Card, write_card
@@ -23,14 +29,7 @@ from model_recipes.shared.corpus import TrainingText, load_corpus
 from model_recipes.shared.loop import Progress, run_training
 from model_recipes.shared.saving import save_half, training_report
 from model_recipes.shared.starting import keep_vocabulary, start_model
-
-if TYPE_CHECKING:  # Links too is there for types alone
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from transformers import BertForMaskedLM, BertTokenizer
-
-    from model_recipes.encoder.links import Links
+from model_recipes.shared.vocabulary_loss import vocabulary_loss
 
 logger = logging.getLogger(__name__)
 
@@ -150,9 +149,6 @@ def build_model(
     config: PretrainEncoderConfig, tokenizer: BertTokenizer, seed: int
 ) -> BertForMaskedLM:
     """A `BertForMaskedLM` with fresh weights."""
-    import torch
-    from transformers import BertConfig, BertForMaskedLM
-
     shape = config.shape
     torch.manual_seed(seed)
     return BertForMaskedLM(
@@ -196,8 +192,6 @@ def pretraining_loss(
     Returns:
         The loss, and the number of masked positions (at least 1).
     """
-    from model_recipes.shared.vocabulary_loss import vocabulary_loss
-
     linked = batch[0].links is not None
     rows = [item.rows[0] for item in batch]
     if linked:
@@ -239,9 +233,6 @@ def word_vectors(hidden: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tenso
     Returns:
         Vectors of shape (rows, words, width), and which of them are words, (rows, words).
     """
-    import torch
-    from torch.nn.functional import normalize
-
     count = int(words.max()) + 1
     slots = torch.where(words < 0, count, words)
     sums = hidden.new_zeros(hidden.shape[0], count + 1, hidden.shape[2])
@@ -258,8 +249,6 @@ def alignment_loss(
     temperature: float,
 ) -> torch.Tensor:
     """Each linked word must find its partner among the words of the other sentence, both ways."""
-    import torch
-
     (left, left_there), (right, right_there) = source, target
     similarity = left @ right.transpose(1, 2) / temperature
     lowest = torch.finfo(similarity.dtype).min

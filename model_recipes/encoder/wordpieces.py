@@ -6,11 +6,9 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import BertTokenizer
+from tokenizers import BertWordPieceTokenizer, Tokenizer
+from transformers import BertTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _ALPHABET = (
@@ -69,8 +67,6 @@ def _alphabet(text: Sequence[str]) -> list[str]:
 
 
 def _tokenizer(vocabulary: dict[str, int]) -> BertWordPieceTokenizer:
-    from tokenizers import BertWordPieceTokenizer
-
     return BertWordPieceTokenizer(
         vocabulary or None, lowercase=False, strip_accents=False, handle_chinese_chars=True
     )
@@ -78,9 +74,6 @@ def _tokenizer(vocabulary: dict[str, int]) -> BertWordPieceTokenizer:
 
 def load_wordpiece(text: str, max_length: int) -> BertTokenizer:
     """The tokenizer of `train_wordpiece` in Transformers' clothes."""
-    from tokenizers import Tokenizer
-    from transformers import BertTokenizer
-
     vocabulary = Tokenizer.from_str(text).get_vocab()
     return BertTokenizer(
         vocab=vocabulary,

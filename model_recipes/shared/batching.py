@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
 
 def token_bounded_batches(
@@ -45,7 +43,5 @@ def token_bounded_batches(
 
 def padded(rows: Sequence[list[int]], fill: int, device: torch.device) -> torch.Tensor:
     """Rows filled up with `fill` to the longest: shape (rows, longest row), int64."""
-    import torch
-
     width = max(map(len, rows))
     return torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=device)

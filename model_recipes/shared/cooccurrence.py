@@ -10,13 +10,12 @@ languages: Levy, Søgaard and Goldberg 2017, arXiv:1608.05426). Translations sta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from scipy.sparse import csr_array
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.linalg import svds
 
 _SMOOTHING = 0.75
 """Power that evens out the frequency of contexts (Levy et al. 2015)."""
@@ -43,9 +42,6 @@ def cooccurrence_embeddings(
     Raises:
         ValueError: If there is nothing to count, or `width` is not below `size`.
     """
-    import numpy as np
-    from scipy.sparse.linalg import svds
-
     if width >= size:
         raise ValueError(f"width {width} must be below the number of subwords, {size}")
     counts = _together(bags, size)
@@ -69,8 +65,6 @@ def cooccurrence_embeddings(
 
 def start_embeddings(weight: torch.Tensor, vectors: NDArray[np.float32], scale: float) -> None:
     """Writes the embeddings of all subwords that occur into `weight`, times `scale`, in place."""
-    import torch
-
     with torch.no_grad():
         made = torch.from_numpy(vectors).to(weight)
         there = made.abs().sum(1) > 0
@@ -79,9 +73,6 @@ def start_embeddings(weight: torch.Tensor, vectors: NDArray[np.float32], scale: 
 
 def _together(bags: Sequence[Sequence[int]], size: int) -> csr_array:
     """How often two subwords share a bag; each subword of a bag spreads one count over the bag."""
-    import numpy as np
-    from scipy.sparse import csr_array
-
     lengths = np.array([len(bag) for bag in bags], np.int64)
     if not lengths.sum():
         return csr_array((size, size))
@@ -93,9 +84,6 @@ def _together(bags: Sequence[Sequence[int]], size: int) -> csr_array:
 
 
 def _positive_information(counts: csr_array) -> csr_array:
-    import numpy as np
-    from scipy.sparse import coo_array
-
     totals = np.asarray(counts.sum(1)).ravel()
     contexts = totals**_SMOOTHING
     contexts = contexts / contexts.sum()

@@ -5,17 +5,15 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+from transformers import PreTrainedModel
+
+from model_recipes.shared.config import PretrainingConfig
 from model_recipes.shared.corpus import TrainingText
 from model_recipes.shared.loop import TrainingState
 from stages.machine import hardware
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
-    from model_recipes.shared.config import PretrainingConfig
 
 
 def save_half(model: PreTrainedModel, folder: Path) -> None:

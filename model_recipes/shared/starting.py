@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
+from transformers import PreTrainedModel
+
+from model_recipes.shared.config import PretrainingConfig
 from pipeline.disk import write_atomic
 from pipeline.errors import ModelError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from model_recipes.shared.config import PretrainingConfig
 
 
 def keep_vocabulary(
@@ -69,8 +67,6 @@ def start_model(
 
 
 def _take_over(model: PreTrainedModel, folder: Path) -> None:
-    import torch
-
     try:
         saved = type(model).from_pretrained(str(folder), dtype=torch.float32).state_dict()
     except (OSError, ValueError) as error:

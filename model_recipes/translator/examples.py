@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import sentencepiece
+
 from model_recipes.shared.batching import token_bounded_batches
 from model_recipes.shared.corpus import share_by_language
 from model_recipes.translator.bilingual import Bilingual, Templates
@@ -56,8 +58,6 @@ class ExampleMaker:
         seed: int,
     ) -> None:
         """Groups the pairs by language and finds the names in them."""
-        import sentencepiece
-
         self._config = config
         self._seed = seed
         self._processor = sentencepiece.SentencePieceProcessor(model_file=str(spm_model))

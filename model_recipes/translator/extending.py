@@ -7,6 +7,13 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+import sentencepiece
+import torch
+from transformers import MarianMTModel
+
+from model_recipes.shared.saving import save_half
+from model_recipes.translator.sentencepieces import marian_vocabulary, write_tokenizer
+
 _USER_DEFINED = 4
 
 
@@ -16,8 +23,6 @@ def with_subwords(model: bytes, symbols: Iterable[str]) -> bytes:
     They come last, so that all others keep their numbers. (A serialised protocol buffer may be
     lengthened by further entries of a repeated field, here `pieces`.)
     """
-    import sentencepiece
-
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     known = {processor.id_to_piece(i) for i in range(processor.get_piece_size())}
     for symbol in symbols:
@@ -42,12 +47,6 @@ def extend_model(folder: Path, symbols: Iterable[str], output: Path, seed: int) 
     Returns:
         `output`; or `folder`, if its vocabulary has all of the subwords.
     """
-    import torch
-    from transformers import MarianMTModel
-
-    from model_recipes.shared.saving import save_half
-    from model_recipes.translator.sentencepieces import marian_vocabulary, write_tokenizer
-
     old_subwords = (folder / "source.spm").read_bytes()
     new_subwords = with_subwords(old_subwords, symbols)
     if new_subwords == old_subwords:

@@ -11,6 +11,7 @@ from functools import partial
 from model_recipes.translator.bitext import Phrase, SpacedWords
 from model_recipes.translator.tags import consistent_phrases
 from stages.text_sources import TextPair
+from stages.word_alignment.statistical.aligner import StatisticalAligner
 
 _FREQUENT = 90
 """A phrase does not begin or end with one of so many most frequent words: it would be no entity.
@@ -31,8 +32,6 @@ def find_phrases(pairs: Sequence[TextPair], seed: int, *, most: int = 5) -> list
         seed: Decides which of many phrases are kept.
         most: Of one sentence pair.
     """
-    from stages.word_alignment.statistical.aligner import StatisticalAligner
-
     found: list[list[Phrase]] = [[] for _ in pairs]
     by_language: dict[str, list[int]] = {}
     for index, pair in enumerate(pairs):

@@ -7,6 +7,9 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import sentencepiece
+from transformers import MarianTokenizer
+
 # Typographic variants of the same mark, so that none of them costs subwords or is unknown.
 CHARACTER_MAP = {
     "\u2018": "'",
@@ -46,8 +49,6 @@ def train_sentencepiece(
     Digits are subwords of their own, so that figures are copied, not guessed. `symbols` are
     subwords that are never cut, nor part of another.
     """
-    import sentencepiece
-
     pool = list(sentences)
     random.Random(seed).shuffle(pool)
     rules = model_prefix.with_suffix(".rules.tsv")
@@ -78,8 +79,6 @@ def train_sentencepiece(
 
 def marian_vocabulary(model: Path, languages: Sequence[str]) -> dict[str, int]:
     """Marian's order: end, unknown, `>>xx<<` tags, subwords, and the padding last."""
-    import sentencepiece
-
     processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
     words = ["</s>", "<unk>", *(tag(code) for code in languages)]
     words += [
@@ -98,8 +97,6 @@ def tag(language: str) -> str:
 
 def write_tokenizer(model: Path, vocabulary: dict[str, int], folder: Path) -> None:
     """Writes a `MarianTokenizer` folder; source and target share the subwords."""
-    from transformers import MarianTokenizer
-
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary_file = folder / "vocab.json"
     vocabulary_file.write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")

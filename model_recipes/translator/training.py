@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from transformers import MarianConfig, MarianMTModel
 
 from model_recipes.shared.batching import padded
 from model_recipes.shared.card import Card, write_card
@@ -18,6 +21,7 @@ from model_recipes.shared.corpus import TrainingText, load_corpus
 from model_recipes.shared.loop import Progress, run_training
 from model_recipes.shared.saving import save_half, training_report
 from model_recipes.shared.starting import keep_vocabulary, start_model
+from model_recipes.shared.vocabulary_loss import vocabulary_loss
 from model_recipes.translator.bilingual import read_places
 from model_recipes.translator.bitext import Phrase
 from model_recipes.translator.config import TrainTranslatorConfig
@@ -33,10 +37,6 @@ from model_recipes.translator.tags import tag_symbols
 from pipeline.disk import write_atomic
 from stages.text_sources import read_entities
 from stages.translate.word_list import write_word_list
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import MarianMTModel
 
 logger = logging.getLogger(__name__)
 
@@ -188,9 +188,6 @@ def build_model(
     config: TrainTranslatorConfig, vocabulary: dict[str, int], seed: int
 ) -> MarianMTModel:
     """A `MarianMTModel` with fresh weights: tied embeddings, Glorot-uniform projections."""
-    import torch
-    from transformers import MarianConfig, MarianMTModel
-
     shape = config.shape
     torch.manual_seed(seed)
     model = MarianMTModel(
@@ -238,10 +235,6 @@ def translation_loss(
     label_smoothing: float,
 ) -> tuple[torch.Tensor, int]:
     """Mean cross-entropy over the target subwords; padding never reaches the output layer."""
-    import torch
-
-    from model_recipes.shared.vocabulary_loss import vocabulary_loss
-
     source = padded([example.source for example in batch], pad, device)
     target = padded([example.target for example in batch], pad, device)
     start = torch.full((len(batch), 1), pad, device=device)
