@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.errors import ConfigError
 from pipeline.loaded import loaded
@@ -15,6 +15,7 @@ from stages.align.embedding_aligner import EmbeddingAligner, Extraction
 from stages.align.embeddings import Embed, Embedder
 from stages.align.layers import Dtype, Layers, layer_to_read, max_subwords
 from stages.align.remembered import StateMemory
+from stages.align.setting import EncoderOptions, Setting
 from stages.align.subwords import (
     Specials,
     SubwordCutter,
@@ -24,9 +25,6 @@ from stages.align.subwords import (
 )
 from stages.machine import torch_device
 from stages.tagger.encoding import load_tokenizer
-
-if TYPE_CHECKING:
-    from stages.align.setting import EncoderOptions, Setting
 
 
 class Reader(NamedTuple):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.grading import (
@@ -30,10 +31,6 @@ from stages.evaluate.resampling import (
     seed_of,
 )
 from stages.evaluate.results import Comparison, Score, Summary, unique
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 SOURCE_KEY: Final = "source_test"
 

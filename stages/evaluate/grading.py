@@ -5,17 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import DataError
 from pipeline.formats.schemes import tags_from_spans
 from pipeline.listed import each, listed
 from pipeline.schema import Span, kept_spans, overlapping, spans_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 TP, PREDICTED, GOLD = 0, 1, 2
 """The last axis of a count array."""

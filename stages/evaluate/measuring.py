@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.evaluate.compare import SOURCE_KEY
 from stages.evaluate.grading import Graded
+from stages.evaluate.metrics.base import Metric
 from stages.evaluate.resampling import bootstrap, deviation, interval, seed_of
 from stages.evaluate.results import Measured, unique
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from stages.evaluate.metrics.base import Metric
 
 ArmOnSet = tuple[str, str, str]
 """Key of the data, language, arm."""

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.evaluate.grading import f1_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _CHUNK = 8_000_000  # cells of a block of resamples: 64 MB
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
@@ -26,12 +26,10 @@ from pipeline.task import Advance, no_advance
 from stages.align.embeddings import Embedder
 from stages.align.layers import TorchLayers, max_subwords
 from stages.align.subwords import SubwordCutter, transformers_cut, transformers_specials
+from stages.inspect.view import View
 from stages.machine import has_bfloat16, torch_device
 from stages.tagger.encoding import load_tokenizer
 from stages.tagger.labels import LabelSet
-
-if TYPE_CHECKING:
-    from stages.inspect.view import View
 
 FOLDS: Final = 5
 LEARNT: Final = 5_000

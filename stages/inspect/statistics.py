@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact
+from pipeline.artifacts import Artifact
 
 BINS: Final = 20
 """Bins of the score histogram; bin ``i`` holds scores in ``[i / BINS, (i + 1) / BINS)``."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rapidfuzz.distance import Indel
+from rapidfuzz.process import cpdist
 
 from stages.project.batch import Batch
 from stages.project.candidates import Cells
@@ -170,9 +172,6 @@ def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> Flo
     matches by its best part (``EU-Kommission`` and ``Commission``). Each distinct pair is compared
     once.
     """
-    from rapidfuzz.distance import Indel
-    from rapidfuzz.process import cpdist
-
     size = len(vocabulary)
     spelled, folded = vocabulary.spelled, vocabulary.folded
     worth = np.flatnonzero(spelled[left] & spelled[right])
@@ -199,8 +198,6 @@ def similarities(vocabulary: Vocabulary, left: IntArray, right: IntArray) -> Flo
 
 
 def _parts(left: str, right: str) -> float:
-    from rapidfuzz.distance import Indel
-
     scores = [
         Indel.normalized_similarity(x, y)
         for x in left.split("-")

@@ -6,16 +6,14 @@ The tagger says where an entity may be; links and spelling still say which one i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from stages.project.batch import Batch
 from stages.project.candidates import Candidates
 from stages.project.words import BoolArray, FloatArray
-
-if TYPE_CHECKING:
-    from stages.tagger.word_tagger import WordTagger
+from stages.tagger.word_tagger import WordTagger
 
 Use = Literal["prefer", "only"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +27,9 @@ from stages.project.back_projection import with_reasons, word_distributions
 from stages.project.config import ProjectConfig
 from stages.project.worker import ProjectWorker, collect_statistics
 from stages.self_train.marked import MarkedBackTranslation
+from stages.self_train.teachers import Teachers
 from stages.tagger.labels import LabelSet
 from stages.tagger.predictions import distributions_of, predictions
-
-if TYPE_CHECKING:
-    from stages.self_train.teachers import Teachers
 
 Distribution = tuple[NDArray[np.float32], str | None]
 """(words, labels) and the reason for which they are of no use, if there is one."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
+from rapidfuzz.distance import Indel
 
 from pipeline.schema import Span, spans_of, table
 from stages.project.batch import Batch, LabelledPair
@@ -112,8 +113,6 @@ def find_entities(
     Returns:
         Numbers and places of those that are there, sorted by place; scores are similarities.
     """
-    from rapidfuzz.distance import Indel
-
     folded = [fold(w) for w in words]
     proposals = []
     for number, entity in entities:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
@@ -18,10 +17,8 @@ from stages.self_train.config import SelfTrainConfig
 from stages.self_train.crop import BackTranslate, Crop
 from stages.self_train.rounds import SelfTraining, best_round
 from stages.train.run import note_result
+from stages.translate.base import BaseTranslator
 from stages.translate.checks import translator_kind
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator
 
 
 def self_train_unit(inputs: Inputs[Artifact], folder: Path, context: Context) -> None:

@@ -9,14 +9,11 @@ stored, and the decision can be made anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from stages.synthesize.makers.base import Made
 from stages.tokenise import detokenise
+from stages.translate.base import BaseTranslator
 from stages.translate.cleaning import clean_words
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator
 
 TRANSLATED = "translation"
 """The maker whose sentences have a source text to come back to."""

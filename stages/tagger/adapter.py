@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import torch
+from safetensors.torch import load_file, save_file
 
 from pipeline.errors import ModelError
-
-if TYPE_CHECKING:
-    from stages.tagger.modeling import LayerFusedForTokenClassification as Model
+from stages.tagger.modeling import LayerFusedConfig
+from stages.tagger.modeling import LayerFusedForTokenClassification as Model
 
 HEAD: Final = "head.safetensors"
 CONFIG: Final = "adapter_config.json"
@@ -65,8 +67,6 @@ def save(model: Model, adapted: Any, folder: Path, encoder: str) -> None:
         folder: Where to.
         encoder: Folder or hub id of the encoder, which loading wants again.
     """
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     adapted.peft_config["default"].base_model_name_or_path = encoder
     adapted.save_pretrained(str(folder))
@@ -85,11 +85,6 @@ def load(folder: str | Path) -> Model:
     Raises:
         ModelError: If ``peft`` is missing, the encoder is not there, or is another one.
     """
-    import torch
-    from safetensors.torch import load_file
-
-    from stages.tagger.modeling import LayerFusedConfig, LayerFusedForTokenClassification
-
     try:
         from peft import PeftConfig, PeftModel
     except ImportError:
@@ -102,7 +97,7 @@ def load(folder: str | Path) -> Model:
     given = signature(LayerFusedConfig.__init__).parameters.keys() - {"self", "encoder", "kwargs"}
     fields = {key: getattr(config, key) for key in given}
     try:
-        model = LayerFusedForTokenClassification.from_encoder(encoder, labels, **fields)
+        model = Model.from_encoder(encoder, labels, **fields)
         adapted: Any = PeftModel.from_pretrained(
             model.encoder, str(folder), torch_dtype=torch.float32
         )

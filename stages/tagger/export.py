@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers.modeling_outputs import TokenClassifierOutput
 
 from pipeline.disk import folder_whole
 from pipeline.errors import ModelError
@@ -131,8 +132,6 @@ class _Session(nn.Module):
         self._device = nn.Parameter(torch.zeros(0))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
-        from transformers.modeling_outputs import TokenClassifierOutput
-
         feeds = {"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()}
         (logits,) = self._session.run(["logits"], feeds)
         return TokenClassifierOutput(logits=torch.from_numpy(logits))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pipeline.task import Advance, no_advance
 from stages.tagger.calibration import tempered
 from stages.tagger.encoding import EncodedSentences, Windows, WordEncoder
-
-if TYPE_CHECKING:
-    import torch
 
 
 def batches_by_length(
@@ -76,8 +74,6 @@ def word_distributions(
     Returns:
         (words, labels), float32.
     """
-    import torch
-
     device = next(model.parameters()).device
     result = np.tile(neutral, (len(subwords.words) - 1, 1))
     context: Any = torch.autocast(device.type, autocast) if autocast else nullcontext()

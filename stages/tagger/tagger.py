@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.errors import ModelError
 from pipeline.models import bin_allowed, refuse_pickled_weights
 from pipeline.task import Advance, no_advance
 from stages.machine import compute_in_forked_processes, fastest_precision, torch_device
 from stages.quiet import quiet
+from stages.tagger import modeling
 from stages.tagger.adapter import is_adapter
 from stages.tagger.adapter import load as load_adapter
 from stages.tagger.encoding import WordEncoder, load_tokenizer, longest_window
 from stages.tagger.inference import tokens_per_batch, word_distributions
 from stages.tagger.labels import LabelSet
 from stages.tagger.word_tagger import Entity, WordTagger
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["Entity", "Tagger"]
 
@@ -69,8 +68,6 @@ class Tagger(WordTagger):
         constrained: bool = True,
         dtype: str = "auto",
     ) -> None:
-        import torch
-
         if dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"dtype {dtype!r} is not one of: auto, float32, bfloat16")
         compute_in_forked_processes()
@@ -108,11 +105,6 @@ class Tagger(WordTagger):
         Raises:
             ModelError: If there is no model, it is of another kind, or its labels are not IOB2.
         """
-        import torch
-        from transformers import AutoConfig
-
-        from stages.tagger import modeling
-
         modeling.register()
         refuse_pickled_weights(path)
         safe = None if bin_allowed() else True  # for hub ids; a folder was looked at

@@ -17,18 +17,16 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pipeline.schema import Span
 from stages.tokenise import detokenise
+from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.exonyms import Exonyms
 from stages.translate.markers import mark
 from stages.translate.slots import fill_slots, has_slot, put_slots, slots_of
 from stages.translate.tags import LETTERS, has_tag, read_tags, remove_tags, tidy, whole
 from stages.translate.word_list import WORD
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator, Hypothesis
 
 MOST_SLOTS = 10
 """So many slots a translator of `train_translator` knows."""

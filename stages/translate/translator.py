@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
+
 from pipeline.capacity import fair_threads
 from pipeline.errors import ModelError
 from pipeline.languages import base
@@ -99,8 +101,6 @@ class Translator(BaseTranslator):
         self._model: Any = None if self.config.sampling else loaded(self.folder, how, self._load)
 
     def _load(self) -> Any:
-        import ctranslate2
-
         try:
             return ctranslate2.Translator(
                 str(self.folder),
@@ -202,8 +202,6 @@ class Translator(BaseTranslator):
         self, sections: Sequence[_Section], seed: int
     ) -> Iterator[tuple[_Section, list[Hypothesis]]]:
         """Yield every section with its hypotheses, batch by batch."""
-        import ctranslate2
-
         model = self._model
         if model is None:
             ctranslate2.set_random_seed(seed % 2**32)

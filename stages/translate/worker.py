@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,15 +12,13 @@ from pipeline.errors import ConfigError
 from pipeline.schema import Span, spans_of, table
 from pipeline.stage import Part
 from stages.tokenise import detokenise, tokenise
+from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.cleaning import clean
 from stages.translate.config import TranslateConfig
 from stages.translate.exonyms import exonyms
 from stages.translate.kinds.base import TranslatorKind
 from stages.translate.markers import mark, unmark, went_wrong
 from stages.translate.mending import Mender
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator, Hypothesis
 
 
 def load_worker(
