@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from stages.project.batch import Batch
 from stages.project.words import CodedWords
-
-if TYPE_CHECKING:
-    from stages.translate.kinds.base import TranslatorKind
+from stages.translate.cleaning import clean_words
+from stages.translate.decoding import DecodingConfig
+from stages.translate.kinds.base import TranslatorKind
 
 Words = tuple[str, ...]
 Translate = Callable[[Sequence[Words]], Sequence[Sequence[str]]]
@@ -108,8 +108,6 @@ def translator(
 
     def translate(entities: Sequence[Words]) -> list[list[str]]:
         from stages.tokenise import detokenise, tokenise
-        from stages.translate.cleaning import clean_words
-        from stages.translate.decoding import DecodingConfig
         from stages.translate.kinds.auto import AutoTranslator
 
         driver = kind if kind is not None else AutoTranslator(DecodingConfig())

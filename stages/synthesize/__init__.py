@@ -17,6 +17,7 @@ from stages.arms import touches
 from stages.experiment import experiment, translated_to_source
 from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.overlap import EvaluationIndex
+from stages.translate.base import BaseTranslator
 from stages.translate.checks import translator_kind, translator_problem
 from stages.translate.cleaning import clean_words
 from stages.translate.decoding import DecodingConfig
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pipeline.schema import Sentence
     from stages.synthesize.gate import Gate, Measures, RoundTripScores
     from stages.synthesize.makers.base import Maker
-    from stages.translate.base import BaseTranslator
 
 _REAL_ONLY = "unlabelled"
 """Units below this folder hold the real text alone, for pseudo-labels by CROP's recipe."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pipeline.kinded import NoOptions
 from pipeline.models import ModelSource
+from stages.align.context import AlignmentContext
 from stages.align.kinds.base import AlignerKind, PairsToLearn
 from stages.align.setting import Setting
 from stages.word_alignment.aligner import Aligner
-
-if TYPE_CHECKING:
-    from stages.align.context import AlignmentContext
 
 
 def eflomal_installed() -> bool:

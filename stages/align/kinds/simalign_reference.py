@@ -5,19 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pipeline.models import ModelSource, read_config
 from pipeline.schema import Link
 from pipeline.task import Advance
+from stages.align.context import AlignmentContext
 from stages.align.kinds.base import AlignerKind
 from stages.align.kinds.simalign import MethodOptions
 from stages.align.setting import LayerOptions, Setting
 from stages.machine import torch_device
 from stages.word_alignment.aligner import Aligner, WordPair
-
-if TYPE_CHECKING:
-    from stages.align.context import AlignmentContext
 
 _NAMES: Final = {
     "inter": ("a", "inter"),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pipeline.models import ModelSource
+from stages.align.context import AlignmentContext, reading_problem
 from stages.align.kinds.softmax import Softmax
-
-if TYPE_CHECKING:
-    from stages.align.context import AlignmentContext
 
 
 class TranslatorStates(Softmax):
@@ -28,8 +26,6 @@ class TranslatorStates(Softmax):
         self, model: ModelSource | None, context: AlignmentContext, device: str
     ) -> Iterator[tuple[str, str]]:
         """Yield languages that the translator does not read, too."""
-        from stages.align.context import reading_problem
-
         if model is not None:
             model.require_weights()
         yield from super().problems(model, context, device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -11,12 +11,10 @@ from pipeline.config import RunConfig
 from pipeline.task import Advance, Problem, no_advance
 from stages.synthesize.makers.base import Made, Maker, MakerKind, MakerSetting, TextRequest
 from stages.tokenise import detokenise, tokenise
+from stages.translate.base import BaseTranslator, Hypothesis
 from stages.translate.checks import cannot_sample, translator_kind, translator_problem
 from stages.translate.cleaning import clean_words
 from stages.translate.decoding import DecodingConfig
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator, Hypothesis
 
 
 class SamplingConfig(DecodingConfig):

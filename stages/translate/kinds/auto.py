@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pipeline.models import ModelSource
+from stages.translate.base import BaseTranslator
 from stages.translate.decoding import DecodingConfig
 from stages.translate.kinds import TRANSLATORS
 from stages.translate.kinds.base import TranslatorKind
 from stages.translate.kinds.ctranslate import CTranslate2
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator
 
 
 class AutoTranslator(TranslatorKind[DecodingConfig]):

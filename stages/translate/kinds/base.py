@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pipeline.kinded import Kind, O_co
 from pipeline.models import ModelSource
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator
+from stages.translate.base import BaseTranslator
 
 
 class TranslatorKind(Kind[O_co]):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from pipeline.config import StageConfig
 from pipeline.models import ModelSource
+from stages.translate.base import BaseTranslator
 from stages.translate.kinds.base import TranslatorKind
 from stages.translate.students import missing_engine, student, students
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator
 
 
 class BergamotOptions(StageConfig):

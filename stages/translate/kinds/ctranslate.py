@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from pipeline.models import ModelSource
+from stages.translate.base import BaseTranslator
 from stages.translate.decoding import DecodingConfig
 from stages.translate.kinds.base import TranslatorKind
 from stages.translate.precision import warn_of_inexact_int8
-
-if TYPE_CHECKING:
-    from stages.translate.base import BaseTranslator
 
 
 class CTranslate2(TranslatorKind[DecodingConfig]):
