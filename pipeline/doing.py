@@ -16,10 +16,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline import engine as engines
 from pipeline.artifacts import Artifact, Partial, RunFolder, part_name
 from pipeline.config import RunConfig
 from pipeline.disk import file_sha256, sync_tree, write_atomic
+from pipeline.engine import Engine, PartJob, part_facts
+from pipeline.engine.local import LocalEngine
 from pipeline.engine.memory import SMALLER, Advice, SmallerBatchesFactory, out_of_memory, release
 from pipeline.errors import DamagedError, XlnerError, first_line
 from pipeline.hashes import derive_seed
@@ -46,6 +47,15 @@ STORED = "stored"
 """The name under which what decides anew reads the rows that are there."""
 
 logger = logging.getLogger(__name__)
+
+
+def engine_of(config: RunConfig) -> Engine:
+    """Return the engine that a configuration names (``local`` or ``ray``)."""
+    if config.engine == "ray":
+        from pipeline.engine.ray import RayEngine
+
+        return RayEngine(config.ray)
+    return LocalEngine()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,7 @@ class Doer:
     """
 
     def __init__(
-        self, registry: Registry, folder: RunFolder, engine: engines.Engine, progress: Progress
+        self, registry: Registry, folder: RunFolder, engine: Engine, progress: Progress
     ) -> None:
         self._registry = registry
         self._folder = folder
@@ -184,7 +194,7 @@ class Doer:
         lead = next(iter(inputs.values()))
         _same_parts(inputs)
         jobs = [
-            engines.PartJob(
+            PartJob(
                 index=i,
                 rows=info.rows,
                 inputs={name: a.parts[i] for name, a in inputs.items()},
@@ -206,7 +216,7 @@ class Doer:
             if factory is not None:
                 for _, rows in self._engine.run(factory, left, config.workers):
                     bar.advance(rows)
-        facts = [engines.part_facts(j) for j in jobs]
+        facts = [part_facts(j) for j in jobs]
         parts = [PartInfo(**{k: n[k] for k in PartInfo.model_fields}) for n in facts]
         return {
             "parts": parts,

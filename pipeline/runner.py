@@ -16,8 +16,7 @@ from pipeline import capacity
 from pipeline.artifacts import CONFIG, Artifact
 from pipeline.config import RunConfig
 from pipeline.disk import write_atomic
-from pipeline.doing import Doer
-from pipeline.engine import engine_of
+from pipeline.doing import Doer, engine_of
 from pipeline.engine.memory import libraries_aside
 from pipeline.errors import ConfigError, DamagedError
 from pipeline.manifest import MADE_AGAIN, MANIFEST

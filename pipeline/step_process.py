@@ -16,8 +16,7 @@ from pipeline.artifacts import Artifact, RunFolder
 from pipeline.child import Child, portable
 from pipeline.config import RunConfig
 from pipeline.disk import disk_errors
-from pipeline.doing import Doer
-from pipeline.engine import engine_of
+from pipeline.doing import Doer, engine_of
 from pipeline.engine.memory import set_libraries_aside
 from pipeline.plan import Step
 from pipeline.registry import Registry

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.artifacts import read_part, write_part
-from pipeline.config import RunConfig
 from pipeline.disk import disk_errors, file_sha256, write_atomic
 from pipeline.errors import DataError, XlnerError
 from pipeline.manifest import PartInfo
@@ -60,17 +59,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End whatever processes were kept for the next call of :meth:`run`."""
-
-
-def engine_of(config: RunConfig) -> Engine:
-    """Return the engine that a configuration names (``local`` or ``ray``)."""
-    if config.engine == "ray":
-        from pipeline.engine.ray import RayEngine
-
-        return RayEngine(config.ray)
-    from pipeline.engine.local import LocalEngine
-
-    return LocalEngine()
 
 
 def process(worker: Worker, job: PartJob, advance: Advance = no_advance) -> None:

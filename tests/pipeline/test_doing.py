@@ -11,8 +11,7 @@ from rich.console import Console
 
 from pipeline.artifacts import RunFolder
 from pipeline.config import parse_config
-from pipeline.doing import Doer
-from pipeline.engine import engine_of
+from pipeline.doing import Doer, engine_of
 from pipeline.plan import Step
 from pipeline.progress import Progress
 from tests.pipeline.test_runner import make_runner, part_bytes
