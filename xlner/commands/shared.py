@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import inspect
 import json
@@ -65,6 +66,16 @@ def entry(app: typer.Typer) -> Callable[[], None]:
     """
 
     def main() -> None:
+        code: object = 0
+
+        def die() -> None:
+            if code == EXIT_SIGNAL + signal.SIGINT:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        # Called last of all, as it is the first. Python itself forgets that it is to die of Ctrl-C
+        # if a library runs any text at the end, as torch does, and would leave with 1.
+        atexit.register(die)
         try:
             with ended_like_an_interrupt(), reported_errors():
                 code = app(standalone_mode=False)  # that of what was told already, if any

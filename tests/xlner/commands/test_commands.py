@@ -388,10 +388,11 @@ def test_what_an_idle_option_names_is_there() -> None:
 
 
 WAITING = """
-import sys, time
+import atexit, sys, time
 from xlner.commands.shared import command, reported_errors
 
 def wait():
+    atexit.register(exec, "pass", {})  # as libraries do
     with reported_errors():
         print("ready", flush=True)
         time.sleep(60)
