@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from pipeline.config import DataSource
 from pipeline.errors import DataError
@@ -11,9 +14,16 @@ from pipeline.formats import detect_format, whitespace_offsets
 from pipeline.formats.conll import PrefixEvidence
 from pipeline.formats.files import read_lines
 from pipeline.formats.reading import open_source, other_numbers
+from pipeline.formats.words import UNSPACED
+from stages.tokenise import tokenise
 from stages.word_alignment.aligner import WordPair
 
 SEPARATOR = "|||"
+_UNSPACED: Final = re.compile(f"[{UNSPACED}]")
+_SAMPLE: Final = 200
+_WORDS: Final = 0.5
+"""Words between spaces for each word of a text that was cut into words, at the least. Text as it is
+written has a space for every fifth word at most (Thai, between phrases)."""
 
 
 Reading = Callable[[Path, str | None, str], DataSource]
@@ -52,6 +62,7 @@ def read_word_pairs(
 
 def _read_one_file(path: Path, encoding: str) -> list[WordPair]:
     pairs = []
+    uncut = [Uncut(path), Uncut(path)]
     for number, line in read_lines(path, encoding):
         sides = line.split(SEPARATOR)
         if len(sides) != 2:
@@ -60,6 +71,10 @@ def _read_one_file(path: Path, encoding: str) -> list[WordPair]:
                 f"is 'source {SEPARATOR} target'. For two files, name both"
             )
         pairs.append((_words(sides[0]), _words(sides[1])))
+        for side, words in zip(uncut, pairs[-1], strict=True):
+            side.feed(words)
+    for side in uncut:
+        side.refuse()
     return pairs
 
 
@@ -67,7 +82,11 @@ def _read_side(path: Path, how: DataSource) -> list[list[str]]:
     if how.format == "conll":
         return _read_conll(path, how)
     if how.format == "text":
-        return [_words(line) for _, line in read_lines(path, how.encoding)]
+        sentences, uncut = [_words(line) for _, line in read_lines(path, how.encoding)], Uncut(path)
+        for words in sentences:
+            uncut.feed(words)
+        uncut.refuse()
+        return sentences
     raise DataError(
         f"{path}: is {how.format}; allowed: plain tokenised text with a sentence per line, CoNLL, "
         f"or one file of 'source {SEPARATOR} target' lines"
@@ -84,6 +103,50 @@ def _read_conll(path: Path, how: DataSource) -> list[list[str]]:
         start = len(evidence.prefix)
         sentences = [[w[start:] for w in words] for words in sentences]
     return sentences
+
+
+class Uncut:
+    """Notices plain text in a script without spaces that nobody has cut into words.
+
+    Each of its sentences would be a word or two, and their labels and links no use to anybody.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sentences = self._given = self._found = 0
+        self._example: list[str] = []
+
+    def feed(self, words: Sequence[str]) -> None:
+        """Look at a sentence, if it is one of the first."""
+        if self._sentences == _SAMPLE or not any(map(_UNSPACED.search, words)):
+            return
+        self._sentences += 1
+        for word in words:
+            found = tokenise(word, "und") if _UNSPACED.search(word) else [word]
+            self._given, self._found = self._given + 1, self._found + len(found)
+            if len(found) > len(self._example):
+                self._example = found
+
+    def refuse(self) -> None:
+        """Refuse the file if its words are none.
+
+        Raises:
+            DataError: If they are not.
+        """
+        if self._given >= _WORDS * self._found:
+            return
+        words = self._example[:8]
+        raise DataError(
+            f"{self._path}: is not cut into words: {''.join(words)!r} stands there for "
+            f"{' '.join(words)!r}. Cut it first, with a tool of yours or as runs do: "
+            'python -c "import sys; from stages.tokenise import tokenise; [print('
+            "' ||| '.join(' '.join(tokenise(side, 'und')) for side in line.split('|||'))) "
+            f'for line in sys.stdin]" < {shlex.quote(str(self._path))} > NEW; '
+            "CoNLL (a word per line) is taken as it is"
+        )
 
 
 def _words(line: str) -> list[str]:

@@ -129,6 +129,7 @@ class _SentenceFile(Iterator["Sentence"]):
         from pipeline.formats import read_labelled
         from pipeline.formats.foreign import refuse_foreign
         from pipeline.formats.format import Sample
+        from stages.align.inputs import Uncut
 
         how = files.of(path, side=side, labelled=labels)
         if how.format == "text" and labels:
@@ -140,6 +141,7 @@ class _SentenceFile(Iterator["Sentence"]):
         self._stream = read_labelled(how, lang, path=path, labelled=labels, keep_empty=True)
         self._path = path
         self.format = how.format
+        self._uncut = Uncut(path) if how.format == "text" else None
         self._words: dict[str, str] = {}
         self.has_labels = self._stream.report.scheme is not None
 
@@ -152,11 +154,14 @@ class _SentenceFile(Iterator["Sentence"]):
         """Return the next sentence.
 
         Raises:
-            DataError: After the last, if words were left out, as links would point elsewhere.
+            DataError: After the last, if words were left out, as links would point elsewhere, or
+                if it is text that is not cut into words.
         """
         try:
             sentence = next(self._stream)
         except StopIteration:
+            if self._uncut:
+                self._uncut.refuse()
             invisible = self._stream.report.repaired["invisible_words"]
             if invisible:
                 raise DataError(
@@ -164,6 +169,8 @@ class _SentenceFile(Iterator["Sentence"]):
                     "before aligning, or the links would point to the wrong words"
                 ) from None
             raise
+        if self._uncut:
+            self._uncut.feed(sentence.words)
         self.has_labels = self.has_labels or bool(sentence.spans)
         sentence.words = [self._words.setdefault(w, w) for w in sentence.words]
         return sentence

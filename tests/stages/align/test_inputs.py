@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +54,41 @@ def test_words_in_lines_are_thought_of_where_there_are_many(
     source.write_text("Anna kam\n")
     with pytest.raises(DataError, match="line by line$"):
         read_word_pairs(source, target)
+
+
+UNCUT = [
+    "玛丽亚星期一访问了北京。",
+    "ナイロビの事務所で働いている。",
+    "ธนาคารโลกเปิดสำนักงานในเบอร์ลิน",
+]
+
+
+@pytest.mark.parametrize("text", UNCUT)
+@pytest.mark.parametrize("together", [False, True])
+def test_text_without_spaces_is_refused_with_a_way_to_cut_it(
+    text: str, together: bool, tmp_path: Path
+) -> None:
+    english, other = tmp_path / "en.txt", tmp_path / "it's other.txt"
+    english.write_text("Some words .\nMore of them .\n")
+    other.write_text("".join(f"{'Some words ||| ' * together}{text}\n" for _ in range(2)))
+    files = (other,) if together else (english, other)
+    with pytest.raises(
+        DataError, match=r"other\.txt: is not cut into words: .* stands there for"
+    ) as e:
+        read_word_pairs(*files)
+    found = re.search(r"python (-c .* > )NEW; CoNLL", str(e.value))
+    assert found
+    new = tmp_path / "new.txt"
+    subprocess.run(f"{sys.executable} {found[1]} {new}", shell=True, check=True)
+    pairs = read_word_pairs(*((new,) if together else (english, new)))
+    assert ["".join(words) for _, words in pairs] == [text, text]
+    assert all(len(words) > 4 for _, words in pairs)
+
+
+def test_a_name_in_another_script_is_a_word(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.txt"
+    file.write_text("He is called 玛丽亚星期一访问了北京 there , as all know ||| 毛泽东\n")
+    assert len(read_word_pairs(file)) == 1
+    conll = tmp_path / "zh.conll"
+    conll.write_text(f"{UNCUT[0]} O\n\n{UNCUT[0]} O\n")
+    assert read_word_pairs(conll, conll) == [([UNCUT[0]], [UNCUT[0]])] * 2

@@ -217,3 +217,12 @@ def test_errors_name_what_was_typed(files: dict[str, Path], options: list[str], 
     result = run(files, *options)
     assert result.exit_code in (1, 2)
     assert told in " ".join(result.stderr.replace("│", "").split())
+
+
+def test_text_that_is_not_cut_into_words_is_refused(files: dict[str, Path]) -> None:
+    files["target.conll"] = files["target.conll"].with_name("target.txt")
+    files["target.conll"].write_text("玛丽亚星期一访问了柏林。\n是。\n乌尔姆在等。\n")
+    files["links"].write_text("0-0\n\n0-0\n")
+    result = run(files)
+    assert result.exit_code == 1 and "target.txt: is not cut into words" in result.stderr
+    assert not files["out.conll"].exists()
