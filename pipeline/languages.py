@@ -9,6 +9,7 @@ characters, Serbian in Cyrillic letters, and Portuguese is mostly Brazil's, so `
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 
 from pipeline.errors import ConfigError
@@ -44,11 +45,11 @@ def canonical(code: str) -> str:
     if match is None:
         raise ConfigError(
             f"{code!r} is not an ISO 639 language code, such as 'de' or 'swa', 'zh-Hant' with a "
-            "script or 'pt-PT' with a region"
+            f"script or 'pt-PT' with a region{_meant(str(code))}"
         )
     language, script, region = match.groups()
     if not langcodes.Language.get(language.lower()).is_valid():
-        raise ConfigError(f"{code!r} is not a known ISO 639 language code")
+        raise ConfigError(f"{code!r} is not a known ISO 639 language code{_meant(language)}")
     # macro=True turns an individual language into its macrolanguage's two-letter code (swh -> sw);
     # what it says of the script or region stays (sh -> sr-Latn, prs -> fa-AF).
     known = _ISO.get(language.lower()) or langcodes.standardize_tag(language.lower(), macro=True)
@@ -69,6 +70,24 @@ def canonical(code: str) -> str:
     if region and full.territory != usual.territory:
         return f"{short}-{full.territory}"
     return short
+
+
+def _meant(word: str) -> str:
+    """Return whose code it may be: the language of a country (``jp``), or one of that name."""
+    import langcodes
+
+    language = None
+    if len(word) == 2:
+        country = langcodes.Language.make(territory=word.upper())
+        # English is the answer for codes of no country, too.
+        found = country.maximize().language if country.is_valid() else "en"
+        language = found if found != "en" else None
+    elif len(word) > 3:
+        with suppress(LookupError):
+            language = langcodes.find(word.strip()).language
+    if language is None:
+        return ""
+    return f" (did you mean {language!r}, {english_name(language)}?)"
 
 
 def canonical_direction(key: str) -> str:
