@@ -69,7 +69,10 @@ def explain(
             yield f"{key}: this key is required"
         else:
             message = item["msg"].removeprefix("Value error, ")
-            yield f"{key}: {message} (got {item['input']!r})"
+            given = repr(item["input"])
+            # A whole section is in the file, and some messages name what is wrong in it.
+            told = isinstance(item["input"], dict | list) or given in message
+            yield f"{key}: {message}" + ("" if told else f" (got {given})")
 
 
 def _is_branch(part: str) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, model_validator
 
 from pipeline.config import RunConfig, find_config, load_config, parse_config
 from pipeline.errors import ConfigError
+from pipeline.explain import read_as
 from tests.pipeline.toy_stages import TOYS
 
 MODEL = TOYS.config_type()
@@ -83,12 +85,38 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     assert "align.offset: Input should be a valid integer" in text
 
 
+def test_whole_sections_are_not_repeated(tmp_path: Path) -> None:
+    twice = problems(write(tmp_path, "languages: [de, deu]"))[0]
+    assert twice.endswith("languages: a language is named twice: de, de")
+
+    class Section(BaseModel):
+        layer: int = 0
+
+        @model_validator(mode="after")
+        def _never(self) -> Section:
+            raise ValueError("layer 4 does not exist")
+
+    with pytest.raises(ConfigError) as error:
+        read_as(Section, {"layer": 4})
+    assert error.value.problems == ["(top level): layer 4 does not exist"]
+
+
 def test_languages_named_twice_or_unknown(tmp_path: Path) -> None:
     assert "a language is named twice" in problems(write(tmp_path, "languages: [sw, swa]"))[0]
     assert "'xx' is not a known ISO 639" in problems(write(tmp_path, "languages: [xx]"))[0]
     for code in ("mis", "mul", "und", "zxx"):
         told = problems(write(tmp_path, f"languages: [{code}]"))[0]
         assert f"languages.0: '{code}' stands for " in told
+    assert "did you mean" not in problems(write(tmp_path, "languages: [xx]"))[0]
+    for code, meant in (
+        ("jp", "ja"),
+        ("cz", "cs"),
+        ("UA", "uk"),
+        ("Greek", "el"),
+        ("german", "de"),
+    ):
+        told = problems(write(tmp_path, f"languages: [{code}]"))[0]
+        assert f"'{code}' is not a" in told and f"(did you mean '{meant}', " in told
     for key in ("test", "parallel", "dev"):
         twice = f"data: {{{key}: {{sw: {{path: a}}, swa: {{path: b}}}}}}"
         assert "'sw' and 'swa' are one language, 'sw'" in problems(write(tmp_path, twice))[0]
