@@ -8,6 +8,7 @@ that does not exist) are in :meth:`pipeline.stage.Stage.check`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
@@ -315,8 +316,15 @@ def find_config(name: str) -> Path:
         ConfigError: If there is no such file or shipped configuration.
     """
     shipped = shipped_configs()
+    path = Path(name)
+    if path.is_dir() and name not in shipped:
+        found = sorted(p.name for p in path.glob("*.y*ml"))
+        there = f"name a file of it: {', '.join(found)}" if found else ""
+        raise ConfigError(
+            f"{name}: is a folder, and a configuration is a file; "
+            + (there or f"'run_pipeline init {shlex.quote(name)}' writes one for the files in it")
+        )
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = Path(name)
         if path.is_file():
             return path
         if path.parent.name == "configs" and path.stem in shipped:
@@ -353,7 +361,10 @@ def load_config(
     except ValueError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if raw is None:
-        raw = {}
+        raise ConfigError(
+            f"{path}: is empty, or all of it is comments; 'run_pipeline init FOLDER' writes a "
+            "configuration for your files, 'run_pipeline schema' prints all keys"
+        )
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a configuration is a mapping, not a {type(raw).__name__}")
     # Keys that start with an underscore hold YAML anchors and mean nothing by themselves.

@@ -154,6 +154,12 @@ def test_bad_overrides(tmp_path: Path, override: str, message: str) -> None:
 def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     assert "a configuration is a mapping, not a list" in problems(write(tmp_path, "[1, 2]"))[0]
     assert "not valid YAML" in problems(write(tmp_path, "a: [1"))[0]
+    for nothing in ("", "# seed: 7", "---"):
+        assert "run.yaml: is empty" in problems(write(tmp_path, nothing))[0]
+    assert problems(str(tmp_path))[0].endswith("name a file of it: run.yaml")
+    (tmp_path / "run.yaml").unlink()
+    for name in (str(tmp_path), f"{tmp_path}/"):
+        assert f"'run_pipeline init {name}' writes one" in problems(name)[0]
     told = problems(write(tmp_path, "seed: 7\ndata:\n  train: {path: a}\nseed: 8"))[0]
     assert told.endswith("'seed' is there twice, in lines 1 and 4: the first would be lost")
     told = problems(write(tmp_path, "seed: 7"), "labels.map={PER: O, PER: X}")[0]
