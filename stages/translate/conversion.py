@@ -2,7 +2,8 @@
 
 The converted model lies in a cache folder named by the content of the checkpoint and the
 quantisation, so that any number of runs, processes and copies of the checkpoint share it:
-``$XLNER_CACHE/ctranslate2`` or ``~/.cache/xlner/ctranslate2``.
+``$XLNER_CACHE/ctranslate2`` or ``~/.cache/xlner/ctranslate2``. What nobody has used for long goes
+when a new one is made, so that the folder does not grow for ever.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import platform
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipeline.disk import disk_errors, is_alive, sync_tree
 from pipeline.errors import ModelError
@@ -28,6 +31,8 @@ CONVERTED = "model.bin"
 """The file that makes a folder a converted model."""
 FORMAT = 1
 """Version of what :func:`convert` writes; part of the name of the cache folder."""
+UNUSED_DAYS: Final = 60
+"""Converted models that were not used for so long are removed: they can be made again."""
 
 
 def cache_folder() -> Path:
@@ -85,9 +90,19 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
     final = cache / fingerprint([*identity, version("ctranslate2")])[:32]
     _clear_away(cache)
     if not (final / NOTE).is_file():
+        _remove_unused(cache)
         with disk_errors(cache, "the cache of converted models", "the variable XLNER_CACHE"):
             _make(cache, final, make)
+    with suppress(OSError):  # of a cache that cannot be written to, nothing is removed either
+        os.utime(final)
     return final
+
+
+def _remove_unused(cache: Path) -> None:
+    for model in cache.glob("[0-9a-f]" * 32):
+        with suppress(OSError):  # another process may be at it
+            if model.stat().st_mtime < time.time() - UNUSED_DAYS * 24 * 3600:
+                shutil.rmtree(model)
 
 
 def _make(cache: Path, final: Path, make: Callable[[Path], None]) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 
 from pipeline.errors import ConfigError, ModelError
 from stages.translate.base import Hypothesis
-from stages.translate.conversion import converted, load_tokenizer
+from stages.translate.codes import NOTE
+from stages.translate.conversion import UNUSED_DAYS, converted, kept, load_tokenizer
 from stages.translate.decoding import ComputeType, DecodingConfig
 from stages.translate.splitting import split_text
 from stages.translate.subwords import Subwords
@@ -211,6 +214,23 @@ def test_conversion_is_done_once_and_shared(models: Path, tmp_path: Path) -> Non
     assert converted(first, "int8", tmp_path) == first
     (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
     assert converted(copy, "int8", tmp_path) != first
+
+
+def test_what_was_not_used_for_long_is_removed_when_a_model_is_converted(tmp_path: Path) -> None:
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        (folder / NOTE).write_text("{}")
+
+    old, used, other = (kept([n], tmp_path, make) for n in ("old", "used", "other"))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    long_ago = time.time() - (UNUSED_DAYS + 1) * 24 * 3600
+    for folder in (old, used, mine):
+        os.utime(folder, (long_ago, long_ago))
+    assert kept(["used"], tmp_path, make) == used
+    assert old.is_dir(), "nothing was made"
+    new = kept(["new"], tmp_path, make)
+    assert sorted(tmp_path.iterdir()) == sorted([used, other, mine, new])
 
 
 def test_processes_may_convert_at_once(
