@@ -16,6 +16,7 @@ from model_recipes.encoder.config import PretrainEncoderConfig
 from model_recipes.encoder.links import Links
 from model_recipes.shared.batching import token_bounded_batches
 from model_recipes.shared.corpus import share_by_language
+from pipeline.errors import ConfigError
 from stages.text_sources import TextPair
 
 IGNORED = -100
@@ -149,7 +150,7 @@ class ItemMaker:
         }
         total = sum(shares.values())
         if not total:
-            raise ValueError("no objective has both a share above 0 and text to learn from")
+            raise ConfigError("no objective has both a share above 0 and text to learn from")
         batches: list[list[Item]] = []
         for kind, share in shares.items():
             count = round(self._config.shard_examples * share / total)

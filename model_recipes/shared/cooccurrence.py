@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.linalg import svds
 
+from pipeline.errors import ConfigError, DataError
+
 _SMOOTHING = 0.75
 """Power that evens out the frequency of contexts (Levy et al. 2015)."""
 
@@ -40,13 +42,14 @@ def cooccurrence_embeddings(
         zero.
 
     Raises:
-        ValueError: If there is nothing to count, or `width` is not below `size`.
+        ConfigError: If `width` is not below `size`.
+        DataError: If there is nothing to count.
     """
     if width >= size:
-        raise ValueError(f"width {width} must be below the number of subwords, {size}")
+        raise ConfigError(f"shape.width: {width} must be below the number of subwords, {size}")
     counts = _together(bags, size)
     if not counts.nnz:
-        raise ValueError("there is no text to count co-occurrence in")
+        raise DataError("there is no text to count co-occurrence in")
     information = _positive_information(counts)
     start = np.random.default_rng(seed).standard_normal(size)
     left, strength, _ = svds(information, k=width, v0=start, return_singular_vectors="u")

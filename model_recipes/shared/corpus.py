@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
+from pipeline.errors import DataError
 from stages.synthesize.overlap import sentence_key
 from stages.text_sources import TextPair, TextSource, read_rows
 
@@ -110,7 +111,7 @@ def load_corpus(config: CorpusConfig) -> TrainingText:
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file cannot be read as configured, or nothing is left to train on.
+        DataError: If a file cannot be read as configured, or nothing is left to train on.
     """
     keys = keys_of(config.evaluation)
     corpus = TrainingText(evaluation_keys=len(keys))
@@ -164,7 +165,7 @@ def load_corpus(config: CorpusConfig) -> TrainingText:
             seen_sentences.add(key)
             corpus.sentences.append((source.languages[0], sentence))
     if not corpus.pairs and not corpus.sentences:
-        raise ValueError("nothing is left to train on:\n" + corpus.report())
+        raise DataError("nothing is left to train on:\n" + corpus.report())
     return corpus
 
 

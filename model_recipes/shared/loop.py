@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, model_validator
 from pipeline.capacity import share
 from pipeline.config import ConfigModel
 from pipeline.disk import sync_folder, whole_file
+from pipeline.errors import ConfigError, DataError, XlnerError
 from stages.machine import has_bfloat16, torch_device
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class TrainingState(BaseModel):
     """`(step, mean loss since the entry before)`, once every `log_every` steps."""
 
 
-class CheckpointMismatchError(RuntimeError):
+class CheckpointMismatchError(XlnerError):
     """The checkpoint in the work folder belongs to another configuration."""
 
 
@@ -136,9 +137,8 @@ def run_training(
         progress: Called with step, loss, rate and learning rate every `log_every` steps.
 
     Raises:
-        ConfigError: If the device is not there.
+        ConfigError: If the device is not there, or the loss is no longer a number.
         CheckpointMismatchError: If the checkpoint was made under another fingerprint.
-        FloatingPointError: If the loss is no longer a number.
     """
     import torch
 
@@ -200,8 +200,9 @@ def run_training(
             if state.step % config.log_every == 0:
                 mean = state.loss_sum / state.loss_count
                 if not math.isfinite(mean):
-                    raise FloatingPointError(
-                        f"loss is {mean} at step {state.step}; lower learning_rate"
+                    raise ConfigError(
+                        f"loss is {mean} at step {state.step}; lower loop.learning_rate "
+                        f"({config.learning_rate:g})"
                     )
                 elapsed = state.seconds + time.monotonic() - clock
                 state.losses.append((state.step, mean))
@@ -232,7 +233,7 @@ def _batches(
     while True:
         shard = make_shard(state.shard)
         if not shard:
-            raise ValueError(f"shard {state.shard} of the training data is empty")
+            raise DataError(f"shard {state.shard} of the training data is empty")
         for index in range(state.batch, len(shard)):
             yield shard[index]
         state.shard, state.batch = state.shard + 1, 0

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from model_recipes.shared.cooccurrence import cooccurrence_embeddings, start_embeddings
+from pipeline.errors import ConfigError, DataError
 
 
 def bags_of_two_languages(rows: int, seed: int) -> list[list[int]]:
@@ -49,7 +50,7 @@ def test_subwords_that_never_occur_keep_their_first_embedding() -> None:
 
 
 def test_nothing_to_count_and_too_wide_are_errors() -> None:
-    with pytest.raises(ValueError, match="no text to count"):
+    with pytest.raises(DataError, match="no text to count"):
         cooccurrence_embeddings([[]], size=5, width=2, seed=1)
-    with pytest.raises(ValueError, match="width 5 must be below the number of subwords, 5"):
+    with pytest.raises(ConfigError, match="width: 5 must be below the number of subwords, 5"):
         cooccurrence_embeddings([[0, 1]], size=5, width=5, seed=1)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_recipes.shared.corpus import CorpusConfig, held_out, load_corpus, share_by_language
+from pipeline.errors import DataError
 from stages.synthesize.overlap import sentence_key
 from stages.text_sources import TextPair, TextSource
 
@@ -109,7 +110,7 @@ def test_untranslated_and_lopsided_pairs_are_dropped(tmp_path: Path) -> None:
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nothing is left to train on"):
+    with pytest.raises(DataError, match="nothing is left to train on"):
         load_corpus(CorpusConfig(parallel=(tsv(tmp_path / "x.tsv", [("?", "!")], "de"),)))
 
 

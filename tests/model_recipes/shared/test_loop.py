@@ -24,7 +24,7 @@ from model_recipes.shared.loop import (
     learning_rate_factor,
     run_training,
 )
-from pipeline.errors import XlnerError
+from pipeline.errors import ConfigError, DataError, XlnerError
 from tests.model_recipes.shared.toy_text import steps
 
 
@@ -139,13 +139,21 @@ def test_another_configuration_is_refused(tmp_path: Path) -> None:
         train(tmp_path / "c.pt", 5, fingerprint="g")
 
 
+def test_text_of_which_nothing_is_left_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(train.__globals__, "make_shard", lambda number: [])
+    with pytest.raises(DataError, match="shard 0 of the training data is empty"):
+        train(tmp_path / "c.pt", 5)
+
+
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path) -> None:
     model = make_model()
 
     def loss_of(batch: list[float], device: torch.device) -> tuple[torch.Tensor, int]:
         return model(torch.tensor([batch])).sum() * float("nan"), 1
 
-    with pytest.raises(FloatingPointError, match="at step 5; lower learning_rate"):
+    with pytest.raises(ConfigError, match="at step 5; lower loop.learning_rate"):
         run_training(
             model,
             make_shard,
