@@ -37,10 +37,18 @@ const words = (joined) => (joined === "" ? [] : joined.split("\t"));
 const score = (thousandths) => (thousandths < 0 ? "–" : (Math.floor((thousandths + 5) / 10) / 100).toFixed(2));
 const number = (n) => n.toLocaleString("en");
 
+// The direction of most letters: by the first one alone, Hebrew that begins with a name in Latin letters
+// would run from left to right.
+function direction(text) {
+  const letters = text.match(/\p{L}/gu) ?? [];
+  const leftwards = letters.filter((c) => /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{1e800}-\u{1efff}]/u.test(c));
+  return 2 * leftwards.length > letters.length ? "rtl" : "ltr";
+}
+
 // Words with their spans marked. A span is [start, end, type, kept]; where spans overlap (one of
 // them was dropped) the kept one is drawn.
 function sentence(list, spans) {
-  const box = el("div", { class: "words", dir: "auto" });
+  const box = el("div", { class: "words", dir: direction(list.join("")) });
   if (!list.length) box.append(el("span", { class: "muted" }, "(no words)"));
   const at = new Array(list.length).fill(null);
   for (const span of [...spans].sort((a, b) => a[3] - b[3]))

@@ -285,6 +285,22 @@ class TestInChromium:
         assert page.count() == 0 and page.ids() == []
         page.reset()
 
+    def test_sentences_run_as_most_of_their_letters_do(self, page: Page) -> None:
+        sentences = {
+            "BBC דיווחה על ברלין": "rtl",
+            "IBM زارت برلين": "rtl",
+            "He wrote شكرا twice": "ltr",
+            "12 % .": "ltr",
+        }
+        for text, direction in sentences.items():
+            script = "return sentence(arguments[0].split(' '), []).dir"
+            assert page.js(script, text) == direction, text
+        gap = "const b = sentence(['א'], [[0, 1, 0, true]]); document.body.append(b);"
+        gap += "const s = getComputedStyle(b.querySelector('b'));"
+        margins = page.js(gap + "return [s.marginLeft, s.marginRight]")
+        page.js("document.body.lastElementChild.remove()")
+        assert margins[0] == "0px" != margins[1], "the type stands apart from the word"
+
     def test_what_speaks_against_labels(self, page: Page, run: Path) -> None:
         """Gold labels decide for German; signs are all there is for Swahili."""
         gold = {r["id"]: r["spans"] for r in Artifact(run / "prepare" / "parallel" / "de").rows()}
