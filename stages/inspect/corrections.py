@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -32,7 +32,7 @@ from pipeline.formats.report import RELATIONS, CharSpan, RawSentence
 from pipeline.formats.resolving import RecordEvidence, Resolver, longest
 from pipeline.formats.schemes import SchemeEvidence, TagDecoder
 from pipeline.formats.spacy_docbin import write_docbin
-from pipeline.formats.words import SpanError, joined
+from pipeline.formats.words import SpanError, composed, joined
 from pipeline.schema import Sentence, Span
 from stages.inspect.run_dataset import write_dataset
 from stages.inspect.view import View
@@ -240,14 +240,17 @@ def import_corrected(
         before = known.get(raw.id)
         if before is None:
             raise DataError(f"{where}: this run has no sentence {raw.id!r}; is it the right run?")
-        if raw.words is not None and list(raw.words) != before.words:
+        words = before.words
+        if raw.words is not None and not _alike(raw.words, words):
             raise DataError(f"{where}: its words are not those of the run; import labels only")
-        if raw.text is not None and raw.text != " ".join(before.words):
-            raise DataError(f"{where}: its text is not that of the run; import labels only")
+        if raw.text is not None and raw.text != " ".join(words):
+            words = raw.text.split(" ")  # positions count its characters
+            if not _alike(words, before.words):
+                raise DataError(f"{where}: its text is not that of the run; import labels only")
         spans = (
             list(raw.spans)
             if raw.spans is not None
-            else word_spans(before.words, raw.char_spans or [], where, changes)
+            else word_spans(words, raw.char_spans or [], where, changes)
         )
         distinct = list(dict.fromkeys(spans))
         spans = longest(distinct)
@@ -255,6 +258,11 @@ def import_corrected(
         compare(before, spans, changes)
         yield Sentence(before.id, before.lang, before.words, spans, str(path), None)
     changes.missing = max(0, len(known) - len(seen) - changes.skipped)
+
+
+def _alike(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether words are the same, accents composed or not: some tools change that."""
+    return [*map(composed, words)] == [*map(composed, others)]
 
 
 def word_spans(

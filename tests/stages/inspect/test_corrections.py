@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,27 @@ def test_positions_that_are_stated_count_so(tmp_path: Path) -> None:
         how = DataSource(format="label-studio", offsets=unit)
         (back,) = import_corrected(path, {"a": known}, Changes(), how)
         assert [(s.start, s.end) for s in back.spans] == [words], unit
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_accents_that_a_tool_has_composed_or_not(ours: str, theirs: str, tmp_path: Path) -> None:
+    names = [unicodedata.normalize(ours, w) for w in ("Thế", "ở", "Hà", "Nội", "Huế")]
+    known = Sentence("a", "vi", names, [Span(2, 4, "LOC"), Span(4, 5, "LOC")])
+    text = unicodedata.normalize(theirs, " ".join(names))
+    assert text != " ".join(names)
+    for start, end in ((2, 4), (4, 5)):
+        label = unicodedata.normalize(theirs, " ".join(names[start:end]))
+        first = text.index(label)
+        region = {"start": first, "end": first + len(label), "text": label, "labels": ["LOC"]}
+        task = {
+            "data": {"text": text, "sentence_id": "a"},
+            "annotations": [{"result": [{"type": "labels", "value": region}]}],
+        }
+        (tmp_path / "a.json").write_text(json.dumps([task]), encoding="utf-8")
+        record = {"text": text, "sentence_id": "a", "label": [[first, first + len(label), "LOC"]]}
+        for path in (tmp_path / "a.json", write_records(tmp_path / "a.jsonl", record)):
+            (back,) = import_corrected(path, {"a": known}, Changes())
+            assert (back.words, back.spans) == (names, [Span(start, end, "LOC")]), path
 
 
 def round_trip(given: list[Sentence], format_: str, folder: Path) -> tuple[list[Sentence], Changes]:
