@@ -12,6 +12,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from pipeline.resources import shipped_configs
 from tests.calling import app_of
 from tests.stages.inspect.fake_run import write_run
 from tests.warm import Warm
+from xlner.commands import SCRIPTS
 
 COMMANDS = {
     "run_pipeline": "xlner.commands.run:main",
@@ -421,6 +423,23 @@ def test_a_command_that_is_stopped_says_so_and_ends_loops(sent: signal.Signals) 
     out, told = process.communicate(timeout=60)
     assert told == "error: stopped\n"
     assert out == ("" if sent == signal.SIGINT else f"{128 + sent}\n")
+
+
+def test_a_command_that_is_stopped_while_it_loads_shows_no_traceback(tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["scripts"].keys() == SCRIPTS
+    loading = "import os, signal, xlner.commands; os.kill(os.getpid(), signal.SIGINT)"
+    for name, told in (("tag_text", False), ("a_program_that_imports_it", True)):
+        (tmp_path / name).write_text(loading)
+        ended = subprocess.run(
+            [sys.executable, tmp_path / name],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == -signal.SIGINT
+        assert ("KeyboardInterrupt" in ended.stderr) == bool(ended.stderr) == told
 
 
 def test_options_of_the_same_name_are_the_same() -> None:
