@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
@@ -96,6 +97,13 @@ class Translation(MakerKind[SamplingConfig]):
     def problems(self, config: RunConfig, lang: str) -> Iterator[Problem]:
         """Yield a language that the translator lacks."""
         problem = translator_problem(config, config.source, lang)
+        if problem and config.data.translations("parallel", lang):
+            problem = replace(
+                problem,
+                message=f"{problem.message}. data.parallel has the training data's translations, "
+                "but synthesize would sample more with it: name one that can, or leave the maker "
+                "out, as with synthesize.weights: {substitution: 1}",
+            )
         if problem:
             yield problem
             return

@@ -92,16 +92,17 @@ class _Out:
         return len(self.rows)
 
 
-def _config(translator: Path, **synthesize: Any) -> RunConfig:
+def _config(translator: Path, data: dict[str, Any] | None = None, **synthesize: Any) -> RunConfig:
+    every = {
+        "train": {"path": "train"},
+        "test": {"path": "test"},
+        "target_dev": {"path": "dev"},
+        "unlabelled": {"path": "raw"},
+    }
     raw = {
         "name": "t",
         "languages": ["de"],
-        "data": {
-            "train": {"path": "train"},
-            "test": {"path": "test"},
-            "target_dev": {"path": "dev"},
-            "unlabelled": {"path": "raw"},
-        },
+        "data": every if data is None else data,
         "models": {"translator": str(translator)},
         "synthesize": synthesize,
     }
@@ -250,7 +251,17 @@ def test_problems(translator: Path, tmp_path: Path) -> None:
     ]
     config = _config(tmp_path / "gone")
     (problem,) = STAGE.check(config, STAGE.tasks(config))
-    assert problem.key == "models.translator"
+    assert problem.key == "models.translator" and "substitution" not in problem.message
+
+
+def test_why_a_translator_is_wanted_though_translations_are_given(tmp_path: Path) -> None:
+    data = {"train": {"path": "train"}, "parallel": {"path": "de"}}
+    config = _config(tmp_path / "gone", data=data)
+    (problem,) = STAGE.check(config, STAGE.tasks(config))
+    advice = "as with synthesize.weights: {substitution: 1}"
+    assert problem.key == "models.translator" and problem.message.endswith(advice)
+    config = _config(tmp_path / "gone", data=data, weights={"substitution": 1})
+    assert list(STAGE.check(config, STAGE.tasks(config))) == []
 
 
 def test_nothing_to_start_from(translator: Path, tmp_path: Path) -> None:
