@@ -21,8 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.disk import disk_errors, is_alive, sync_tree
-from pipeline.errors import ModelError
+from pipeline.disk import DiskError, disk_errors, is_alive, sync_tree
+from pipeline.errors import ConfigError, ModelError
 from pipeline.hashes import FileHashes, fingerprint
 from pipeline.models import refuse_pickled_weights
 from stages.translate.codes import NOTE, TOKENIZERS, Family, Languages, tokenizer_files
@@ -31,17 +31,27 @@ CONVERTED = "model.bin"
 """The file that makes a folder a converted model."""
 FORMAT = 1
 """Version of what :func:`convert` writes; part of the name of the cache folder."""
+_BY: Final = "the variable XLNER_CACHE"
 UNUSED_DAYS: Final = 60
 """Converted models that were not used for so long are removed: they can be made again."""
 
 
 def cache_folder() -> Path:
-    """Return the folder that converted models are kept in."""
+    """Return the folder that converted models are kept in.
+
+    Raises:
+        ConfigError: If none is named and the user has no home, as in some containers.
+    """
     named = os.environ.get("XLNER_CACHE")
     if named:
         return Path(named) / "ctranslate2"
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "xlner" / "ctranslate2"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "xlner" / "ctranslate2"
+    except RuntimeError as error:
+        raise ConfigError(
+            f"there is no home to keep converted models in; {_BY} names a folder for them"
+        ) from error
 
 
 def converted(
@@ -71,8 +81,20 @@ def converted(
 
 
 def fingerprint_of(folder: Path, cache: Path | None = None) -> str:
-    """Return the hash of a checkpoint; hashes of its files are kept in the cache."""
-    hashes = FileHashes((cache or cache_folder()) / ".hashes.json")
+    """Return the hash of a checkpoint; hashes of its files are kept in the cache.
+
+    Raises:
+        DiskError: If there is no cache and cannot be one.
+    """
+    cache = cache or cache_folder()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # a home that is not there, or no folder
+        raise DiskError(
+            f"{cache}: {os.strerror(error.errno or 0).lower()}; this is where converted models are "
+            f"kept: {_BY} names another folder than ~/.cache/xlner"
+        ) from error
+    hashes = FileHashes(cache / ".hashes.json")
     found = hashes.of(folder)
     hashes.save()
     return found
@@ -91,7 +113,7 @@ def kept(identity: list[Any], cache: Path | None, make: Callable[[Path], None]) 
     _clear_away(cache)
     if not (final / NOTE).is_file():
         _remove_unused(cache)
-        with disk_errors(cache, "the cache of converted models", "the variable XLNER_CACHE"):
+        with disk_errors(cache, "the cache of converted models", _BY):
             _make(cache, final, make)
     with suppress(OSError):  # of a cache that cannot be written to, nothing is removed either
         os.utime(final)

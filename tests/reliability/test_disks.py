@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import re
 import resource
 import signal
@@ -213,6 +214,35 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, code: int, said
     words = said.format(cache=re.escape(str(cache)))
     with pytest.raises(XlnerError, match=words), disk.disk_errors(task):
         conversion.kept([1], cache, fail)
+
+
+def test_a_home_on_a_disk_that_is_read_only_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path, **how: bool) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    told = "read-only.*the variable XLNER_CACHE names"
+    with pytest.raises(XlnerError, match=told), disk.disk_errors(tmp_path):
+        conversion.converted(tmp_path, "int8")
+
+
+def test_a_home_that_is_none_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XLNER_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    model = tmp_path / "model"
+    model.mkdir()
+    for home in ("/dev/null", "/proc/nowhere"):
+        monkeypatch.setenv("HOME", home)
+        with pytest.raises(
+            XlnerError, match=rf"{home}/.cache.*: n.*the variable XLNER_CACHE names"
+        ):
+            conversion.converted(model, "int8")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # a user without an entry
+    with pytest.raises(XlnerError, match="no home .*the variable XLNER_CACHE names"):
+        conversion.converted(model, "int8")
 
 
 def test_everything_is_on_the_disk_before_the_manifest_that_vouches_for_it(
