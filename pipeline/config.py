@@ -369,11 +369,20 @@ def load_config(
         raise ConfigError(f"{path}: a configuration is a mapping, not a {type(raw).__name__}")
     # Keys that start with an underscore hold YAML anchors and mean nothing by themselves.
     raw = {k: v for k, v in raw.items() if not str(k).startswith("_")}
-    raw.setdefault("name", path.stem)
     given = [overrides] if isinstance(overrides, str) else overrides
     for override in texts_of(given, "load_config: the overrides"):
         apply_override(raw, override)
-    return parse_config(raw, origin=str(path), model=model, folder=path.resolve().parent)
+    named = {"name": path.stem} | raw
+    try:
+        return parse_config(named, origin=str(path), model=model, folder=path.resolve().parent)
+    except ConfigError as error:
+        if "name" in raw:
+            raise
+        hint = "; the file is called so: give the key name, or rename it"
+        about = f"{path}: name: "
+        raise ConfigError(
+            [p + hint if p.startswith(about) else p for p in error.problems]
+        ) from None
 
 
 def parse_config(

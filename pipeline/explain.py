@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -65,6 +67,8 @@ def explain(
             source = str(item.get("ctx", {}).get("class_name", "")).endswith("Source")
             instead = f": {{path: {item['input']}}}" if source and item["input"] else ""
             yield f"{key}: a mapping is wanted, not {item['input']!r}{instead}"
+        elif item["type"] == "string_pattern_mismatch":
+            yield f"{key}: {item['input']!r} {_no_name(item['input'], item['ctx']['pattern'])}"
         elif item["type"] == "missing":
             yield f"{key}: this key is required"
         else:
@@ -73,6 +77,19 @@ def explain(
             # A whole section is in the file, and some messages name what is wrong in it.
             told = isinstance(item["input"], dict | list) or given in message
             yield f"{key}: {message}" + ("" if told else f" (got {given})")
+
+
+def _no_name(given: str, pattern: str) -> str:
+    """Say what a name may have; all patterns of options are of names: ``^[A-Z…][A-Z…._-]*$``."""
+    allowed = pattern[pattern.rindex("[") : pattern.rindex("]") + 1]
+    signs = " ".join(re.sub(r"\w-\w", "", allowed[1:-1]))
+    plain = unicodedata.normalize("NFKD", given).encode("ascii", "ignore").decode()
+    tame = re.sub(f"[^{allowed[1:]}+", "-", plain).strip(signs)
+    example = f", as in {tame!r}" if tame else ""
+    return (
+        f"is no name for a folder on every disk; allowed: a letter (A to Z, a to z) or digit, then "
+        f"such and {signs}{example}"
+    )
 
 
 def _is_branch(part: str) -> bool:

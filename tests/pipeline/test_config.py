@@ -122,6 +122,19 @@ def test_languages_named_twice_or_unknown(tmp_path: Path) -> None:
         assert "'sw' and 'swa' are one language, 'sw'" in problems(write(tmp_path, twice))[0]
 
 
+def test_names_that_are_none(tmp_path: Path) -> None:
+    (told,) = problems(write(tmp_path, "name: größe 1/2"))
+    assert "name: 'größe 1/2' is no name for a folder" in told
+    assert told.endswith("or digit, then such and . _ -, as in 'groe-1-2'")
+    (tmp_path / "mein lauf.yaml").write_text("seed: 7")
+    (told,) = problems(str(tmp_path / "mein lauf.yaml"))
+    assert "as in 'mein-lauf'; the file is called so: give the key name" in told
+    assert load(str(tmp_path / "mein lauf.yaml"), "name=mein-lauf").name == "mein-lauf"
+    system = "data: {train: {path: a}, parallel: {system: Deep L, path: b}}"
+    told = problems(write(tmp_path, system))[0]
+    assert "system: 'Deep L' is no name" in told and told.endswith(". _ + -, as in 'Deep-L'")
+
+
 def test_seeds_named_twice(tmp_path: Path) -> None:
     assert "seeds: a seed is named twice" in problems(write(tmp_path, "seeds: [1, 2, 1]"))[0]
 
