@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import functools
 import inspect
+import io
 import json
 import logging
 import os
 import signal
 import sys
 import time
+from codecs import lookup
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -76,6 +78,7 @@ def entry(app: typer.Typer) -> Callable[[], None]:
         # Called last of all, as it is the first. Python itself forgets that it is to die of Ctrl-C
         # if a library runs any text at the end, as torch does, and would leave with 1.
         atexit.register(die)
+        _prepare_streams()
         try:
             with ended_like_an_interrupt(), reported_errors():
                 code = app(standalone_mode=False)  # that of what was told already, if any
@@ -108,6 +111,20 @@ def entry(app: typer.Typer) -> Callable[[], None]:
         sys.exit(code if isinstance(code, int) else 0)
 
     return main
+
+
+def _prepare_streams() -> None:
+    """Have all three streams, and UTF-8 as in files where data goes to a pipe or a file."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed (``>&-``)
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    if sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="backslashreplace")
+    elif "PYTHONIOENCODING" not in os.environ:  # Latin-1 or the like, by the locale or on Windows
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 @contextmanager
@@ -209,6 +226,15 @@ def reported_errors(stopped: str = "stopped") -> Iterator[None]:
     except KeyboardInterrupt as error:
         number = error.args[0] if error.args else signal.SIGINT
         _fail([stopped], EXIT_SIGNAL + number)
+    except UnicodeEncodeError as error:
+        chosen = "PYTHONIOENCODING" in os.environ
+        if not chosen or lookup(error.encoding) != lookup(sys.stdout.encoding):
+            raise
+        lacking = error.object[error.start : error.start + 1]
+        _fail(
+            [f"PYTHONIOENCODING: {error.encoding} has no {lacking!r}; unset it, or have utf-8"],
+            EXIT_OTHER,
+        )
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; that is no error of ours.
         raise typer.Exit(0) from None

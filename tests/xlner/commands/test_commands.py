@@ -425,6 +425,51 @@ def test_a_command_that_is_stopped_says_so_and_ends_loops(sent: signal.Signals) 
     assert out == ("" if sent == signal.SIGINT else f"{128 + sent}\n")
 
 
+SHOWING = """
+import sys
+from xlner.commands.shared import command, data_stream
+
+def show():
+    data_stream().write(sys.stdin.read() + "\\u5317\\u4eac\\n")
+
+command(show, "show", "")()
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "shown", "told"),
+    [
+        ({"LC_ALL": "C", "PYTHONUTF8": "0"}, "北京\n", ""),
+        ({"PYTHONIOENCODING": "latin-1"}, "", "error: PYTHONIOENCODING: latin-1 has no '北'; "),
+        ({"PYTHONIOENCODING": "ascii"}, "", "error: PYTHONIOENCODING: ascii has no "),
+    ],
+)
+def test_data_is_utf_8_whatever_the_locale_is(
+    variables: dict[str, str], shown: str, told: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SHOWING],
+        cwd=ROOT,
+        env=os.environ | variables,
+        input=b"",
+        capture_output=True,
+        check=False,
+    )
+    error = ended.stderr.decode("unicode_escape" if told else "utf-8")
+    assert error.startswith(told) and bool(error) == bool(told)
+    assert (ended.stdout.decode(), ended.returncode) == (shown, int(bool(told)))
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_empty(closed: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(SHOWING)} </dev/null {closed}"
+    ended = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == ("" if " >&-" in f" {closed}" else "北京\n")
+
+
 def test_a_command_that_is_stopped_while_it_loads_shows_no_traceback(tmp_path: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["scripts"].keys() == SCRIPTS
