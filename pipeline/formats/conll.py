@@ -80,7 +80,7 @@ class Conll(Format):
         width, word_at, tag_at, separator = layout.width, layout.word, layout.tag, layout.separator
         borders = _Borders(layout)
         careful = layout.ids is not None or width == 1 or layout.key is not None or borders.any
-        careful = careful or separator in ",;|"
+        careful = careful or layout.quoted or separator in ",;|"
         skipped: list[str] = []
         spaced = separator == " "
 

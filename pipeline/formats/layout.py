@@ -35,6 +35,7 @@ _OTHER_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 COMMENT: Final = re.compile(r"#\s*[\w.:-]+(?:\s+id)?\s*=")
 _COLUMN_NAMES: Final = re.compile(r"#\s*global\.columns\s*=\s*(.*\S)")
 _QUOTING: Final = ",;"
+_QUOTED: Final = re.compile('"(?:[^"]|"")*"')
 _SEPARATORS: Final = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar"}
 _REGULAR: Final = 0.9
 DOCSTART: Final = "-DOCSTART-"
@@ -60,6 +61,7 @@ class Layout:
         header: Line of a header row, if there is one.
         explicit: Whether a ``# global.columns`` comment describes the file.
         open_width: Whether rows may have more columns, as in OntoNotes.
+        quoted: Whether cells between tabs are in quotation marks, as CSV has them.
         known: The corpus or tool whose known layout decided between several columns of tags.
     """
 
@@ -74,6 +76,7 @@ class Layout:
     header: int | None = None
     explicit: bool = False
     open_width: bool = False
+    quoted: bool = False
     known: str | None = None
 
     def __str__(self) -> str:
@@ -82,6 +85,8 @@ class Layout:
             where = f"{self.key}= of column {self.tag}" if self.key else f"column {self.tag}"
             columns += f", tag in {where} of {self.width}"
         remarks = [f"{_SEPARATORS[self.separator]}-separated, {columns}"]
+        if self.quoted:
+            remarks.append("in quotation marks")
         if self.ids is not None:
             remarks.append("CoNLL-U rows")
         if self.sentence:
@@ -100,9 +105,10 @@ class Layout:
             if len(parts) != self.width or "\t" in line:
                 parts = [p for p in re.split("[ \t]+", line) if p]
             return parts
-        if separator in _QUOTING and '"' in line:
+        if (separator in _QUOTING or self.quoted) and '"' in line:
+            spaces = separator != "\t"
             try:
-                found = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+                found = next(csv.reader([line], delimiter=separator, skipinitialspace=spaces))
             except csv.Error:  # a carriage return in the middle of the line
                 found = line.split(separator)
         else:
@@ -197,15 +203,17 @@ def _layout(path: Path, sample: _Sample, wanted: DataSource, labelled: bool) -> 
             f"{path}:{sample.rows[0][0]}: one line, with U+{ord(end[0]):04X} where lines may end; "
             "have its lines end with line feeds"
         )
-    separator = _separator(texts)
+    named = [w for w in (wanted.word_column, wanted.tag_column) if isinstance(w, str)]
+    separator = _separator(texts, named)
     base = Layout(separator, 0, 0, None, explicit=wanted.columns is None and names is not None)
+    if separator == "\t" and not base.explicit:
+        base = replace(base, quoted=_is_quoted(texts))
     rows = [[cell.strip(" ") for cell in base.split(line)] for line in texts]
     headed = False
     widths = Counter(map(len, rows))
     if names is None and sample.header and widths[len(sample.header[1])] * 2 > len(rows):
         names, base = sample.header[1], replace(base, header=sample.header[0])
     if rows and (names is None or wanted.columns):
-        named = [w for w in (wanted.word_column, wanted.tag_column) if isinstance(w, str)]
         headed = is_header(rows[0], named)
         if headed:
             names = wanted.columns or rows[0]
@@ -322,8 +330,35 @@ def _column(found: Columns, key: str, wanted: int | str | None) -> int | None:
     return wanted % width
 
 
-def _separator(lines: Sequence[str]) -> str:
-    """Return what separates columns: what gives rows of the same width, more than one."""
+def _is_quoted(lines: Iterable[str]) -> bool:
+    """Whether cells between tabs are quoted as CSV is.
+
+    Then all that have a quotation mark are quoted by the rules of CSV, and not without need; or all
+    cells of a column are quoted. A word that is a quotation mark, as it is, breaks those rules.
+    """
+    rows = [line.split("\t") for line in lines]
+    marked = [cell for row in rows for cell in row if '"' in cell]
+    if not marked or not all(map(_QUOTED.fullmatch, marked)):
+        return False
+    if all('"' in cell[1:-1] for cell in marked):
+        return True
+    width = min(map(len, rows))
+    return any(all(row[i][:1] == '"' for row in rows) for i in range(width))
+
+
+def _separator(lines: Sequence[str], named: Sequence[str] = ()) -> str:
+    """Return what separates columns: what gives rows of the same width, more than one.
+
+    A first row that names the columns decides: "Sentence: 1,Eva" has a space in every row, too.
+
+    Args:
+        lines: The rows.
+        named: Names of columns that the user knows.
+    """
+    for sign in "\t,;|":
+        first = Layout(sign, 0, 0, None).split(lines[0]) if lines else []
+        if len(first) > 1 and is_header(first, named) and _regularity(lines, sign) >= _REGULAR:
+            return sign
     tabs = sum("\t" in line for line in lines)
     usual = "\t" if tabs * 2 > len(lines) else " "
     for sign in ",;|":  # "Eva, B-PER" is no word with a comma

@@ -159,10 +159,13 @@ LAYOUTS = {
     "header": "token\tpos\tlabel\nEva\tNE\tB-PER\nMai\tNE\tI-PER\nsaw\tVV\tO\nUlm\tNE\tB-LOC\n.\tY\tO\n",
     "header of a table": 'Sentence #,Word,POS,Tag\nSentence: 1,Eva,NN,B-PER\n,Mai,NN,I-PER\n,saw,V,O\n'
     ',Ulm,NN,B-LOC\n,.,".",O\n',
+    "spaces in every row": "Sentence #,Word,POS,Tag\nSentence: 1,Eva,NN,B-PER\nSentence: 1,Mai,NN,I-PER\n"
+    "Sentence: 1,saw,V,O\nSentence: 1,Ulm,NN,B-LOC\nSentence: 1,.,Y,O\n",
     "header in a comment": "#word\ttag\nEva\tB-PER\nMai\tI-PER\nsaw\tO\nUlm\tB-LOC\n.\tO\n",
     "index of a table": ",sent_id,words,labels\n0,7,Eva,B-PER\n1,7,Mai,I-PER\n2,7,saw,O\n3,7,Ulm,B-LOC\n"
     "4,7,.,O\n",
     "quoted": '"token","label"\n"Eva","B-PER"\n"Mai","I-PER"\n"saw","O"\n"Ulm","B-LOC"\n".","O"\n',
+    "quoted between tabs": '"token"\t"label"\n"Eva"\t"B-PER"\n"Mai"\t"I-PER"\n"saw"\t"O"\n"Ulm"\t"B-LOC"\n"."\t"O"\n',
     "spaces at the end": "Eva\tB-PER \nMai\tI-PER \nsaw\tO \nUlm\tB-LOC \n.\tO \n",
     "one letter less": "Eva BPER\nMai IPER\nsaw O\nUlm BLOC\n. O\n",
     "another key beside": "1\tEva\t_\tX\t_\t_\t2\tdep\t_\tNER=B-PER|Outer=B-ORG\n2\tMai\t_\tX\t_\t_\t0\troot\t_\t"
@@ -187,6 +190,22 @@ def test_layouts(name: str, tmp_path: Path) -> None:
     assert words == WORDS[0]
     assert brief(found)[0][1] == SPANS[0]
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (['""""', '"5"" nails"', "Ulm"], ['"', '5" nails', "Ulm"]),  # as pandas and Excel write it
+        (['"', '"fell"', "Ulm"], ['"', '"fell"', "Ulm"]),
+        (['""', '"""', '"so"'], ['""', '"""', '"so"']),
+        (['"so"', "it", '"is"'], ['"so"', "it", '"is"']),
+    ],
+)
+def test_quotation_marks_between_tabs(cells: list[str], words: list[str], tmp_path: Path) -> None:
+    rows = "".join(f"{cell}\t{tag}\n" for cell, tag in zip(cells, ("O", "O", "B-LOC"), strict=True))
+    found = stream(save(tmp_path / "a.tsv", rows))
+    assert brief(found) == [(words, [(2, 3, "LOC")])]
+    assert ("in quotation marks" in (found.report.layout or "")) == (words != cells)
 
 
 def test_columns_that_nothing_decides_are_named(tmp_path: Path) -> None:
