@@ -260,6 +260,7 @@ def _with_columns(
     if tags is None and labelled:
         tags = choose_tags(found, word)
         if tags is not None and base.header is None:
+            _refuse_sentence_rows(found, word, tags)
             _refuse_unknown_header(found, tags)
         if tags is not None and wanted.columns:
             refuse_other_name(found, tags)
@@ -281,6 +282,29 @@ def _with_columns(
         )
     sure = given is not None or tags.strength > 0
     return replace(layout, tag=tags.index, key=tags.key, known=tags.known), sure
+
+
+def _refuse_sentence_rows(found: Columns, word: int | None, tags: TagColumn) -> None:
+    """Refuse rows that hold a sentence each, with its words in one cell and its tags in another.
+
+    Raises:
+        DataError: If there are such rows, with what makes the file a table.
+    """
+    tag = tags.index
+    rows = [row for row in found.rows if " " in row[tag].strip()]
+    if tags.key or not rows:
+        return
+    word = choose_word(found, tag) if word is None else word
+    alike = sum(len(row[word].split()) == len(row[tag].split()) for row in rows)
+    if alike < _REGULAR * len(rows):
+        return
+    known = {word: "text", tag: "tags"}
+    names = ", ".join(known.get(i, f"column{i}") for i in range(found.width))
+    raise DataError(
+        f"{found.path}:{found.lines[0]}: a sentence per row, with its words in column {word} and "
+        f"its tags in column {tag}; have the first row name the columns ({names}; separated as the "
+        "others are), and the file is read as a table"
+    )
 
 
 def _probable_tags(found: Columns, word: int | None) -> TagColumn | None:

@@ -125,6 +125,15 @@ def test_several_tags_in_a_cell_are_refused(cell: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("header", ["", "utterance\tslots\n"])
+def test_a_sentence_per_row_is_a_table_by_its_header(header: str, tmp_path: Path) -> None:
+    rows = "".join(f"{' '.join(w)}\t{t}\n" for w, t in zip(WORDS, TAGS, strict=True))
+    path = save(tmp_path / "a.tsv", header + rows)
+    with pytest.raises(DataError, match=r"a\.tsv:1: a sentence per row.* \(text, tags; separated"):
+        read(path)
+    assert brief(read(save(path, f"text\ttags\n{rows}"))) == RIGHT  # as the error says
+
+
 def test_another_sign_for_outside_is_read_and_counted(tmp_path: Path) -> None:
     path = save(tmp_path / "a.txt", spelled({"B": "{p}-{t}"}).replace("fell\tO", "fell\t0"))
     found = stream(path)
