@@ -269,8 +269,7 @@ class RecordReader:
         surface = None
         if isinstance(item, Mapping) and isinstance(item.get("points"), list) and item["points"]:
             # Dataturks: {"label": ["PER"], "points": [{"start": 0, "end": 3, "text": "Anna"}]}.
-            label = item.get("label")
-            item = item["points"][0] | {"type": label[0] if isinstance(label, list) else label}
+            item = item["points"][0] | {"type": _one_label(item.get("label"))}
         if isinstance(item, Mapping):
             start, end = next(
                 ((item[a], item[b]) for a, b in _STARTS if a in item and b in item), (None, None)
@@ -278,6 +277,7 @@ class RecordReader:
             if start is None:
                 start, end = _by_length(item)
             kind = next((item[k] for k in TYPES if item.get(k) is not None), None)
+            kind = _one_label(item.get("labels")) if kind is None else kind
             strings = (item[k] for k in _SURFACES if isinstance(item.get(k), str))
             surface = next((s for s in strings if s is not kind), None)
         elif isinstance(item, Sequence) and not isinstance(item, str) and len(item) == 3:
@@ -293,7 +293,7 @@ class RecordReader:
             raise self._error(
                 line,
                 f"entity {item!r} is not {{start, end, label}} or [start, end, label] "
-                "with integer positions",
+                "with integer positions and one label",
             )
         return CharSpan(start, end, kind, surface)
 
@@ -307,6 +307,11 @@ class RecordReader:
 
     def _error(self, line: int, message: str) -> DataError:
         return DataError(f"{self.origin}:{line}: {message}")
+
+
+def _one_label(label: Any) -> Any:
+    """Return the label where there is a list of one, as Label Studio and Dataturks write it."""
+    return label[0] if isinstance(label, list) and len(label) == 1 else label
 
 
 def _are_strings(items: Any) -> bool:

@@ -128,7 +128,7 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
         (
             '{"text": "a b", "spans": [{"start": "0", "end": 1, "label": "PER"}]}',
             "entity {'start': '0', 'end': 1, 'label': 'PER'} is not {start, end, label} or "
-            "[start, end, label] with integer positions",
+            "[start, end, label] with integer positions and one label",
         ),
         (
             '{"tokens": ["a"], "spans": [[0, 2, "PER"]]}',

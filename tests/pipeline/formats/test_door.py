@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -127,7 +128,15 @@ def test_spans_in_other_shapes(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spans", [["Anna"], {"PER": ["Anna"]}, [{"text": "Anna", "label": "PER"}], {"PER": 3}]
+    "spans",
+    [
+        ["Anna"],
+        {"PER": ["Anna"]},
+        [{"text": "Anna", "label": "PER"}],
+        {"PER": 3},
+        [{"label": ["PER", "ORG"], "points": [{"start": 0, "end": 3, "text": "Anna"}]}],
+        [{"label": [], "points": [{"start": 0, "end": 3, "text": "Anna"}]}],
+    ],
 )
 def test_spans_without_places_are_refused(spans: Any, tmp_path: Path) -> None:
     assert f"{tmp_path}/a.jsonl:1: " in failure(
@@ -220,6 +229,20 @@ def test_a_pipe_is_not_read_as_an_empty_file() -> None:
     with pytest.raises(DataError, match="is a pipe, which gives its text once"):
         texts(Path(f"/dev/fd/{reader}"))
     os.close(reader)
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_tables_of_label_studio(separator: str, tmp_path: Path) -> None:
+    regions = json.dumps([{"start": 13, "end": 17, "text": "Bonn", "labels": ["LOC"]}])
+    rows = [
+        ["annotation_id", "id", "label", "text"],
+        ["1", "5", regions, TEXT],
+        ["2", "6", "", "It"],
+    ]
+    path = tmp_path / "project.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows(rows)
+    assert entities(path) == [[("Bonn", "LOC")], []]
 
 
 # -- plain text --------------------------------------------------------------------------------
