@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.errors import DataError
-from pipeline.formats.foreign import hint
+from pipeline.formats.foreign import ROW_OF_A_WORD, hint, is_row_of_a_word
 from pipeline.formats.format import Request
 from pipeline.formats.report import EVENTS, RELATIONS, CharSpan, Fields, RawSentence, ReadReport
 from pipeline.yaml_text import scalar
@@ -59,6 +59,7 @@ class RecordReader:
         keep_longest: Whether of spans that overlap the longest is kept, rather than all refused.
         spans: The fields in which spans are looked for, the likeliest first.
         fields: The fields to read, if not those of the request; ``None``: the first usual name.
+        unread: Names of other columns that the file has, which its records come without.
     """
 
     def __init__(
@@ -71,8 +72,11 @@ class RecordReader:
         keep_longest: bool = False,
         spans: Sequence[str] = SPANS,
         fields: Fields | None = None,
+        unread: Sequence[str] = (),
     ) -> None:
         self.report = report
+        self._unread = unread
+        self._read = 0
         self.origin = where or str(request.path)
         self.labelled = labelled = request.labelled
         tags, words = fields or request.fields
@@ -96,7 +100,7 @@ class RecordReader:
             raise self._error(
                 line,
                 f"no {missing[0][1]!r}, which {missing[0][0]} names; the record has "
-                f"{', '.join(record) or 'nothing'}",
+                f"{self._names_in(record)}",
             )
         self.count_beside(record)
         own = next((record[k] for k in IDS if record.get(k) is not None), None)
@@ -107,6 +111,10 @@ class RecordReader:
         key = next((k for k in self._words_in if isinstance(record.get(k), Sequence)), None)
         if key is None and text is None:  # {"text": ["Anna", "slept"]}
             key = next((k for k in self._text_in if isinstance(record.get(k), list)), None)
+        self._read += 1
+        content = text if key is None else record[key]
+        if self._read == 1 and isinstance(content, str) and len(split_list(content)) == 1:
+            self._refuse_row_of_a_word(record, line)
         if key is not None and not (isinstance(record[key], str) and text is not None):
             sentence.words = self._words(record[key], key, text or "", line)
             if self.labelled:
@@ -116,13 +124,28 @@ class RecordReader:
             raise self._error(
                 line,
                 "neither words (tokens or words) nor text (text or sentence); "
-                f"the record has {', '.join(record) or 'nothing'}"
-                f"{hint(record) or ADVICE.format(what='words or text', key='word_column')}",
+                f"the record has {self._names_in(record)}"
+                f"{self._hint(record) or ADVICE.format(what='words or text', key='word_column')}",
             )
         sentence.text = text
         if self.labelled:
             self._label_text(record, sentence, line)
         return sentence
+
+    def _names_in(self, record: Mapping[str, Any]) -> str:
+        return ", ".join([*record, *self._unread]) or "nothing"
+
+    def _hint(self, record: Mapping[str, Any]) -> str:
+        return hint(dict.fromkeys(self._unread) | dict(record))
+
+    def _refuse_row_of_a_word(self, record: Mapping[str, Any], line: int) -> None:
+        """Refuse a first record of one word with one tag, whose sentence a column names."""
+        tags = next((record[k] for k in self._tags if isinstance(record.get(k), str)), None)
+        if tags is None or len(split_list(tags)) != 1:
+            return
+        if is_row_of_a_word(dict.fromkeys(self._unread) | dict(record)):
+            has = f"the record has {self._names_in(record)}"
+            raise self._error(line, f"one word with one tag; {has}{ROW_OF_A_WORD}")
 
     def _words(self, words: Sequence[Any], key: str, text: str, line: int) -> list[str]:
         found = split_list(words) if isinstance(words, str) else words
@@ -164,7 +187,7 @@ class RecordReader:
         raise self._error(
             line,
             f"words without labels: none of the columns {', '.join(_NAMED)}; the record has "
-            f"{', '.join(record)}{ADVICE.format(what='labels', key='tag_column')}",
+            f"{self._names_in(record)}{ADVICE.format(what='labels', key='tag_column')}",
         )
 
     def _label_text(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:
@@ -191,7 +214,7 @@ class RecordReader:
         raise self._error(
             line,
             f"a text without its entities (none of {', '.join(_SHOWN)}); the record has "
-            f"{', '.join(record)}{ADVICE.format(what='labels', key='tag_column')}; "
+            f"{self._names_in(record)}{ADVICE.format(what='labels', key='tag_column')}; "
             "a text that has no entities says so with an empty list",
         )
 

@@ -24,7 +24,7 @@ SENTENCE_NAMES: Final = frozenset(
     | {"sentnum", "sentno", "docid", "doc", "document", "documentid", "sentenceindex"}
 )
 # The names that decide, the surest first; of columns with names of one row, none is preferred.
-_TAG_NAMES: Final = (
+_RANKED_TAG_NAMES: Final = (
     frozenset({"necoarselit"}),
     frozenset({"gold", "goldner", "goldtag", "goldlabel", "nergold"}),
     frozenset({"ner", "nertag", "nertags", "nerlabel", "nerlabels", "ne", "netag", "namedentity"}),
@@ -32,7 +32,7 @@ _TAG_NAMES: Final = (
     frozenset({"tag", "tags", "label", "labels", "target", "name"}),
     frozenset({"iob", "iobtag", "bio", "biotag", "iob2", "bioes", "iobes", "bilou", "bioestag"}),
 )
-_ALL_TAG_NAMES: Final = frozenset().union(*_TAG_NAMES)
+TAG_NAMES: Final = frozenset().union(*_RANKED_TAG_NAMES)
 _OTHER_NAMES: Final = frozenset({"pos", "upos", "xpos", "lemma", "chunk", "postag", "postags"})
 _CHUNKS: Final = frozenset(
     {"NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"}
@@ -59,7 +59,7 @@ def is_header(row: Sequence[str], asked: Sequence[str]) -> bool:
         return True
     names = {plain_name(c) for c in row}
     alone = len(names) > 1 and names <= WORD_NAMES | _OTHER_NAMES | SENTENCE_NAMES
-    named = bool(names & WORD_NAMES and (alone or names & _ALL_TAG_NAMES))
+    named = bool(names & WORD_NAMES and (alone or names & TAG_NAMES))
     return named and not any((c and c in OUTSIDE) or c[1:2] == "-" for c in row)
 
 
@@ -215,7 +215,7 @@ def _unclear(found: Columns, where: Sequence[str], advice: str) -> DataError:
 
 
 def _by_name(found: Columns, candidates: Mapping[int, Fit]) -> int | None:
-    for group in _TAG_NAMES:
+    for group in _RANKED_TAG_NAMES:
         named = [i for i in candidates if found.name(i) in group]
         if len(named) == 1:
             return named[0]
@@ -266,14 +266,14 @@ def _misc_keys(found: Columns) -> dict[str, Fit]:
     for key, counts in values.items():
         counts["O"] += total - counts.total()  # a word without the key is in no entity
         match = fit(+counts)
-        named = plain_name(key) in _ALL_TAG_NAMES
+        named = plain_name(key) in TAG_NAMES
         if match and match.strength >= (1 if named else 3):
             fits[key] = match
     return fits
 
 
 def _preferred_keys(keys: Mapping[str, Fit]) -> list[str]:
-    for group in _TAG_NAMES:
+    for group in _RANKED_TAG_NAMES:
         named = [k for k in keys if plain_name(k) in group]
         if named:
             return named
@@ -287,8 +287,8 @@ def refuse_other_name(found: Columns, tags: TagColumn) -> None:
         DataError: If another column is called that of the tags, or this one that of other things.
     """
     mine = found.name(tags.index)
-    other = next((i for i in range(found.width) if found.name(i) in _ALL_TAG_NAMES), None)
-    if mine in _ALL_TAG_NAMES or tags.key or not found.names:
+    other = next((i for i in range(found.width) if found.name(i) in TAG_NAMES), None)
+    if mine in TAG_NAMES or tags.key or not found.names:
         return
     if other is None and mine not in _OTHER_NAMES | WORD_NAMES:
         return

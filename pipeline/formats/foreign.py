@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.errors import DataError
-from pipeline.formats.evidence import WORD_NAMES, plain_name
+from pipeline.formats.evidence import SENTENCE_NAMES, TAG_NAMES, WORD_NAMES, plain_name
 from pipeline.formats.format import Sample
 from pipeline.yaml_text import scalar
 
@@ -24,6 +24,7 @@ _XML: Final = re.compile(r"<(TEI|xmi:|GateDocument|collection|corpus|tmx|xliff|!
 _TRANSLATIONS: Final = re.compile(r"<(tmx|xliff)\b", re.IGNORECASE)
 _PUBTATOR: Final = re.compile(r"[^|\s]+\|t\|")
 _SHARE: Final = 0.5
+ROW_OF_A_WORD: Final = "; a word per row? Save it as CSV, which is read by the column of sentences"
 
 
 def refuse_xml(sample: Sample) -> None:
@@ -82,6 +83,12 @@ def refuse_foreign(sample: Sample) -> None:
         )
 
 
+def is_row_of_a_word(record: Mapping[str, Any]) -> bool:
+    """Whether a record has fields for a word, its tag, and the sentence that it belongs to."""
+    names = {plain_name(name) for name in record}
+    return all(names & known for known in (SENTENCE_NAMES, WORD_NAMES, TAG_NAMES))
+
+
 def hint(record: Mapping[str, Any]) -> str:
     """Return what a JSON record without words and text is, and what to do; empty if unknown."""
     if "documents" in record or "passages" in record:
@@ -99,6 +106,8 @@ def hint(record: Mapping[str, Any]) -> str:
             "end, type]]} per document (start is the offset, end is offset + length; set offsets: "
             "utf-16 where stringIndexType is Utf16CodeUnit)"
         )
+    if is_row_of_a_word(record):
+        return ROW_OF_A_WORD
     splits = [k for k, v in record.items() if isinstance(v, list) and v and isinstance(v[0], dict)]
     if len(splits) > 1:
         return f"; write the lists {', '.join(splits)} to files of their own"

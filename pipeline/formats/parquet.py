@@ -66,9 +66,11 @@ class Parquet(Format):
             raise DataError(f"{file}: not a Parquet file: {error}") from None
         with source:
             schema = source.schema_arrow
-            reader = RecordReader(self.request, report, names=class_labels(schema))
             wanted = _COLUMNS | set(self.request.fields)
             columns = [n for n in schema.names if n in wanted]
+            unread = [n for n in schema.names if n not in wanted]
+            names = class_labels(schema)
+            reader = RecordReader(self.request, report, names=names, unread=unread)
             batches = source.iter_batches(batch_size=_BATCH, columns=columns)
             for row, record in enumerate(checked_records(batches, str(file)), 1):
                 yield reader(record, row)

@@ -230,6 +230,20 @@ def test_bad_parquet(tmp_path: Path) -> None:
 # -- HF data sets ------------------------------------------------------------------------------
 
 
+def test_errors_about_parquet_name_columns_that_are_not_read(tmp_path: Path) -> None:
+    of_sentences = {"tokens": [["Anna"]], "mine": [["B-PER"]], "more": [1]}
+    pq.write_table(pa.table(of_sentences), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="the record has tokens, mine, more; .* as tag_column"):
+        read(tmp_path / "a.parquet")
+    of_words = {"word": ["Anna", "slept"], "tag": ["B-PER", "O"], "sentence_id": [0, 0]}
+    pq.write_table(pa.table(of_words), tmp_path / "b.parquet")
+    for options in ({}, {"word_column": "word", "tag_column": "tag"}):
+        with pytest.raises(
+            DataError, match="the record has word, tag, sentence_id; a word per row"
+        ):
+            read(tmp_path / "b.parquet", **options)
+
+
 def test_save_to_disk_folders(tmp_path: Path) -> None:
     import datasets
 

@@ -204,6 +204,14 @@ REFUSED = {
         '{"projectFileVersion": "1", "assets": {"documents": []}}',
         "an Azure project? Its texts are in files of their own",
     ),
+    "d.jsonl": (
+        '{"Sentence #": 1, "Word": "Anna", "Tag": "B-PER"}\n',
+        "the record has Sentence #, Word, Tag; a word per row? Save it as CSV",
+    ),
+    "e.jsonl": (
+        '{"sentence_id": 1, "words": "Anna", "labels": "B-PER"}\n',
+        "one word with one tag; the record has sentence_id, words, labels; a word per row?",
+    ),
     "c.csv": (
         "File,Line,Begin Offset,End Offset,Type\na.txt,0,0,4,PER\n",
         "annotations for AWS Comprehend",
