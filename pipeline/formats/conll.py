@@ -20,7 +20,16 @@ from pipeline.errors import DataError
 from pipeline.formats.evidence import NOTHING, pairs_of
 from pipeline.formats.files import read_lines
 from pipeline.formats.format import ENCODED, TAGGED, Format, Request, Sample
-from pipeline.formats.layout import COMMENT, DOCSTART, MARK, MARKS, Layout, detect_layout
+from pipeline.formats.layout import (
+    BYTE_ORDER_MARK,
+    COMMENT,
+    DOCSTART,
+    MARK,
+    MARKS,
+    Layout,
+    detect_layout,
+    without_mark,
+)
 from pipeline.formats.notation import OUTSIDE
 from pipeline.formats.report import RawSentence, ReadReport
 from pipeline.formats.schemes import looks_like_tag, tags_from_spans
@@ -31,6 +40,7 @@ from pipeline.schema import Sentence
 _OWN_ID: Final = re.compile(r"#\s*(?:sent_id|id)(?:\s*=\s*(.*\S)|\s+([^=\s]\S*))")
 NO_WORDS: Final = "tags of multiword tokens (1-2) or empty nodes (1.1) whose words have none"
 _PREFIX: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)*:")
+_ODD_STARTS: Final = f"#-<E{BYTE_ORDER_MARK}"
 _LONG_WORD: Final = 40
 _ENOUGH: Final = 8
 _FINAL: Final = frozenset(".!?…。！？؟।॥")
@@ -98,10 +108,13 @@ class Conll(Format):
 
         for number, line in read_lines(path, self.request.source.encoding):
             parts = line.split(separator)
-            odd = careful or len(parts) != width or line[0] in "#-<E" or not parts[word_at]
+            odd = careful or len(parts) != width or line[0] in _ODD_STARTS or not parts[word_at]
             ends = False
             if odd or (spaced and "\t" in line):
                 # The uncommon lines, and those of which a file with spaces may have double ones.
+                if line[:1] == BYTE_ORDER_MARK:
+                    line = without_mark(line, at_start=not words and own_id is None)
+                    report.count("byte_order_marks", line[:1] != BYTE_ORDER_MARK)
                 parts = layout.split(line)
                 docstart = is_docstart(line, parts, word_at)
                 if not line or line.isspace() or docstart or is_mark(line, parts, layout):

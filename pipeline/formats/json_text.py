@@ -58,7 +58,8 @@ def read_records(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, Any
     if _is_json_lines(first, [line for _, line in head]):
         for number, line in chain(head, lines):
             if line and not line.isspace():
-                yield number, parse_json(line, f"{path}:{number}")
+                # Files that were appended to another may begin with a byte order mark.
+                yield number, parse_json(line.removeprefix("\ufeff"), f"{path}:{number}")
         return
     text = "\n".join(line for _, line in chain(head, lines))
     yield from _values(text, path)

@@ -39,6 +39,7 @@ _QUOTED: Final = re.compile('"(?:[^"]|"")*"')
 _SEPARATORS: Final = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar"}
 _REGULAR: Final = 0.9
 DOCSTART: Final = "-DOCSTART-"
+BYTE_ORDER_MARK: Final = "\ufeff"
 MARK: Final = "EndOfSentence"
 MARKS: Final = frozenset({MARK, "<EOS>", "<eos>", "</s>"})
 """Lines that hold no word but end a sentence."""
@@ -141,11 +142,25 @@ class _Sample:
     header: tuple[int, list[str]] | None = None
 
 
+def without_mark(line: str, *, at_start: bool) -> str:
+    """Return a line without the byte order mark of a file that was appended to another.
+
+    Args:
+        line: The line.
+        at_start: Whether nothing of a sentence stands before it: elsewhere a word may begin so.
+    """
+    rest = line.removeprefix(BYTE_ORDER_MARK)
+    begins = at_start or not rest.strip() or rest[:10].upper() == DOCSTART or COMMENT.match(rest)
+    return rest if begins else line
+
+
 def _read_sample(path: Path, encoding: str, limit: int | None) -> _Sample:
     sample = _Sample([], {0}, None, False, True)
     hashes: list[tuple[int, str]] = []
     lines = read_lines(path, encoding)
+    blank = True
     for number, line in islice(lines, limit):
+        line, blank = without_mark(line, at_start=blank), not line.strip()
         if not line or line.isspace() or line[:10].upper() == DOCSTART or line in MARKS:
             sample.first.add(len(sample.rows))
         elif line.startswith("#"):

@@ -33,6 +33,7 @@ _TAGS: Final = {
 REPAIRS: Final = {
     "repaired_words": "{n} words decoded once more",
     "unrepaired_words": "{n} words that do not decode",
+    "byte_order_marks": "{n} byte order marks within the file left out",
     "invisible_words": "{n} words without a visible character left out",
     "lost_spans": "{n} entities of such words left out",
     "split_words": "{n} words split at the border of an entity",

@@ -231,13 +231,18 @@ def test_bad_parquet(tmp_path: Path) -> None:
 
 
 def test_errors_about_parquet_name_columns_that_are_not_read(tmp_path: Path) -> None:
-    of_sentences = {"tokens": [["Anna"]], "mine": [["B-PER"]], "more": [1]}
+    of_sentences: dict[str, list[Any]] = {"tokens": [["Anna"]], "mine": [["B-PER"]], "more": [1]}
     pq.write_table(pa.table(of_sentences), tmp_path / "a.parquet")
     with pytest.raises(DataError, match="the record has tokens, mine, more; .* as tag_column"):
         read(tmp_path / "a.parquet")
-    of_words = {"word": ["Anna", "slept"], "tag": ["B-PER", "O"], "sentence_id": [0, 0]}
+    of_words: dict[str, list[Any]] = {
+        "word": ["Anna", "slept"],
+        "tag": ["B-PER", "O"],
+        "sentence_id": [0, 0],
+    }
     pq.write_table(pa.table(of_words), tmp_path / "b.parquet")
-    for options in ({}, {"word_column": "word", "tag_column": "tag"}):
+    named: list[dict[str, Any]] = [{}, {"word_column": "word", "tag_column": "tag"}]
+    for options in named:
         with pytest.raises(
             DataError, match="the record has word, tag, sentence_id; a word per row"
         ):

@@ -179,6 +179,32 @@ def test_odd_characters_inside_words_do_not_split(odd: str, separator: str, tmp_
     assert brief(read(path)) == [([f"a{odd}b", "c"], [(0, 1, "PER")])]
 
 
+def test_byte_order_marks_of_files_that_were_appended(tmp_path: Path) -> None:
+    parts = [
+        "-DOCSTART- O\n\nAnn B-PER\nfell O\n",
+        "-DOCSTART- O\n\nBonn B-LOC\n\n",
+        "\nIt O\n\n",
+        "Ulm B-LOC\n",
+    ]
+    found = stream(save(tmp_path / "a.txt", "".join(f"\ufeff{part}" for part in parts)))
+    assert brief(found) == [
+        (["Ann", "fell"], [(0, 1, "PER")]),
+        (["Bonn"], [(0, 1, "LOC")]),
+        (["It"], []),
+        (["Ulm"], [(0, 1, "LOC")]),
+    ]
+    assert found.report.docstarts == 2
+    assert "3 byte order marks within the file left out" in found.report.summary()
+    commented = "\ufeff# id = {}\nAnn\tB-PER\n\ufeff\u200bfell\tO\n"  # the second is a word's
+    found = stream(save(tmp_path / "b.txt", "\n".join(commented.format(n) for n in range(2))))
+    assert [(s.id, s.words) for s in found] == [
+        ("0", ["Ann", "\ufeff\u200bfell"]),
+        ("1", ["Ann", "\ufeff\u200bfell"]),
+    ]
+    record = '\ufeff{"tokens": ["Bonn"], "ner_tags": ["B-LOC"]}\n'
+    assert len(read(save(tmp_path / "c.jsonl", record * 2))) == 2
+
+
 def test_zero_width_and_right_to_left_text_is_kept(tmp_path: Path) -> None:
     words = ["\u200bHassan", "Josée\u200f", "שלום", "مرحبا", "می\u200cخواهم", "👩\u200d🔬"]
     path = save(tmp_path / "a.txt", "".join(f"{w} B-PER\n" for w in words))
