@@ -21,7 +21,10 @@ from pipeline.formats.format import Request
 from pipeline.formats.report import EVENTS, RELATIONS, CharSpan, Fields, RawSentence, ReadReport
 from pipeline.yaml_text import scalar
 
-WORDS: Final = ("tokens", "words", "tokenized_text")
+# Spans that end with their last word: always in GLiNER's records, and in what DyGIE's become.
+_GLINER: Final = "tokenized_text"
+_DYGIE: Final = "ner"
+WORDS: Final = ("tokens", "words", _GLINER)
 # Beside "ner", "tags" are often parts of speech.
 TAGS: Final = ("ner_tags", "ner", "word_labels", "bio_tags", "iob_tags", "tags", "labels", "label")
 TEXT: Final = ("text", "sentence", "content")
@@ -180,6 +183,8 @@ class RecordReader:
             sentence.char_spans = [self.span(item, key, line) for item in items]
             sentence.text = text
             sentence.unit = self._stated_unit(record, line)
+            if key == _DYGIE:
+                sentence.usual_end = "inclusive" if words_key == _GLINER else "unknown"
             return
         if tags := _tags_of(record[words_key]):
             sentence.tags = tags

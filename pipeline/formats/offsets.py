@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -44,6 +45,7 @@ class Reading:
         return f"{_NAMES[self.unit]}, end {'inclusive' if self.inclusive else 'exclusive'}"
 
 
+_MANY: Final = 10
 _READINGS: Final = tuple(Reading(unit, end) for end in (False, True) for unit in UNITS)
 
 
@@ -92,6 +94,7 @@ class OffsetEvidence:
         self.spans = self.surfaces = 0
         self.stated: Unit | None = None
         self._with_words = self._with_text = 0
+        self._usual_ends: Counter[str] = Counter()
         self._tallies = {reading: _Tally() for reading in self._readings}
 
     def feed(self, raw: RawSentence) -> None:
@@ -103,7 +106,8 @@ class OffsetEvidence:
         place = _Place(raw)
         self._with_words += len(raw.char_spans) * (raw.words is not None)
         self._with_text += len(raw.char_spans) * (raw.text is not None)
-        order = self._order(raw.text is not None)
+        self._usual_ends[raw.usual_end] += len(raw.char_spans)
+        order = self._order(raw.text is not None, raw.usual_end == "inclusive")
         for span in raw.char_spans:
             self.spans += 1
             self.surfaces += span.surface is not None
@@ -125,9 +129,12 @@ class OffsetEvidence:
                     tally.gained += even and not first[1]
                     tally.lost += first[1] and not (even and place.ends_in_letters(found))
 
-    def _order(self, has_text: bool) -> list[Reading]:
+    def _order(self, has_text: bool, inclusive: bool) -> list[Reading]:
         # Where there are words only, they are what is counted unless that does not fit.
-        return sorted(self._readings, key=lambda r: (r.inclusive, (r.unit == "words") == has_text))
+        return sorted(
+            self._readings,
+            key=lambda r: (r.inclusive != inclusive, (r.unit == "words") == has_text),
+        )
 
     def decide(self, where: str) -> tuple[Reading, str | None]:
         """Return the reading that the spans fit, and a sentence for the user where one is due.
@@ -140,7 +147,8 @@ class OffsetEvidence:
         Raises:
             DataError: If they fit in several ways, none of them the usual one.
         """
-        order = [r for r in self._order(self._with_text > 0) if self._possible(r)]
+        inclusive = 0 < self._usual_ends["inclusive"] == self.spans
+        order = [r for r in self._order(self._with_text > 0, inclusive) if self._possible(r)]
         if not order or not self.spans:
             return (order or self._readings)[0], None
         first, tallies = order[0], self._tallies
@@ -204,12 +212,27 @@ class OffsetEvidence:
             and tallies[r].perfect
             and tallies[r].mark != tallies[first].mark
         ]
-        # Words without a text are counted in words, as ever.
-        if not others or self.surfaces or not self._with_text:
+        if self.surfaces:
+            return None
+        if not self._with_text:  # words without a text are counted in words, as ever
+            return self._ambiguous_end(first)
+        if not others:
             return None
         return (
             f"positions are read as {_NAMES[first.unit]}, though every span would fit as "
             f"{_NAMES[others[0].unit]}, too; set offsets: {others[0].unit} if that is what they are"
+        )
+
+    def _ambiguous_end(self, first: Reading) -> str | None:
+        """Say so where so few spans are given that their ends may be their last words."""
+        last = replace(first, inclusive=True)
+        fits = last in self._tallies and self._tallies[last].perfect
+        # Of ten entities, one at least is a single word, or stands at the end of a sentence.
+        if not (self._usual_ends["unknown"] and fits) or first.inclusive or self.spans >= _MANY:
+            return None
+        return (
+            f"positions are read as {first}, though every span would fit with its end inclusive, "
+            "too; set span_end: inclusive if that is what they are"
         )
 
 

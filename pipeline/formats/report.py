@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.schema import Span
 from pipeline.terminal import printable
@@ -95,6 +95,7 @@ class RawSentence:
         lines: Line of every word, where words have lines of their own.
         file: The file, where the source is several.
         unit: In what ``char_spans`` count, where the record itself says so.
+        usual_end: What the end of a span is in records like this one, where nothing else tells.
         keep_longest: Of spans that overlap, whether the longest is kept and the others counted,
             rather than refused.
         may_be_document: Whether it may hold several sentences although it has words: those of a
@@ -112,6 +113,7 @@ class RawSentence:
     lines: Sequence[int] | None = None
     file: Path | None = None
     unit: str | None = None
+    usual_end: Literal["exclusive", "inclusive", "unknown"] = "exclusive"
     keep_longest: bool = False
     may_be_document: bool = False
     docstart: bool = False

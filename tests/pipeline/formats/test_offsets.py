@@ -95,6 +95,30 @@ def test_words_of_a_text_alone_cannot_be_counted(stated: str, tmp_path: Path) ->
         read(path, **options)
 
 
+def test_gliners_spans_end_with_their_last_word(tmp_path: Path) -> None:
+    record = {"tokenized_text": ["Anna", "Kovac", "slept", "."], "ner": [[0, 1, "PER"]]}
+    path = lines(tmp_path / "a.json", [record])
+    assert brief(read(path)) == [(record["tokenized_text"], [(0, 2, "PER")])]
+    assert brief(read(path, span_end="exclusive"))[0][1] == [(0, 1, "PER")]
+    record["ner"] = [[0, 2, "PER"], [2, 4, "X"]]  # which cannot be
+    assert brief(read(lines(path, [record])))[0][1] == [(0, 2, "PER"), (2, 4, "X")]
+
+
+def test_few_words_that_may_end_either_way_are_warned_of(tmp_path: Path) -> None:
+    words = ["Anna", "Kovac", "slept", "."]
+    record = {"tokens": words, "ner": [[0, 2, "PER"]]}
+    found = stream(lines(tmp_path / "a.json", [record]))
+    assert brief(found) == [(words, [(0, 2, "PER")])]
+    (warning,) = found.report.warnings
+    assert "every span would fit with its end inclusive, too; set span_end: inclusive" in warning
+    assert not stream(tmp_path / "a.json", span_end="exclusive").report.warnings
+    assert not stream(lines(tmp_path / "b.json", [record] * 10)).report.warnings
+    at_the_end = {"tokens": words[:2], "ner": [[0, 2, "PER"]]}
+    assert not stream(lines(tmp_path / "c.json", [record, at_the_end])).report.warnings
+    elsewhere = {"tokens": words, "spans": [[0, 2, "PER"]]}
+    assert not stream(lines(tmp_path / "d.json", [elsewhere])).report.warnings
+
+
 def test_inclusive_words_without_a_text(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl", [{"tokens": ["Ann", "slept"], "spans": [[0, 0, "PER"]]}])
     found = stream(path)
