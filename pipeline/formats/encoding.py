@@ -9,6 +9,7 @@ decode, too).
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +29,16 @@ _TO_BYTE: Final = {
 _TELLTALE: Final = re.compile("[\u00c2-\u00ef][\u0080-\u00bf\u20ac\u2018-\u201e\u2020-\u2026]")
 
 
+# Where ISO encodings have control characters, those of Windows have quotation marks and dashes.
+_CONTROLS: Final = re.compile("[\x80-\x9f]")
+_OF_WINDOWS: Final = {
+    "iso8859-1": "cp1252",
+    "iso8859-15": "cp1252",
+    "iso8859-2": "cp1250",
+    "iso8859-5": "cp1251",
+    "iso8859-7": "cp1253",
+    "iso8859-9": "cp1254",
+}
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -101,17 +112,25 @@ def repair_text(text: str) -> RepairedText:
 
 
 class EncodingEvidence:
-    """Gathers, over the texts of a source, whether it is encoded in UTF-8 twice."""
+    """Gathers, over the texts of a source, whether it is in another encoding than it was read in.
+
+    Attributes:
+        non_ascii: Words that are not ASCII.
+        decodable: Of them, those that are UTF-8 encoded twice.
+        controls: Of them, those with control characters (U+0080 to U+009F).
+    """
 
     def __init__(self) -> None:
         self.non_ascii = 0
         self.decodable = 0
+        self.controls = 0
 
     def feed(self, words: Iterable[str]) -> None:
         """Look at the words of one sentence."""
         for word in words:
             if not word.isascii():
                 self.non_ascii += 1
+                self.controls += _CONTROLS.search(word) is not None
                 if _TELLTALE.search(word) and repair(word) is not None:
                     self.decodable += 1
 
@@ -119,3 +138,9 @@ class EncodingEvidence:
     def double_encoded(self) -> bool:
         """Whether more than :data:`MIN_SHARE` of the non-ASCII words decode once more."""
         return self.decodable > MIN_SHARE * self.non_ascii
+
+    def windows(self, encoding: str | None) -> str | None:
+        """Return the encoding of Windows that was read as ``encoding``, if it seems to be one."""
+        if not self.controls or encoding is None:
+            return None
+        return _OF_WINDOWS.get(codecs.lookup(encoding).name)

@@ -286,6 +286,12 @@ def read_labelled(
             f"({encoding_evidence.decodable} of {encoding_evidence.non_ascii} words with "
             "non-ASCII characters); set repair_encoding: true to repair it"
         )
+    if windows := encoding_evidence.windows(report.encoding):
+        report.warn(
+            f"{report.origin}: {encoding_evidence.controls} words have control characters, read as "
+            f"{report.encoding}: quotation marks, dashes or letters, if it is {windows}; then set "
+            f"encoding: {windows}"
+        )
     again = resolver(islice(opened.read(scratch), sample), report)
     return SentenceStream(maker(again), report)
 

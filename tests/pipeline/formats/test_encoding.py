@@ -91,3 +91,22 @@ def test_character_spans_are_moved(tmp_path: Path) -> None:
     found = read(path, repair_encoding=True)
     # Split at spaces: the full stop is part of the last word until the span cuts it off.
     assert brief(found) == [(["Fußball", "in", "À", "Coruña", "."], [(2, 4, "LOC")])]
+
+
+@pytest.mark.parametrize(("encoding", "windows"), [("latin-1", "cp1252"), ("ISO-8859-2", "cp1250")])
+def test_text_of_windows_read_as_that_of_iso_is_warned_of(
+    encoding: str, windows: str, tmp_path: Path
+) -> None:
+    text = "„ O\nBonn B-LOC\n“ O\nsei O\nschön… O\n"
+    path = save(tmp_path / "a.txt", text.encode(windows))
+    found = stream(path, encoding=encoding)
+    assert found.report.warnings == [
+        f"{path}: 3 words have control characters, read as {encoding}: quotation marks, dashes or "
+        f"letters, if it is {windows}; then set encoding: {windows}"
+    ]
+    found = stream(path, encoding=windows)
+    assert not found.report.warnings
+    assert next(found).words == ["„", "Bonn", "“", "sei", "schön…"]
+    assert not stream(
+        save(path, "schön O\nBonn B-LOC\n".encode(encoding)), encoding=encoding
+    ).report.warnings
