@@ -13,6 +13,8 @@ from pipeline.errors import DataError
 from pipeline.formats import detect_format, whitespace_offsets
 from pipeline.formats.conll import PrefixEvidence
 from pipeline.formats.files import read_lines
+from pipeline.formats.foreign import refuse_xml
+from pipeline.formats.format import Sample
 from pipeline.formats.reading import open_source, other_numbers
 from pipeline.formats.words import UNSPACED
 from stages.tokenise import tokenise
@@ -43,7 +45,7 @@ def read_word_pairs(
 
     Args:
         source: The source side, or the file of pairs.
-        target: The target side.
+        target: The target side; without it, there is one file, with ``|||`` or a tab between sides.
         how: Says how a file is read.
 
     Raises:
@@ -61,14 +63,20 @@ def read_word_pairs(
 
 
 def _read_one_file(path: Path, encoding: str) -> list[WordPair]:
+    sample = Sample(path, encoding=encoding, labelled=False)
+    refuse_xml(sample)
+    tabs = SEPARATOR not in sample.first_line and "\t" in sample.first_line
+    separator = "\t" if tabs else SEPARATOR
     pairs = []
     uncut = [Uncut(path), Uncut(path)]
     for number, line in read_lines(path, encoding):
-        sides = line.split(SEPARATOR)
+        sides = line.split(separator)
         if len(sides) != 2:
+            times = f"{len(sides) - 1} times {'a tab' if tabs else repr(separator)}"
             raise DataError(
-                f"{path}:{number}: {len(sides) - 1} times {SEPARATOR!r}; a line of a file of pairs "
-                f"is 'source {SEPARATOR} target'. For two files, name both"
+                f"{path}:{number}: {times}; a line of a file of pairs is 'source {SEPARATOR} "
+                "target' or both sides with a tab between them, and no more columns. For two "
+                "files, name both"
             )
         pairs.append((_words(sides[0]), _words(sides[1])))
         for side, words in zip(uncut, pairs[-1], strict=True):

@@ -49,7 +49,10 @@ TRANSLATOR = "artifacts/models/translator"
 
 def align_words(
     source: Annotated[
-        Path, typer.Argument(help="Plain tokenised text, CoNLL, or pairs 'source ||| target'.")
+        Path,
+        typer.Argument(
+            help="Plain tokenised text, CoNLL, or pairs 'source ||| target' (or a tab)."
+        ),
     ],
     target: Annotated[
         Path | None, typer.Argument(help="The other side; not for a file of pairs.")
@@ -205,7 +208,16 @@ def _text_source(path: Path, langs: tuple[str, str]) -> dict[str, Any]:
     if path.suffix == ".zip":
         return common | {"format": "zip"}
     line = next((li for _, li in read_lines(path) if li.strip()), "")
-    return common | {"format": "tsv", "separator": "|||" if "|||" in line else "\t"}
+    if "|||" in line:
+        return common | {"format": "tsv", "separator": "|||"}
+    cells = line.split("\t")
+    # Mined pairs come with their score, the source and the target, in this order.
+    scored = len(cells) > 2 and _is_number(cells[0]) and not _is_number(cells[1])
+    return common | {"format": "tsv", "separator": "\t", "columns": (1, 2) if scored else (0, 1)}
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"\s*-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?\s*", cell) is not None
 
 
 def _context(config: AlignConfig, langs: tuple[str, str | None]) -> AlignmentContext:

@@ -172,3 +172,6 @@ def test_further_text_needs_no_languages(tmp_path: Path, made_up: Pairs) -> None
     code, helped, error = run(both, "--aligner", "statistical", "--probs", "--parallel", more)
     assert code == 0, error
     assert helped != alone, "the further text was not read"
+    mined = ["\t".join(["1.09", *pair.split(" ||| ")]) for pair in pairs]
+    more = write(tmp_path / "mined.tsv", mined)
+    assert run(both, "--aligner", "statistical", "--probs", "--parallel", more)[1] == helped

@@ -92,3 +92,21 @@ def test_a_name_in_another_script_is_a_word(tmp_path: Path) -> None:
     conll = tmp_path / "zh.conll"
     conll.write_text(f"{UNCUT[0]} O\n\n{UNCUT[0]} O\n")
     assert read_word_pairs(conll, conll) == [([UNCUT[0]], [UNCUT[0]])] * 2
+
+
+@pytest.mark.parametrize("separator", [" ||| ", "\t"])
+def test_a_file_of_pairs(separator: str, tmp_path: Path) -> None:
+    path = tmp_path / "pairs.txt"
+    rows = [" ".join(a) + separator + " ".join(b) for a, b in PAIRS]
+    path.write_text("\n".join(rows))
+    assert [tuple(p) for p in read_word_pairs(path)] == PAIRS
+    path.write_text("\n".join(f"{row}{separator}0.9" for row in rows))
+    with pytest.raises(DataError, match=r"pairs\.txt:1: 2 times .*, and no more columns"):
+        read_word_pairs(path)
+
+
+def test_a_translation_memory_is_no_file_of_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "memory.tmx"
+    path.write_text('<?xml version="1.0"?>\n<tmx version="1.4"><body></body></tmx>\n')
+    with pytest.raises(DataError, match="TMX, translations as XML"):
+        read_word_pairs(path)
