@@ -1,7 +1,7 @@
 """Word alignments in the Pharaoh format: one line per sentence pair, ``i-j`` per link.
 
-``ipj`` is a possible link (all others are sure), ``i-j:0.93`` carries a probability. Gold
-alignments often count words from 1, tools from 0.
+``ipj`` or ``i?j`` is a possible link (all others are sure), ``i-j:0.93`` carries a probability.
+Gold alignments often count words from 1, tools from 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,18 @@ from pipeline.listed import each
 from pipeline.schema import Link
 
 # No sentence has a thousand million words, and Python refuses to read numbers of 5,000 digits.
-_LINK: Final = re.compile(r"(\d{1,9})([-p])(\d{1,9})(?::(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?))?")
+_LINK: Final = re.compile(r"(\d{1,9})([-p?])(\d{1,9})(?::(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?))?")
+_OTHERS: Final = (
+    (
+        re.compile(r"\d+ +\d+ +\d+(?: +[SP])?(?: +[\d.]+)?"),
+        "a link per line: sentence, source word, target word and S or P, words counted from 1 (as "
+        "in the shared tasks of NAACL 2003 and ACL 2005)",
+    ),
+    (
+        re.compile(r"# Sentence pair \(\d+\).*"),
+        "an alignment of GIZA++ (.A3.final), three lines per sentence pair, words counted from 1",
+    ),
+)
 
 
 @dataclass(slots=True)
@@ -46,7 +57,7 @@ def read_pharaoh(path: str | Path, *, base: int = 0) -> Iterator[PharaohLine]:
 
     Raises:
         DataError: If a link is not of the form ``i-j``, ``ipj`` or ``i-j:probability``, or has an
-            index below ``base``; with file and line.
+            index below ``base``, or the file is in another format; with file and line.
     """
     for number, line in read_lines(Path(path)):
         links: tuple[dict[tuple[int, int], Link], ...] = ({}, {})
@@ -54,6 +65,11 @@ def read_pharaoh(path: str | Path, *, base: int = 0) -> Iterator[PharaohLine]:
             found = _LINK.fullmatch(item)
             prob = float(found[4]) if found and found[4] else 1.0
             if not found or prob > 1:
+                if other := next((what for form, what in _OTHERS if form.fullmatch(line)), None):
+                    raise DataError(
+                        f"{path}:{number}: {other}; write a line per sentence pair: i-j for a sure "
+                        "link, ipj for a possible one, and an empty line for a pair without links"
+                    )
                 raise DataError(
                     f"{path}:{number}: {item!r} is not a link; expected i-j, ipj or "
                     "i-j:probability with a probability in [0, 1]"
@@ -64,7 +80,7 @@ def read_pharaoh(path: str | Path, *, base: int = 0) -> Iterator[PharaohLine]:
                     f"{path}:{number}: link {item!r} has an index below {base}; "
                     "is the file counted from 0?"
                 )
-            links[found[2] == "p"][source, target] = Link(source, target, prob)
+            links[found[2] != "-"][source, target] = Link(source, target, prob)
         sure, possible = links
         yield PharaohLine(
             [sure[k] for k in sorted(sure)],

@@ -40,10 +40,11 @@ def test_round_trip(lines: list[dict[tuple[int, int], tuple[bool, float]]], base
 
 
 def test_reading(tmp_path: Path) -> None:
-    path = save(tmp_path / "a", "2-1 1p2 1-1:0.5 2p1\n\n")
+    path = save(tmp_path / "a", "2-1 1p2 1-1:0.5 2?1\n\n")
     first, second = read_pharaoh(path, base=1)
     assert first.sure == [Link(0, 0, 0.5), Link(1, 0, 1.0)]
-    assert first.possible == [Link(0, 1, 1.0)]
+    assert first.possible == [Link(0, 1, 1.0)]  # 2?1 is possible, too, but sure elsewhere
+    assert next(read_pharaoh(save(tmp_path / "b", "1?2 1-1\n"))).possible == [Link(1, 2, 1.0)]
     assert second == PharaohLine()
 
 
@@ -53,6 +54,12 @@ def test_reading(tmp_path: Path) -> None:
         ("2-2 1_1", "'1_1' is not a link; expected i-j, ipj or i-j:probability with a probability"),
         ("2-2 1-1:2", "'1-1:2' is not a link; expected i-j, ipj or i-j:probability with a prob"),
         ("1-" + "9" * 5000, "'1-9999"),
+        ("1 4 4 S", "a link per line: sentence, source word, target word and S or P"),
+        ("0001 4 4", "a link per line: sentence, source word, target word and S or P"),
+        (
+            "# Sentence pair (1) source length 2 target length 2",
+            "an alignment of GIZA++ (.A3.final)",
+        ),
         ("1-1 0-1", "link '0-1' has an index below 1; is the file counted from 0?"),
     ],
 )
