@@ -23,7 +23,8 @@ _MARKED: Final = re.compile(
 _XML: Final = re.compile(r"<(TEI|xmi:|GateDocument|collection|corpus|tmx|xliff|!DOCTYPE tmx)\b")
 _TRANSLATIONS: Final = re.compile(r"<(tmx|xliff)\b", re.IGNORECASE)
 _PUBTATOR: Final = re.compile(r"[^|\s]+\|t\|")
-_SHARE: Final = 0.5
+# Of lines; many sentences have no entity, and a row of a word is hardly ever marked.
+_SHARE: Final = 0.1
 ROW_OF_A_WORD: Final = "; a word per row? Save it as CSV, which is read by the column of sentences"
 
 
@@ -83,6 +84,15 @@ def refuse_foreign(sample: Sample) -> None:
         )
 
 
+def _is_dygie(record: Mapping[str, Any]) -> bool:
+    sentences = record.get("sentences")
+    return (
+        "ner" in record
+        and isinstance(sentences, list)
+        and all(isinstance(s, list) for s in sentences)
+    )
+
+
 def is_row_of_a_word(record: Mapping[str, Any]) -> bool:
     """Whether a record has fields for a word, its tag, and the sentence that it belongs to."""
     names = {plain_name(name) for name in record}
@@ -95,6 +105,19 @@ def hint(record: Mapping[str, Any]) -> str:
         return (
             "; a BioC or Azure collection? Write a record per passage: {text, spans: [[start, end, "
             "type]]}, positions counted from the passage's own beginning"
+        )
+    if _is_dygie(record):
+        return (
+            "; a document of DyGIE? Write a record per sentence: {tokens, spans: [[start, end, "
+            "type]]}, start less the words of the sentences before, end (its last word) less them "
+            "and plus 1"
+        )
+    if "source" in record and any(
+        isinstance(v, Mapping) and "annotations" in v for v in record.values()
+    ):
+        return (
+            "; a manifest of SageMaker Ground Truth or AWS Comprehend? Write a line {text, spans: "
+            "[[start, end, type]]} of each: its source, startOffset, endOffset and label"
         )
     if {"_referenced_fss", "%TYPES", "%FEATURE_STRUCTURES"} & record.keys():
         return "; a UIMA CAS? Export the project as CoNLL 2002 or CoNLL 2003"

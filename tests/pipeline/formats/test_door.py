@@ -212,6 +212,18 @@ REFUSED = {
         '{"sentence_id": 1, "words": "Anna", "labels": "B-PER"}\n',
         "one word with one tag; the record has sentence_id, words, labels; a word per row?",
     ),
+    "f.jsonl": (
+        '{"doc_key": "a", "sentences": [["Anna", "slept"]], "ner": [[[0, 0, "PER"]]]}\n',
+        "a document of DyGIE? Write a record per sentence",
+    ),
+    "g.manifest": (
+        '{"source": "Anna slept", "x": {"annotations": {"entities": []}}, "x-metadata": {}}\n',
+        "a manifest of SageMaker Ground Truth or AWS Comprehend?",
+    ),
+    "nlu.yml": (
+        'version: "3.1"\nnlu:\n- intent: a\n  examples: |\n    - hi\n    - hi [Anna](name)\n    - hello\n',
+        "plain text with entities marked inside it ('[Anna](name)')",
+    ),
     "c.csv": (
         "File,Line,Begin Offset,End Offset,Type\na.txt,0,0,4,PER\n",
         "annotations for AWS Comprehend",
