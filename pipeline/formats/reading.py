@@ -337,6 +337,14 @@ def choose_decoder(
     report.scheme_detected = source.scheme == "auto"
     if fit is None and values and source.scheme == "auto":
         shown = ", ".join(f"{v!r} ({n})" for v, n in values.most_common(5))
+        options = FORMATS[report.format].options
+        if "label_names" in options and all(
+            v.isdecimal() for v in values
+        ):  # in a list that is written as a string
+            raise DataError(
+                f"{where}: the tags are numbers: {shown}; set label_names of this data source to "
+                "the names of 0, 1 and so on"
+            )
         raise DataError(
             f"{where}: the values where tags are expected are in no scheme of tags: {shown}; if "
             "they are entity types, one of them for none, set scheme: io; if the tags are "

@@ -108,6 +108,8 @@ def test_options_about_tags_where_there_are_spans_and_about_spans_where_there_ar
 def test_label_names_name_numbers_that_have_no_names(tmp_path: Path) -> None:
     path = save(tmp_path / "a.csv", "sentence,tags\nAnn Lee slept,1 2 0\n")
     names = ["O", "B-PER", "I-PER"]
+    with pytest.raises(DataError, match=r"a\.csv: the tags are numbers: .*; set label_names"):
+        read(path)  # and no entity types for scheme: io
     assert brief(read(path, label_names=names)) == [(["Ann", "Lee", "slept"], [(0, 2, "PER")])]
     save(path, "sentence,tags\nAnn Lee slept,B-PER I-PER O\n")
     with pytest.raises(DataError, match=r"a.csv:2: tags holds 'B-PER', so that label_names does n"):
