@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 TagForm = Literal["prefixed", "suffixed", "bare", "bracketed", "plain"]
@@ -25,6 +25,8 @@ OUTSIDE: Final = (
 The last two look like O: they are the Cyrillic and the Greek letter.
 """
 
+# Read so beside prefixes alone: without, OTHER may be a type.
+_OUTSIDE_IN_WORDS: Final = frozenset({"none", "other", "null", "nil"})
 _PLAINLY_OUTSIDE: Final = frozenset(OUTSIDE) - {"_", "-", ""}
 _LETTERS: Final = "BIESLUMW"
 _NEVER: Final = frozenset('=|;,*()[]<>{}"')
@@ -183,6 +185,11 @@ def fit(values: Mapping[str, int], share: float = NEARLY_ALL) -> Fit | None:
     Returns:
         ``None`` if there is none: the values are no tags.
     """
+    commonest = max(values, key=lambda v: values[v], default="")
+    if commonest.lower() in _OUTSIDE_IN_WORDS:
+        rest = fit({v: n for v, n in values.items() if v != commonest}, share)
+        if rest and rest.strength == 3 and rest.notation.kind != "bracketed":
+            return replace(rest, notation=replace(rest.notation, outside=commonest))
     outside = {v: n for v, n in values.items() if v in OUTSIDE}
     inside = Counter({v: n for v, n in values.items() if v not in OUTSIDE})
     # Ties go to the order of OUTSIDE.

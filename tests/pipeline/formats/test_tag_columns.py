@@ -44,6 +44,15 @@ def test_spellings(outside: str, inside: str, tmp_path: Path) -> None:
     assert not found.report.repaired_tags
 
 
+@pytest.mark.parametrize("outside", ["NONE", "None", "OTHER", "other", "null"])
+def test_words_for_outside_beside_prefixes_alone(outside: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.txt", spelled({"O": outside, "B": "{p}-{t}"}))
+    found = stream(path)
+    assert brief(found) == RIGHT and f"outside {outside!r}" in found.report.summary()
+    with pytest.raises(DataError, match="no column holds tags"):  # a type, perhaps
+        read(save(path, spelled({"O": outside, "B": "{t}"})))
+
+
 @pytest.mark.parametrize("inside", ["{p}-{t}", "{p}_{t}", "{t}-{p}"])
 def test_small_letters(inside: str, tmp_path: Path) -> None:
     text = spelled({"B": inside}, lower=True)
