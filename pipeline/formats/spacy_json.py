@@ -20,6 +20,7 @@ from pipeline.formats.json_text import read_records
 from pipeline.formats.report import RawSentence, ReadReport
 
 UNANNOTATED: Final = "sentences with words without entity annotation"
+UNREVIEWED: Final = "texts that nobody annotated (null)"
 _MISSING: Final = "-"
 """What spaCy writes for a word of which nobody has said whether it is in an entity."""
 _PYTHON: Final = re.compile(r"(?:\w+\s*(?::[^=\n]+)?=\s*)?\[\s*\(")
@@ -49,6 +50,9 @@ class SpacyJson(Format):
         reader = RecordReader(self.request, report, keep_longest=True)
         read, before = 0, report.left_out[UNANNOTATED]
         for line, record in self._records():
+            if record is None:
+                report.leave_out(UNREVIEWED)
+                continue
             if isinstance(record, dict) and isinstance(record.get("paragraphs"), list):
                 for raw in self._paragraphs(record, line, report):
                     read += 1
@@ -84,8 +88,7 @@ class SpacyJson(Format):
             return
         for line, record in read_records(path, encoding):
             if isinstance(record, dict) and isinstance(record.get("annotations"), list):
-                # Texts that nobody annotated are null.
-                yield from ((line, item) for item in record["annotations"] if item is not None)
+                yield from ((line, item) for item in record["annotations"])
             else:
                 yield line, record
 

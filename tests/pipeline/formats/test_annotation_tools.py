@@ -345,3 +345,15 @@ def test_spacy_json_with_words_that_nobody_annotated(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none of its 2 sentences has entities annotated"):
         read(dump(path, partly))
     assert len(read(path, labelled=False)) == 2
+
+
+def test_texts_that_nobody_annotated_are_counted(tmp_path: Path) -> None:
+    made = [
+        ["Anna slept", {"entities": [[0, 4, "PER"]]}],
+        None,
+        ["It rained", {"entities": []}],
+        None,
+    ]
+    found = stream(dump(tmp_path / "a.json", {"classes": ["PER"], "annotations": made}))
+    assert [s.words for s in found] == [["Anna", "slept"], ["It", "rained"]]
+    assert found.report.left_out == {"texts that nobody annotated (null)": 2}
