@@ -6,21 +6,28 @@ out that it names loses a label.
 
 from __future__ import annotations
 
+import csv
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.errors import DataError
 from pipeline.formats.evidence import SENTENCE_NAMES, TAG_NAMES, WORD_NAMES, plain_name
 from pipeline.formats.format import Sample
+from pipeline.formats.notation import NEARLY_ALL
 from pipeline.yaml_text import scalar
 
+# The last two in files that are called .csv alone.
+_PARTED: Final = (("\t", "tabs"), ("|||", "'|||'"), (",", "commas"), (";", "semicolons"))
 _MARKED: Final = re.compile(
     r"<([A-Za-z][\w.-]*)(?: [^<>]*)?>[^<>\n]+</\1>"  # <PER>Anna</PER>
     r"|\[[^\[\]\n]+\]\([\w. :{}\"-]+\)"  # [Anna](PER)
     r"|\[[A-Z][\w-]* [^\[\]\n]+\]"  # [PER Anna]
 )
-_XML: Final = re.compile(r"<(TEI|xmi:|GateDocument|collection|corpus|tmx|xliff|!DOCTYPE tmx)\b")
+_XML: Final = re.compile(
+    r"<(html|!DOCTYPE html|TEI|xmi:|GateDocument|collection|corpus|tmx|xliff|!DOCTYPE tmx)\b"
+)
 _TRANSLATIONS: Final = re.compile(r"<(tmx|xliff)\b", re.IGNORECASE)
 _PUBTATOR: Final = re.compile(r"[^|\s]+\|t\|")
 # Of lines; many sentences have no entity, and a row of a word is hardly ever marked.
@@ -44,8 +51,9 @@ def refuse_xml(sample: Sample) -> None:
             "plain text, a line per unit (docs/your-own-data.md has a script for it, under "
             "'Given translations'), and name these"
         )
+    kind = "an HTML" if "html" in first[:15].lower() else "an XML"
     raise DataError(
-        f"{path}: an XML file; export it from its tool as CoNLL, brat or JSON, or turn its "
+        f"{path}: {kind} file; export it from its tool as CoNLL, brat or JSON, or turn its "
         "elements into {text, spans} records (JSON Lines); text without labels as plain text, a "
         "sentence per line"
     )
@@ -152,4 +160,36 @@ def refuse_rows_of_words(sample: Sample) -> None:
             f"{sample.path}: a table with a word per row and no tags; set format: conll and "
             f"word_column: {scalar(word)} (blank lines part sentences), or, if its lines are the "
             "sentences, header and all, set format: text"
+        )
+
+
+def refuse_columns(sample: Sample) -> None:
+    """Refuse lines of several columns, which would be read as one text each, numbers and all.
+
+    Pairs of sentences are such (with their scores, perhaps), and sentences with their numbers.
+
+    Raises:
+        DataError: If there are such lines, with what is in them and what to do.
+    """
+    lines = [line for _, line in sample.lines if line.strip()]
+    signs = _PARTED if sample.suffix == ".csv" else _PARTED[:2]
+    for sign, what in signs:
+        rows = [line.split(sign) for line in lines]
+        if sign in ",;":
+            try:
+                rows = list(csv.reader(lines, delimiter=sign))
+            except csv.Error:  # a carriage return in the middle of a line
+                continue
+        width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+        fitting = [row for row in rows if len(row) == width > 1 and all(c.strip() for c in row)]
+        if len(rows) < 2 or len(fitting) < NEARLY_ALL * len(rows):
+            continue
+        shown = "; ".join(f"{i}: {cell.strip()[:40]!r}" for i, cell in enumerate(fitting[0], 1))
+        longest = max(range(width), key=lambda i: sum(len(row[i]) for row in fitting))
+        cut = f", as 'cut -f{longest + 1} {sample.path.name}' does" if sign == "\t" else ""
+        raise DataError(
+            f"{sample.path}: {width} columns parted by {what} ({shown}), not a sentence per line; "
+            f"write the column of the sentences to a file of its own{cut}; or set format: table "
+            "and word_column, if the first line names the columns, format: conll, if each line is "
+            "about a word, format: text, if each line is a sentence as it stands"
         )

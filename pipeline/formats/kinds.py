@@ -8,7 +8,12 @@ from typing import Final
 from pipeline import format_table
 from pipeline.errors import DataError
 from pipeline.formats.files import require_file
-from pipeline.formats.foreign import refuse_foreign, refuse_rows_of_words, refuse_xml
+from pipeline.formats.foreign import (
+    refuse_columns,
+    refuse_foreign,
+    refuse_rows_of_words,
+    refuse_xml,
+)
 from pipeline.formats.format import Format, Sample
 from pipeline.formats.splits import local_files
 from pipeline.kinds import Kinds
@@ -40,6 +45,7 @@ def detect_format(path: Path, *, labelled: bool = True, encoding: str = "utf-8")
         if (kind.takes_folders or not sample.is_folder) and kind.sniff(sample):
             if not kind.has_labels:
                 refuse_rows_of_words(sample)
+                refuse_columns(sample)
             return name
     require_file(path)
     raise DataError(f"{path}: in none of the formats {', '.join(FORMATS)}")

@@ -272,6 +272,46 @@ def texts(path: Path) -> list[str]:
     return [" ".join(s.words) for s in stream(path, labelled=False)]
 
 
+COLUMNS = {
+    "pairs.tsv": ("Anna slept\tAnna schlief\nIt rained\tEs regnete\n", "2 columns parted by tabs"),
+    "scores.tsv": (
+        "Anna slept\tAnna schlief\t0.9\nIt rained\tEs regnete\t1\n",
+        "3 columns parted by",
+    ),
+    "leipzig.txt": ("1\tAnna slept.\n2\tIt rained.\n", "as 'cut -f2 leipzig.txt' does"),
+    "pairs.txt": ("Anna slept ||| Anna schlief\nIt rained ||| Es regnete\n", "parted by '|||'"),
+    "talk.csv": ('n,comment\n1,Anna slept\n2,"Well, it rained"\n', "2 columns parted by commas"),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_are_no_sentences(name: str, tmp_path: Path) -> None:
+    text, why = COLUMNS[name]
+    path = save(tmp_path / name, text)
+    with pytest.raises(DataError) as error:
+        texts(path)
+    assert str(error.value).startswith(f"{path}: ") and why in str(error.value)
+    found = stream(path, labelled=False, format="text")  # as the error says
+    assert [s.words for s in found] == [line.split() for line in text.splitlines()]
+    if name == "talk.csv":
+        found = stream(path, labelled=False, format="table", word_column="comment")
+        assert [s.words for s in found] == [["Anna", "slept"], ["Well,", "it", "rained"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\tOnce there was\n\ta king\n",
+        "Anna\tslept\nIt rained\nBonn won\n",
+        "Well, Anna slept\nYes, it rained\n",
+    ],
+)
+def test_tabs_and_commas_in_sentences_are_no_columns(text: str, tmp_path: Path) -> None:
+    assert texts(save(tmp_path / "a.txt", text)) == [
+        " ".join(li.split()) for li in text.splitlines()
+    ]
+
+
 def test_single_letters_at_the_end_of_lines_are_no_tags(tmp_path: Path) -> None:
     lines = ["Vitamin B", "Plan B", "Hepatitis B", "Team O"]
     assert texts(save(tmp_path / "a.txt", "\n".join(lines))) == lines
