@@ -189,11 +189,22 @@ class RecordReader:
         if tags := _tags_of(record[words_key]):
             sentence.tags = tags
             return
+        self._refuse_other_tags(record, len(words), line)
         raise self._error(
             line,
             f"words without labels: none of the columns {', '.join(_NAMED)}; the record has "
             f"{self._names_in(record)}{ADVICE.format(what='labels', key='tag_column')}",
         )
+
+    def _refuse_other_tags(self, record: Mapping[str, Any], count: int, line: int) -> None:
+        """Refuse a list with something for each word that is no tag, rather than not to find it."""
+        for key in self._tags:
+            tags = record.get(key)
+            if isinstance(tags, list) and len(tags) == count:
+                odd = next((t for t in tags if type(t) not in (str, int)), None)
+                raise self._error(
+                    line, f"{key} holds {odd!r:.60}, which is neither a tag nor the number of one"
+                )
 
     def _label_text(self, record: Mapping[str, Any], sentence: RawSentence, line: int) -> None:
         spans = self._spans_of(record, line)

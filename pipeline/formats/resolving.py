@@ -44,12 +44,14 @@ class RecordEvidence:
             None if source.offsets == "auto" else source.offsets,
             None if source.span_end == "auto" else source.span_end == "inclusive",
         )
+        self._types: set[str] = set()
         self._records = self._several = 0
         self._document = False
 
     def feed(self, raw: RawSentence) -> None:
         """Look at one record."""
         self._offsets.feed(raw)
+        self._types.update(span.type for span in raw.char_spans or raw.spans or ())
         if not self._look or not _may_be_document(raw):
             return
         if raw.text is not None:
@@ -65,8 +67,9 @@ class RecordEvidence:
         """Return what resolves the records.
 
         Raises:
-            DataError: If the spans fit in several ways.
+            DataError: If the spans fit in several ways, or are words with tags.
         """
+        self._refuse_tags(where)
         reading, note = self._offsets.decide(where)
         if self._offsets.spans:
             report.offsets = str(reading)
@@ -77,6 +80,18 @@ class RecordEvidence:
         split = self._split or self._document or 0 < self._records <= 2 * self._several
         stated = self._source.offsets != "auto"
         return Resolver(where, self._lang, reading, stated, split)
+
+    def _refuse_tags(self, where: str) -> None:
+        """Refuse types with prefixes, which would be types of their own, a span per word."""
+        begun, inside = (
+            {name[2:] for name in self._types if name.startswith(prefix)} for prefix in ("B-", "I-")
+        )
+        if both := sorted(begun & inside):
+            raise DataError(
+                f"{where}: entities have the types B-{both[0]} and I-{both[0]}, which are tags of "
+                f"words; make one span of each entity, with the type {both[0]} (the pipeline of "
+                "transformers does with aggregation_strategy='simple')"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,33 @@ def test_spans_without_places_are_refused(spans: Any, tmp_path: Path) -> None:
     )
 
 
+def test_spans_of_words_with_tags_are_refused(tmp_path: Path) -> None:
+    words = [("Anna", "B-PER", 0), ("Kovac", "I-PER", 5), ("Bonn", "B-LOC", 20)]
+    text = "Anna Kovac slept in Bonn"
+    found = [
+        {"entity": t, "index": n, "word": w, "start": a, "end": a + len(w)}
+        for n, (w, t, a) in enumerate(words)
+    ]
+    assert "have the types B-PER and I-PER, which are tags of words" in failure(
+        dump(tmp_path / "a.jsonl", {"text": text, "entities": found})
+    )
+    spans = [[a, a + len(w), t] for w, t, a in words]
+    assert "which are tags of words" in failure(
+        dump(tmp_path / "b.jsonl", {"id": 1, "text": text, "label": spans})
+    )
+    spans = [[0, 10, "B-cell"], [20, 24, "T-cell"]]
+    assert entities(dump(tmp_path / "c.jsonl", {"text": text, "label": spans})) == [
+        [("Anna Kovac", "B-cell"), ("Bonn", "T-cell")]
+    ]
+
+
+@pytest.mark.parametrize(("tag", "shown"), [(None, "None"), (0.0, "0.0"), (["O"], r"\['O'\]")])
+def test_lists_of_what_is_no_tag_are_named(tag: Any, shown: str, tmp_path: Path) -> None:
+    record = {"tokens": ["slept"], "ner_tags": [tag]}
+    with pytest.raises(DataError, match=rf":1: ner_tags holds {shown}, which is neither a tag"):
+        read(dump(tmp_path / "a.jsonl", record))
+
+
 def test_no_spans_by_type(tmp_path: Path) -> None:
     assert entities(dump(tmp_path / "a.jsonl", {"text": TEXT, "label": {}})) == [[]]
 
