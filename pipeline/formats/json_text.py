@@ -15,6 +15,7 @@ from pipeline.formats.files import read_lines
 
 _LOOKED_AT: Final = 20
 _RECORD: Final = frozenset({"text", "tokens", "words", "sentence", "content", "tokenized_text"})
+_STARTS: Final = re.compile("(?:start|begin)(?:_?(?:offset|char|pos|idx))?|offsets?", re.IGNORECASE)
 _NO_SPACE: Final = re.compile(r"[^ \t\r\n]")
 
 
@@ -90,7 +91,15 @@ def _wrapped(value: Any) -> list[Any] | None:
     if not isinstance(value, dict) or value.keys() & _RECORD:
         return None
     lists = [v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    if any(_is_span(v[0]) for v in lists):  # a record whose text has another name
+        return None
     return lists[0] if len(lists) == 1 and not value.keys() & {"annotations", "result"} else None
+
+
+def _is_span(value: dict[str, Any]) -> bool:
+    """Whether an object says where something is in a text, and is no text itself."""
+    starts = any(map(_STARTS.fullmatch, value))
+    return starts and not value.keys() & (_RECORD - {"text"})
 
 
 def _values(text: str, path: Path) -> Iterator[tuple[int, Any]]:

@@ -396,6 +396,20 @@ def test_tag_column_and_word_column_name_fields(name: str, tmp_path: Path) -> No
             read(path, **(options | {key: 1}))
 
 
+@pytest.mark.parametrize("surface", [{}, {"text": "Anna"}])
+def test_records_with_spans_hold_no_records(surface: dict[str, str], tmp_path: Path) -> None:
+    record = {"sent": "Anna slept", "slots": [{"start": 0, "end": 4, "label": "PER"} | surface]}
+    path = save(tmp_path / "a.jsonl", f"{json.dumps(record)}\n" * 2)
+    with pytest.raises(DataError, match=r":1: .*the record has sent, slots; .* as word_column"):
+        read(path)
+    found = read(path, word_column="sent", tag_column="slots")
+    assert brief(found) == [(["Anna", "slept"], [(0, 1, "PER")])] * 2
+    # Documents of records are read as these.
+    inner = {"start": 0, "tokens": ["Anna", "slept"], "ner_tags": ["B-PER", "O"]}
+    save(path, f"{json.dumps({'document': 1, 'parts': [inner]})}\n" * 2)
+    assert brief(read(path)) == brief(found)
+
+
 def test_keys_about_columns_do_nothing_in_silence_nowhere(tmp_path: Path) -> None:
     jsonl = save(tmp_path / "a.jsonl", json.dumps({"tokens": WORDS, "ner_tags": TAGS}))
     with pytest.raises(DataError, match="columns does nothing for jsonl"):
