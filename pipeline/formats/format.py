@@ -24,7 +24,8 @@ from pipeline.formats.packed import inner_name, open_bytes
 from pipeline.formats.report import Fields, RawSentence, ReadReport
 
 JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json"})
-_SNIFFED: Final = 2000
+SNIFFED: Final = 2000
+"""How many lines of a file are looked at."""
 
 ENCODED: Final = frozenset({"encoding"})
 """The option of formats that are text."""
@@ -81,7 +82,7 @@ class Sample:
         """
         if self.is_folder:
             return []
-        return list(islice(read_lines(self.path, self.encoding), _SNIFFED))
+        return list(islice(read_lines(self.path, self.encoding), SNIFFED))
 
     @cached_property
     def first_line(self) -> str:

@@ -35,7 +35,7 @@ _OTHER_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 COMMENT: Final = re.compile(r"#\s*[\w.:-]+(?:\s+id)?\s*=")
 _COLUMN_NAMES: Final = re.compile(r"#\s*global\.columns\s*=\s*(.*\S)")
 _QUOTING: Final = ",;"
-_QUOTED: Final = re.compile('"(?:[^"]|"")*"')
+QUOTED: Final = re.compile('"(?:[^"]|"")*"')
 _SEPARATORS: Final = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar"}
 _REGULAR: Final = 0.9
 DOCSTART: Final = "-DOCSTART-"
@@ -377,7 +377,7 @@ def _is_quoted(lines: Iterable[str]) -> bool:
     """
     rows = [line.split("\t") for line in lines]
     marked = [cell for row in rows for cell in row if '"' in cell]
-    if not marked or not all(map(_QUOTED.fullmatch, marked)):
+    if not marked or not all(map(QUOTED.fullmatch, marked)):
         return False
     if all('"' in cell[1:-1] for cell in marked):
         return True

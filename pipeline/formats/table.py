@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from pipeline.errors import DataError
 from pipeline.formats.columns import (
@@ -24,7 +24,8 @@ from pipeline.formats.columns import (
     split_list,
 )
 from pipeline.formats.files import read_lines
-from pipeline.formats.format import ENCODED, RECORDS, Format, Sample
+from pipeline.formats.format import ENCODED, RECORDS, SNIFFED, Format, Sample
+from pipeline.formats.layout import QUOTED
 from pipeline.formats.report import Fields, RawSentence, ReadReport
 
 _SEPARATORS: Final = ",;\t"
@@ -53,7 +54,8 @@ class Table(Format):
         names = _names(sample.first_line, separator)
         if not _CONTENT & set(names) or not _LABELS & set(names):
             return False
-        rows = csv.reader((f"{line}\n" for _, line in sample.lines), delimiter=separator)
+        lines = (f"{line}\n" for _, line in sample.lines)
+        rows = csv.reader(lines, delimiter=separator, quoting=_quoting(sample, separator))
         try:
             next(rows)
             row = next(rows)
@@ -97,13 +99,19 @@ class Table(Format):
                 f"{path}:{first[0]}: {missing}; the columns are {', '.join(names)}{advice}"
             )
         reader = RecordReader(self.request, report, fields=fields)
-        rows = csv.reader((f"{line}\n" for _, line in lines), delimiter=separator, strict=True)
+        sample = Sample(path, encoding=source.encoding, labelled=self.request.labelled)
+        quoting = _quoting(sample, separator)
+        texts = (f"{line}\n" for _, line in lines)
+        rows = csv.reader(texts, delimiter=separator, quoting=quoting, strict=True)
         while True:
             line = first[0] + rows.line_num + 1
             try:
                 row = next(rows, None)
             except csv.Error as error:
-                raise DataError(f"{path}:{line}: not a row of a table: {error}") from None
+                raise DataError(
+                    f"{path}:{line}: not a row of a table: {error}; quotation marks within a cell "
+                    "are doubled, and the cell is in quotation marks"
+                ) from None
             if row is None:
                 return
             if not any(cell.strip() for cell in row):
@@ -114,6 +122,21 @@ class Table(Format):
                     f"({', '.join(names)}); correct the row"
                 )
             yield reader(_record(dict(zip(names, row, strict=True)), fields), line)
+
+
+def _quoting(sample: Sample, separator: str) -> Literal[0, 3]:
+    """Return how cells are quoted: as in CSV, or, in TSV that breaks the rules of that, not."""
+    if separator != "\t":
+        return csv.QUOTE_MINIMAL
+    try:
+        for _ in csv.reader((f"{x}\n" for _, x in sample.lines), delimiter="\t", strict=True):
+            pass
+    except csv.Error as error:
+        cut = len(sample.lines) == SNIFFED and "end of data" in str(error)
+        cells = (cell for _, line in sample.lines for cell in line.split("\t"))
+        doubled = any(QUOTED.fullmatch(cell) and '""' in cell[1:-1] for cell in cells)
+        return csv.QUOTE_MINIMAL if cut or doubled else csv.QUOTE_NONE
+    return csv.QUOTE_MINIMAL
 
 
 def _has_texts(sample: Sample, separator: str) -> bool:

@@ -292,6 +292,18 @@ def test_tables_of_label_studio(separator: str, tmp_path: Path) -> None:
     assert entities(path) == [[("Bonn", "LOC")], []]
 
 
+def test_quotation_marks_in_tables_with_tabs(tmp_path: Path) -> None:
+    raw = 'text\ttags\nBonn won\tB-LOC O\n" he said\tO O O\n"Ulm" won\tB-LOC O\n'
+    found = read(save(tmp_path / "a.tsv", raw))
+    assert [s.words for s in found] == [["Bonn", "won"], ['"', "he", "said"], ['"Ulm"', "won"]]
+    quoted = 'text\ttags\n"Ulm ""won"""\tB-LOC O\n"Bonn\nwon"\tB-LOC O\n'
+    found = read(save(tmp_path / "b.tsv", quoted))
+    assert [s.words for s in found] == [["Ulm", '"won"'], ["Bonn", "won"]]
+    assert "b.tsv:5: not a row of a table" in failure(
+        save(tmp_path / "b.tsv", f'{quoted}"a" b\tO O\n')
+    )
+
+
 # -- plain text --------------------------------------------------------------------------------
 
 
