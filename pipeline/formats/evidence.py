@@ -165,7 +165,8 @@ def choose_tags(found: Columns, word: int | None) -> TagColumn | None:
         known = _known_layout(found, holding)
         if known is None:
             where = [f"column {i} ({_shown(found, i)})" for i in holding]
-            raise _unclear(found, where, f"tag_column: {next(iter(holding))}")
+            likely = next((i for i in holding if not holding[i].types <= _CHUNKS), min(holding))
+            raise _unclear(found, where, f"tag_column: {likely}")
         return known
     if holding and all(f.types <= _CHUNKS for f in holding.values()):
         # Chunks, beside a column without any entity: tags all the same, if that is their place.

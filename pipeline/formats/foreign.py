@@ -137,6 +137,9 @@ def hint(record: Mapping[str, Any]) -> str:
             "end, type]]} per document (start is the offset, end is offset + length; set offsets: "
             "utf-16 where stringIndexType is Utf16CodeUnit)"
         )
+    sides = record.get("translation")
+    if isinstance(sides, Mapping) and sides and all(isinstance(t, str) for t in sides.values()):
+        return f"; pairs of sentences? Write each side ({', '.join(sides)}) to a file of its own"
     if is_row_of_a_word(record):
         return ROW_OF_A_WORD
     splits = [k for k, v in record.items() if isinstance(v, list) and v and isinstance(v[0], dict)]

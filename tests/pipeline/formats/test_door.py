@@ -247,6 +247,10 @@ REFUSED = {
         '{"source": "Anna slept", "x": {"annotations": {"entities": []}}, "x-metadata": {}}\n',
         "a manifest of SageMaker Ground Truth or AWS Comprehend?",
     ),
+    "h.jsonl": (
+        '{"translation": {"en": "Anna slept", "de": "Anna schlief"}}\n',
+        "pairs of sentences? Write each side (en, de) to a file of its own",
+    ),
     "nlu.yml": (
         'version: "3.1"\nnlu:\n- intent: a\n  examples: |\n    - hi\n    - hi [Anna](name)\n    - hello\n',
         "plain text with entities marked inside it ('[Anna](name)')",

@@ -235,6 +235,10 @@ def test_columns_that_nothing_decides_are_named(tmp_path: Path) -> None:
         "say which, for example tag_column: 1"
     )
     assert {s.type for s in read(path, tag_column=1)[0].spans} == {"PER", "LOC"}
+    # Chunks are no example of entities.
+    nested = "Uni\tB-NP\tB-ORG\tO\nUlm\tI-NP\tI-ORG\tB-LOC\nfell\tB-VP\tO\tO\n"
+    with pytest.raises(DataError, match="3 columns hold tags: .*, for example tag_column: 2"):
+        read(save(path, nested))
 
 
 def test_entities_that_come_late_decide_all_the_same(tmp_path: Path) -> None:
