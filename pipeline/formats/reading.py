@@ -28,6 +28,7 @@ from pipeline.formats.schemes import SchemeEvidence, TagDecoder
 from pipeline.formats.splits import doubtful_split, has_splits, local_files
 from pipeline.formats.words import (
     SpanError,
+    SubwordEvidence,
     Tokenizer,
     drop_invisible,
     whitespace_offsets,
@@ -226,7 +227,7 @@ def read_labelled(
         source, lang, path=path, origin=origin, labelled=labelled, docstarts=docstarts
     )
     scheme_evidence, encoding_evidence = SchemeEvidence(), EncodingEvidence()
-    prefix_evidence = conll.PrefixEvidence()
+    prefix_evidence, subword_evidence = conll.PrefixEvidence(), SubwordEvidence()
     may_split = "documents" in opened.options and not (keep_documents or keep_empty)
     record_evidence = RecordEvidence(source, lang, may_split=may_split)
     any_tags = any_spans = False
@@ -244,8 +245,11 @@ def read_labelled(
         if raw.words is not None:
             encoding_evidence.feed(raw.words)
             prefix_evidence.feed(raw.words)
+            subword_evidence.feed(raw.words)
         elif raw.text is not None:
-            encoding_evidence.feed(raw.text.split(" "))
+            words = raw.text.split(" ")
+            encoding_evidence.feed(words)
+            subword_evidence.feed(words)
         own_ids += raw.id is not None
         any_tags = any_tags or raw.tags is not None
         any_spans = any_spans or bool(raw.char_spans or raw.spans)
@@ -285,6 +289,12 @@ def read_labelled(
             f"{report.origin}: the text looks encoded in UTF-8 twice "
             f"({encoding_evidence.decodable} of {encoding_evidence.non_ascii} words with "
             "non-ASCII characters); set repair_encoding: true to repair it"
+        )
+    if subword_evidence.many:
+        report.warn(
+            f"{report.origin}: {subword_evidence.count:,} words are subwords of a tokenizer (the "
+            f"first: {subword_evidence.first!r}), of which models would make subwords again; join "
+            "them to words, each with the tag of its first"
         )
     if windows := encoding_evidence.windows(report.encoding):
         report.warn(

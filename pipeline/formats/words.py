@@ -26,6 +26,7 @@ UNSPACED: Final = (
 Chinese."""
 # A border between two letters of these cuts no word; neither does one in Bopomofo, Yi and Hangul.
 _CUTTABLE: Final = re.compile(f"[{UNSPACED}\u3100-\u31bf\ua000-\ua4cf\uac00-\ud7af]")
+_FEW_SUBWORDS: Final = 3
 _NOT_SPACE: Final = re.compile(r"[^ \t\r\n\f\v]+")
 
 
@@ -137,6 +138,35 @@ def locate_words(text: str, words: Sequence[str]) -> list[tuple[int, int]] | Non
         position = start + len(word)
         found.append((start, position))
     return found
+
+
+class SubwordEvidence:
+    """Finds words that are the subwords of a tokenizer: ``##na``, ``An@@``, ``▁Anna``.
+
+    Attributes:
+        first: The first of them.
+        count: How many there are.
+    """
+
+    def __init__(self) -> None:
+        self.first: str | None = None
+        self.count = 0
+        self._words = 0
+
+    def feed(self, words: Sequence[str]) -> None:
+        """Look at the words of one sentence."""
+        self._words += len(words)
+        for word in words:
+            # Most words begin and end otherwise; a hash sign alone is one of the text.
+            marked = word[:2] == "##" or word[-2:] == "@@" or word[:1] == "\u2581"
+            if marked and len(word) > 2:
+                self.count += 1
+                self.first = self.first or word
+
+    @property
+    def many(self) -> bool:
+        """Whether they are more than a few that a text may have, as marks of its own."""
+        return self.count >= _FEW_SUBWORDS and self.count * 100 >= self._words
 
 
 class SpanError(ValueError):

@@ -308,6 +308,24 @@ def test_quotation_marks_in_tables_with_tabs(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("form", ["An ##na", "An@@ na", "\u2581An na"])
+def test_subwords_are_warned_of(form: str, tmp_path: Path) -> None:
+    head, tail = form.split()
+    rows = f"{head} B-PER\n{tail} I-PER\nslept O\n\n" * 3
+    (warning,) = stream(save(tmp_path / "a.txt", rows)).report.warnings
+    assert "3 words are subwords of a tokenizer" in warning and "join them" in warning
+    (warning,) = stream(
+        save(tmp_path / "b.txt", f"{form} slept\n" * 3), labelled=False
+    ).report.warnings
+    assert "3 words are subwords of a tokenizer" in warning
+
+
+@pytest.mark.parametrize("word", ["#", "##", "#Anna", "@@", "@"])
+def test_hash_and_at_signs_are_no_subwords(word: str, tmp_path: Path) -> None:
+    rows = f"It O\n{word} O\nAnna B-PER\n\n" * 3
+    assert not stream(save(tmp_path / "a.txt", rows)).report.warnings
+
+
 # -- plain text --------------------------------------------------------------------------------
 
 
