@@ -188,8 +188,7 @@ def refuse_columns(sample: Sample) -> None:
         if len(rows) < 2 or len(fitting) < NEARLY_ALL * len(rows):
             continue
         shown = "; ".join(f"{i}: {cell.strip()[:40]!r}" for i, cell in enumerate(fitting[0], 1))
-        longest = max(range(width), key=lambda i: sum(len(row[i]) for row in fitting))
-        cut = f", as 'cut -f{longest + 1} {sample.path.name}' does" if sign == "\t" else ""
+        cut = " (cut -f1, -f2 …)" if sign == "\t" else ""
         raise DataError(
             f"{sample.path}: {width} columns parted by {what} ({shown}), not a sentence per line; "
             f"write the column of the sentences to a file of its own{cut}; or set format: table "

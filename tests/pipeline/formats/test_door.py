@@ -339,7 +339,10 @@ COLUMNS = {
         "Anna slept\tAnna schlief\t0.9\nIt rained\tEs regnete\t1\n",
         "3 columns parted by",
     ),
-    "leipzig.txt": ("1\tAnna slept.\n2\tIt rained.\n", "as 'cut -f2 leipzig.txt' does"),
+    "leipzig.txt": (
+        "1\tAnna slept.\n2\tIt rained.\n",
+        "(1: '1'; 2: 'Anna slept.'), not a sentence per line",
+    ),
     "pairs.txt": ("Anna slept ||| Anna schlief\nIt rained ||| Es regnete\n", "parted by '|||'"),
     "talk.csv": ('n,comment\n1,Anna slept\n2,"Well, it rained"\n', "2 columns parted by commas"),
 }
