@@ -213,7 +213,7 @@ def _layout(path: Path, sample: _Sample, wanted: DataSource, labelled: bool) -> 
     if not sample.rows and names is None:
         raise DataError(f"{path}: no rows: the file is empty or has only blank lines and comments")
     texts = [line for _, line in sample.rows]
-    if len(texts) == 1 and (end := _OTHER_ENDS.search(texts[0])):
+    if names is None and len(texts) == 1 and (end := _OTHER_ENDS.search(texts[0])):
         raise DataError(
             f"{path}:{sample.rows[0][0]}: one line, with U+{ord(end[0]):04X} where lines may end; "
             "have its lines end with line feeds"

@@ -68,6 +68,10 @@ def test_sentences_of_hash_signs_only() -> None:
     check(write_conll, [Sentence("0", "de", ["# id = x"]), Sentence("1", "de", ["#"])], ".conll")
 
 
+def test_one_word_with_a_line_end_of_other_systems() -> None:
+    check(write_conll, [Sentence("0", "de", ["a\u0085b"])], ".conll")
+
+
 def check(write: Writer, sample: list[Sentence], suffix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"a{suffix}"
