@@ -21,12 +21,22 @@ _LANE: Final = 128  # bytes; texts laid end to end are cut into such stretches, 
 _REACH: Final = 8  # bytes before a stretch, from which on its state is that of all that is before
 
 
+def name_of(lang: str) -> str | None:
+    """Return what py3langid calls a language; ``None`` if it does not know it."""
+    labels = _identifier().labels
+    lang = base(lang)
+    return next((name for name in (lang, _NAMES.get(lang)) if name in labels), None)
+
+
 def language_scorer(lang: str) -> LanguageScorer | None:
     """Return what tells how probable ``lang`` is; ``None`` if it is unknown."""
-    identifier = _identifier()
-    lang = base(lang)
-    name = lang if lang in identifier.labels else _NAMES.get(lang, lang)
-    return LanguageScorer(name) if name in identifier.labels else None
+    name = name_of(lang)
+    return None if name is None else LanguageScorer(name)
+
+
+def likeliest(text: str) -> str:
+    """Return the likeliest language of a text, as py3langid calls it."""
+    return str(_identifier().classify(text)[0])
 
 
 class LanguageScorer:

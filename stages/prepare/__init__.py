@@ -146,6 +146,7 @@ class PrepareStage(RunStage[PrepareConfig]):
         """
         from pipeline.formats import map_spans, require_known_types
         from pipeline.formats.schemes import is_type
+        from stages.prepare.other_language import OtherLanguage
         from stages.prepare.segmentation import Splitter, cut_otherwise
 
         config, task = context.config, context.task
@@ -162,6 +163,7 @@ class PrepareStage(RunStage[PrepareConfig]):
         types: dict[str, int] = {}
         removed = 0
         compared: list[list[str]] = []
+        language = OtherLanguage(corpus.lang, ["en", *config.sources, *config.languages])
         names = dict(config.labels.map)
         if corpus.key not in _PROJECTED:
             names |= {old: "O" for old, new in names.items() if new in config.labels.ignore}
@@ -176,6 +178,7 @@ class PrepareStage(RunStage[PrepareConfig]):
                 for sentence in sentences:
                     if len(compared) < _COMPARED:
                         compared.append(sentence.words)
+                    language.feed(sentence.words)
                     before = len(sentence.spans)
                     sentence.spans = map_spans(sentence.spans, names)
                     removed += before - len(sentence.spans)
@@ -204,6 +207,8 @@ class PrepareStage(RunStage[PrepareConfig]):
             report.warn(f"{corpus.name}: {report.origin}: {told}")
         if _words_meet_others(config, corpus) and (told := cut_otherwise(compared, corpus.lang)):
             report.warn(f"{corpus.name}: {report.origin}: {told}")
+        if told := language.told():
+            report.warn(f"{corpus.name}: {report.origin} {told}")
         if joining is not None:
             if report.empty_sentences:
                 context.count("empty_parallel_sentences", report.empty_sentences)
