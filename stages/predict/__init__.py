@@ -122,7 +122,8 @@ class PredictStage(RowStage[PredictConfig]):
             yield from self._tasks(config, member, seed, data, lang)
             inputs[member] = Ref(self.name, f"{member}/seed-{seed}/{data}")
             if recipes[member].kind == "translate_test":
-                inputs["projected"] = Ref(self.name, f"{member}/seed-{seed}/projected/{lang}")
+                back = Ref(self.name, f"{member}/seed-{seed}/projected/{lang}")
+                inputs[_projected_by(member)] = back
                 options["by_translation"] = member
         yield Task(
             self.name,
@@ -209,7 +210,8 @@ class PredictStage(RowStage[PredictConfig]):
             return by_translation.ProjectedWorker
         if step == "ensemble":
             member = task.options["by_translation"]
-            return partial(by_translation.EnsembleWorker, member, options.constrained)
+            back = _projected_by(member)
+            return partial(by_translation.EnsembleWorker, member, back, options.constrained)
         from stages.predict.worker import load_worker
 
         return partial(load_worker, side["model"], options)
@@ -245,6 +247,11 @@ def _project_options(config: RunConfig) -> ProjectConfig:
     options = config.section("project", ProjectConfig)
     # Training can do without a sentence, a test set cannot.
     return options.model_copy(update={"filters": options.filters.spans_only()})
+
+
+def _projected_by(member: str) -> str:
+    """Return the input that is what a member projected back; no arm can be called so."""
+    return f"{member}/projected"
 
 
 STAGE = PredictStage()

@@ -43,23 +43,25 @@ class ProjectedWorker:
 class EnsembleWorker:
     """Averages the distributions of several predictions for the same sentences.
 
-    Where the sentence was not translated or not aligned (``projected`` names a reason), translate-
-    test knows nothing of it, and the other members decide alone.
+    Where the sentence was not translated or not aligned (what was projected back names a reason),
+    translate-test knows nothing of it, and the other members decide alone.
 
     Attributes:
         projected: Name of the member whose rows may know nothing.
+        back: Name of the input that is what it projected back.
         constrained: Decode into the most probable valid IOB2 sequence.
     """
 
     projected: str
+    back: str
     constrained: bool = True
 
     def __call__(self, inputs: Mapping[str, pa.Table], part: Part) -> pa.Table:
-        """Return ``predictions``, the mean over all inputs but ``projected`` itself."""
-        members = {name: data for name, data in inputs.items() if name != "projected"}
+        """Return ``predictions``, the mean over all inputs but what was projected back."""
+        members = {name: data for name, data in inputs.items() if name != self.back}
         labels = LabelSet(labels_of(next(iter(members.values())).schema))
         columns = {name: aligned(data, labels) for name, data in members.items()}
-        unknown = [r is not None for r in inputs["projected"].column("reason").to_pylist()]
+        unknown = [r is not None for r in inputs[self.back].column("reason").to_pylist()]
         rows = next(iter(members.values())).select(["id", "lang", "words"]).to_pylist()
         means = []
         for number in range(len(rows)):

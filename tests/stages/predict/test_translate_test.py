@@ -16,7 +16,9 @@ from tests.stages.predict.toys import make_runner
 from tests.stages.train.toys import write_corpus
 from xlner.api import Runner
 
-ARMS = ["translate_test", "ensemble_train_test"]
+# One member of the last is called as what is projected back.
+LAST: dict[str, Any] = {"like": "ensemble_train_test", "teachers": ["translate_test", "projected"]}
+ARMS = ["translate_test", "ensemble_train_test", {"last": LAST}]
 CHANGES: dict[str, Any] = {
     "arms": ARMS,
     "languages": ["de"],
@@ -108,15 +110,18 @@ def test_sentences_that_cannot_be_projected_stay_and_are_counted(run: Runner) ->
         assert all(p == [1, 0, 0, 0, 0] for p in found[number]["probs"])
 
 
-def test_the_ensemble_is_exactly_the_mean(run: Runner) -> None:
-    members = [rows(run, f"{arm}/seed-13/test/de") for arm in ("translate_test", "projected_fused")]
-    artifact = run.folder.artifact(Ref("predict", "ensemble_train_test/seed-13/test/de"))
+@pytest.mark.parametrize(
+    ("arm", "tagger"), [("ensemble_train_test", "projected_fused"), ("last", "projected")]
+)
+def test_the_ensemble_is_exactly_the_mean(run: Runner, arm: str, tagger: str) -> None:
+    members = [rows(run, f"{member}/seed-13/test/de") for member in ("translate_test", tagger)]
+    artifact = run.folder.artifact(Ref("predict", f"{arm}/seed-13/test/de"))
     assert artifact is not None
     labels = LabelSet(labels_of(next(artifact.tables()).schema))
     for number, row in enumerate(artifact.rows()):
-        there, tagger = (np.array(m[number]["probs"], np.float32) for m in members)
+        there, here = (np.array(m[number]["probs"], np.float32) for m in members)
         # Where nothing was translated or aligned, the tagger decides alone.
-        expected = tagger if number in (3, 5) else (there + tagger) / np.float32(2)
+        expected = here if number in (3, 5) else (there + here) / np.float32(2)
         assert np.array_equal(np.array(row["probs"], np.float32), expected)
         (spans,) = labels.decode(expected, np.array([0, len(expected)]))
         assert [(s["start"], s["end"], s["type"]) for s in row["spans"]] == [
