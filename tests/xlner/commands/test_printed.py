@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from typer.main import get_command
+
 from pipeline.resources import shipped_configs
-from tests.xlner.commands.test_commands import COMMANDS, ROOT, parser_of
+from tests.calling import app_of
+from tests.xlner.commands.test_commands import COMMANDS, ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PRINTED = [
@@ -59,7 +62,7 @@ def parsers() -> dict[str, Any]:
     for word in WORDS:
         name = "list_runs" if word == "list" else word
         functions[f"run_pipeline {word}"] = getattr(manage, name)
-    return {name: parser_of(function) for name, function in functions.items()}
+    return {name: get_command(app_of(function)) for name, function in functions.items()}
 
 
 def test_the_documentation_names_every_option() -> None:
