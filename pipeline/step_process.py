@@ -122,6 +122,8 @@ def _serve(
                 tell(("done", worker.do(step, state)))
             except BaseException as error:
                 tell(("failed", error))
+        # The pipe is closed before the signal is sent: it may come while this process ends.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _stop(number: int, frame: object) -> None:

@@ -243,6 +243,23 @@ def serve(items: Iterator[str], tell: Callable[[str], None]) -> None:
         tell(item)
 
 
+def test_a_stop_that_finds_a_process_at_its_end_says_nothing(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from pipeline.step_process import Setup, _serve\n"
+        "from tests.pipeline.probes import PROBES\n"
+        "_serve(iter(()), print, Setup(PROBES, Path('run'), 30))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "print('ended')\n"
+    )
+    where = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=where, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
+
+
 def test_a_task_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     process = start(tmp_path, "hang 30", grace=0.5)
     process.send_signal(signal.SIGTERM)
