@@ -124,29 +124,30 @@ class RecordReader:
                 self._label_words(record, sentence, text, key, line)
             return sentence
         if text is None:
+            usual = ADVICE.format(what="words or text", key="word_column")
             raise self._error(
                 line,
-                "neither words (tokens or words) nor text (text or sentence); "
-                f"the record has {self._names_in(record)}"
-                f"{self._hint(record) or ADVICE.format(what='words or text', key='word_column')}",
+                "neither words (tokens or words) nor text (text or sentence); the record has "
+                f"{self._names_in(record)}{hint(self._columns(record)) or usual}",
             )
         sentence.text = text
         if self.labelled:
             self._label_text(record, sentence, line)
         return sentence
 
-    def _names_in(self, record: Mapping[str, Any]) -> str:
-        return ", ".join([*record, *self._unread]) or "nothing"
+    def _columns(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a record with the columns that it came without; of these the names alone."""
+        return {**record, **dict.fromkeys(self._unread)}
 
-    def _hint(self, record: Mapping[str, Any]) -> str:
-        return hint(dict.fromkeys(self._unread) | dict(record))
+    def _names_in(self, record: Mapping[str, Any]) -> str:
+        return ", ".join(self._columns(record)) or "nothing"
 
     def _refuse_row_of_a_word(self, record: Mapping[str, Any], line: int) -> None:
         """Refuse a first record of one word with one tag, whose sentence a column names."""
         tags = next((record[k] for k in self._tags if isinstance(record.get(k), str)), None)
         if tags is None or len(split_list(tags)) != 1:
             return
-        if is_row_of_a_word(dict.fromkeys(self._unread) | dict(record)):
+        if is_row_of_a_word(self._columns(record)):
             has = f"the record has {self._names_in(record)}"
             raise self._error(line, f"one word with one tag; {has}{ROW_OF_A_WORD}")
 
